@@ -1,0 +1,45 @@
+# make run     set up, build the demonstration city if absent, serve its pages on this machine
+# make test    set up for tests and check everything (ruff, mypy, import-linter, pytest)
+# Mirrors and proxies: pip and npm read their own configuration.
+
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+WORKSPACE ?= workspace
+
+.PHONY: setup setup-dev run test bench soak docs lock python
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed / 需要 Python 3.11 或更新版本"; exit 1; }
+
+setup: python
+	@$(PYTHON) tools/environment.py run
+	@$(BIN)/python tools/assets.py
+
+setup-dev: python
+	@$(PYTHON) tools/environment.py dev
+	@$(BIN)/python tools/assets.py
+	@$(BIN)/python tools/browser.py
+
+run: setup
+	@test -f $(WORKSPACE)/dualcarbon.toml || $(BIN)/dualcarbon demo --workspace $(WORKSPACE)
+	@$(BIN)/dualcarbon serve --workspace $(WORKSPACE)
+
+test: setup-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: setup-dev
+	$(BIN)/python -m benchmarks engine
+
+soak: setup-dev
+	$(BIN)/python -m pytest -m slow
+
+docs: setup
+	$(BIN)/python -m dualcarbon.app.docs
+
+lock: setup-dev
+	$(BIN)/python tools/lock.py

@@ -1,0 +1,173 @@
+"""What every command-line verb speaks: the reader's language, one JSON document, tables, progress, refusals.
+
+A verb of a room looks like this (the module imports nothing heavy at its top)::
+
+    from dualcarbon.core.console import Json, WorkspaceDir, emit, say, table
+
+    cli = typer.Typer(help=say("能源活动二氧化碳核算", "energy-activity CO2 accounts"))
+
+    @cli.command(help=say("某地区某时期的核算账户", "the account of a place and period"))
+    def account(place: str, json: Json = False, workspace: WorkspaceDir = None) -> None:
+        from dualcarbon import inventory          # heavy: only when the verb runs
+        result = inventory.account(...)
+        emit(result, json, lambda: table(result["rows"], {"name": say("行业", "sector")}))
+
+Data that is refused: raise `dualcarbon.core.problems.Refused`; the program prints the problems (as
+``{"problems": [...]}`` on stdout under ``--json``) and exits with 1. Wrong usage: raise `typer.BadParameter`; exit 2.
+"""
+
+import json as _json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+LANGUAGES = ("zh", "en")
+
+
+def language() -> str:
+    """The reader's language: ``zh`` unless the environment (`DUALCARBON_LANG`, set by ``--lang``) says ``en``."""
+    return "en" if os.environ.get("DUALCARBON_LANG", "").lower().startswith("en") else "zh"
+
+
+def say(zh: str, en: str) -> str:
+    """The text in the reader's language."""
+    return en if language() == "en" else zh
+
+
+Json = Annotated[
+    bool, typer.Option("--json", help=say("只输出一个 JSON 文档", "print one JSON document, nothing else"))
+]
+WorkspaceDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        metavar="DIR",
+        help=say(
+            "工作区文件夹（默认：向上最近的工作区，否则 ./workspace）",
+            "workspace folder (default: the nearest one upwards, else ./workspace)",
+        ),
+    ),
+]
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it: dates and paths as text, NaN and infinities as null, frames as lists of rows."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, date):
+        return value.isoformat()
+    if hasattr(value, "to_dicts"):
+        return [plain(row) for row in value.to_dicts()]
+    if hasattr(value, "as_dict"):
+        return plain(value.as_dict(language()))
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, (set, frozenset)):
+        return [plain(item) for item in sorted(value)]
+    if isinstance(value, (Sequence, Mapping)) or hasattr(value, "__iter__"):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def document(data: Any) -> str:
+    """`data` as one JSON document, UTF-8 text kept readable."""
+    return _json.dumps(plain(data), ensure_ascii=False, allow_nan=False, indent=2)
+
+
+def emit(data: Any, json: bool, text: str | Callable[[], object] | None = None) -> None:
+    """Print `data` once: as one JSON document when `json`, else `text` (a string, or a function that prints)."""
+    if json:
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8")
+        sys.stdout.write(document(data) + "\n")
+    elif callable(text):
+        text()
+    else:
+        typer.echo(text if text is not None else document(data))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str | None = None) -> None:
+    """Print `rows` as a table; `columns` maps the keys shown to their headings; numbers are set to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for key, heading in columns.items():
+        numeric = any(isinstance(row.get(key), (int, float)) for row in rows)
+        drawn.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(row.get(key)) for key in columns))
+    Console(highlight=False, markup=False, emoji=False).print(drawn)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return say("是", "yes") if value else say("否", "no")
+    if isinstance(value, float):
+        return f"{value:,.6g}" if abs(value) < 1000 else f"{value:,.2f}"
+    if isinstance(value, Mapping):
+        return str(value.get(language(), value))
+    return str(value)
+
+
+def progress(json: bool = False) -> "Progress":
+    """A progress bar on stderr for what takes over two seconds; silent under ``--json`` and off a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=json or not console.is_terminal,
+    )
+
+
+def refusal(problems: Sequence[Any], json: bool) -> None:
+    """Print what was refused: ``{"problems": [...]}`` on stdout under `json`, else one paragraph each on stderr.
+
+    `problems` are `dualcarbon.core.problems.Problem`.
+    """
+    told = [problem.as_dict(language()) for problem in problems]
+    if json:
+        emit({"problems": told}, True)
+        return
+    typer.echo(
+        say(f"数据未被接受，共 {len(told)} 处问题：", f"the data was refused, {len(told)} problem(s):"), err=True
+    )
+    for one in told:
+        labels = {
+            "file": "",
+            "sheet": say("工作表 ", "sheet "),
+            "row": say("行 ", "row "),
+            "column": say("列 ", "column "),
+            "value": say("值 ", "value "),
+        }
+        place = say("，", ", ").join(
+            f"{label}{one[key]}" for key, label in labels.items() if one.get(key) not in (None, "")
+        )
+        typer.echo(f"- {place}{say('：', ': ') if place else ''}{one['message']} [{one['rule']}]", err=True)
+        if one.get("remedy"):
+            typer.echo(f"  → {one['remedy']}", err=True)
