@@ -1,0 +1,383 @@
+"""Combine cells into totals, with an uncertainty in which whatever shares a factor errs together.
+
+Var(total) = Σ_f (u_f · Σ ∂y/∂f)² + Σ activity variance, for each requested total from the cells and never
+from the cells' intervals (IPCC 2006 Guidelines, volume 1, chapter 3, approach 1, with the correlation of
+shared factors taken in full). Bounds are at 95 %; unequal distances up and down are carried apart.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification
+from dualcarbon.core.tables import STATUSES
+from dualcarbon.engine.calculate import OPEN_NOTATIONS, Calculation, cell_scales
+from dualcarbon.engine.factors import Z95, standard_deviation
+from dualcarbon.engine.formula import DUALS, Dual, constant
+from dualcarbon.engine.methods import Output
+
+TIME = ("year", "quarter", "month", "period")
+DERIVED = (*TIME, "domain", "section", "division", "category")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One output of one calculation in a total: with a sign, and the cells that belong to it."""
+
+    calculation: Calculation
+    output: Output
+    sign: int = 1
+    where: pl.Expr | None = None
+    labels: Mapping[str, Any] | None = None
+
+
+def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, pl.Expr] | None = None) -> pl.DataFrame:
+    """Results of all terms together for each value of ``by``.
+
+    Returns one row per ``by`` × item × unit × basis with ``value, unit, low, high, uncertainty
+    (factors|activity|both|null), status, complete, scope, category``, sorted by the dimensions. ``by`` knows the
+    cells' columns, ``year quarter month period domain section division category`` and the names in ``labels``
+    (Polars expressions over the cells; a term's own ``labels`` are constants). Different bases are never
+    summed. A total without any known cell is null; one that lacks a cell is not complete.
+    """
+    by = list(dict.fromkeys(by))
+    keys = [*by, "item", "unit", "basis"]
+    terms = _one_basis(terms)
+    values, shared, tied, independent, notations = [], [], [], [], []
+    for term in terms:
+        cells = labelled(term, term.calculation.cells, by, labels)
+        if cells.height == 0 and term.calculation.notations.height == 0:
+            continue
+        name, sign = term.output.equation, term.sign
+        identity = _identity(term)
+        value = cells.select(
+            *by,
+            *identity,
+            (pl.col(name) * sign).alias("value"),
+            (pl.col(name).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0)).alias("lost"),
+            _status_rank(term, cells).alias("rank"),
+            pl.lit(term.output.scope, pl.String).alias("scope"),
+            _category(term).alias("category"),
+        )
+        values.append(value)
+        for use in term.calculation.method.factors:
+            column = f"d:{name}:{use.name}"
+            if column in cells.columns:
+                slope = (pl.col(column) * sign).alias("slope")
+                shared.append(cells.select(*by, *identity, pl.col(f"factor:{use.name}").alias("factor"), slope))
+        column = f"d:{name}:{term.calculation.method.rows.name}"
+        if column in cells.columns and cells["spread2"].null_count() < cells.height:
+            known = cells.filter(pl.col("spread2").is_not_null())
+            alone = known.filter(pl.col("error_group").is_null())
+            independent.append(alone.select(*by, *identity, (pl.col(column) ** 2 * pl.col("spread2")).alias("square")))
+            group = known.filter(pl.col("error_group").is_not_null())
+            if group.height:
+                half = (pl.col(column) * pl.col("spread1") * sign).alias("half")
+                tied.append(group.select(*by, *identity, "error_group", half))
+        if term.calculation.notations.height:
+            noted = labelled(term, term.calculation.notations, by, labels)
+            open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
+            notations.append(noted.select(*by, *identity, open_.alias("open")))
+    if not values:
+        return _empty(by)
+    total = (
+        pl.concat(values)
+        .group_by(keys)
+        .agg(
+            pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
+            pl.col("lost").any(),
+            pl.col("rank").max(),
+            *[
+                pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c)
+                for c in ("scope", "category")
+                if c not in by
+            ],
+        )
+    )
+    if notations:
+        noted = pl.concat(notations).group_by(keys).agg(pl.col("open").any())
+        total = total.join(noted, on=keys, how="full", coalesce=True, nulls_equal=True)
+    else:
+        total = total.with_columns(pl.lit(False).alias("open"))
+    factor_part = _factor_part(terms, shared, keys)
+    activity_part = _activity_part(independent, tied, keys)
+    total = total.join(factor_part, on=keys, how="left", nulls_equal=True)
+    total = total.join(activity_part, on=keys, how="left", nulls_equal=True)
+    f_known, a_known = pl.col("up2").is_not_null(), pl.col("square").is_not_null()
+    square = pl.col("square").fill_null(0.0)
+    total = total.with_columns(
+        pl.when(f_known & a_known).then(pl.lit("both")).when(f_known).then(pl.lit("factors"))
+        .when(a_known).then(pl.lit("activity")).otherwise(pl.lit(None, pl.String)).alias("uncertainty"),
+        pl.when(f_known | a_known).then(pl.col("value") - (pl.col("down2").fill_null(0.0) + square).sqrt()).alias("low"),
+        pl.when(f_known | a_known).then(pl.col("value") + (pl.col("up2").fill_null(0.0) + square).sqrt()).alias("high"),
+        pl.col("rank").replace_strict(dict(enumerate(STATUSES)), return_dtype=pl.String).alias("status"),
+        (~pl.col("lost").fill_null(False) & ~pl.col("open").fill_null(False)).alias("complete"),
+    )  # fmt: skip
+    for column in ("scope", "category"):
+        if column not in total.columns:
+            total = total.with_columns(pl.lit(None, pl.String).alias(column))
+    columns = [*by, "item", "value", "unit", "low", "high", "uncertainty", "status", "complete", "basis"]
+    columns += [c for c in ("scope", "category") if c not in by]
+    return total.select(columns).sort([*by, "item", "basis"], nulls_last=True)
+
+
+def labelled(
+    term: Term, cells: pl.DataFrame, by: Sequence[str], labels: Mapping[str, pl.Expr] | None = None
+) -> pl.DataFrame:
+    """The term's cells with every column that ``by`` asks for."""
+    if term.where is not None:
+        cells = cells.filter(term.where)
+    wanted = [name for name in by if name in DERIVED]
+    if any(name in TIME for name in wanted):
+        spans = cells.select("start", "end").unique()
+        made = [
+            {"start": start, "end": end, **{name: _time(name, start, end) for name in TIME if name in wanted}}
+            for start, end in spans.iter_rows()
+        ]
+        schema = {"start": pl.Date, "end": pl.Date, **{name: pl.String for name in TIME if name in wanted}}
+        cells = cells.join(pl.DataFrame(made, schema=schema), on=["start", "end"], how="left")
+    names = term.calculation.names
+    for name in wanted:
+        if name in TIME:
+            continue
+        if name == "category":
+            cells = cells.with_columns(_category(term).alias(name))
+            continue
+        if "sector" not in cells.columns:
+            cells = cells.with_columns(pl.lit(None, pl.String).alias("sector"))
+        sectors = [sector for sector in cells["sector"].unique().to_list() if sector]
+        mapping = {sector: _sector_label(name, sector, names) for sector in sectors}
+        label = pl.col("sector").replace_strict(mapping, default=None, return_dtype=pl.String)
+        if name == "domain" and "domain" in cells.columns:
+            label = pl.coalesce(pl.col("domain"), label)
+        cells = cells.with_columns(label.alias(name))
+    if labels:
+        cells = cells.with_columns(expression.alias(name) for name, expression in labels.items())
+    for name, value in (term.labels or {}).items():
+        cells = cells.with_columns(pl.lit(value).alias(name))
+    absent = [name for name in by if name not in cells.columns]
+    return cells.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+
+
+def _time(name: str, start: Any, end: Any) -> str:
+    """The year, quarter or month that holds the period; a longer period keeps its own name."""
+    if name != "period":
+        text = str(start.year)
+        if name == "quarter":
+            text += f"-Q{(start.month + 2) // 3}"
+        if name == "month":
+            text += f"-{start.month:02d}"
+        whole = periods.parse(text)
+        if end <= whole.end:
+            return text
+    return periods.text(start, end)
+
+
+def _sector_label(name: str, sector: str, names: Classification) -> str | None:
+    """Section, division, domain or IPCC category of a sector; what a sector lacks comes from the one above."""
+    if sector not in names.sectors:
+        return None
+    line = [names.sectors.row(code) for code in (sector, *names.sectors.ancestors(sector))]
+    if name in ("domain", "ipcc"):
+        return next((row[name] for row in line if row.get(name)), None)
+    return next((row["code"] for row in line if row.get("level") == name), sector)
+
+
+def _category(term: Term) -> pl.Expr:
+    category = term.output.category
+    if category != "by sector":
+        return pl.lit(category, pl.String)
+    calculation = term.calculation
+    sectors = [sector for sector in calculation.cells["sector"].unique().to_list() if sector]
+    mapping = {sector: _sector_label("ipcc", sector, calculation.names) for sector in sectors}
+    return pl.col("sector").replace_strict(mapping, default=None, return_dtype=pl.String)
+
+
+def _one_basis(terms: Sequence[Term]) -> list[Term]:
+    """Terms without a basis join the only basis that others of their item have."""
+    bases: dict[str, set[str]] = {}
+    for term in terms:
+        bases.setdefault(term.output.item, set()).update({term.output.basis} - {None})  # type: ignore[arg-type]
+    return [
+        replace(term, output=term.output.model_copy(update={"basis": next(iter(bases[term.output.item]))}))
+        if term.output.basis is None and len(bases[term.output.item]) == 1
+        else term
+        for term in terms
+    ]
+
+
+def _identity(term: Term) -> list[pl.Expr]:
+    method, output = term.calculation.method, term.output
+    unit = next(equation.unit for equation in method.equations if equation.name == output.equation)
+    return [
+        pl.lit(output.item).alias("item"),
+        pl.lit(unit).alias("unit"),
+        pl.lit(output.basis, pl.String).alias("basis"),
+    ]
+
+
+def _status_rank(term: Term, cells: pl.DataFrame) -> pl.Expr:
+    """The weakest status of each cell: the method's, its factors' and its dataset's, as a number."""
+    calculation = term.calculation
+    ranks: list[pl.Expr] = [pl.lit(STATUSES.index(calculation.method.status), pl.Int32)]
+    for use in calculation.method.factors:
+        column = f"factor:{use.name}"
+        used = cells[column].drop_nulls().unique().to_list()
+        mapping = {n: STATUSES.index(calculation.factors.rows[n]["status"]) for n in used}
+        ranks.append(pl.col(column).replace_strict(mapping, default=None, return_dtype=pl.Int32))
+    if calculation.statuses and "dataset" in cells.columns:
+        by_dataset = {name: STATUSES.index(status) for name, status in calculation.statuses.items() if status}
+        ranks.append(pl.col("dataset").replace_strict(by_dataset, default=None, return_dtype=pl.Int32))
+    return pl.max_horizontal(ranks)
+
+
+def _factor_part(terms: Sequence[Term], shared: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
+    """Squared 95 % distances up and down that come from factors, by total."""
+    schema = {**{key: pl.String for key in keys}, "up2": pl.Float64, "down2": pl.Float64}
+    if not shared:
+        return pl.DataFrame(schema=schema)
+    bounds = terms[0].calculation.factors.frame.select("factor", "up", "down")
+    together = pl.concat(shared).drop_nulls("factor").group_by([*keys, "factor"]).agg(pl.col("slope").sum())
+    together = together.join(bounds, on="factor", how="left").filter(pl.col("up").is_not_null())
+    rises = pl.col("slope") >= 0
+    up = pl.when(rises).then(pl.col("up")).otherwise(pl.col("down"))
+    down = pl.when(rises).then(pl.col("down")).otherwise(pl.col("up"))
+    return together.group_by(keys).agg(
+        ((pl.col("slope") * up) ** 2).sum().alias("up2"), ((pl.col("slope") * down) ** 2).sum().alias("down2")
+    )
+
+
+def _activity_part(independent: list[pl.DataFrame], tied: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
+    """Squared 95 % half-width that comes from the observations themselves, by total."""
+    parts = [frame.select(*keys, "square") for frame in independent]
+    if tied:
+        together = pl.concat(tied).group_by([*keys, "error_group"]).agg(pl.col("half").sum())
+        parts.append(together.select(*keys, (pl.col("half") ** 2).alias("square")))
+    if not parts:
+        return pl.DataFrame(schema={**{key: pl.String for key in keys}, "square": pl.Float64})
+    return pl.concat(parts).group_by(keys).agg(pl.col("square").sum())
+
+
+def _empty(by: Sequence[str]) -> pl.DataFrame:
+    floats, flags = ("value", "low", "high"), ("complete",)
+    names = [
+        *by,
+        "item",
+        "value",
+        "unit",
+        "low",
+        "high",
+        "uncertainty",
+        "status",
+        "complete",
+        "basis",
+        "scope",
+        "category",
+    ]
+    kinds = {name: pl.Float64 if name in floats else pl.Boolean if name in flags else pl.String for name in names}
+    return pl.DataFrame(schema=kinds)
+
+
+def monte_carlo(
+    terms: Sequence[Term],
+    by: Sequence[str] = (),
+    *,
+    samples: int = 2000,
+    seed: int = 1,
+    labels: Mapping[str, pl.Expr] | None = None,
+) -> pl.DataFrame:
+    """Results as :func:`combine` gives them, with 2.5 % and 97.5 % quantiles and the mean of seeded samples.
+
+    Factors are drawn once per value and used wherever they occur (IPCC 2006 Guidelines, volume 1, chapter 3,
+    approach 2); observations with bounds are drawn per cell. Returns ``by, item, unit, basis, mean, low, high``.
+    """
+    rng = np.random.default_rng(seed)
+    by = list(dict.fromkeys(by))
+    frames = [labelled(term, term.calculation.cells, by, labels) for term in terms]
+    keyed = pl.concat(
+        [frame.select(*by, *_identity(term)) for term, frame in zip(terms, frames, strict=True)], how="vertical_relaxed"
+    )
+    keys = [*by, "item", "unit", "basis"]
+    groups = keyed.unique(maintain_order=True).with_row_index("group")
+    factors = [f"factor:{use.name}" for term in terms for use in term.calculation.method.factors]
+    used = sorted(
+        {n for frame in frames for c in factors if c in frame.columns for n in frame[c].drop_nulls().to_list()}
+    )
+    rows = terms[0].calculation.factors.rows
+    drawn = np.column_stack([_draw(rows[n], rng, samples) for n in used] or [np.empty((samples, 0))])
+    place_of = {number: place for place, number in enumerate(used)}
+    totals = np.zeros((samples, groups.height))
+    for term, frame in zip(terms, frames, strict=True):
+        of = frame.select(*by, *_identity(term)).join(
+            groups, on=keys, how="left", nulls_equal=True, maintain_order="left"
+        )
+        index = of["group"].to_numpy()
+        for sample, made in enumerate(_samples(term, frame, drawn, place_of, rng)):
+            totals[sample] += term.sign * np.bincount(index, weights=np.nan_to_num(made), minlength=groups.height)
+    low, high = np.quantile(totals, [0.025, 0.975], axis=0)
+    made_frame = groups.with_columns(
+        pl.Series("mean", totals.mean(axis=0)), pl.Series("low", low), pl.Series("high", high)
+    )
+    return made_frame.drop("group").sort([*by, "item", "basis"], nulls_last=True)
+
+
+def _draw(row: dict[str, Any], rng: np.random.Generator, samples: int) -> Any:
+    value, low, high = row["value"], row["low"], row["high"]
+    if standard_deviation(value, low, high) is None:
+        return np.full(samples, value)
+    if low > 0 and abs((high - value) - (value - low)) > 1e-6 * (high - low):
+        mu, sigma = (np.log(low) + np.log(high)) / 2, (np.log(high) - np.log(low)) / (2 * Z95)
+        return rng.lognormal(mu, sigma, samples)
+    return rng.normal(value, (high - low) / (2 * Z95), samples)
+
+
+def _activity_noise(cells: pl.DataFrame, rng: np.random.Generator, samples: int) -> Any:
+    """Standard normal draws per sample and cell; tied cells share one."""
+    if cells["spread2"].null_count() == cells.height:
+        return None
+    group = cells.select(
+        pl.col("error_group").fill_null(pl.concat_str(pl.lit("\0"), pl.int_range(pl.len())))
+    ).to_series()
+    codes = group.rank("dense").to_numpy() - 1
+    return rng.standard_normal((samples, int(codes.max()) + 1))[:, codes.astype(int)]
+
+
+def _samples(
+    term: Term, cells: pl.DataFrame, drawn: Any, place_of: dict[int, int], rng: np.random.Generator
+) -> Iterator[Any]:
+    """The output on the cells, once per sample."""
+    method = term.calculation.method
+    scale = cell_scales(term.calculation.proven, cells)
+    quantity = cells["quantity"].to_numpy().astype(float)
+    noise = _activity_noise(cells, rng, len(drawn))
+    half = cells["spread2"].fill_null(0.0).sqrt()
+    if "spread1" in cells.columns:
+        half = cells.select(
+            pl.when(pl.col("error_group").is_null()).then(half).otherwise(pl.col("spread1"))
+        ).to_series()
+    columns = {
+        use.name: cells[f"factor:{use.name}"].replace_strict(place_of, default=None, return_dtype=pl.Int64)
+        for use in method.factors
+    }
+    fixed: dict[str, Any] = {
+        name: constant(number.value) * float(np.ravel(scale(name))[0]) for name, number in method.constants.items()
+    }
+    for look in method.lookups:
+        fixed[look.name] = Dual(cells[f"lookup:{look.name}"].to_numpy() * scale(look.name), {})
+    formulas = method.parsed()
+    for sample, row in enumerate(drawn):
+        values = dict(fixed)
+        moved = quantity if noise is None else quantity + noise[sample] * half.to_numpy() / Z95
+        values[method.rows.name] = Dual(moved * scale(method.rows.name), {})
+        for name, column in columns.items():
+            lost = column.is_null().to_numpy()
+            taken = row[column.fill_null(0).to_numpy()] if len(row) else np.zeros(len(lost))
+            values[name] = Dual(np.where(lost, np.nan, taken) * scale(name), {})
+        with np.errstate(all="ignore"):
+            for name, formula in formulas.items():
+                values[name] = formula.evaluate(values, DUALS)
+        yield values[term.output.equation].value / scale(term.output.equation)
