@@ -7,7 +7,8 @@ How a room registers its verbs: its `commands.py` has ``cli = typer.Typer()``; a
 - kind ``room``: the module's whole `cli` becomes ``dualcarbon NAME VERB``.
 
 The module is imported only when its verb is used, so ``dualcarbon --help`` costs nothing however many rooms there are.
-`default` names the subcommand meant when the first word is none of the group's: ``import FILE`` is ``import file FILE``.
+`default` names the subcommand meant when the first word is none of the group's: ``import FILE`` means
+``import file FILE``.
 """
 
 from typing import NamedTuple
