@@ -1,4 +1,4 @@
-"""Places, sectors, carriers, items, domains, sources and datasets of a rule pack, found by code, name or alias.
+"""Places, sectors, carriers, items, domains, categories and sources of a rule pack, found by code, name or alias.
 
 Places form several trees (``admin``, ``management``, ``grid``). A tree other than ``admin`` states only what differs:
 a place that it does not mention hangs as in ``admin``. A place keeps its extent whatever tree is asked: the leaves
@@ -287,6 +287,7 @@ class Classification:
     carriers: Codes
     items: Codes
     domains: Codes
+    categories: Codes
     sources: Codes
     datasets: Codes
     terms: dict[str, Codes] = field(default_factory=dict)
@@ -312,6 +313,7 @@ def _load(pack: str, fingerprint: tuple[tuple[str, int, int], ...]) -> Classific
         carriers=Codes("carrier", packs.rows(pack, "carriers")),
         items=Codes("item", packs.rows(pack, "items")),
         domains=Codes("domain", packs.rows(pack, "domains")),
+        categories=Codes("category", packs.rows(pack, "categories")),
         sources=Codes("source", packs.rows(pack, "sources"), code="id"),
         datasets=Codes("dataset", packs.rows(pack, "datasets"), code="id"),
         terms={dimension: Codes(dimension, rows) for dimension, rows in terms.items()},
