@@ -41,5 +41,5 @@ soak: setup-dev
 docs: setup
 	$(BIN)/python -m dualcarbon.app.docs
 
-lock: setup-dev
-	$(BIN)/python tools/lock.py
+lock: python
+	$(PYTHON) tools/lock.py

@@ -2,21 +2,21 @@
 
     python tools/lock.py [--upgrade]
 
-Neither names a host: where packages come from is for the reader's own pip and npm to know.
+Neither names a host: where packages come from is for the reader's own pip and npm to know. Versions stay as they are
+unless `pyproject.toml` excludes them or ``--upgrade`` asks for newer ones.
 """
 
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
-OUTPUTS = {
-    "requirements.txt": ["--extra", "setup"],
-    "requirements-dev.txt": ["--extra", "setup", "--extra", "dev"],
-    "requirements-node.txt": ["--only-extra", "node"],
-}
+TOOL = "pip-tools>=7.5"
+VENV = HOME / "build" / "lock"
+OUTPUTS = {"requirements.txt": ["setup"], "requirements-dev.txt": ["setup", "dev"]}
 QUIET = [
     "--quiet",
     "--generate-hashes",
@@ -30,11 +30,10 @@ QUIET = [
 ]
 
 
-def pin(name: str, options: list[str]) -> None:
-    """Write one requirements file from `pyproject.toml`, keeping the versions it has unless asked to upgrade."""
-    source = "pyproject.toml"
-    command = [sys.executable, "-m", "piptools", "compile", *QUIET, *options, "-o", name, source]
-    subprocess.run(command, check=True, cwd=HOME)
+def compile_pins(output: str, *options: str, source: str = "pyproject.toml", text: str | None = None) -> None:
+    """Write one requirements file from `source` (``-`` reads `text`)."""
+    command = [str(VENV / "bin" / "pip-compile"), *QUIET, *options, "--output-file", output, source]
+    subprocess.run(command, check=True, cwd=HOME, input=text, text=True)
 
 
 def pin_npm() -> None:
@@ -47,7 +46,17 @@ def pin_npm() -> None:
         sys.exit(f"package-lock.json names addresses for {named}")
 
 
-if __name__ == "__main__":
-    for name, options in OUTPUTS.items():
-        pin(name, [*options, *sys.argv[1:]])
+def main(options: list[str]) -> None:
+    """Pin everything again."""
+    if not (VENV / "bin" / "pip-compile").exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+        subprocess.run([VENV / "bin" / "python", "-m", "pip", "install", "--quiet", TOOL], check=True)
+    for output, extras in OUTPUTS.items():
+        compile_pins(output, *options, *(word for extra in extras for word in ("--extra", extra)))
+    node = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]["optional-dependencies"]["node"]
+    compile_pins("requirements-node.txt", *options, "--no-annotate", source="-", text="\n".join(node))
     pin_npm()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
