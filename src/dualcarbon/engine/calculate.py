@@ -84,13 +84,15 @@ def calculate(
     where: Where | None = None,
     statuses: Mapping[str, str] | None = None,
     keep_rows: bool = False,
+    canonical: bool = False,
 ) -> Calculation:
     """Calculate one method over a table of observations.
 
     ``table``: anything narwhals knows (DuckDB relation, Polars, PyArrow, pandas, PySpark) in the observation
     layout, with ``start`` and ``end`` (exclusive) or ``period``. ``dims``: dimensions kept in the cells beside
     those that key factors. ``where``: equal values (or lists) by column. ``statuses``: status by dataset.
-    ``keep_rows`` keeps one cell per row even for a linear method. Raises Refused with every fault found.
+    ``keep_rows`` keeps one cell per row even for a linear method. ``canonical`` promises one unit per carrier, as
+    imported tables have. Raises Refused with every fault found.
     """
     given = factors if isinstance(factors, pl.DataFrame) else None
     factor_table = with_factors(pack, None if given is not None else factors, given)  # type: ignore[arg-type]
@@ -100,7 +102,7 @@ def calculate(
     _declared(proven, factor_table)
     choice = Choice(family, gwp, known_at)
     frame = observations(table, known_at)
-    cells = reduce(frame, proven, factor_table, dims, where, keep_rows or not proven.linear, bool(statuses))
+    cells = reduce(frame, proven, factor_table, dims, where, keep_rows or not proven.linear, bool(statuses), canonical)
     cells = _scaled(cells, proven, names)
     cells, fallbacks = resolve(cells, proven.method.factors, factor_table, names, choice)
     for look in proven.method.lookups:
@@ -179,6 +181,7 @@ def reduce(
     where: Where | None,
     keep_rows: bool,
     by_dataset: bool,
+    canonical: bool,
 ) -> pl.DataFrame:
     """Sum the rows of the method's item to (dimensions × factor keys × period × unit): the only pass.
 
@@ -194,25 +197,14 @@ def reduce(
         wanted |= set(parameter.keys) if parameter else set()
     wanted |= {dim for look in method.lookups for dim in look.on} - {"period"}
     keys = [dim for dim in DIMS if dim in wanted and dim in columns]
-    keys += ["start", "end", *(["unit"] if "unit" in columns else [])]
+    keys += ["start", "end"]
+    if "unit" in columns and not (canonical and "carrier" in keys):
+        keys.append("unit")
     frame = _only_entities_with_factors(frame, keys, set(dims), table)
-    spread = _half_width(columns)
     if keep_rows:
-        extra = [c for c in ("source", "sheet", "row") if c in columns]
-        selected = frame.select(*keys, *extra, quantity=nw.col("value"), spread2=spread, **_tied(columns))
-        cells = pl.DataFrame(selected.collect(backend="polars").to_native())
-        cells = cells.with_columns(
-            values=pl.col("quantity").is_not_null().cast(pl.Int64),
-            rows=pl.lit(1, pl.Int64),
-            spread1=pl.col("spread2").sqrt(),
-        )
+        cells = _rows(frame, keys, columns)
     else:
-        cells = _grouped(frame, keys, spread, columns)
-        if cells["tied"].sum():
-            cells = _grouped(frame, [*keys, "error_group"], spread, columns)
-        else:
-            cells = cells.with_columns(pl.lit(None, pl.String).alias("error_group"))
-        cells = cells.drop("tied")
+        cells = _grouped(frame, keys, columns)
     for column in ("place", "sector", "carrier", "process", "unit"):
         if column not in cells.columns:
             cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
@@ -236,42 +228,55 @@ def _only_entities_with_factors(
     )
 
 
-def _half_width(columns: set[str]) -> Any:
-    if not {"low", "high"} <= columns:
-        return nw.lit(None, dtype=nw.Float64)
-    half = (nw.col("high") - nw.col("low")) / 2
-    return half * half
+def _rows(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.DataFrame:
+    """One cell per row, with where the row stands in its source."""
+    half = (nw.col("high") - nw.col("low")) / 2 if {"low", "high"} <= columns else nw.lit(None, dtype=nw.Float64)
+    kept = [*keys, *(name for name in ("source", "sheet", "row", "error_group") if name in columns)]
+    selected = frame.select(*kept, quantity=nw.col("value"), spread1=half)
+    cells = pl.DataFrame(selected.collect(backend="polars").to_native())
+    if "error_group" not in cells.columns:
+        cells = cells.with_columns(pl.lit(None, pl.String).alias("error_group"))
+    return cells.with_columns(
+        values=pl.col("quantity").is_not_null().cast(pl.Int64), rows=pl.lit(1, pl.Int64), spread2=pl.col("spread1") ** 2
+    )
 
 
-def _tied(columns: set[str]) -> dict[str, Any]:
-    return {"error_group": nw.col("error_group") if "error_group" in columns else nw.lit(None, dtype=nw.String)}
-
-
-def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], spread: Any, columns: set[str]) -> pl.DataFrame:
-    tied = [nw.col("error_group").count().alias("tied")] if "error_group" in columns else []
-    bounds = {"low", "high"} <= columns
-    if bounds:
-        frame = frame.with_columns(spread2=spread)
-    if bounds and "error_group" in keys:
-        frame = frame.with_columns(spread1=(nw.col("high") - nw.col("low")) / 2)
-        tied.append(nw.col("spread1").sum())
-    grouped = frame.group_by(*keys).agg(
+def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.DataFrame:
+    """One cell per key. Periods of one key that begin together mostly end together, and most tables tie no errors:
+    the first pass supposes both and is done again where it finds otherwise.
+    """
+    aggregates = [
         nw.col("value").sum().alias("quantity"),
         nw.col("value").count().alias("values"),
         nw.len().alias("rows"),
-        *([nw.col("spread2").sum(), nw.col("spread2").count().alias("spreads")] if bounds else []),
-        *tied,
-    )
-    cells = pl.DataFrame(grouped.collect(backend="polars").to_native())
-    counts = [c for c in ("values", "rows", "spreads", "tied") if c in cells.columns]
-    cells = cells.with_columns(pl.col(counts).cast(pl.Int64))
+    ]
+    bounds = {"low", "high"} <= columns
+    if bounds:
+        half = (nw.col("high") - nw.col("low")) / 2
+        frame = frame.with_columns(spread1=half, spread2=half * half)
+        aggregates += [nw.col("spread2").sum(), nw.col("spread2").count().alias("spreads")]
+    ties = bounds and "error_group" in columns
+    probes = [nw.col("end").min(), nw.col("end").max().alias("last")]
+    probes += [nw.col("error_group").count().alias("tied")] if ties else []
+    cells = _collect(frame.group_by(*(key for key in keys if key != "end")).agg(*aggregates, *probes))
+    tied = ties and bool(cells["tied"].sum())
+    if tied:
+        keys, aggregates = [*keys, "error_group"], [*aggregates, nw.col("spread1").sum()]
+    if tied or not (cells["end"] == cells["last"]).all():
+        cells = _collect(frame.group_by(*keys).agg(*aggregates))
+    if not tied:
+        cells = cells.with_columns(pl.lit(None, pl.String).alias("error_group"))
     spread2 = pl.when(pl.col("spreads") > 0).then(pl.col("spread2")) if bounds else pl.lit(None, pl.Float64)
     cells = cells.with_columns(
-        spread2=spread2,
-        quantity=pl.when(pl.col("values") > 0).then(pl.col("quantity")),
-        tied=pl.col("tied") if tied else pl.lit(0, pl.Int64),
+        pl.col("values", "rows").cast(pl.Int64),
+        pl.when(pl.col("values") > 0).then(pl.col("quantity")).alias("quantity"),
+        spread2.alias("spread2"),
     )
-    return cells.drop("spreads") if bounds else cells
+    return cells.drop("spreads", "last", "tied", strict=False)
+
+
+def _collect(frame: "nw.LazyFrame[Any]") -> pl.DataFrame:
+    return pl.DataFrame(frame.collect(backend="polars").to_native())
 
 
 def _scaled(cells: pl.DataFrame, proven: Proven, names: Classification) -> pl.DataFrame:

@@ -128,16 +128,20 @@ def with_factors(pack: str, path: str | Path | None, frame: pl.DataFrame | None 
     base = load_factors(pack)
     if path is None and frame is None:
         return base
-    rows: list[dict[str, Any]]
     if path is not None:
-        rows = read_rows(Path(path))
-    else:
-        assert frame is not None
-        rows = [
-            {**{k: "" if v is None else str(v) for k, v in row.items()}, "_file": "", "_line": number}
-            for number, row in enumerate(frame.to_dicts(), 2)
-        ]
+        stat = Path(path).stat()
+        return _with_file(pack, packs.fingerprint(pack), str(path), (stat.st_mtime_ns, stat.st_size))
+    assert frame is not None
+    rows = [
+        {**{k: "" if v is None else str(v) for k, v in row.items()}, "_file": "", "_line": number}
+        for number, row in enumerate(frame.to_dicts(), 2)
+    ]
     return _append(base, rows, pack)
+
+
+@functools.lru_cache(maxsize=8)
+def _with_file(pack: str, fingerprint: Any, path: str, stamp: Any) -> FactorTable:
+    return _append(load_factors(pack), read_rows(Path(path)), pack)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -160,20 +164,34 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _append(base: FactorTable, rows: list[dict[str, Any]], pack: str) -> FactorTable:
     parameters = dict(base.parameters)
+    own: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        name = row.get("parameter", "")
-        if name and name not in base.parameters:
-            filled = {key for key in ("place", *KEYS) if row.get(key)}
-            known = parameters.get(name)
-            keys = tuple(k for k in ("place", *KEYS) if k in filled or (known and k in known.keys))
-            unit = known.unit if known else str(row.get("unit") or "1")
-            parameters[name] = Parameter(name, {}, unit, keys, family=False)
+        if row.get("parameter") and row["parameter"] not in base.parameters:
+            own.setdefault(row["parameter"], []).append(row)
+    names = classification(pack)
+    for name, given in own.items():
+        keys = tuple(key for key in ("place", *KEYS) if any(row.get(key) for row in given))
+        parameters[name] = Parameter(name, {}, _common_unit(given, names), keys)
     made, problems = _build(parameters, rows, pack, start=base.frame.height, given=True)
     if problems:
         raise Refused(problems)
     frame = pl.concat([base.frame, made.frame])
     all_rows = base.rows + made.rows
     return FactorTable(parameters, frame, _index(parameters, all_rows, base.frame.height), all_rows)
+
+
+def _common_unit(rows: list[dict[str, Any]], names: Classification) -> str:
+    """The unit of a parameter that only its rows declare: ``natural`` stands for units that follow the carrier."""
+    units_given = {row.get("unit") or "1" for row in rows}
+    if len(units_given) == 1:
+        return str(units_given.pop())
+    general = set()
+    for row in rows:
+        unit = row.get("unit") or "1"
+        natural = row_of(names.carriers, names.carriers.find(row.get("carrier") or "") or "").get("natural_unit")
+        top, slash, bottom = unit.rpartition("/")
+        general.add(f"{top}/natural" if slash and natural and units.canonical(bottom) == natural else unit)
+    return sorted(general)[0]
 
 
 def _build(

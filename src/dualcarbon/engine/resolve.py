@@ -141,6 +141,7 @@ def _search(
     levels_of: dict[tuple[Any, ...], Any] = {}
     departures: dict[tuple[Any, ...], list[date]] = {}
     found: list[int | None] = []
+    own = set(parameter.keys)
     for *values, start, end in keys.iter_rows():
         wanted = {dim: value or "" for dim, value in zip(dims, values, strict=True)}
         wanted.update(use.key)

@@ -47,82 +47,112 @@ def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, 
     by = list(dict.fromkeys(by))
     keys = [*by, "item", "unit", "basis"]
     terms = _one_basis(terms)
-    values, shared, tied, independent, notations = [], [], [], [], []
+    groups = _Groups(by)
+    values, shared, squares, halves, notations = [], [], [], [], []
     for term in terms:
-        cells = labelled(term, term.calculation.cells, by, labels)
-        if cells.height == 0 and term.calculation.notations.height == 0:
-            continue
-        name, sign = term.output.equation, term.sign
-        identity = _identity(term)
-        value = cells.select(
-            *by,
-            *identity,
-            (pl.col(name) * sign).alias("value"),
-            (pl.col(name).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0)).alias("lost"),
-            _status_rank(term, cells).alias("rank"),
-            pl.lit(term.output.scope, pl.String).alias("scope"),
-            _category(term).alias("category"),
+        calculation, name, sign = term.calculation, term.output.equation, term.sign
+        cells = labelled(term, calculation.cells, by, labels)
+        cells = cells.with_columns(groups.number(term, cells))
+        values.append(
+            cells.select(
+                "group",
+                (pl.col(name) * sign).alias("value"),
+                (pl.col(name).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0)).alias("lost"),
+                _status_rank(term, cells).alias("rank"),
+                pl.lit(term.output.scope, pl.String).alias("scope"),
+                _category(term).alias("category"),
+            )
         )
-        values.append(value)
-        for use in term.calculation.method.factors:
+        for use in calculation.method.factors:
             column = f"d:{name}:{use.name}"
             if column in cells.columns:
-                slope = (pl.col(column) * sign).alias("slope")
-                shared.append(cells.select(*by, *identity, pl.col(f"factor:{use.name}").alias("factor"), slope))
-        column = f"d:{name}:{term.calculation.method.rows.name}"
-        if column in cells.columns and cells["spread2"].null_count() < cells.height:
+                shared.append(cells.select("group", factor=f"factor:{use.name}", slope=pl.col(column) * sign))
+        slope = f"d:{name}:{calculation.method.rows.name}"
+        if slope in cells.columns and cells["spread2"].null_count() < cells.height:
             known = cells.filter(pl.col("spread2").is_not_null())
             alone = known.filter(pl.col("error_group").is_null())
-            independent.append(alone.select(*by, *identity, (pl.col(column) ** 2 * pl.col("spread2")).alias("square")))
-            group = known.filter(pl.col("error_group").is_not_null())
-            if group.height:
-                half = (pl.col(column) * pl.col("spread1") * sign).alias("half")
-                tied.append(group.select(*by, *identity, "error_group", half))
-        if term.calculation.notations.height:
-            noted = labelled(term, term.calculation.notations, by, labels)
+            squares.append(alone.select("group", square=pl.col(slope) ** 2 * pl.col("spread2")))
+            tied = known.filter(pl.col("error_group").is_not_null())
+            if tied.height:
+                halves.append(tied.select("group", "error_group", half=pl.col(slope) * pl.col("spread1") * sign))
+        if calculation.notations.height:
+            noted = labelled(term, calculation.notations, by, labels)
             open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
-            notations.append(noted.select(*by, *identity, open_.alias("open")))
-    if not values:
-        return _empty(by)
-    total = (
-        pl.concat(values)
-        .group_by(keys)
-        .agg(
-            pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
-            pl.col("lost").any(),
-            pl.col("rank").max(),
-            *[
-                pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c)
-                for c in ("scope", "category")
-                if c not in by
-            ],
-        )
+            notations.append(noted.select(groups.number(term, noted), open_.alias("open")))
+    total = pl.concat(values).group_by("group").agg(
+        pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
+        pl.col("lost").any(),
+        pl.col("rank").max(),
+        *(pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c) for c in ("scope", "category")),
     )
     if notations:
-        noted = pl.concat(notations).group_by(keys).agg(pl.col("open").any())
-        total = total.join(noted, on=keys, how="full", coalesce=True, nulls_equal=True)
+        noted = pl.concat(notations).group_by("group").agg(pl.col("open").any())
+        total = total.join(noted, on="group", how="full", coalesce=True)
     else:
         total = total.with_columns(pl.lit(False).alias("open"))
-    factor_part = _factor_part(terms, shared, keys)
-    activity_part = _activity_part(independent, tied, keys)
-    total = total.join(factor_part, on=keys, how="left", nulls_equal=True)
-    total = total.join(activity_part, on=keys, how="left", nulls_equal=True)
+    total = total.join(_factor_part(terms, shared), on="group", how="left")
+    total = total.join(_activity_part(squares, halves), on="group", how="left")
     f_known, a_known = pl.col("up2").is_not_null(), pl.col("square").is_not_null()
+    source = pl.when(f_known & a_known).then(pl.lit("both")).when(f_known).then(pl.lit("factors"))
     square = pl.col("square").fill_null(0.0)
+    below = (pl.col("down2").fill_null(0.0) + square).sqrt()
+    above = (pl.col("up2").fill_null(0.0) + square).sqrt()
     total = total.with_columns(
-        pl.when(f_known & a_known).then(pl.lit("both")).when(f_known).then(pl.lit("factors"))
-        .when(a_known).then(pl.lit("activity")).otherwise(pl.lit(None, pl.String)).alias("uncertainty"),
-        pl.when(f_known | a_known).then(pl.col("value") - (pl.col("down2").fill_null(0.0) + square).sqrt()).alias("low"),
-        pl.when(f_known | a_known).then(pl.col("value") + (pl.col("up2").fill_null(0.0) + square).sqrt()).alias("high"),
+        source.when(a_known).then(pl.lit("activity")).otherwise(pl.lit(None, pl.String)).alias("uncertainty"),
+        pl.when(f_known | a_known).then(pl.col("value") - below).alias("low"),
+        pl.when(f_known | a_known).then(pl.col("value") + above).alias("high"),
         pl.col("rank").replace_strict(dict(enumerate(STATUSES)), return_dtype=pl.String).alias("status"),
         (~pl.col("lost").fill_null(False) & ~pl.col("open").fill_null(False)).alias("complete"),
-    )  # fmt: skip
-    for column in ("scope", "category"):
-        if column not in total.columns:
-            total = total.with_columns(pl.lit(None, pl.String).alias(column))
+    )
+    named = [name for name in ("scope", "category") if name in by]
+    total = total.drop(named).join(groups.table(), on="group", how="left")
     columns = [*by, "item", "value", "unit", "low", "high", "uncertainty", "status", "complete", "basis"]
-    columns += [c for c in ("scope", "category") if c not in by]
-    return total.select(columns).sort([*by, "item", "basis"], nulls_last=True)
+    columns += [name for name in ("scope", "category") if name not in by]
+    return total.select(columns).sort([key for key in keys if key != "unit"], nulls_last=True)
+
+
+class _Groups:
+    """Numbers the groups of a total, so that everything is summed by a number and named once."""
+
+    def __init__(self, by: Sequence[str]) -> None:
+        self.by = list(by)
+        self.frames: list[pl.DataFrame] = []
+        self.kinds: dict[tuple[str, str, str | None], pl.DataFrame] = {}
+        self.height = 0
+
+    def number(self, term: Term, cells: pl.DataFrame) -> pl.Series:
+        """The group of each of these cells (Int64), new groups added."""
+        equations = term.calculation.method.equations
+        unit = next(equation.unit for equation in equations if equation.name == term.output.equation)
+        kind = (term.output.item, unit, term.output.basis)
+        known = self.kinds.get(kind)
+        if not self.by:
+            if known is None:
+                self._add(kind, pl.DataFrame({"group": [self.height]}, schema={"group": pl.Int64}))
+            return pl.repeat(self.kinds[kind]["group"][0], cells.height, dtype=pl.Int64, eager=True).alias("group")
+        keys = cells.select(self.by).unique()
+        new = keys if known is None else keys.join(known, on=self.by, how="anti", nulls_equal=True)
+        if known is None or new.height:
+            numbers = pl.int_range(self.height, self.height + new.height, dtype=pl.Int64, eager=True).alias("group")
+            self._add(kind, new.with_columns(numbers))
+        joined = cells.select(self.by).join(
+            self.kinds[kind], on=self.by, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return joined["group"]
+
+    def _add(self, kind: tuple[str, str, str | None], frame: pl.DataFrame) -> None:
+        known = self.kinds.get(kind)
+        self.kinds[kind] = frame if known is None else pl.concat([known, frame])
+        self.height += frame.height
+
+    def table(self) -> pl.DataFrame:
+        """``group`` with the dimensions, item, unit and basis it stands for."""
+        return pl.concat(
+            frame.with_columns(
+                pl.lit(item).alias("item"), pl.lit(unit).alias("unit"), pl.lit(basis, pl.String).alias("basis")
+            )
+            for (item, unit, basis), frame in self.kinds.items()
+        )
 
 
 def labelled(
@@ -210,16 +240,6 @@ def _one_basis(terms: Sequence[Term]) -> list[Term]:
     ]
 
 
-def _identity(term: Term) -> list[pl.Expr]:
-    method, output = term.calculation.method, term.output
-    unit = next(equation.unit for equation in method.equations if equation.name == output.equation)
-    return [
-        pl.lit(output.item).alias("item"),
-        pl.lit(unit).alias("unit"),
-        pl.lit(output.basis, pl.String).alias("basis"),
-    ]
-
-
 def _status_rank(term: Term, cells: pl.DataFrame) -> pl.Expr:
     """The weakest status of each cell: the method's, its factors' and its dataset's, as a number."""
     calculation = term.calculation
@@ -235,51 +255,31 @@ def _status_rank(term: Term, cells: pl.DataFrame) -> pl.Expr:
     return pl.max_horizontal(ranks)
 
 
-def _factor_part(terms: Sequence[Term], shared: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
-    """Squared 95 % distances up and down that come from factors, by total."""
-    schema = {**{key: pl.String for key in keys}, "up2": pl.Float64, "down2": pl.Float64}
-    if not shared:
-        return pl.DataFrame(schema=schema)
-    bounds = terms[0].calculation.factors.frame.select("factor", "up", "down")
-    together = pl.concat(shared).drop_nulls("factor").group_by([*keys, "factor"]).agg(pl.col("slope").sum())
-    together = together.join(bounds, on="factor", how="left").filter(pl.col("up").is_not_null())
+def _factor_part(terms: Sequence[Term], shared: list[pl.DataFrame]) -> pl.DataFrame:
+    """Squared 95 % distances up and down that come from factors, by group."""
+    empty = pl.DataFrame(schema={"group": pl.Int64, "up2": pl.Float64, "down2": pl.Float64})
+    bounds = terms[0].calculation.factors.frame.select("factor", "up", "down").drop_nulls()
+    if not shared or not bounds.height:
+        return empty
+    together = pl.concat(shared).join(bounds, on="factor", how="semi")
+    together = together.group_by("group", "factor").agg(pl.col("slope").sum()).join(bounds, on="factor")
     rises = pl.col("slope") >= 0
     up = pl.when(rises).then(pl.col("up")).otherwise(pl.col("down"))
     down = pl.when(rises).then(pl.col("down")).otherwise(pl.col("up"))
-    return together.group_by(keys).agg(
-        ((pl.col("slope") * up) ** 2).sum().alias("up2"), ((pl.col("slope") * down) ** 2).sum().alias("down2")
+    return together.group_by("group").agg(
+        up2=((pl.col("slope") * up) ** 2).sum(), down2=((pl.col("slope") * down) ** 2).sum()
     )
 
 
-def _activity_part(independent: list[pl.DataFrame], tied: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
-    """Squared 95 % half-width that comes from the observations themselves, by total."""
-    parts = [frame.select(*keys, "square") for frame in independent]
-    if tied:
-        together = pl.concat(tied).group_by([*keys, "error_group"]).agg(pl.col("half").sum())
-        parts.append(together.select(*keys, (pl.col("half") ** 2).alias("square")))
+def _activity_part(squares: list[pl.DataFrame], halves: list[pl.DataFrame]) -> pl.DataFrame:
+    """Squared 95 % half-width that comes from the observations themselves, by group."""
+    parts = list(squares)
+    if halves:
+        together = pl.concat(halves).group_by("group", "error_group").agg(pl.col("half").sum())
+        parts.append(together.select("group", square=pl.col("half") ** 2))
     if not parts:
-        return pl.DataFrame(schema={**{key: pl.String for key in keys}, "square": pl.Float64})
-    return pl.concat(parts).group_by(keys).agg(pl.col("square").sum())
-
-
-def _empty(by: Sequence[str]) -> pl.DataFrame:
-    floats, flags = ("value", "low", "high"), ("complete",)
-    names = [
-        *by,
-        "item",
-        "value",
-        "unit",
-        "low",
-        "high",
-        "uncertainty",
-        "status",
-        "complete",
-        "basis",
-        "scope",
-        "category",
-    ]
-    kinds = {name: pl.Float64 if name in floats else pl.Boolean if name in flags else pl.String for name in names}
-    return pl.DataFrame(schema=kinds)
+        return pl.DataFrame(schema={"group": pl.Int64, "square": pl.Float64})
+    return pl.concat(parts).group_by("group").agg(pl.col("square").sum())
 
 
 def monte_carlo(
@@ -297,32 +297,23 @@ def monte_carlo(
     """
     rng = np.random.default_rng(seed)
     by = list(dict.fromkeys(by))
+    terms = _one_basis(terms)
+    groups = _Groups(by)
     frames = [labelled(term, term.calculation.cells, by, labels) for term in terms]
-    keyed = pl.concat(
-        [frame.select(*by, *_identity(term)) for term, frame in zip(terms, frames, strict=True)], how="vertical_relaxed"
-    )
-    keys = [*by, "item", "unit", "basis"]
-    groups = keyed.unique(maintain_order=True).with_row_index("group")
+    numbers = [groups.number(term, frame).to_numpy() for term, frame in zip(terms, frames, strict=True)]
     factors = [f"factor:{use.name}" for term in terms for use in term.calculation.method.factors]
-    used = sorted(
-        {n for frame in frames for c in factors if c in frame.columns for n in frame[c].drop_nulls().to_list()}
-    )
+    used = sorted({n for f in frames for c in factors if c in f.columns for n in f[c].drop_nulls().unique().to_list()})
     rows = terms[0].calculation.factors.rows
     drawn = np.column_stack([_draw(rows[n], rng, samples) for n in used] or [np.empty((samples, 0))])
     place_of = {number: place for place, number in enumerate(used)}
     totals = np.zeros((samples, groups.height))
-    for term, frame in zip(terms, frames, strict=True):
-        of = frame.select(*by, *_identity(term)).join(
-            groups, on=keys, how="left", nulls_equal=True, maintain_order="left"
-        )
-        index = of["group"].to_numpy()
+    for term, frame, index in zip(terms, frames, numbers, strict=True):
         for sample, made in enumerate(_samples(term, frame, drawn, place_of, rng)):
             totals[sample] += term.sign * np.bincount(index, weights=np.nan_to_num(made), minlength=groups.height)
     low, high = np.quantile(totals, [0.025, 0.975], axis=0)
-    made_frame = groups.with_columns(
-        pl.Series("mean", totals.mean(axis=0)), pl.Series("low", low), pl.Series("high", high)
-    )
-    return made_frame.drop("group").sort([*by, "item", "basis"], nulls_last=True)
+    figures = pl.DataFrame({"mean": totals.mean(axis=0), "low": low, "high": high}).with_row_index("group")
+    named = groups.table().join(figures.cast({"group": pl.Int64}), on="group", how="left").drop("group")
+    return named.sort([*by, "item", "basis"], nulls_last=True)
 
 
 def _draw(row: dict[str, Any], rng: np.random.Generator, samples: int) -> Any:
