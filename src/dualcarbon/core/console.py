@@ -150,24 +150,10 @@ def refusal(problems: Sequence[Any], json: bool) -> None:
 
     `problems` are `dualcarbon.core.problems.Problem`.
     """
-    told = [problem.as_dict(language()) for problem in problems]
     if json:
-        emit({"problems": told}, True)
+        emit({"problems": [problem.as_dict(language()) for problem in problems]}, True)
         return
-    typer.echo(
-        say(f"数据未被接受，共 {len(told)} 处问题：", f"the data was refused, {len(told)} problem(s):"), err=True
-    )
-    for one in told:
-        labels = {
-            "file": "",
-            "sheet": say("工作表 ", "sheet "),
-            "row": say("行 ", "row "),
-            "column": say("列 ", "column "),
-            "value": say("值 ", "value "),
-        }
-        place = say("，", ", ").join(
-            f"{label}{one[key]}" for key, label in labels.items() if one.get(key) not in (None, "")
-        )
-        typer.echo(f"- {place}{say('：', ': ') if place else ''}{one['message']} [{one['rule']}]", err=True)
-        if one.get("remedy"):
-            typer.echo(f"  → {one['remedy']}", err=True)
+    count = len(problems)
+    typer.echo(say(f"数据未被接受，共 {count} 处问题：", f"the data was refused, {count} problem(s):"), err=True)
+    for problem in problems:
+        typer.echo(f"- {problem.line(language())}", err=True)
