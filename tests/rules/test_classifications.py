@@ -8,6 +8,7 @@ import pytest
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import load
+from dualcarbon.core.reading import read_observations
 from dualcarbon.core.tables import CUSTODIES, ROLES, STATUSES
 
 PACK = "cn-jiaxing"
@@ -203,3 +204,10 @@ def test_the_two_big_plants() -> None:
 def test_six_domains_each_with_a_responsible_unit_in_the_city() -> None:
     assert list(BOOK.domains) == ["energy", "industry", "buildings", "transport", "agriculture", "residents"]
     assert all((BOOK.domains.row(code) or {})["responsible"] for code in BOOK.domains)
+
+
+@pytest.mark.parametrize("path", packs.files(PACK, "observations/*.csv"), ids=lambda path: path.stem)
+def test_statistics_are_read_like_any_file(path: Path) -> None:
+    reading = read_observations(path, pack=PACK)
+    assert reading.problems == []
+    assert reading.frame.height == len(packs.read_rows(path))

@@ -16,15 +16,15 @@ from pathlib import Path
 
 from dualcarbon.core import pack as packs
 
-_SPACE = re.compile(r"\s+")
+_IGNORED = re.compile(r"[\s、,·]+")
 _WHOLE = re.compile(r"(\d+)\.0+")
 NAMES = ("name_zh", "name_en", "title_zh", "title_en", "name")
 _INDUSTRY = re.compile(r"([a-t])?(\d{2})\d{0,2}")
 
 
 def key(text: str) -> str:
-    """Form in which names are compared: NFKC (full-width to half-width), no spaces, lower case, ``330483.0`` whole."""
-    text = _SPACE.sub("", unicodedata.normalize("NFKC", str(text))).casefold()
+    """Form in which names are compared: NFKC (full- to half-width), no blank or comma, lower case, ``330483.0`` whole."""
+    text = _IGNORED.sub("", unicodedata.normalize("NFKC", str(text))).casefold()
     whole = _WHOLE.fullmatch(text)
     return whole.group(1) if whole else text
 
@@ -79,7 +79,7 @@ class Codes:
         return errors
 
     def find(self, text: str) -> str | None:
-        """Code that the text names (code, name or alias; spaces, case and full-width forms do not matter), or None."""
+        """Code that the text names (code, name or alias; spaces, commas, case and width do not matter), or None."""
         return self._index.get(key(text))
 
     def name(self, code: str, lang: str = "zh") -> str:
