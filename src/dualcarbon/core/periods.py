@@ -216,9 +216,11 @@ def _fall(row: dict) -> Problem:
         column="value",
         value=reported,
         params={
+            "reported": reported,
+            "unit": row.get("unit") or "",
             "before": row["_before"],
             "difference": row["value"],
             "period": text(date(row["start"].year, 1, 1), row["end"]),
-            "item": row.get("item"),
+            **{name: row.get(name) for name in ("item", "place", "entity", "sector", "carrier", "process")},
         },
     )

@@ -17,7 +17,8 @@ class Problem:
     """One rule that one cell, row or file breaks.
 
     `rule` is `ROOM.NAME`; the texts stand in `problems.csv` of the package ROOM.
-    `row` is counted from 1, as the spreadsheet shows it; `params` fill the texts.
+    `row` is counted from 1, as the spreadsheet shows it; `params` fill the texts;
+    one that is a mapping holds a text for each language.
     """
 
     rule: str
@@ -32,7 +33,9 @@ class Problem:
         """Return `{file, sheet, row, column, value, rule, message, remedy}` in `lang` (`zh` or `en`)."""
         here = {"file": self.file, "sheet": self.sheet, "row": self.row, "column": self.column, "value": self.value}
         message, remedy = texts(self.rule, lang)
-        words = _Words({**here, **self.params})
+        spoken = _language(lang)
+        params = {k: v.get(spoken) if isinstance(v, Mapping) else v for k, v in self.params.items()}
+        words = _Words({**here, **params})
         return {
             **here,
             "rule": self.rule,
