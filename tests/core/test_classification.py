@@ -58,8 +58,9 @@ def test_a_carrier_is_found_however_it_is_written(text: str, code: str | None) -
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("C28", "C28"), ("28", "C28"), ("2822", "C28"), ("c282", "C28"), ("A28", None), ("化学纤维制造业", "C28"), ("化纤", "C28"),
-     ("05", "A05"), ("农林牧渔业", "A"), ("教育", "P"), ("房地产业", "K"), ("居民生活", "HH"), ("制造业", "C")],
+    [("C28", "C28"), ("28", "C28"), ("2822", "C28"), ("c282", "C28"), ("A28", None), ("化学纤维制造业", "C28"),
+     ("化纤", "C28"), ("05", "A05"), ("农林牧渔业", "A"), ("教育", "P"), ("房地产业", "K"), ("居民生活", "HH"),
+     ("制造业", "C")],
 )  # fmt: skip
 def test_a_sector_is_found_by_group_code_and_a_shared_name_means_the_section(text: str, code: str | None) -> None:
     assert BOOK.sectors.find(text) == code

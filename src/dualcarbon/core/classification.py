@@ -23,7 +23,7 @@ _INDUSTRY = re.compile(r"([a-t])?(\d{2})\d{0,2}")
 
 
 def key(text: str) -> str:
-    """Form in which names are compared: NFKC (full- to half-width), no blank or comma, lower case, ``330483.0`` whole."""
+    """Form in which names are compared: NFKC (full- to half-width), no blank or comma, one case, ``330483.0`` whole."""
     text = _IGNORED.sub("", unicodedata.normalize("NFKC", str(text))).casefold()
     whole = _WHOLE.fullmatch(text)
     return whole.group(1) if whole else text
