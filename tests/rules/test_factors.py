@@ -233,3 +233,11 @@ def test_fuel_for_electricity_counts_in_a_and_never_in_b() -> None:
     assert {part["method"] for part in parts["A"] if not part.get("memo")} == {"cn.combustion"}
     heat = {part["side"]: (part.get("sign", 1), part.get("memo", False)) for part in parts["B"] if "side" in part}
     assert heat == {"import": (1, False), "export": (-1, False), "inside": (1, True)}
+
+
+def test_the_fuel_of_every_plant_falls_into_one_part_of_the_assessment() -> None:
+    (entry,) = [entry for entry in packs.documents(PACK, "accounts") if entry["basis"] == "C"]
+    conditions = {part["share"]: part["entity"]["dispatch"] for part in entry["parts"] if "entity" in part}
+    named = {text for text in conditions.values() if isinstance(text, str)}
+    assert named == {"统调", "自备"}
+    assert [set(text["not"]) for text in conditions.values() if not isinstance(text, str)] == [named]
