@@ -4,9 +4,9 @@ A pack is a folder with a ``pack.yaml`` (``id``, ``version``, ``title``, ``exten
 ``factors/*.csv``, ``methods/*.yaml``, ``accounts.yaml`` and ``observations/*.csv``. Everything that reads a pack reads
 its whole chain, the most general pack first, so that a later row may replace an earlier one.
 
-``place_edges.csv`` has ``from`` and ``to`` as days, both included. ``datasets.csv`` says in ``tree`` which tree the place
-codes of a published dataset mean. ``facts.csv`` keeps published figures that are no observations (their year is not
-printed, or they lie inside another figure), each with the reason. ``capacities.csv`` dates the capacity of plants.
+``place_edges.csv`` has ``from`` and ``to`` as days, both included. ``datasets.csv`` says in ``tree`` which tree the
+place codes of a published dataset mean. ``facts.csv`` keeps published figures that are no observations (their year is
+not printed, or they lie inside another figure), each with the reason. ``capacities.csv`` dates the capacity of plants.
 """
 
 import csv
