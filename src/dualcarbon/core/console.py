@@ -101,18 +101,23 @@ def emit(data: Any, json: bool, text: str | Callable[[], object] | None = None) 
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str | None = None) -> None:
-    """Print `rows` as a table; `columns` maps the keys shown to their headings; numbers are set to the right."""
+    """Print `rows` as a table; `columns` maps the keys shown to their headings; numbers are set to the right.
+
+    Columns in which every row is empty are left out; off a terminal nothing is folded.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for key, heading in columns.items():
-        numeric = any(isinstance(row.get(key), (int, float)) for row in rows)
+    filled = {key: heading for key, heading in columns.items() if any(_cell(row.get(key)) for row in rows)}
+    for key, heading in filled.items():
+        numeric = any(isinstance(row.get(key), (int, float)) and not isinstance(row[key], bool) for row in rows)
         drawn.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(_cell(row.get(key)) for key in columns))
-    Console(highlight=False, markup=False, emoji=False).print(drawn)
+        drawn.add_row(*(_cell(row.get(key)) for key in filled))
+    width = None if sys.stdout.isatty() else 240
+    Console(highlight=False, markup=False, emoji=False, width=width).print(drawn)
 
 
 def _cell(value: Any) -> str:
