@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,9 @@ import polars as pl
 
 from dualcarbon.core import periods, sheets, units
 from dualcarbon.core.checks import check_cells, check_observations, check_rows, found, limited, spoken
-from dualcarbon.core.classification import Classification, load
+from dualcarbon.core.classification import Classification, Codes, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.core.tables import FACTOR, OBSERVATION, conform, empty
+from dualcarbon.core.tables import DIMENSIONS, FACTOR, OBSERVATION, conform, empty
 from dualcarbon.core.translating import DATASET, dates, number, translated
 
 #: Rules after which a row's key is still known, so that it can be compared with others.
@@ -28,6 +28,10 @@ _KEY_STANDS = ("core.not-a-number", "core.value-missing", "core.value-and-notati
 #: Cells that could not be read, and rules that then only repeat it.
 _UNREAD = ("core.not-a-number", "core.garbled-text", "core.unknown-carrier", "core.bad-period", "core.unknown-notation")
 _FOLLOWS = ("core.value-missing", "core.carrier-missing", "core.period-missing")
+
+
+#: What makes reports since January one chain.
+CHAIN = ("dataset", *DIMENSIONS)
 
 
 @dataclass
@@ -46,14 +50,17 @@ def read_observations(
     dataset: str | None = None,
     template: Callable[..., Any] | None = None,
     entities: pl.DataFrame | None = None,
+    items: Mapping[str, str] | None = None,
+    carriers: Iterable[str] = (),
 ) -> Reading:
     """Read a CSV, Excel, OpenDocument or Parquet file into rows of `tables.OBSERVATION`.
 
     Texts are UTF-8, UTF-8 with BOM, UTF-16 or GB18030; headings, places, sectors, carriers, items and units may be
     codes, Chinese or English names. Values come out in the item's unit or the carrier's natural unit. `template` reads
     an official form: `template(path, pack=…, dataset=…)` gives an object with `frame`, `problems`, `source`. `entities`
-    (tables.ENTITY) translates names of enterprises and supplies place and sector where a row has none. Rows with a
-    problem are not in `frame`. Raises Refused when there is no such file.
+    (tables.ENTITY) translates names of enterprises and supplies place and sector where a row has none. `items` (code
+    and unit) and `carriers` are known beside those of the pack. Rows with a problem are not in `frame`. Raises Refused
+    when there is no such file.
     """
     path = Path(path)
     try:
@@ -70,19 +77,63 @@ def read_observations(
         frame = conform(form.frame, OBSERVATION).with_columns(pl.col("dataset").fill_null(dataset or DATASET))
         problems = list(form.problems) or check_observations(frame, pack=pack, file=path.name)
         return Reading(frame, problems, {**form.source, **source, "rows": frame.height})
-    book = load(pack)
+    book = extended(load(pack), items or {}, carriers)
     if path.suffix.lower() in (".parquet", ".pq"):
         tables, problems = _parquet(path, content)
     else:
-        meaning = partial(_meaning, book)
-        tables, problems = sheets.read_tables(path, content, meaning=meaning)
+        tables, problems = sheets.read_tables(path, content, meaning=partial(_meaning, book))
+    return _read(tables, problems, book, source, dataset, entities)
+
+
+def read_frame(
+    frame: pl.DataFrame,
+    *,
+    pack: str | Path = "cn-jiaxing",
+    dataset: str | None = None,
+    entities: pl.DataFrame | None = None,
+    items: Mapping[str, str] | None = None,
+    carriers: Iterable[str] = (),
+    file: str | None = None,
+) -> Reading:
+    """Read a dataframe as `read_observations` reads a file: columns named as its headings, cells texts or typed.
+
+    Rows are counted from 1, or as its column `row` says.
+    """
+    table, problems = _typed(frame, file)
+    return _read([table], problems, extended(load(pack), items or {}, carriers), {"file": file}, dataset, entities)
+
+
+def extended(book: Classification, items: Mapping[str, str], carriers: Iterable[str]) -> Classification:
+    """A classification that also knows these items (code and unit) and carriers, where the pack does not."""
+    new_items = {code: unit for code, unit in items.items() if code not in book.items}
+    new_carriers = [code for code in carriers if code not in book.carriers]
+    if not new_items and not new_carriers:
+        return book
+    here = {"_file": "", "_line": "0", "parent": ""}
+    rows = [book.items.row(code) or {} for code in book.items]
+    rows += [{**here, "code": code, "unit": unit, "kind": "flow"} for code, unit in new_items.items()]
+    fuels = [book.carriers.row(code) or {} for code in book.carriers]
+    fuels += [{**here, "code": code, "natural_unit": ""} for code in new_carriers]
+    return replace(book, items=Codes("item", rows), carriers=Codes("carrier", fuels))
+
+
+def _read(
+    tables: list[sheets.Table],
+    problems: list[Problem],
+    book: Classification,
+    source: dict[str, Any],
+    dataset: str | None,
+    entities: pl.DataFrame | None,
+) -> Reading:
+    """Translate the tables of one source, check their rows together, and keep those without a problem."""
     headings: dict[tuple[str | None, str], str] = {}
     frames = []
+    file = source["file"]
     for table in tables:
         headings |= {(table.sheet, column): heading for column, heading in table.headings.items()}
         frames.append(table.frame.with_columns(pl.lit(table.sheet, dtype=pl.String).alias("_sheet")))
         problems += [
-            Problem("core.missing-column", path.name, table.sheet, column=name, value=name)
+            Problem("core.missing-column", file, table.sheet, column=name, value=name)
             for name in _missing(table.frame.columns)
         ]
     if not frames:
@@ -92,7 +143,7 @@ def read_observations(
     told = faults + check_cells(frame, book)
     told += check_rows(_without(frame, [p for p in told if p.rule not in _KEY_STANDS]), book)
     told = _as_written([spoken(problem, book) for problem in told], raw)
-    problems += [_placed(problem, path.name, headings) for problem in told]
+    problems += [_placed(problem, file, headings) for problem in told]
     frame = _without(frame, problems)
     return Reading(frame, limited(problems), {**source, "rows": frame.height})
 
@@ -123,21 +174,38 @@ def _meaning(book: Classification, heading: str) -> dict[str, str] | None:
 
 
 def _parquet(path: Path, content: bytes) -> tuple[list[sheets.Table], list[Problem]]:
-    """A parquet file: columns as in the schema, texts and dates as they are."""
     try:
         frame = pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, OSError):
         return [], [Problem("core.unreadable-parquet", file=path.name)]
-    known = {*OBSERVATION, "period"}
+    table, problems = _typed(frame, path.name)
+    return [table], problems
+
+
+def _typed(frame: pl.DataFrame, file: str | None) -> tuple[sheets.Table, list[Problem]]:
+    """A table of typed columns: numbers and dates stay, codes written as numbers become texts."""
+    named = {heading: sheets.column_of(heading) for heading in frame.columns}
     problems = [
-        Problem("core.unknown-column", path.name, column=name, value=name)
-        for name in frame.columns
-        if name not in known
+        Problem("core.unknown-column", file, column=heading, value=heading)
+        for heading, column in named.items()
+        if column is None
     ]
-    frame = frame.drop([name for name in frame.columns if name not in known])
-    row = pl.col("row") if "row" in frame.columns else pl.int_range(1, pl.len() + 1)
-    frame = frame.with_columns(row.cast(pl.Int64).alias("_row"))
-    return [sheets.Table(None, frame.drop("row", "sheet", strict=False), {n: n for n in frame.columns})], problems
+    kept = {heading: column for heading, column in named.items() if column is not None and column != "-"}
+    columns = []
+    for heading, column in kept.items():
+        dtype = frame.schema[heading]
+        stays = (
+            (column in ("value", "low", "high") and dtype.is_numeric())
+            or (column in ("start", "end", "last", "known_at", "period") and dtype.is_temporal())
+            or (column == "cumulative" and dtype == pl.Boolean)
+        )
+        cell = pl.col(heading)
+        columns.append(
+            (cell.cast(pl.Date) if dtype.is_temporal() else cell if stays else cell.cast(pl.String)).alias(column)
+        )
+    row = pl.col("row").cast(pl.Int64) if "row" in frame.columns else pl.int_range(1, pl.len() + 1)
+    table = frame.select(*columns, row.alias("_row"))
+    return sheets.Table(None, table, {column: heading for heading, column in kept.items()}), problems
 
 
 def _without(frame: pl.DataFrame, problems: Iterable[Problem]) -> pl.DataFrame:
@@ -172,7 +240,7 @@ def _as_written(problems: list[Problem], raw: pl.DataFrame) -> list[Problem]:
     return kept
 
 
-def _placed(problem: Problem, file: str, headings: Mapping[tuple[str | None, str], str]) -> Problem:
+def _placed(problem: Problem, file: str | None, headings: Mapping[tuple[str | None, str], str]) -> Problem:
     """Name the file and the heading as it stands there."""
     heading = headings.get((problem.sheet, problem.column or ""), problem.column)
     value = problem.value

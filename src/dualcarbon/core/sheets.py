@@ -185,11 +185,7 @@ def _table(path: Path, grid: _Grid, schema: Schema, meaning: Meaning) -> tuple[T
         for r in range(top, min(bottom + 1, len(grid.top))):
             for c in range(left, min(right + 1, len(grid.top[r]))):
                 grid.top[r][c] = grid.top[top][left] if top < len(grid.top) else None
-    known = {key(name): name for name in schema} | {key(n): n for n in ("period", "year", "month", "quarter", "last")}
-    if schema is not OBSERVATION:
-        known |= {k: column for k, column in _headings().items() if column in schema or column == "-"}
-    else:
-        known = _headings() | known
+    known = _known(schema)
     best, row, depth = 1, 0, 0
     for first in range(min(TOP - 3, len(grid.top))):
         for lines in range(1, min(3, len(grid.top) - first) + 1):
@@ -201,6 +197,20 @@ def _table(path: Path, grid: _Grid, schema: Schema, meaning: Meaning) -> tuple[T
             return None, []
         return None, [Problem("core.no-headings", file=path.name, sheet=grid.sheet)]
     return _named(path, grid, row + depth, _joined(grid.top[row : row + depth], known), known, meaning)
+
+
+def _known(schema: Schema) -> dict[str, str]:
+    """Headings in compared form and the columns of a schema that they name."""
+    if schema is not OBSERVATION:
+        own = {word: column for word, column in _headings().items() if column in schema or column == "-"}
+        return own | {key(name): name for name in schema}
+    parts = ("period", "year", "month", "quarter", "last")
+    return _headings() | {key(name): name for name in (*schema, *parts) if name not in ("sheet", "row")}
+
+
+def column_of(heading: str) -> str | None:
+    """Return the column of an observation that a heading names, `-` for one that is passed over, else None."""
+    return _column(heading, _known(OBSERVATION))[0]
 
 
 def _joined(rows: list[list[str | None]], known: Mapping[str, str]) -> list[str]:

@@ -300,6 +300,7 @@ def _conversion(
         unit = fits[0]
     except units.UnknownUnit:
         return "core.unknown-unit", 1.0, None, basis, shown
+    targets = [one for one in targets if one != "natural"]
     for target in targets or [unit]:
         if units.compatible(unit, target):
             convention = target.removeprefix("tce_") if len(targets) > 1 and target.startswith("tce_") else basis
