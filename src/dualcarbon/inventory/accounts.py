@@ -1,0 +1,383 @@
+"""The account of a place and period: three bases never mixed, each the sum of its parts, every figure with a query.
+
+Energy-activity CO2 is the headline; process CO2 and other gases stand apart. Assessment (C) is the headline where it is
+set, else consumption (B). What cannot be counted (no factor, a place or period that would have to be split, a heat
+supplier nobody named) is listed with its quantity and makes the account incomplete; it is never taken as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import pack as packs
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification
+from dualcarbon.core.classification import load as classification
+from dualcarbon.core.periods import Period
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import worst
+from dualcarbon.engine import Term, combine
+from dualcarbon.inventory import trace
+from dualcarbon.inventory.definitions import Account, accounts, asked
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, Placed, doubtful_areas, place
+from dualcarbon.inventory.shares import share_values, unset_parameters
+from dualcarbon.inventory.snapshot import DEFAULT_FAMILY, Snapshot, snapshot
+from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT, UNPLACED_NAME, name_of
+
+APART = "process"
+OTHER_GASES = {"zh": "其他温室气体", "en": "Other greenhouse gases"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was asked, settled: the snapshot, the account, the boundary and the spans of time."""
+
+    snapshot: Snapshot
+    account: Account
+    place: str
+    entity: str | None
+    tree: str
+    period: Period
+    boundary: Boundary
+    spans: dict[str, Period]
+    shares: dict[str, float]
+    unset: tuple[str, ...]
+
+    @property
+    def names(self) -> Classification:
+        """Classification of the snapshot's pack."""
+        return classification(self.snapshot.choices.pack)
+
+    def explained(self, **more: Any) -> dict[str, Any]:
+        """Query that opens a figure of this account."""
+        query: dict[str, Any] = {"item": "emission.co2", "place": self.place, "period": str(self.period)}
+        query |= {"tree": self.tree, "basis": self.account.basis, "entity": self.entity}
+        return {key: value for key, value in (query | more).items() if value is not None}
+
+
+def query(
+    data: Any,
+    *,
+    place: str = "330400",
+    period: str = "2024",
+    tree: str = "admin",
+    basis: str | None = "B",
+    compare: bool = True,
+    **choices: Any,
+) -> Query:
+    """Settle what is asked; `place` is a place or an entity of the workspace.
+
+    Raises Refused for an unknown place, entity, tree, basis, period or dataset.
+    """
+    span = settled_period(period)
+    entity = choices.pop("entity", None)
+    made = snapshot(data, **choices)
+    names = classification(made.choices.pack)
+    code = names.places.find(place)
+    if entity is None and code is None and place in made.entities["code"].to_list():
+        entity = place
+    if entity is not None:
+        made = snapshot(data, entity=entity, **choices)
+        found = made.entities.filter(pl.col("code") == entity)
+        code = found["place"].item(0) if found.height else code
+    at = span.end - timedelta(days=1)
+    if tree not in names.places.trees or code is None or not names.places.within(code, tree, at):
+        raise Refused(Problem("inventory.unknown-place", value=place, params={"tree": tree}))
+    choice = made.choices
+    wanted = [a for a in accounts(choice.pack).values() if basis in (None, "", "headline", a.basis)]
+    unset = set().union(*(unset_parameters(made, a, code, span) for a in wanted))
+    account = asked(basis, choice.pack, unset)
+    missing = tuple(name for name in account.requires if name in unset)
+    boundary = Boundary((entity,), entity=entity) if entity else Boundary((code,), tree=tree, at=at)
+    spans = {NOW: span} | ({PREVIOUS: year_before(span)} if compare else {})
+    shares = {} if missing else share_values(made, account, code, span)
+    return Query(made, account, code, entity, tree, span, boundary, spans, shares, missing)
+
+
+def settled_period(text: str) -> Period:
+    """The period that a text names. Raises Refused."""
+    try:
+        return periods.parse(text)
+    except periods.BadPeriod as error:
+        raise Refused(Problem("inventory.bad-period", value=text)) from error
+
+
+def year_before(period: Period) -> Period:
+    """The same days of the year before."""
+    return Period(*(_year_before(day) for day in period))
+
+
+def _year_before(day: date) -> date:
+    last = day.month == 2 and day.day == 29
+    return day.replace(year=day.year - 1, day=28 if last else day.day)
+
+
+def account(
+    data: Any,
+    *,
+    place: str = "330400",
+    period: str = "2024",
+    tree: str = "admin",
+    basis: str | None = "B",
+    by: Sequence[str] = ("sector",),
+    known_at: date | str | None = None,
+    family: str = DEFAULT_FAMILY,
+    gwp: str = "AR5",
+    dataset: str | Sequence[str] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The carbon account of a place (or entity) and period, in tCO2, as a document.
+
+    `data`: a workspace, or any dataframe in the observation layout (with `entities`, `datasets`). `tree`:
+    admin | management. `basis`: A | B | C, or None for the headline. `by`: any of place, domain, section, sector,
+    carrier, process, part, scope, month, quarter, year. Parts sum to the value, memo parts stay out; rows sum to the
+    value too. A basis that is not set has value None and `notation`. Raises Refused for what does not exist.
+    """
+    chosen = {"known_at": known_at, "family": family, "gwp": gwp, "dataset": dataset, **more}
+    q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
+    by = settled_by(by)
+    if q.unset:
+        return _unset(q, by)
+    placed = _place(q, q.boundary)
+    counted = [one.term for one in placed if not one.part.memo]
+    totals = _by_span(combine(counted, ["span"]), [])
+    total, before = totals[NOW].get((), ABSENT), totals[PREVIOUS].get((), ABSENT)
+    parts = _parts(q, placed)
+    rows = _rows(q, counted, by, total["value"], before["value"])
+    missing = trace.missing(q.snapshot, placed) + trace.open_notations(placed)
+    change = _difference(total["value"], before["value"])
+    now = [_only_now(term) for term in counted]
+    return {
+        **_head(q),
+        "value": total["value"],
+        "unit": UNIT,
+        "low": total["low"],
+        "high": total["high"],
+        "uncertainty": total["uncertainty"],
+        "status": worst([total["status"], q.account.status]) if total["status"] else None,
+        "complete": bool(total["complete"]) and not missing,
+        "notation": None if total["value"] is not None else {"zh": "无数据", "en": "no data"},
+        "synthetic": trace.synthetic(q.snapshot, now),
+        "previous": {"period": str(q.spans[PREVIOUS]), "value": before["value"]},
+        "change": change,
+        "change_percent": _percent(change, before["value"]),
+        "parts": parts,
+        "by": list(by),
+        "rows": rows,
+        "apart": _apart(data, q, chosen),
+        "missing": missing,
+        "fallbacks": trace.fallbacks(q.snapshot, now, q.period),
+        "factors": trace.factors(q.snapshot, now),
+        "difference": trace.controls(q.snapshot, q.place, q.boundary, q.period, q.account.basis, total["value"]),
+        "freshness": trace.freshness(q.snapshot, now),
+        "run": _run(q),
+    }
+
+
+def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
+    """Dimensions of the rows. Raises Refused for one that no account has."""
+    names = tuple(name.strip() for name in (by.split(",") if isinstance(by, str) else by) if name.strip())
+    for name in names:
+        if name not in DIMENSIONS:
+            params = {"known": ", ".join(DIMENSIONS)}
+            raise Refused(Problem("inventory.unknown-dimension", value=name, params=params))
+    return names
+
+
+def _place(q: Query, boundary: Boundary, memo: bool = True) -> list[Placed]:
+    return place(q.snapshot, q.account, boundary, q.spans, q.shares, memo)
+
+
+def _only_now(term: Term) -> Term:
+    from dataclasses import replace
+
+    cells = term.calculation.cells.filter(pl.col("span") == NOW)
+    return replace(term, calculation=replace(term.calculation, cells=cells))
+
+
+def _head(q: Query) -> dict[str, Any]:
+    names = q.names.places
+    name = {"zh": names.name(q.place, "zh"), "en": names.name(q.place, "en")}
+    if q.entity:
+        found = q.snapshot.entities.filter(pl.col("code") == q.entity)
+        name = dict.fromkeys(("zh", "en"), found["name"].item(0) if found.height else q.entity)
+    return {
+        "place": q.place,
+        "place_name": name,
+        "entity": q.entity,
+        "period": str(q.period),
+        "tree": q.tree,
+        "basis": q.account.basis,
+        "title": q.account.title,
+    }
+
+
+def _unset(q: Query, by: Sequence[str]) -> dict[str, Any]:
+    """An account whose convention nobody set: no value, and which parameters are wanted."""
+    from dualcarbon.engine.factors import load_parameters
+
+    known = load_parameters(q.snapshot.choices.pack)
+    unset = [{"parameter": name, "title": known[name].title if name in known else {}} for name in q.unset]
+    nothing: dict[str, Any] = dict.fromkeys(("value", "low", "high", "uncertainty", "change", "change_percent"))
+    empty: dict[str, Any] = {key: [] for key in ("rows", "apart", "missing", "fallbacks", "factors", "difference")}
+    parts = [
+        {"name": part.name, "title": part.title, "value": None, "low": None, "high": None, "status": None,
+         "complete": False, "memo": part.memo, "explain": None}
+        for part in q.account.parts
+    ]  # fmt: skip
+    return {
+        **_head(q),
+        **nothing,
+        **empty,
+        "unit": UNIT,
+        "status": q.account.status,
+        "complete": False,
+        "notation": {"zh": "未设定", "en": "not set"},
+        "unset": unset,
+        "synthetic": False,
+        "previous": {"period": str(q.spans[PREVIOUS]), "value": None},
+        "parts": parts,
+        "by": list(by),
+        "freshness": None,
+        "run": _run(q),
+    }
+
+
+def _run(q: Query) -> dict[str, Any]:
+    """What reproduces the account: state of the data, packs, methods and choices."""
+    choices = q.snapshot.choices
+    return {
+        "workspace_version": q.snapshot.version,
+        "pack": choices.pack,
+        "pack_hash": packs.content_hash(choices.pack),
+        "family": choices.family,
+        "gwp": choices.gwp,
+        "known_at": choices.known_at,
+        "datasets": [str(one["id"]) for one in q.snapshot.datasets],
+        "methods": {name: q.snapshot.calculation(name).method.version for name in q.account.methods()}
+        if not q.unset
+        else {},
+    }
+
+
+def _by_span(results: pl.DataFrame, columns: Sequence[str]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+    found: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {NOW: {}, PREVIOUS: {}}
+    for row in results.iter_rows(named=True):
+        found[row["span"]][tuple(row[column] for column in columns)] = row
+    return found
+
+
+def _parts(q: Query, placed: Sequence[Placed]) -> list[dict[str, Any]]:
+    results = _by_span(combine([one.term for one in placed], ["span", "part"]), ["part"])
+    found = []
+    for one in placed:
+        row, before = results[NOW].get((one.part.name,), ABSENT), results[PREVIOUS].get((one.part.name,), ABSENT)
+        found.append(
+            {
+                "name": one.part.name,
+                "title": one.part.title,
+                "method": one.part.method,
+                "value": row["value"],
+                "low": row["low"],
+                "high": row["high"],
+                "status": row["status"],
+                "complete": row["complete"],
+                "memo": one.part.memo,
+                "previous": before["value"],
+                "explain": q.explained(part=one.part.name, method=one.part.method),
+            }
+        )
+    return found
+
+
+def _rows(
+    q: Query, counted: Sequence[Term], by: Sequence[str], total: float | None, before: float | None
+) -> list[dict[str, Any]]:
+    """Rows by the asked dimensions; they sum to the total, a row without an area included."""
+    if not by:
+        return []
+    doubtful: frozenset[str] = frozenset()
+    if "place" in by and not q.entity:
+        children = tuple(q.names.places.children(q.place, q.tree, q.boundary.at))
+        if children:
+            placed = _place(q, Boundary(children, whole=q.place, tree=q.tree, at=q.boundary.at), memo=False)
+            counted, doubtful = [one.term for one in placed], doubtful_areas(placed)
+    columns = [DIMENSIONS[name] for name in by]
+    results = _by_span(combine(counted, ["span", *columns]), columns)
+    found = []
+    for key in dict.fromkeys([*results[NOW], *results[PREVIOUS]]):
+        row, old = results[NOW].get(key, ABSENT), results[PREVIOUS].get(key, ABSENT)
+        dims = dict(zip(by, (None if part == UNPLACED else part for part in key), strict=True))
+        change = _difference(row["value"], old["value"], whole=False)
+        found.append(
+            {
+                **dims,
+                "name": _row_name(dims, key, q.names),
+                "value": row["value"],
+                "low": row["low"],
+                "high": row["high"],
+                "share": row["value"] / total if row["value"] is not None and total else None,
+                "previous": old["value"],
+                "change": change,
+                "pull_points": 100 * change / before if change is not None and before else None,
+                "status": row["status"],
+                "complete": row["complete"],
+                "explain": q.explained(
+                    **{k: v for k, v in dims.items() if v is not None and k != "place"}, **_at(dims)
+                ),
+            }
+        )
+    timed = [name for name in by if name in ("month", "quarter", "year")]
+    return sorted(found, key=lambda r: (*(str(r[name]) for name in timed), -(r["value"] or 0.0)))
+
+
+def _at(dims: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's own place and period in its query."""
+    found = {"place": dims["place"]} if dims.get("place") else {}
+    time = next((dims[name] for name in ("month", "quarter", "year") if dims.get(name)), None)
+    return found | ({"period": time} if time else {})
+
+
+def _row_name(dims: Mapping[str, Any], key: Sequence[Any], names: Classification) -> dict[str, str]:
+    texts = {lang: [name_of(dim, code, names, lang) for dim, code in dims.items()] for lang in ("zh", "en")}
+    if UNPLACED in key:
+        at = list(key).index(UNPLACED)
+        for lang in texts:
+            texts[lang][at] = UNPLACED_NAME[lang]
+    return {lang: " · ".join(parts) for lang, parts in texts.items()}
+
+
+def _difference(now: float | None, before: float | None, whole: bool = True) -> float | None:
+    """Now less before; for a row, what is not there on one side counts nothing there."""
+    if whole and (now is None or before is None):
+        return None
+    return None if now is None and before is None else (now or 0.0) - (before or 0.0)
+
+
+def _percent(change: float | None, before: float | None) -> float | None:
+    return None if change is None or not before else 100 * change / before
+
+
+def _apart(data: Any, q: Query, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Process CO2 and other gases: beside the headline, never in it."""
+    found = []
+    process = accounts(q.snapshot.choices.pack).get(APART)
+    if process is not None and q.account.basis != APART:
+        placed = place(q.snapshot, process, q.boundary, q.spans)
+        results = _by_span(combine([one.term for one in placed], ["span"]), [])
+        row, before = results[NOW].get((), ABSENT), results[PREVIOUS].get((), ABSENT)
+        found.append(
+            {"name": APART, "title": process.title, "unit": UNIT, "previous": before["value"],
+             **{key: row[key] for key in ("value", "low", "high", "status", "complete")},
+             "notation": None if row["value"] is not None else "NE", "explain": q.explained(basis=APART)}
+        )  # fmt: skip
+    found.append(
+        {"name": "other_gases", "title": OTHER_GASES, "unit": "tCO2e", "value": None, "low": None, "high": None,
+         "previous": None, "status": None, "complete": False, "notation": "NE", "explain": None}
+    )  # fmt: skip
+    return found

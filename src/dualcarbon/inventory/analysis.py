@@ -1,0 +1,233 @@
+"""What an account says beyond its sum: who pulled it, key categories, uncertainty by row, control totals.
+
+The functions on frames know nothing of storage; those on `data` (a workspace or a dataframe) take the arguments of
+`accounts.account`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.engine import Term, combine
+from dualcarbon.inventory import trace
+from dualcarbon.inventory.accounts import Query, account, query
+from dualcarbon.inventory.parts import NOW, PREVIOUS, place, place_part
+from dualcarbon.inventory.tables import ABSENT, UNIT
+
+KEY_SHARE = 0.95
+
+
+def pull_points(frame: pl.DataFrame, value: str = "value", previous: str = "previous") -> pl.DataFrame:
+    """Add `change` and `pull_points` (拉动点数): the change of each row in per cent of the previous total.
+
+    The points of all rows sum to the growth of the total in per cent. A row that is missing on one side counts nothing
+    there; a previous total of 0 or none gives null.
+    """
+    before = frame[previous].sum() if frame[previous].count() else None
+    change = pl.when(pl.col(value).is_not_null() | pl.col(previous).is_not_null()).then(
+        pl.col(value).fill_null(0.0) - pl.col(previous).fill_null(0.0)
+    )
+    points = 100 * pl.col("change") / before if before else pl.lit(None, pl.Float64)
+    return frame.with_columns(change.alias("change")).with_columns(points.alias("pull_points"))
+
+
+def key_rows(frame: pl.DataFrame, value: str = "value", share: float = KEY_SHARE) -> pl.DataFrame:
+    """Level assessment: rows from the largest |value| down, with `level` (its share of the sum of |values|),
+    `cumulative` and `key`.
+
+    A row is key while the rows before it hold less than `share`. IPCC 2006 Guidelines, volume 1, chapter 4, equation
+    4.1 and table 4.2.
+    """
+    ordered = frame.filter(pl.col(value).is_not_null()).sort(pl.col(value).abs(), descending=True, maintain_order=True)
+    level = pl.col(value).abs() / pl.col(value).abs().sum()
+    ordered = ordered.with_columns(level.alias("level")).with_columns(pl.col("level").cum_sum().alias("cumulative"))
+    return ordered.with_columns((pl.col("cumulative") - pl.col("level") < share - 1e-12).alias("key"))
+
+
+def key_rows_with_uncertainty(
+    frame: pl.DataFrame, value: str = "value", half: str = "half", share: float = KEY_SHARE
+) -> pl.DataFrame:
+    """The same by contribution to uncertainty: level × relative half-width of the 95 % interval, cumulative to 1.
+
+    Rows without a known uncertainty stand last and are never key. IPCC 2006 Guidelines, volume 1, chapter 4,
+    equation 4.4 (approach 2, level).
+    """
+    weight = pl.col(half).abs() / pl.col(value).abs().sum()
+    ordered = frame.filter(pl.col(value).is_not_null()).with_columns(weight.alias("level"))
+    ordered = ordered.sort("level", descending=True, nulls_last=True, maintain_order=True)
+    total = ordered["level"].sum()
+    part = pl.col("level") / total if total else pl.lit(None, pl.Float64)
+    ordered = ordered.with_columns(part.alias("contribution")).with_columns(
+        pl.col("contribution").cum_sum().alias("cumulative")
+    )
+    key = pl.col("cumulative") - pl.col("contribution") < share - 1e-12
+    return ordered.with_columns(key.fill_null(False).alias("key"))
+
+
+def key_categories(
+    data: Any,
+    *,
+    by: Sequence[str] = ("sector", "carrier"),
+    approach: str = "level",
+    share: float = KEY_SHARE,
+    **asked: Any,
+) -> list[dict[str, Any]]:
+    """Key categories of an account, from the largest down: rows with `level`, `cumulative`, `key`, ranked from 1.
+
+    `approach`: ``level`` (approach 1) or ``uncertainty`` (approach 2).
+    """
+    if approach not in ("level", "uncertainty"):
+        raise Refused(Problem("inventory.unknown-dimension", value=approach, params={"known": "level, uncertainty"}))
+    rows = _with_half(account(data, by=by, **asked)["rows"])
+    frame = pl.DataFrame(rows, schema=_schema(by), strict=False, orient="row")
+    ranked = key_rows(frame, share=share) if approach == "level" else key_rows_with_uncertainty(frame, share=share)
+    return [{"rank": rank, **row} for rank, row in enumerate(ranked.to_dicts(), 1)]
+
+
+def _schema(by: Sequence[str]) -> dict[str, Any]:
+    names = pl.Struct({"zh": pl.String, "en": pl.String})
+    floats = ("value", "low", "high", "half")
+    return {**dict.fromkeys(by, pl.String), "name": names, **dict.fromkeys(floats, pl.Float64), "status": pl.String}
+
+
+def _with_half(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with half the width of their interval (null where nobody knows it)."""
+    known = [
+        (row["high"] - row["low"]) / 2 if row["low"] is not None and row["high"] is not None else None for row in rows
+    ]
+    return [{**row, "half": half} for row, half in zip(rows, known, strict=True)]
+
+
+def uncertainty(data: Any, *, by: Sequence[str] = ("part", "carrier"), **asked: Any) -> dict[str, Any]:
+    """Table of uncertainties: each row's and the total's 95 % half-width in per cent, from shared factors upwards.
+
+    Columns follow IPCC 2006 Guidelines, volume 1, chapter 3, table 3.2, as far as they are known here: base and current
+    emission, combined uncertainty, contribution to the variance, change since the year before. Contributions of rows
+    that share factors do not sum to 1: `shared` is what their correlation adds.
+    """
+    found = account(data, by=by, **asked)
+    total = found["value"]
+    rows = []
+    for row in _with_half(found["rows"]):
+        contribution = None if row["half"] is None or not total else (row["half"] / total) ** 2
+        rows.append(
+            {
+                **{name: row[name] for name in (*by, "name", "previous", "value", "low", "high", "status", "complete")},
+                "unit": UNIT,
+                "uncertainty_percent": 100 * row["half"] / abs(row["value"])
+                if row["half"] is not None and row["value"]
+                else None,
+                "variance_contribution": contribution,
+                "change": row["change"],
+            }
+        )
+    half = None if found["low"] is None or found["high"] is None else (found["high"] - found["low"]) / 2
+    variance = None if half is None or not total else (half / total) ** 2
+    alone = sum(row["variance_contribution"] or 0.0 for row in rows)
+    return {
+        **{
+            key: found[key]
+            for key in ("place", "place_name", "period", "tree", "basis", "title", "value", "low", "high")
+        },
+        "unit": UNIT,
+        "uncertainty": found["uncertainty"],
+        "uncertainty_percent": 100 * half / abs(total) if half is not None and total else None,
+        "variance": variance,
+        "shared": None if variance is None else variance - alone,
+        "without_uncertainty": sum(row["uncertainty_percent"] is None and bool(row["value"]) for row in rows),
+        "rows": rows,
+    }
+
+
+def movers(
+    data: Any,
+    *,
+    grain: str = "sector",
+    top: int = 20,
+    place: str = "330400",
+    period: str = "2024",
+    tree: str = "admin",
+    basis: str | None = "B",
+    **chosen: Any,
+) -> list[dict[str, Any]]:
+    """Who moved the total most against the year before: by sector, place, carrier … or by enterprise (`entity`).
+
+    Rows from the largest |change| down, with `change`, `pull_points` and, for enterprises, `custody`: identifiable
+    statistical returns are not for everyone.
+    """
+    if grain == "entity":
+        rows = _entity_rows(query(data, place=place, period=period, tree=tree, basis=basis, **chosen))
+    else:
+        rows = account(data, place=place, period=period, tree=tree, basis=basis, by=(grain,), **chosen)["rows"]
+    moved = [row for row in rows if row["change"] is not None]
+    return sorted(moved, key=lambda row: -abs(row["change"]))[:top]
+
+
+def _entity_rows(q: Query) -> list[dict[str, Any]]:
+    """Contribution of each entity's rows to the account, in the two spans only."""
+    if q.unset:
+        return []
+    terms = [_by_entity(q, one) for one in place(q.snapshot, q.account, q.boundary, q.spans, q.shares, memo=False)]
+    results: dict[str, dict[Any, dict[str, Any]]] = {NOW: {}, PREVIOUS: {}}
+    for row in combine(terms, ["span", "entity"]).iter_rows(named=True):
+        results[row["span"]][row["entity"]] = row
+    before = sum(row["value"] or 0.0 for row in results[PREVIOUS].values())
+    known = {row["code"]: row for row in q.snapshot.entities.iter_rows(named=True)}
+    found = []
+    for code in dict.fromkeys([*results[NOW], *results[PREVIOUS]]):
+        row, old = results[NOW].get(code, ABSENT), results[PREVIOUS].get(code, ABSENT)
+        if code is None:
+            continue
+        change = (row["value"] or 0.0) - (old["value"] or 0.0)
+        entity = known.get(code, {})
+        found.append(
+            {
+                "entity": code,
+                "name": dict.fromkeys(("zh", "en"), entity.get("name") or code),
+                "place": entity.get("place"),
+                "sector": entity.get("sector"),
+                "value": row["value"],
+                "previous": old["value"],
+                "change": change,
+                "pull_points": 100 * change / before if before else None,
+                "status": row["status"] or old["status"],
+                "explain": q.explained(entity=code),
+            }
+        )
+    return found
+
+
+def _by_entity(q: Query, one: Any) -> Term:
+    """The part again with entities kept, from the rows of the two spans only; an export counts for the supplier."""
+
+    def make() -> Term:
+        part = q.snapshot.part(one.part)
+        whole = (min(span.start for span in q.spans.values()), max(span.end for span in q.spans.values()))
+        grained = q.snapshot.calculation(one.part.method, entity_grain=True, where=one.part.where, span=whole)
+        grained = replace(part, cells=grained.cells, notations=part.notations.clear())
+        inside, _lost, _noted = place_part(q.snapshot, one.part, q.boundary, grained)
+        if one.part.side == "export":
+            inside = inside.with_columns(pl.col("counterparty").alias("entity"))
+        cut = [
+            inside.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end)).with_columns(
+                pl.lit(name).alias("span")
+            )
+            for name, span in q.spans.items()
+        ]
+        return replace(one.term, calculation=replace(grained, cells=pl.concat(cut)))
+
+    key = ("by entity", one.part.name, q.account.basis, q.boundary, str(q.period))
+    made: Term = q.snapshot.once(key, make)
+    return made
+
+
+def controls(data: Any, **asked: Any) -> list[dict[str, Any]]:
+    """Published totals of the place and period beside our own sums, with the visible difference."""
+    found = query(data, compare=False, **asked)
+    value = account(data, by=(), **asked)["value"]
+    return trace.controls(found.snapshot, found.place, found.boundary, found.period, found.account.basis, value)

@@ -1,0 +1,142 @@
+"""The account over time and over the map: one row per step, one row per area."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import units
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import worst
+from dualcarbon.engine import combine
+from dualcarbon.inventory.accounts import Query, query, settled_by
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, Placed, doubtful_areas, place
+from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, name_of, names_of
+
+STEPS = ("year", "quarter", "month")
+
+
+def series(
+    data: Any,
+    *,
+    place: str = "330400",
+    periods: str = "2022-01/2024-12",
+    step: str = "month",
+    tree: str = "admin",
+    basis: str | None = "B",
+    by: Sequence[str] = (),
+    **chosen: Any,
+) -> list[dict[str, Any]]:
+    """The account step by step (month | quarter | year): one row per step and value of `by`, in order of time.
+
+    Rows have `period`, the dimensions, `value`, `low`, `high`, `status`, `complete`; steps without data have no row.
+    A record that is longer than the step keeps its own period (January–February).
+    """
+    if step not in STEPS:
+        raise Refused(Problem("inventory.unknown-dimension", value=step, params={"known": ", ".join(STEPS)}))
+    by = settled_by(by)
+    q = query(data, place=place, period=periods, tree=tree, basis=basis, compare=False, **chosen)
+    if q.unset:
+        return []
+    boundary, label = q.boundary, [DIMENSIONS[name] for name in by]
+    if "place" in by and not q.entity:
+        boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
+    results = combine([one.term for one in _counted(q, boundary)], [step, *label])
+    found = []
+    for row in results.sort([step, *label], nulls_last=True).iter_rows(named=True):
+        dims = {name: None if row[column] == UNPLACED else row[column] for name, column in zip(by, label, strict=True)}
+        names = {lang: " · ".join(name_of(d, v, q.names, lang) for d, v in dims.items()) for lang in ("zh", "en")}
+        cell = {key: row[key] for key in ("value", "low", "high", "status", "complete")}
+        at = {"place": dims["place"]} if dims.get("place") else {}
+        shown = {k: v for k, v in dims.items() if v is not None and k != "place"}
+        query_ = q.explained(**shown, **at, period=row[step])
+        found.append({"period": row[step], **dims, **({"name": names} if by else {}), **cell, "explain": query_})
+    return found
+
+
+def _counted(q: Query, boundary: Boundary) -> list[Placed]:
+    return place(q.snapshot, q.account, boundary, q.spans, q.shares, memo=False)
+
+
+def children(q: Query) -> list[str]:
+    """Areas directly below the asked place in the asked tree; the place itself where there are none."""
+    return q.names.places.children(q.place, q.tree, q.boundary.at) or [q.place]
+
+
+def areas(
+    data: Any,
+    *,
+    place: str = "330400",
+    period: str = "2024",
+    tree: str = "admin",
+    basis: str | None = "B",
+    **chosen: Any,
+) -> list[dict[str, Any]]:
+    """One row per area below the place: value, interval, change, and intensity (tCO2 per 万元) where GDP is known.
+
+    Areas sum to the place; what cannot be attributed to one has a row of its own (`place` None).
+    """
+    q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
+    below = children(q)
+    if q.unset:
+        return []
+    boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
+    placed = _counted(q, boundary)
+    results = combine([one.term for one in placed], ["span", "area"])
+    doubtful = doubtful_areas(placed)
+    rows: dict[str, dict[str, Any]] = {NOW: {}, PREVIOUS: {}}
+    for row in results.iter_rows(named=True):
+        rows[row["span"]][row["area"]] = row
+    gdp = _gdp(q, below)
+    found = []
+    for code in [*below, *({UNPLACED} & {*rows[NOW], *rows[PREVIOUS]})]:
+        row, before = rows[NOW].get(code, ABSENT), rows[PREVIOUS].get(code, ABSENT)
+        change = None if row["value"] is None or before["value"] is None else row["value"] - before["value"]
+        name = UNPLACED_NAME if code == UNPLACED else names_of("place", code, q.names)
+        economy = gdp.get(code)
+        found.append(
+            {
+                "place": None if code == UNPLACED else code,
+                "name": name,
+                "value": row["value"],
+                "low": row["low"],
+                "high": row["high"],
+                "status": row["status"],
+                "complete": row["complete"] and code not in doubtful,
+                "previous": before["value"],
+                "change": change,
+                "change_percent": 100 * change / before["value"] if change is not None and before["value"] else None,
+                "gdp": economy["value"] if economy else None,
+                "intensity": row["value"] / economy["value"] if economy and row["value"] is not None else None,
+                "intensity_unit": "tCO2/wan_CNY",
+                "intensity_status": worst([row["status"], economy["status"]]) if economy and row["status"] else None,
+                "explain": q.explained(place=None if code == UNPLACED else code),
+            }
+        )
+    return found
+
+
+def _gdp(q: Query, children: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """GDP (wan_CNY) of each area and exactly the asked period, where one is recorded for the area in this tree.
+
+    A county's GDP in the administrative tree is not that of the management area of the same name: a value whose basis
+    is ``management`` belongs to that tree, any other to the administrative one.
+    """
+    seen = q.snapshot.quantities().filter(
+        (pl.col("item") == "economy.gdp")
+        & (pl.col("start") == q.period.start)
+        & (pl.col("end") == q.period.end)
+        & pl.col("place").is_in(list(children))
+        & pl.col("value").is_not_null()
+    )
+    status = {str(one["id"]): one.get("status") for one in (*q.snapshot.datasets, *q.snapshot.controls)}
+    found: dict[str, dict[str, Any]] = {}
+    order = ["known_at", "dataset"]
+    for row in seen.sort(order, nulls_last=False).iter_rows(named=True):
+        same_extent = q.names.places.extent(row["place"]) == q.names.places.leaves(row["place"], q.tree, q.boundary.at)
+        if (row["basis"] == "management") == (q.tree == "management") or (row["basis"] is None and same_extent):
+            value = row["value"] * units.ratio(row["unit"], "wan_CNY")
+            found[row["place"]] = {"value": value, "status": status.get(row["dataset"])}
+    return found

@@ -1,0 +1,262 @@
+"""What accounts are answered from: every method calculated once over one state of the data, kept in memory.
+
+A snapshot is determined by the workspace version, pack, factor family, GWP set, known-at date and datasets. Its cells
+(place × sector × domain × carrier × process × counterparty place × period) are small; every account, series, map and
+table is combined from them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import OBSERVATION
+from dualcarbon.engine import Calculation, calculate
+from dualcarbon.inventory.definitions import Part, accounts
+
+DIMS = ("place", "sector", "domain", "carrier", "process", "counterparty_place", "dataset")
+ENTITY_DIMS = (*DIMS, "entity", "counterparty")
+DEFAULT_FAMILY = "provincial-2025"
+KEPT = 8
+
+Condition = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a snapshot is calculated with. `entity`: only rows about this entity or bought from it."""
+
+    pack: str = "cn-jiaxing"
+    family: str = DEFAULT_FAMILY
+    gwp: str = "AR5"
+    known_at: date | None = None
+    dataset: tuple[str, ...] | None = None
+    factors: str | None = None
+    entity: str | None = None
+    factors_known_at: date | None = None
+
+
+@dataclass
+class Snapshot:
+    """One state of the data with its calculations, made when first asked for.
+
+    `rows` gives the observations (anything the engine knows); `datasets` the records of the datasets that are counted;
+    `controls` those that are only compared; `quantities` sums of all observed items, in small.
+    """
+
+    choices: Choices
+    version: int | None
+    rows: Callable[[tuple[str, ...] | None], Any]
+    datasets: list[dict[str, Any]]
+    controls: list[dict[str, Any]]
+    entities: pl.DataFrame
+    made: dict[Any, Any] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.RLock, repr=False)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for this snapshot."""
+        if key not in self.made:
+            with self.lock:
+                if key not in self.made:
+                    self.made[key] = make()
+        return self.made[key]
+
+    def calculation(
+        self,
+        method: str,
+        entity_grain: bool = False,
+        where: Condition | None = None,
+        span: tuple[date, date] | None = None,
+    ) -> Calculation:
+        """The method over all counted rows (of a span of time); entities are kept when `entity_grain`."""
+        choices = self.choices
+        dims = ENTITY_DIMS if entity_grain or choices.entity else DIMS
+        key = ("calculation", method, dims, repr(sorted((where or {}).items())), span)
+        known_at = choices.factors_known_at or choices.known_at
+
+        def make() -> Calculation:
+            return calculate(
+                method,
+                self.rows(None) if span is None else _within(self.rows(None), *span),
+                pack=choices.pack,
+                factors=choices.factors,
+                family=choices.family,
+                known_at=known_at,
+                gwp=choices.gwp,
+                dims=dims,
+                where=dict(where) if where else None,
+                statuses={str(one["id"]): str(one.get("status") or "unverified") for one in self.datasets},
+            )
+
+        return self.once(key, make)
+
+    def part(self, part: Part) -> Calculation:
+        """The calculation of one part of an account, its own condition applied."""
+        from dualcarbon.inventory.parts import part_of
+
+        return self.once(("part", part.method, repr(part.where), repr(part.entity)), lambda: part_of(self, part))
+
+    def quantities(self) -> pl.DataFrame:
+        """Sums of every observed quantity by dataset, item, dimensions and period, control data included."""
+        from dualcarbon.inventory.parts import quantities_of
+
+        return self.once("quantities", lambda: quantities_of(self))
+
+
+_kept: OrderedDict[Any, Snapshot] = OrderedDict()
+_guard = threading.Lock()
+
+
+def snapshot(
+    data: Any,
+    *,
+    pack: str | None = None,
+    family: str = DEFAULT_FAMILY,
+    gwp: str = "AR5",
+    known_at: date | str | None = None,
+    dataset: str | tuple[str, ...] | list[str] | None = None,
+    factors: str | Path | None = None,
+    entity: str | None = None,
+    factors_known_at: date | None = None,
+    entities: pl.DataFrame | None = None,
+    datasets: list[dict[str, Any]] | None = None,
+) -> Snapshot:
+    """The snapshot of a workspace, or of any dataframe in the observation layout.
+
+    For a dataframe, `datasets` says the role and status of each (absent: counted, `unverified`) and `entities` who the
+    rows are about. Raises Refused for a dataset that is not there.
+    """
+    choices = Choices(
+        pack=pack or str(getattr(data, "pack", None) or "cn-jiaxing"),
+        family=family,
+        gwp=gwp,
+        known_at=known_at if known_at is None or isinstance(known_at, date) else periods.parse(known_at).start,
+        dataset=(dataset,) if isinstance(dataset, str) else tuple(dataset) if dataset else None,
+        factors=None if factors is None else str(factors),
+        entity=entity,
+        factors_known_at=factors_known_at,
+    )
+    if not hasattr(data, "observations"):
+        return _of_table(data, choices, entities, datasets or [])
+    key = (str(getattr(data, "path", id(data))), data.version(), choices, _stamp(choices.factors))
+    with _guard:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+    made = _of_workspace(data, choices)
+    with _guard:
+        _kept[key] = made
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return made
+
+
+def _stamp(path: str | None) -> int | None:
+    return None if path is None else Path(path).stat().st_mtime_ns
+
+
+def _split(found: list[dict[str, Any]], choices: Choices) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Datasets that are counted and those that are only compared; a named control dataset is counted."""
+    known = {str(one["id"]): one for one in found}
+    for name in choices.dataset or ():
+        if name not in known:
+            params = {"known": ", ".join(known)}
+            raise Refused(Problem("inventory.unknown-dataset", value=name, params=params))
+    counted = [
+        one
+        for name, one in known.items()
+        if (name in choices.dataset if choices.dataset else one.get("role") != "control")
+    ]
+    names = {str(one["id"]) for one in counted}
+    return counted, [one for one in found if one.get("role") == "control" and str(one["id"]) not in names]
+
+
+def _of_workspace(workspace: Any, choices: Choices) -> Snapshot:
+    counted, controls = _split([dict(one) for one in workspace.datasets()], choices)
+    version = workspace.version()
+
+    def rows(datasets: tuple[str, ...] | None) -> Any:
+        names = datasets if datasets is not None else tuple(str(one["id"]) for one in counted)
+        relation = workspace.observations(datasets=list(names), known_at=choices.known_at, version=version)
+        return _about(relation, choices.entity)
+
+    return Snapshot(choices, version, rows, counted, controls, workspace.entities())
+
+
+def _about(relation: Any, entity: str | None) -> Any:
+    """Rows about an entity or bought from it, of a DuckDB relation."""
+    if entity is None:
+        return relation
+    text = entity.replace("'", "''")
+    return relation.filter(f"entity = '{text}' OR counterparty = '{text}'")
+
+
+def _within(rows: Any, start: date, end: date) -> Any:
+    """Rows wholly inside a span of time, of any table."""
+    import narwhals as nw
+
+    frame = nw.from_native(rows)
+    return frame.filter((nw.col("start") >= nw.lit(start)) & (nw.col("end") <= nw.lit(end))).to_native()
+
+
+def _of_table(table: Any, choices: Choices, entities: pl.DataFrame | None, given: list[dict[str, Any]]) -> Snapshot:
+    frame = observed(table)
+    if choices.known_at is not None:
+        frame = frame.filter(pl.col("known_at").is_null() | (pl.col("known_at") <= choices.known_at))
+    named = {str(one["id"]): one for one in given}
+    found = [named.get(name, {"id": name, "role": "account", "status": "unverified"}) for name in _names(frame)]
+    counted, controls = _split(found, choices)
+    if choices.entity is not None:
+        frame = frame.filter((pl.col("entity") == choices.entity) | (pl.col("counterparty") == choices.entity))
+
+    def rows(datasets: tuple[str, ...] | None) -> pl.DataFrame:
+        names = datasets if datasets is not None else tuple(str(one["id"]) for one in counted)
+        return frame.filter(pl.col("dataset").is_in(list(names)))
+
+    from dualcarbon.core.tables import ENTITY, empty
+
+    return Snapshot(choices, None, rows, counted, controls, empty(ENTITY) if entities is None else entities)
+
+
+def _names(frame: pl.DataFrame) -> list[str]:
+    return sorted(frame["dataset"].unique().to_list())
+
+
+def observed(table: Any) -> pl.DataFrame:
+    """Any dataframe as a frame with every observation column, `period` read, dataset named, reports differenced."""
+    import narwhals as nw
+
+    native = nw.from_native(table)
+    frame = pl.DataFrame(native.lazy().collect(backend="polars").to_native())
+    if "period" in frame.columns and "start" not in frame.columns:
+        spans = {text: periods.parse(str(text)) for text in frame["period"].unique()}
+        frame = frame.with_columns(
+            pl.col("period")
+            .replace_strict({t: s.start for t, s in spans.items()}, return_dtype=pl.Date)
+            .alias("start"),
+            pl.col("period").replace_strict({t: s.end for t, s in spans.items()}, return_dtype=pl.Date).alias("end"),
+        )
+    frame = frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in OBSERVATION.items()
+    ).with_columns(pl.col("dataset").fill_null("given"))
+    keys = [name for name in ("dataset", *_DIMENSIONS) if name in frame.columns]
+    return periods.difference_cumulative(frame, keys)[0]
+
+
+_DIMENSIONS = ("place", "entity", "sector", "carrier", "item", "domain", "process", "counterparty",
+               "counterparty_place", "gas", "equipment", "basis")  # fmt: skip
+
+
+def methods_of(pack: str) -> tuple[str, ...]:
+    """Methods that any account of the pack uses."""
+    return tuple(dict.fromkeys(method for account in accounts(pack).values() for method in account.methods()))

@@ -1,0 +1,74 @@
+"""What the room speaks: the dimensions of an account, their names, and the words of its tables in both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualcarbon.core.classification import Classification
+
+UNIT = "tCO2"
+
+#: Dimension that a reader asks for, and the column of the cells that holds it.
+DIMENSIONS: dict[str, str] = {
+    "place": "area",
+    "domain": "domain",
+    "section": "section",
+    "sector": "division",
+    "carrier": "carrier",
+    "process": "process",
+    "part": "part",
+    "scope": "scope",
+    "month": "month",
+    "quarter": "quarter",
+    "year": "year",
+}
+
+#: A result that is not there.
+ABSENT: dict[str, Any] = {
+    "value": None,
+    "low": None,
+    "high": None,
+    "uncertainty": None,
+    "status": None,
+    "complete": None,
+}
+
+UNPLACED_NAME = {"zh": "未能归属到地区", "en": "Not attributable to an area"}
+UNNAMED = {"zh": "未分类", "en": "Unclassified"}
+SCOPES = {"1": {"zh": "直接排放", "en": "Direct"}, "2": {"zh": "间接排放", "en": "Indirect"}}
+PROCESSES = {"": {"zh": "终端使用", "en": "End use"}}
+
+#: Why something could not be counted.
+REASONS = {
+    "factor": {"zh": "没有因子", "en": "no factor"},
+    "place": {"zh": "记录的地区跨越边界，须拆分才能归属", "en": "the recorded place reaches over the border"},
+    "period": {"zh": "记录的时期跨越所问时期，须拆分才能归属", "en": "the recorded period reaches over the one asked"},
+    "counterparty": {"zh": "供热单位所在地区不明", "en": "nobody says where the supplier stands"},
+    "notation": {"zh": "未估算", "en": "not estimated"},
+    "entity": {"zh": "主体属性不明", "en": "the attribute of the entity is unknown"},
+}
+
+
+def name_of(dimension: str, code: Any, names: Classification, lang: str) -> str:
+    """Name of a code of a dimension in zh or en."""
+    lang = "en" if lang.startswith("en") else "zh"
+    if code is None or code == "":
+        return PROCESSES[""][lang] if dimension == "process" else UNNAMED[lang]
+    if dimension == "place":
+        return names.places.name(code, lang)
+    if dimension in ("section", "sector"):
+        return names.sectors.name(code, lang)
+    if dimension == "carrier":
+        return names.carriers.name(code, lang)
+    if dimension == "domain":
+        return names.domains.name(code, lang)
+    if dimension == "scope":
+        return SCOPES.get(str(code), {}).get(lang, str(code))
+    if dimension == "process" and "process" in names.terms:
+        return names.terms["process"].name(code, lang)
+    return str(code)
+
+
+def names_of(dimension: str, code: Any, names: Classification) -> dict[str, str]:
+    """Name of a code in both languages."""
+    return {lang: name_of(dimension, code, names, lang) for lang in ("zh", "en")}
