@@ -19,7 +19,7 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.engine.factors import GAS, KEYS, FactorTable, load_factors, row_of, with_factors
+from dualcarbon.engine.factors import GAS, FactorTable, load_factors, row_of, with_factors
 from dualcarbon.engine.formula import DUALS, Dual, constant
 from dualcarbon.engine.methods import Case, Lookup, Method, Proven, Where, find_method
 from dualcarbon.engine.resolve import Choice, resolve
@@ -35,8 +35,9 @@ class Calculation:
 
     ``cells``: one row per reduced key: dimensions, ``start``, ``end``, ``unit``, ``quantity`` (in ``unit``),
     ``spread2`` (sum of squared half-widths of the rows' own 95 % bounds; ``spread1``, their plain sum, where
-    an ``error_group`` ties rows), ``values`` (rows with a value), ``rows``, ``factor:NAME`` (row of ``factors.frame``), one column per equation (null = missing),
-    ``d:EQUATION:NAME`` (partial derivative per output equation and name).
+    an ``error_group`` ties rows), ``values`` (rows with a value), ``rows``, ``factor:NAME`` (row of
+    ``factors.frame``), one column per equation (null = missing), ``d:EQUATION:NAME`` (partial derivative per output
+    equation and name).
     """
 
     proven: Proven
@@ -99,7 +100,7 @@ def calculate(
     names = classification(pack)
     natural_units = {row_of(names.carriers, c).get("natural_unit", "") for c in _caller_carriers(factor_table, pack)}
     proven = method if isinstance(method, Proven) else find_method(method, pack, natural_units - {""})
-    _declared(proven, factor_table)
+    declared(proven, factor_table)
     choice = Choice(family, gwp, known_at)
     frame = observations(table, known_at)
     cells = reduce(frame, proven, factor_table, dims, where, keep_rows or not proven.linear, bool(statuses), canonical)
@@ -194,17 +195,14 @@ def reduce(
     wanted = {"place", *dims, *(["dataset"] if by_dataset else [])}
     for use in method.factors:
         parameter = table.parameters.get(use.parameter)
-        wanted |= set(parameter.keys) if parameter else set()
+        wanted |= {use.entity if key == "entity" else key for key in parameter.keys} if parameter else set()
     wanted |= {dim for look in method.lookups for dim in look.on} - {"period"}
     keys = [dim for dim in DIMS if dim in wanted and dim in columns]
     keys += ["start", "end"]
     if "unit" in columns and not (canonical and "carrier" in keys):
         keys.append("unit")
     frame = _only_entities_with_factors(frame, keys, set(dims), table)
-    if keep_rows:
-        cells = _rows(frame, keys, columns)
-    else:
-        cells = _grouped(frame, keys, columns)
+    cells = _rows(frame, keys, columns) if keep_rows else _grouped(frame, keys, columns)
     for column in ("place", "sector", "carrier", "process", "unit"):
         if column not in cells.columns:
             cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
@@ -217,15 +215,16 @@ def _only_entities_with_factors(
     frame: "nw.LazyFrame[Any]", keys: list[str], dims: set[str], table: FactorTable
 ) -> "nw.LazyFrame[Any]":
     """Blank the entities that have no factor of their own, so that they share a group."""
-    if "entity" not in keys or "entity" in dims:
-        return frame
     own = table.frame["entity"].drop_nulls().unique().to_list()
-    if not own:
-        keys.remove("entity")
-        return frame
-    return frame.with_columns(
-        entity=nw.when(nw.col("entity").is_in(own)).then(nw.col("entity")).otherwise(nw.lit(None))
-    )
+    for column in ("entity", "counterparty"):
+        if column not in keys or column in dims:
+            continue
+        if not own:
+            keys.remove(column)
+            continue
+        kept = nw.when(nw.col(column).is_in(own)).then(nw.col(column)).otherwise(nw.lit(None))
+        frame = frame.with_columns(kept.alias(column))
+    return frame
 
 
 def _rows(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.DataFrame:
@@ -362,21 +361,18 @@ def _apply(cells: pl.DataFrame, proven: Proven, table: FactorTable) -> pl.DataFr
     method = proven.method
     scale = cell_scales(proven, cells)
     values: dict[str, Any] = {}
-    inputs = {method.rows.name: cells["quantity"].to_numpy()}
+    inputs: dict[str, Any] = {method.rows.name: cells["quantity"].to_numpy()}
     factor_values = table.frame["value"].to_numpy()
     for use in method.factors:
         number = cells[f"factor:{use.name}"]
-        index = number.fill_null(0).to_numpy()
-        inputs[use.name] = np.where(
-            number.is_null().to_numpy(), np.nan, factor_values[index] if len(factor_values) else np.nan
-        )
+        taken = factor_values[number.fill_null(0).to_numpy()] if len(factor_values) else np.nan
+        inputs[use.name] = np.where(number.is_null().to_numpy(), np.nan, taken)
     for look in method.lookups:
         inputs[look.name] = cells[f"lookup:{look.name}"].to_numpy()
     for name, array in inputs.items():
-        variable = Dual.name(name, np.asarray(array, dtype=np.float64) * scale(name))
-        values[name] = variable
-    for name, number in method.constants.items():
-        values[name] = constant(number.value) * float(np.ravel(scale(name))[0])
+        values[name] = Dual.name(name, np.asarray(array, dtype=np.float64) * scale(name))
+    for name, fixed in method.constants.items():
+        values[name] = constant(fixed.value) * float(np.ravel(scale(name))[0])
     columns: list[pl.Series] = []
     outputs = {output.equation for output in method.outputs}
     with np.errstate(all="ignore"):
@@ -387,8 +383,8 @@ def _apply(cells: pl.DataFrame, proven: Proven, table: FactorTable) -> pl.DataFr
             out = scale(name)
             columns.append(_series(name, made.value / out, cells.height))
             if name in outputs:
-                for variable, partial in made.partials.items():
-                    columns.append(_series(f"d:{name}:{variable}", partial * scale(variable) / out, cells.height))
+                for of, partial in made.partials.items():
+                    columns.append(_series(f"d:{name}:{of}", partial * scale(of) / out, cells.height))
     return cells.with_columns(columns)
 
 
@@ -400,17 +396,17 @@ def _series(name: str, values: Any, height: int) -> pl.Series:
 def _missing(cells: pl.DataFrame, method: Method, table: FactorTable) -> list[dict[str, Any]]:
     """What could not be calculated: the parameter that has no value, the key, the quantity and its rows."""
     found: list[dict[str, Any]] = []
-    needs = [(use.parameter, f"factor:{use.name}", tuple(p.keys) if (p := table.parameters.get(use.parameter)) else ("carrier",))
-             for use in method.factors]  # fmt: skip
-    needs += [(look.item, f"lookup:{look.name}", tuple(d for d in look.on if d != "period")) for look in method.lookups]
+    needs = [(use.parameter, f"factor:{use.name}", table.parameters[use.parameter].keys) for use in method.factors]
+    needs += [(look.item, f"lookup:{look.name}", tuple(look.on)) for look in method.lookups]
     for what, column, keys in needs:
         lost = cells.filter(pl.col(column).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0))
         if not lost.height:
             continue
+        wanted = {"place", "carrier", *keys}
         dims = [
             dim
-            for dim in dict.fromkeys(("place", *(k for k in ("carrier", *KEYS) if k in keys or k == "carrier")))
-            if dim in lost.columns
+            for dim in ("place", "entity", "sector", "carrier", "gas", "equipment")
+            if dim in wanted and dim in lost.columns
         ]
         grouped = lost.group_by(*dims, "unit", maintain_order=True).agg(
             pl.col("quantity").sum(), pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max()
@@ -453,7 +449,7 @@ def _caller_carriers(table: FactorTable, pack: str) -> list[str]:
     return table.frame.slice(known)["carrier"].drop_nulls().unique().to_list()
 
 
-def _declared(proven: Proven, table: FactorTable) -> None:
+def declared(proven: Proven, table: FactorTable) -> None:
     """Refuse a method whose parameter nobody declares, or whose unit is not the parameter's."""
     problems = []
     for use in proven.method.factors:
@@ -466,7 +462,9 @@ def _declared(proven: Proven, table: FactorTable) -> None:
         theirs, ours = parameter.unit, use.unit
         if GAS in theirs:
             gas = use.key.get("gas")
-            theirs = next((row["unit"] for row in table.rows if row["parameter"] == parameter.id and row["gas"] == gas), ours)
+            theirs = next(
+                (row["unit"] for row in table.rows if row["parameter"] == parameter.id and row["gas"] == gas), ours
+            )
         if theirs != ours and not _same(theirs, ours):
             params = {"expected": theirs, "what": use.parameter, "found": ours}
             problems.append(
@@ -489,7 +487,9 @@ def _same(theirs: str, ours: str) -> bool:
         return False
 
 
-def run_case(proven: Proven, case: Case, pack: str) -> dict[str, tuple[float, float | None]]:
+def run_case(
+    proven: Proven, case: Case, pack: str, table: FactorTable | None = None
+) -> dict[str, tuple[float, float | None]]:
     """A method's worked case: expected and calculated value by equation.
 
     Numbers in ``given`` stand for the row input, factors and lookups; text for dimensions, from which a
@@ -503,7 +503,7 @@ def run_case(proven: Proven, case: Case, pack: str) -> dict[str, tuple[float, fl
     gwp = texts.pop("gwp", "AR5")
     known_at = texts.pop("known_at", None)
     names = classification(pack)
-    table = with_factors(pack, None)
+    table = table or load_factors(pack)
     row = {"start": period.start, "end": period.end, **texts, "quantity": numbers.get(method.rows.name)}
     cells = pl.DataFrame([row], schema_overrides={"start": pl.Date, "end": pl.Date, "quantity": pl.Float64})
     for column in ("place", "sector", "carrier", "process"):

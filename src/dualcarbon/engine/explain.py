@@ -17,7 +17,7 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.calculate import Calculation, calculate, condition, observations
-from dualcarbon.engine.factors import KEYS, load_parameters
+from dualcarbon.engine.factors import KEYS, load_parameters, row_of
 from dualcarbon.engine.methods import Method, Output, Proven, Where, find_method, method_files
 from dualcarbon.engine.uncertainty import Term, combine, labelled
 
@@ -68,8 +68,8 @@ def explain(
     :func:`dualcarbon.engine.calculate.calculate`. Raises Ambiguous, or Refused when nothing answers.
     """
     names = classification(pack)
-    question = {"item": item, "place": place, "period": period, "sector": sector, "carrier": carrier, "entity": entity}
-    question = {key: value for key, value in question.items() if value}
+    asked = {"item": item, "place": place, "period": period, "sector": sector, "carrier": carrier, "entity": entity}
+    question = {key: value for key, value in asked.items() if value}
     frame, not_attributable = select(observations(table, known_at), names, question, tree, where)
     few = pl.DataFrame(frame.head(IN_MEMORY + 1).collect(backend="polars").to_native())
     if few.height <= IN_MEMORY:
@@ -122,14 +122,15 @@ def select(
             frame = frame.filter(condition(nw.col(column), wanted))
     if not question.get("place"):
         return frame, []
-    code = names.places.find(question["place"])
-    if code is None:
+    place = names.places.find(question["place"])
+    if place is None:
         params = {"question": question["place"]}
         raise Refused([Problem("engine.nothing-found", column="place", value=question["place"], params=params)])
-    inside = names.places.leaves(code, tree)
+    inside = names.places.leaves(place, tree)
     extents = {one: names.places.extent(one) for one in names.places}
-    within = sorted({one for one, extent in extents.items() if extent <= inside} | {code})
-    crossing = sorted(one for one, extent in extents.items() if extent & inside and one not in within)
+    within = sorted(one for one, extent in extents.items() if extent <= inside)
+    above = names.places.ancestors(place, tree)
+    crossing = sorted(one for one, extent in extents.items() if extent & inside and one not in (*within, *above))
     split = frame.filter(nw.col("place").is_in(crossing)).group_by("place").agg(nw.len().alias("rows"))
     lost = pl.DataFrame(split.collect(backend="polars").to_native()).sort("place").to_dicts() if crossing else []
     return frame.filter(nw.col("place").is_in(within)), lost
@@ -238,7 +239,9 @@ def _part(calculation: Calculation, cells: pl.DataFrame) -> Calculation:
     from dataclasses import replace
 
     whole = cells.height == calculation.cells.height
-    return replace(calculation, cells=cells, notations=calculation.notations if whole else calculation.notations.clear())
+    return replace(
+        calculation, cells=cells, notations=calculation.notations if whole else calculation.notations.clear()
+    )
 
 
 def _constant(cells: pl.DataFrame) -> dict[str, str]:
@@ -254,7 +257,7 @@ def _constant(cells: pl.DataFrame) -> dict[str, str]:
 def _opened(calculation: Calculation, output: Output, cells: pl.DataFrame) -> dict[str, Any]:
     """Equations with the numbers filled in, and the factors with their source, clause and status."""
     method, proven = calculation.method, calculation.proven
-    quantity = cells["quantity"].sum() if cells["quantity"].count() else None
+    quantity = float(cells["quantity"].sum()) if cells["quantity"].count() else None
     unit = cells["unit"][0]
     values: dict[str, float | None] = {method.rows.name: quantity}
     texts = {method.rows.name: _quantity(quantity, unit)}
@@ -269,17 +272,23 @@ def _opened(calculation: Calculation, output: Output, cells: pl.DataFrame) -> di
     for name, constant in method.constants.items():
         texts[name] = f"{constant.value} {constant.unit}".strip()
     inputs: list[dict[str, Any]] = [
-        {"item": method.rows.item, "name": method.rows.name, "value": quantity, "unit": unit, "rows_total": int(cells["rows"].sum())}
+        {
+            "item": method.rows.item,
+            "name": method.rows.name,
+            "value": quantity,
+            "unit": unit,
+            "rows_total": int(cells["rows"].sum()),
+        }
     ]
     for look in method.lookups:
         found = cells[f"lookup:{look.name}"]
-        value = found[0] if found.n_unique() == 1 else None
+        value = float(found[0]) if found.n_unique() == 1 and found[0] is not None else None
         texts[look.name] = _quantity(value, look.unit) if value is not None else look.name
         inputs.append({"item": look.item, "name": look.name, "value": value, "unit": look.unit, "rows_total": None})
     equations = []
     for equation, formula in zip(method.equations, method.parsed().values(), strict=True):
         made = cells[equation.name]
-        value = None if made.null_count() == len(made) else made.sum()
+        value = None if made.null_count() == len(made) else float(made.sum())
         equations.append(
             {
                 "name": equation.name,
@@ -323,7 +332,7 @@ def _factor(
         if f["parameter"] == parameter and f["used"]["value"] == row["value"] and _concerns(f["wanted"], cells)
     ]
     source = row["source"]
-    title = calculation.names.sources.row(source) if source in calculation.names.sources else {}
+    title = row_of(calculation.names.sources, source or "")
     return {
         **opened,
         "value": row["value"],
@@ -347,7 +356,9 @@ def _factor(
 
 def _concerns(wanted: Mapping[str, Any], cells: pl.DataFrame) -> bool:
     return all(
-        dim not in cells.columns or wanted[dim] in cells[dim].to_list() for dim in ("place", "carrier") if wanted.get(dim)
+        dim not in cells.columns or wanted[dim] in cells[dim].to_list()
+        for dim in ("place", "carrier")
+        if wanted.get(dim)
     )
 
 
@@ -377,7 +388,7 @@ def _rows(
         seen = nw.col("custody").is_null() | nw.col("custody").is_in(list(custody))
         withheld = int(_column(rows.filter(~seen).select(nw.len().alias("n")), "n")[0])
         rows = rows.filter(seen)
-    shown = [name for name in SHOWN if name in columns]
+    shown = [name for name in dict.fromkeys((*SHOWN, *dims)) if name in columns]
     top = rows.filter(~nw.col("value").is_null()).select(*shown).with_columns(weight=nw.col("value").abs())
     found = pl.DataFrame(top.sort("weight", descending=True).head(ROWS_SHOWN).collect(backend="polars").to_native())
     keys = [*dims, "start", "end"]
@@ -391,7 +402,9 @@ def _rows(
     for row in found.iter_rows(named=True):
         start, end = row.pop("start"), row.pop("end")
         row.pop("weight"), row.pop("per")
-        opened.append({"period": periods.text(start, end), **{key: value for key, value in row.items() if value is not None}})
+        opened.append(
+            {"period": periods.text(start, end), **{key: value for key, value in row.items() if value is not None}}
+        )
     return {"rows": opened, "withheld": withheld}
 
 
@@ -418,7 +431,11 @@ def _next(calculation: Calculation, cells: pl.DataFrame) -> dict[str, list[str]]
 
 
 def _observed(
-    item: str, frame: "nw.LazyFrame[Any]", question: Mapping[str, str], names: Classification, custody: Collection[str] | None
+    item: str,
+    frame: "nw.LazyFrame[Any]",
+    question: Mapping[str, str],
+    names: Classification,
+    custody: Collection[str] | None,
 ) -> dict[str, Any]:
     """The node of an observed item, which no method gives: its rows and their sum where a sum makes sense."""
     kept = frame.filter(nw.col("item") == item)
@@ -428,7 +445,7 @@ def _observed(
     for dim in ("carrier", "unit", "basis", "quality"):
         if dim in found.columns and found[dim].n_unique() > 1:
             raise Ambiguous({dim: sorted(str(value) for value in found[dim].unique().to_list() if value)})
-    kind = names.items.row(item).get("kind", "flow") if item in names.items else "flow"
+    kind = row_of(names.items, item).get("kind") or "flow"
     withheld = 0
     if custody is not None and "custody" in found.columns:
         seen = found.filter(pl.col("custody").is_null() | pl.col("custody").is_in(list(custody)))

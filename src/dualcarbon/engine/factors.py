@@ -336,7 +336,7 @@ def _row(
 
 def row_of(codes: Codes, code: str) -> dict[str, str]:
     """The row of a code, empty when the code is unknown (a caller may bring its own)."""
-    return codes.row(code) if code in codes else {}
+    return codes.row(code) or {}
 
 
 def _own_unit(unit: str, carrier: str, names: Classification) -> str:

@@ -150,7 +150,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, Any], functions: Mapping[str,
 
 def _write(node: ast.expr, texts: Mapping[str, str]) -> str:
     if isinstance(node, ast.Constant):
-        return f"{node.value:g}"
+        return f"{constant(node.value):g}"  # type: ignore[arg-type]
     if isinstance(node, ast.Name):
         return texts.get(node.id, node.id)
     if isinstance(node, ast.UnaryOp):

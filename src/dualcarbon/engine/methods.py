@@ -22,7 +22,7 @@ from dualcarbon.core import units
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import formula as formulas
-from dualcarbon.engine.factors import GAS, load_factors, load_parameters
+from dualcarbon.engine.factors import GAS, load_factors, load_parameters, row_of
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
@@ -68,12 +68,17 @@ class Lookup(_Part):
 
 
 class FactorUse(_Part):
-    """A parameter under the name that the equations use; ``key`` fixes dimensions of its key."""
+    """A parameter under the name that the equations use; ``key`` fixes dimensions of its key.
+
+    ``entity: counterparty`` takes the value of the row's counterparty (the supplier) where the parameter is keyed by
+    entity.
+    """
 
     name: Name
     parameter: str
     unit: Text
     key: dict[str, str] = {}
+    entity: Literal["entity", "counterparty"] = "entity"
 
 
 class Constant(_Part):
@@ -260,19 +265,25 @@ def _line(node: Any, location: Iterable[Any]) -> int | None:
     return None if node is None else node.start_mark.line + 1
 
 
-def check(path: str | Path, pack: str = "cn-jiaxing", factors: Iterable[str] = ()) -> list[Problem]:
-    """Every fault of a method file: form, names, units, and worked cases that do not come out."""
-    from dualcarbon.engine.calculate import run_case
+def check(path: str | Path, pack: str = "cn-jiaxing", factors: str | Path | None = None) -> list[Problem]:
+    """Every fault of a method file: form, names, units, parameters that nobody declares, cases that do not come out.
+
+    ``factors``: the caller's own factor CSV, which may declare further parameters.
+    """
+    from dualcarbon.engine.calculate import declared, run_case
+    from dualcarbon.engine.factors import with_factors
 
     method, problems = read_method(path)
     if method is None:
         return problems
     try:
-        proven = _prove(method, str(path), pack, tuple(sorted(set(factors))))
+        proven = _prove(method, str(path), pack, ())
+        table = with_factors(pack, factors)
+        declared(proven, table)
     except Refused as refused:
         return list(refused.problems)
     for case in method.cases:
-        for name, (expected, got) in run_case(proven, case, pack).items():
+        for name, (expected, got) in run_case(proven, case, pack, table).items():
             if got is None or abs(got - expected) > case.tolerance * max(abs(expected), 1e-12):
                 problems.append(
                     Problem(
@@ -329,7 +340,7 @@ def _keep(path: Path, data: dict[str, Any]) -> None:
 
 def _naturals(method: Method, pack: str) -> set[str]:
     """Natural units of the carriers that the method's factors cover, when it speaks of ``natural`` at all."""
-    if "natural" not in {part for use in (method.rows, *method.factors) for part in use.unit.split("/")}:
+    if not any("natural" in unit for unit in (method.rows.unit, *(use.unit for use in method.factors))):
         return set()
     table = load_factors(pack)
     carriers = classification(pack).carriers
@@ -339,7 +350,7 @@ def _naturals(method: Method, pack: str) -> set[str]:
         for carrier in table.frame.filter(table.frame["parameter"] == use.parameter)["carrier"].unique().to_list()
         if carrier
     }
-    return {carriers.row(code).get("natural_unit", "") for code in covered if code in carriers} - {""}
+    return {row_of(carriers, code).get("natural_unit", "") for code in covered} - {""}
 
 
 def _proof(method: Method, path: str, naturals: tuple[str, ...], declared: dict[str, str]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Resolve: choose for each key and period the factor that is valid then and was known at the asked date.
 
-The result is a small table that an auditor can read. Order of search: the entity's own value, then the
-place, then its administrative ancestors up to the nation and the world; at each the most specific other
-keys first; an exact validity wins, else the latest earlier value within the parameter's carry-forward.
-Every departure from what was wanted is recorded. Nothing found is missing, never zero.
+The result is a small table that an auditor can read. Order of search: the entity's own value, then the place, then
+its administrative ancestors up to the nation and the world; at each the most specific other keys first; an exact
+validity wins, else the latest earlier value within the parameter's carry-forward. Every departure from what was
+wanted is recorded; a parameter that has not ``place`` among its keys is wanted for the nation. Nothing found is
+missing, never zero.
 """
 
 import itertools
@@ -46,11 +47,14 @@ def resolve(
         if parameter is None:
             cells = cells.with_columns(pl.lit(None, pl.Int64).alias(column))
             continue
-        dims = [key for key in ("place", *KEYS) if key in cells.columns and (key == "place" or key in parameter.keys)]
-        keys = cells.select(*dims, "start", "end").unique(maintain_order=True)
-        found = _search(keys, dims, use, parameter, table, names, choice, fallbacks)
+        columns = {
+            use.entity if key == "entity" else key: key for key in ("place", *KEYS) if key in {"place", *parameter.keys}
+        }
+        columns = {name: key for name, key in columns.items() if name in cells.columns}
+        keys = cells.select(*columns, "start", "end").unique(maintain_order=True)
+        found = _search(keys, list(columns.values()), use, parameter, table, names, choice, fallbacks)
         keys = keys.with_columns(pl.Series(column, found, pl.Int64))
-        cells = cells.join(keys, on=[*dims, "start", "end"], how="left", nulls_equal=True, maintain_order="left")
+        cells = cells.join(keys, on=[*columns, "start", "end"], how="left", nulls_equal=True, maintain_order="left")
     return cells, fallbacks
 
 
@@ -139,40 +143,41 @@ def _search(
     fallbacks: list[dict[str, Any]],
 ) -> list[int | None]:
     levels_of: dict[tuple[Any, ...], Any] = {}
-    departures: dict[tuple[Any, ...], list[date]] = {}
+    used: dict[tuple[Any, ...], list[date]] = {}
     found: list[int | None] = []
-    own = set(parameter.keys)
     for *values, start, end in keys.iter_rows():
-        wanted = {dim: value or "" for dim, value in zip(dims, values, strict=True)}
-        wanted.update(use.key)
-        group = tuple(wanted.items())
+        group = tuple(values)
         levels = levels_of.get(group)
         if levels is None:
-            levels = levels_of[group] = candidates(wanted, parameter, table, names, choice)
+            levels = levels_of[group] = candidates(_wanted(dims, group, use), parameter, table, names, choice)
         chosen = pick(levels, parameter, table.rows, start, end, choice.known_at)
         if chosen is None:
             found.append(None)
             continue
         number, key, exact = chosen
         found.append(number)
-        _, place, entity, *others = key
-        reasons = []
-        if wanted.get("place") and place != wanted["place"] and not entity:
-            reasons.append("place")
-        if not exact:
-            reasons.append("period")
-        if any(
-            wanted.get(name, "") != other
-            for name, other in zip(KEYS[1:], others, strict=True)
-            if name in parameter.keys
-        ):
-            reasons.append("key")
-        for reason in reasons:
-            span = departures.setdefault((group, number, reason), [start, end])
-            span[0], span[1] = min(span[0], start), max(span[1], end)
-    for (group, number, reason), (start, end) in departures.items():
-        fallbacks.append(_departure(dict(group), table.rows[number], parameter, reason, start, end))
+        span = used.setdefault((group, number, key, exact, start.year), [start, end])
+        span[0], span[1] = min(span[0], start), max(span[1], end)
+    for (group, number, key, exact, _), (start, end) in used.items():
+        wanted = _wanted(dims, group, use)
+        for reason in _reasons(wanted, key, exact, parameter):
+            fallbacks.append(_departure(wanted, table.rows[number], parameter, reason, start, end))
     return found
+
+
+def _wanted(dims: list[str], values: tuple[str | None, ...], use: FactorUse) -> dict[str, str]:
+    return {**{dim: value or "" for dim, value in zip(dims, values, strict=True)}, **use.key}
+
+
+def _reasons(wanted: dict[str, str], key: tuple[str, ...], exact: bool, parameter: Parameter) -> list[str]:
+    """In what the value that was used departs from what was wanted."""
+    _, place, entity, *others = key
+    moved = "place" in parameter.keys and wanted.get("place") and place != wanted["place"] and not entity
+    reasons = ["place"] if moved else []
+    reasons += [] if exact else ["period"]
+    pairs = zip(KEYS[1:], others, strict=True)
+    departs = any(wanted.get(name, "") != other for name, other in pairs if name in parameter.keys)
+    return [*reasons, "key"] if departs else reasons
 
 
 def _departure(

@@ -16,7 +16,7 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.tables import STATUSES
 from dualcarbon.engine.calculate import OPEN_NOTATIONS, Calculation, cell_scales
-from dualcarbon.engine.factors import Z95, standard_deviation
+from dualcarbon.engine.factors import Z95, row_of, standard_deviation
 from dualcarbon.engine.formula import DUALS, Dual, constant
 from dualcarbon.engine.methods import Output
 
@@ -79,11 +79,15 @@ def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, 
             noted = labelled(term, calculation.notations, by, labels)
             open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
             notations.append(noted.select(groups.number(term, noted), open_.alias("open")))
-    total = pl.concat(values).group_by("group").agg(
-        pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
-        pl.col("lost").any(),
-        pl.col("rank").max(),
-        *(pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c) for c in ("scope", "category")),
+    total = (
+        pl.concat(values)
+        .group_by("group")
+        .agg(
+            pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
+            pl.col("lost").any(),
+            pl.col("rank").max(),
+            *(pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c) for c in ("scope", "category")),
+        )
     )
     if notations:
         noted = pl.concat(notations).group_by("group").agg(pl.col("open").any())
@@ -211,10 +215,10 @@ def _sector_label(name: str, sector: str, names: Classification) -> str | None:
     """Section, division, domain or IPCC category of a sector; what a sector lacks comes from the one above."""
     if sector not in names.sectors:
         return None
-    line = [names.sectors.row(code) for code in (sector, *names.sectors.ancestors(sector))]
+    line = [sector, *names.sectors.ancestors(sector)]
     if name in ("domain", "ipcc"):
-        return next((row[name] for row in line if row.get(name)), None)
-    return next((row["code"] for row in line if row.get("level") == name), sector)
+        return next((value for code in line if (value := row_of(names.sectors, code).get(name))), None)
+    return next((code for code in line if row_of(names.sectors, code).get("level") == name), sector)
 
 
 def _category(term: Term) -> pl.Expr:
@@ -241,10 +245,12 @@ def _one_basis(terms: Sequence[Term]) -> list[Term]:
 
 
 def _status_rank(term: Term, cells: pl.DataFrame) -> pl.Expr:
-    """The weakest status of each cell: the method's, its factors' and its dataset's, as a number."""
+    """The weakest status of each cell as a number: of the method, the dataset and the factors it depends on."""
     calculation = term.calculation
     ranks: list[pl.Expr] = [pl.lit(STATUSES.index(calculation.method.status), pl.Int32)]
     for use in calculation.method.factors:
+        if f"d:{term.output.equation}:{use.name}" not in cells.columns:
+            continue
         column = f"factor:{use.name}"
         used = cells[column].drop_nulls().unique().to_list()
         mapping = {n: STATUSES.index(calculation.factors.rows[n]["status"]) for n in used}

@@ -1,0 +1,326 @@
+"""Verbs of the engine: calc, explain, items, places, methods, factors."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+
+cli = typer.Typer()
+methods = typer.Typer(help=say("方法：列出、查看、校验", "methods: list, show, check"))
+factors = typer.Typer(help=say("因子：查找", "factors: find"))
+cli.add_typer(methods, name="methods")
+cli.add_typer(factors, name="factors")
+
+Pack = Annotated[str, typer.Option("--pack", help=say("规则包", "rule pack"))]
+Observations = Annotated[
+    Path | None,
+    typer.Option(
+        "--observations",
+        exists=True,
+        dir_okay=False,
+        help=say("观测文件（否则用工作区）", "file of observations (else the workspace)"),
+    ),
+]
+Factors = Annotated[
+    Path | None,
+    typer.Option("--factors", exists=True, dir_okay=False, help=say("自带因子 CSV", "CSV of your own factors")),
+]
+Family = Annotated[str, typer.Option("--family", help=say("因子族", "family of factors"))]
+KnownAt = Annotated[
+    str | None,
+    typer.Option(
+        "--known-at",
+        metavar="DATE",
+        help=say("只用该日之前发布的数据和因子", "use only what was published by this day"),
+    ),
+]
+Gwp = Annotated[
+    str, typer.Option("--gwp", metavar="SET", help=say("GWP 集（SAR、AR4、AR5、AR6）", "GWP set (SAR, AR4, AR5, AR6)"))
+]
+Dataset = Annotated[list[str] | None, typer.Option("--dataset", help=say("只用这些数据集", "only these datasets"))]
+
+
+def _day(text: str | None) -> Any:
+    from dualcarbon.engine.runs import as_date
+
+    try:
+        return as_date(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--known-at") from error
+
+
+@cli.command(help=say("用一种方法核算一份数据", "calculate a table with a method"))
+def calc(
+    method: Annotated[str, typer.Argument(help=say("方法 id 或 YAML 文件", "method id or YAML file"))],
+    observations: Observations = None,
+    factors: Factors = None,
+    family: Family = "provincial-2025",
+    known_at: KnownAt = None,
+    gwp: Gwp = "AR5",
+    by: Annotated[str, typer.Option("--by", metavar="DIM,…", help=say("结果的维度", "dimensions of the results"))] = "",
+    dataset: Dataset = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help=say("有缺失即退出码 1", "exit 1 when anything is missing"))
+    ] = False,
+    pack: Pack = "cn-jiaxing",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.engine import runs
+
+    dims = [dim.strip() for dim in by.split(",") if dim.strip()]
+    unknown = [dim for dim in dims if dim not in DIMENSIONS]
+    if unknown:
+        raise typer.BadParameter(say("可用：", "known: ") + ", ".join(DIMENSIONS), param_hint="--by")
+    run = runs.calc(
+        method, observations, workspace=workspace, datasets=dataset, factors=factors, family=family,
+        known_at=_day(known_at), gwp=gwp, by=dims, pack=pack,
+    )  # fmt: skip
+    if observations is None:
+        runs.keep(run, workspace)
+    emit(run.as_dict(), json, lambda: _told(run, dims))
+    if strict and not (run.complete and not run.missing):
+        raise typer.Exit(1)
+
+
+DIMENSIONS = ("place", "entity", "sector", "section", "division", "domain", "carrier", "process", "category", "gas",
+              "equipment", "year", "quarter", "month", "period", "dataset", "counterparty",
+              "counterparty_place")  # fmt: skip
+
+
+def _told(run: Any, dims: list[str]) -> None:
+    columns = {dim: _heading(dim) for dim in dims} | {
+        "item": say("指标项", "item"), "value": say("数值", "value"), "unit": say("单位", "unit"),
+        "low": say("下限", "low"), "high": say("上限", "high"), "status": say("依据", "status"),
+        "complete": say("完整", "complete"), "basis": say("口径", "basis"),
+    }  # fmt: skip
+    table(run.as_dict()["results"], columns)
+    for row in run.missing:
+        where = " ".join(str(row[key]) for key in ("place", "carrier", "period") if row.get(key))
+        typer.echo(
+            say("缺因子：", "no factor: ") + f"{row['parameter']} {where} {row['quantity']:,.6g} {row['unit'] or ''}"
+        )
+    for row in run.fallbacks:
+        if row["reason"] == "period":
+            wanted, used = row["wanted"]["period"], f"{row['used'].get('period', '')} {row['used']['value']:g}"
+            typer.echo(
+                say(
+                    f"沿用：{row['parameter']} 无 {wanted} 值，用 {used}",
+                    f"carried: {row['parameter']} {wanted} ← {used}",
+                )
+            )
+
+
+def _heading(dim: str) -> str:
+    zh = {"place": "地区", "entity": "主体", "sector": "行业", "carrier": "能源品种", "month": "月", "year": "年",
+          "quarter": "季", "period": "时期", "domain": "领域", "process": "用途", "dataset": "数据集"}  # fmt: skip
+    return say(zh.get(dim, dim), dim)
+
+
+@cli.command(help=say("打开一个数：公式、因子、原始行", "open a number: equation, factors, rows"))
+def explain(
+    item: Annotated[str, typer.Argument(help=say("指标项，如 emission.co2", "item, such as emission.co2"))],
+    place: Annotated[str | None, typer.Option("--place", help=say("地区代码或名称", "place code or name"))] = None,
+    period: Annotated[str | None, typer.Option("--period", help=say("时期，如 2024-01/2024-09", "period"))] = None,
+    sector: Annotated[str | None, typer.Option("--sector", help=say("行业", "sector"))] = None,
+    carrier: Annotated[str | None, typer.Option("--carrier", help=say("能源品种", "carrier"))] = None,
+    entity: Annotated[str | None, typer.Option("--entity", help=say("主体", "entity"))] = None,
+    process: Annotated[str | None, typer.Option("--process", help=say("用途", "process"))] = None,
+    method: Annotated[str | None, typer.Option("--method", help=say("方法", "method"))] = None,
+    basis: Annotated[str | None, typer.Option("--basis", help=say("口径", "basis"))] = None,
+    tree: Annotated[
+        str, typer.Option("--tree", help=say("admin 行政口径，management 管理口径", "admin or management"))
+    ] = "admin",
+    dataset: Dataset = None,
+    observations: Observations = None,
+    factors: Factors = None,
+    family: Family = "provincial-2025",
+    known_at: KnownAt = None,
+    gwp: Gwp = "AR5",
+    run: Annotated[str | None, typer.Option("--run", help=say("按核算批次的数据版次与选项", "as in this run"))] = None,
+    pack: Pack = "cn-jiaxing",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.core import periods
+    from dualcarbon.engine import runs
+    from dualcarbon.engine.explain import Ambiguous
+
+    if tree not in ("admin", "management"):
+        raise typer.BadParameter("admin | management", param_hint="--tree")
+    if period:
+        try:
+            periods.parse(period)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--period") from error
+    question: dict[str, Any] = {
+        "place": place, "period": period, "sector": sector, "carrier": carrier, "entity": entity, "method": method,
+        "basis": basis, "tree": tree, "pack": pack, "factors": factors, "family": family, "gwp": gwp,
+        "known_at": _day(known_at), "datasets": dataset, "where": {"process": process} if process else None,
+    }  # fmt: skip
+    try:
+        if run:
+            node = runs.explain_run(run, item, workspace, question)
+        else:
+            node = runs.explain(item, observations, workspace=workspace, **question)
+    except Ambiguous as ambiguous:
+        choices = "; ".join(f"--{name} {' | '.join(values)}" for name, values in ambiguous.choices.items())
+        emit({"ambiguous": ambiguous.choices}, True) if json else typer.echo(
+            say("有多个答案，请指明：", "more than one answer, say which: ") + choices, err=True
+        )
+        raise typer.Exit(2) from ambiguous
+    emit(node, json, lambda: _opened(node))
+
+
+def _opened(node: dict[str, Any], depth: int = 0) -> None:
+    lang, pad = language(), "  " * depth
+    figure = "—" if node["value"] is None else f"{node['value']:,.6g} {node['unit'] or ''}"
+    if node["low"] is not None:
+        figure += f"  [{node['low']:,.6g}, {node['high']:,.6g}]"
+    title = node["method"]["title"][lang] if node.get("method") else node["item"]
+    dims = " ".join(str(value) for key, value in node["dimensions"].items() if key != "item")
+    lack = "" if node["complete"] else say("（不完整）", " (incomplete)")
+    typer.echo(f"{pad}{title} {dims}: {figure} {node['status'] or ''}{lack}")
+    for equation in node["equations"]:
+        typer.echo(f"{pad}  {equation['name']} = {equation['substituted']}")
+    for factor in node["factors"]:
+        if factor["missing"]:
+            typer.echo(f"{pad}  {factor['name']}: " + say("缺", "missing"))
+            continue
+        source = factor["source_title"][lang]
+        meaning = factor["title"].get(lang, factor["parameter"])
+        typer.echo(
+            f"{pad}  {factor['name']} = {factor['value']:g} {factor['unit']}  {meaning}"
+            f"  {source} {factor['clause'] or ''} [{factor['status']}]"
+        )
+        for fallback in factor["fallback"]:
+            if fallback["reason"] == "period":
+                typer.echo(f"{pad}    " + say("沿用 ", "carried from ") + str(fallback["used"].get("period", "")))
+    for row in node["rows"][:10]:
+        where = " ".join(str(row[key]) for key in ("place", "entity", "sector", "carrier", "period") if row.get(key))
+        source = " ".join(str(row[key]) for key in ("source", "sheet", "row") if row.get(key) is not None)
+        typer.echo(f"{pad}  · {where}: {row['value']:,.6g} {row.get('unit', '')}  {source}")
+    if node["rows_total"] > min(len(node["rows"]), 10) and node["rows"]:
+        typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))
+    for child in node["children"]:
+        _opened(child, depth + 1)
+
+
+@cli.command(help=say("指标项一览", "the items a row can be about"))
+def items(pack: Pack = "cn-jiaxing", json: Json = False) -> None:
+    from dualcarbon.core.classification import load
+
+    codes = load(pack).items
+    rows = [{k: v for k, v in (codes.row(code) or {}).items() if k[0] != "_"} for code in codes]
+    heads = {"code": say("代码", "code"), f"name_{language()}": say("名称", "name"), "kind": say("类别", "kind")}
+    emit({"items": rows}, json, lambda: table(rows, {**heads, "unit": say("单位", "unit")}))
+
+
+@cli.command(help=say("地区一览（行政口径、管理口径）", "the places (administrative, management)"))
+def places(
+    tree: Annotated[
+        str, typer.Option("--tree", help=say("admin 行政口径，management 管理口径", "admin or management"))
+    ] = "admin",
+    root: Annotated[str, typer.Option("--root", help=say("从该地区起", "from this place"))] = "330400",
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="DATE", help=say("该日的区划", "the tree on this day"))
+    ] = None,
+    pack: Pack = "cn-jiaxing",
+    json: Json = False,
+) -> None:
+    from dualcarbon.core.classification import load
+
+    names = load(pack).places
+    code = names.find(root)
+    if code is None or tree not in names.trees:
+        raise typer.BadParameter(f"{root} / {tree}", param_hint="--root/--tree")
+    rows: list[dict[str, Any]] = []
+
+    def walk(one: str, depth: int) -> None:
+        row = names.row(one) or {}
+        parent = names.parent(one, tree, _day(at))
+        name = {"name_zh": names.name(one, "zh"), "name_en": names.name(one, "en")}
+        rows.append({"code": one, **name, "level": row.get("level"), "parent": parent, "depth": depth})
+        for child in names.children(one, tree, _day(at)):
+            walk(child, depth + 1)
+
+    walk(code, 0)
+    lines = ["  " * row["depth"] + f"{row['code']}  {row['name_' + language()]}" for row in rows]
+    emit({"tree": tree, "places": rows}, json, "\n".join(lines))
+
+
+@methods.command("list", help=say("列出方法", "list the methods"))
+def methods_list(pack: Pack = "cn-jiaxing", json: Json = False) -> None:
+    from dualcarbon.engine.catalogue import methods as catalogue
+
+    rows = catalogue(pack)
+    heads = {
+        "id": "id",
+        "title": say("名称", "title"),
+        "version": say("版本", "version"),
+        "status": say("依据", "status"),
+    }
+    emit({"methods": rows}, json, lambda: table(rows, heads))
+
+
+@methods.command("show", help=say("查看一种方法", "show one method"))
+def methods_show(
+    method: Annotated[str, typer.Argument(help=say("方法 id 或 YAML 文件", "method id or YAML file"))],
+    pack: Pack = "cn-jiaxing",
+    json: Json = False,
+) -> None:
+    from dualcarbon.engine.catalogue import describe, page
+
+    emit(describe(method, pack), json, lambda: typer.echo(page(method, pack, language())))
+
+
+@methods.command("check", help=say("校验方法文件：格式、单位、算例", "check a method file: form, units, worked cases"))
+def methods_check(
+    path: Annotated[Path, typer.Argument(help=say("方法 YAML 文件", "a method's YAML file"), exists=True)],
+    factors: Factors = None,
+    pack: Pack = "cn-jiaxing",
+    json: Json = False,
+) -> None:
+    from dualcarbon.core.problems import Refused
+    from dualcarbon.engine.methods import check
+
+    problems = check(path, pack, factors)
+    if problems:
+        raise Refused(problems)
+    emit({"method": str(path), "problems": []}, json, say("没有发现问题。", "no problems found."))
+
+
+@methods.command("schema", help=say("方法文件的 JSON Schema", "JSON Schema of a method file"))
+def methods_schema(json: Json = False) -> None:
+    from dualcarbon.engine.methods import schema
+
+    emit(schema(), True)
+
+
+@factors.command("find", help=say("查找某参数在某地某时的因子", "find a parameter's factor at a place and time"))
+def factors_find(
+    name: Annotated[str, typer.Argument(help=say("参数，如 power.co2", "parameter, such as power.co2"))],
+    place: Annotated[str | None, typer.Option("--place", help=say("地区", "place"))] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="DATE", help=say("时期，如 2024 或 2024-03", "period, such as 2024"))
+    ] = None,
+    carrier: Annotated[str | None, typer.Option("--carrier", help=say("能源品种", "carrier"))] = None,
+    known_at: KnownAt = None,
+    family: Family = "provincial-2025",
+    gwp: Gwp = "AR5",
+    pack: Pack = "cn-jiaxing",
+    json: Json = False,
+) -> None:
+    from dualcarbon.engine.catalogue import find_factors
+
+    found = find_factors(
+        name, pack=pack, place=place, at=at, carrier=carrier, known_at=_day(known_at), family=family, gwp=gwp
+    )
+    emit(found, json, lambda: table(
+        [found["resolved"]] if found["resolved"] else found["factors"],
+        {"parameter": say("参数", "parameter"), "place": say("地区", "place"), "carrier": say("能源品种", "carrier"),
+         "value": say("数值", "value"), "unit": say("单位", "unit"), "valid_from": say("有效期起", "valid from"),
+         "known_at": say("发布", "issued"), "source": say("来源", "source"), "status": say("依据", "status")},
+    ))  # fmt: skip

@@ -1,0 +1,291 @@
+"""Runs: one reproducible calculation over a snapshot, with a manifest that lets anyone make it again.
+
+The functions here are what the program, the pages and Python call: they find the data (a file, a table, or a
+workspace at one version), calculate, and say what was used.
+"""
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+import dualcarbon
+from dualcarbon.core import pack as packs
+from dualcarbon.core import periods
+from dualcarbon.core.problems import Refused
+from dualcarbon.engine.calculate import Calculation, calculate
+from dualcarbon.engine.factors import with_factors
+from dualcarbon.engine.methods import Proven, Where, find_method
+
+TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Observations as they stood: the table, the status of its datasets, and what identifies it."""
+
+    table: Any
+    statuses: Mapping[str, str]
+    canonical: bool
+    inputs: list[dict[str, Any]]
+    native: Any = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Results with what they lack, where they departed from what was wanted, and how to make them again."""
+
+    results: Any
+    missing: list[dict[str, Any]]
+    fallbacks: list[dict[str, Any]]
+    manifest: dict[str, Any]
+    calculation: Calculation
+
+    @property
+    def complete(self) -> bool:
+        """Whether no result lacks a cell."""
+        return bool(pl.DataFrame(nw.from_native(self.results).to_polars())["complete"].all())
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{results, missing, fallbacks, run}`` of plain values."""
+        results = nw.from_native(self.results).to_polars()
+        rows = [{k: v for k, v in row.items() if k not in _OPTIONAL or v is not None} for row in results.to_dicts()]
+        return {"results": rows, "missing": self.missing, "fallbacks": self.fallbacks, "run": self.manifest}
+
+
+_OPTIONAL = ("scope", "category")
+
+
+def snapshot(
+    observations: Any = None,
+    workspace: Any = None,
+    *,
+    pack: str = "cn-jiaxing",
+    datasets: Sequence[str] | None = None,
+    known_at: date | None = None,
+    items: Mapping[str, str] | None = None,
+    carriers: Iterable[str] = (),
+) -> Snapshot:
+    """The observations to calculate on: a file, any dataframe in the observation layout, or a workspace.
+
+    ``items`` (code and unit) and ``carriers``: what a caller's own method and factors add to the pack's. Of a workspace
+    the datasets that are published totals (role control) are left out unless named. Raises Refused with every problem.
+    """
+    from dualcarbon.core import reading
+
+    if observations is None:
+        return _of_workspace(workspace, datasets, known_at)
+    if isinstance(observations, str | Path):
+        read = reading.read_observations(observations, pack=pack, items=items, carriers=carriers)
+        name = read.source.get("file")
+        given = None
+    else:
+        native = nw.from_native(observations)
+        columns = set(native.collect_schema().names())
+        if isinstance(native, nw.LazyFrame) or {"start", "end", "item"} <= columns:
+            return Snapshot(observations, {}, False, [{"table": type(observations).__name__}], observations)
+        read = reading.read_frame(native.to_polars(), pack=pack, items=items, carriers=carriers)
+        name, given = type(observations).__name__, observations
+    if read.problems:
+        raise Refused(read.problems)
+    frame = read.frame
+    if datasets:
+        frame = frame.filter(pl.col("dataset").is_in(list(datasets)))
+    frame, problems = periods.difference_cumulative(frame, [*reading.CHAIN, "known_at"])
+    if problems:
+        raise Refused(problems)
+    inputs = [{"file": name, "sha256": read.source.get("sha256"), "rows": read.frame.height}]
+    return Snapshot(frame, {}, True, inputs, given)
+
+
+def _of_workspace(workspace: Any, datasets: Sequence[str] | None, known_at: date | None) -> Snapshot:
+    """Observations of a workspace at its present version."""
+    from dualcarbon.core.workspace import Workspace, find
+
+    if not isinstance(workspace, Workspace):
+        workspace = Workspace.open(find(workspace))
+    records = {record["id"]: record for record in workspace.datasets()}
+    chosen = list(datasets) if datasets else [name for name, record in records.items() if record["role"] == "account"]
+    version = workspace.version()
+    table = workspace.observations(datasets=chosen, known_at=known_at)
+    statuses = {name: record["status"] for name, record in records.items() if name in chosen and record.get("status")}
+    return Snapshot(
+        table, statuses, True, [{"workspace": workspace.name, "version": version, "datasets": sorted(chosen)}]
+    )
+
+
+def calc(
+    method: str | Path,
+    observations: Any = None,
+    *,
+    workspace: Any = None,
+    datasets: Sequence[str] | None = None,
+    factors: str | Path | pl.DataFrame | None = None,
+    family: str = "provincial-2025",
+    known_at: str | date | None = None,
+    gwp: str = "AR5",
+    by: Sequence[str] = (),
+    where: Where | None = None,
+    pack: str = "cn-jiaxing",
+) -> Run:
+    """Calculate a method over a file, a dataframe or a workspace.
+
+    ``method``: an id of the pack, or a YAML file. ``by``: dimensions of the results (``place sector carrier month
+    year …``); without it one row per output item. Results come as the kind of dataframe that was given, else Polars:
+    ``by…, item, value, unit, low, high, uncertainty, status, complete, basis``. Raises Refused.
+    """
+    day = as_date(known_at)
+    proven, table = prepared(method, pack, factors)
+    shot = snapshot(
+        observations, workspace, pack=pack, datasets=datasets, known_at=day,
+        items={proven.method.rows.item: proven.method.rows.unit, **{k.item: k.unit for k in proven.method.lookups}},
+        carriers=table,
+    )  # fmt: skip
+    calculation = calculate(
+        proven, shot.table, pack=pack, factors=factors, family=family, known_at=day, gwp=gwp,
+        dims=[dim for dim in ("place", "sector", "carrier", "process", *by) if dim], where=where,
+        statuses=shot.statuses, canonical=shot.canonical,
+    )  # fmt: skip
+    results = calculation.combine(by)
+    return Run(
+        results=_like(results, shot.native),
+        missing=calculation.missing,
+        fallbacks=calculation.fallbacks,
+        manifest=manifest(calculation, shot, factors=factors, by=by, where=where, results=results),
+        calculation=calculation,
+    )
+
+
+def explain(item: str, observations: Any = None, *, workspace: Any = None, **question: Any) -> dict[str, Any]:
+    """Open a figure: the node of :func:`dualcarbon.engine.explain.explain` over a file, a dataframe or a workspace.
+
+    ``question``: the keywords of that function, and ``datasets``.
+    """
+    from dualcarbon.engine import explain as explaining
+
+    pack = question.get("pack", "cn-jiaxing")
+    day = question["known_at"] = as_date(question.get("known_at"))
+    items: dict[str, str] = {}
+    carriers: list[str] = []
+    if question.get("method"):
+        proven, carriers = prepared(question["method"], pack, question.get("factors"))
+        items = {proven.method.rows.item: proven.method.rows.unit}
+    shot = snapshot(
+        observations, workspace, pack=pack, datasets=question.pop("datasets", None), known_at=day, items=items,
+        carriers=carriers,
+    )  # fmt: skip
+    node = explaining.explain(item, shot.table, statuses=shot.statuses, canonical=shot.canonical, **question)
+    node["snapshot"] = shot.inputs
+    return node
+
+
+def prepared(method: str | Path, pack: str, factors: Any) -> tuple[Proven, list[str]]:
+    """The proven method, and the carriers that the caller's factors bring."""
+    given = factors if isinstance(factors, pl.DataFrame) else None
+    table = with_factors(pack, None if given is not None else factors, given)
+    carriers = table.frame["carrier"].drop_nulls().unique().to_list()
+    return find_method(method, pack), carriers
+
+
+def as_date(text: str | date | None) -> date | None:
+    """A day from ISO text (the last day of a longer period)."""
+    if text is None or isinstance(text, date):
+        return text
+    end = periods.parse(text).end
+    return date.fromordinal(end.toordinal() - 1)
+
+
+def _like(frame: pl.DataFrame, native: Any) -> Any:
+    """``frame`` as the kind of dataframe that the caller gave."""
+    if native is None:
+        return frame
+    kind = nw.from_native(native).implementation
+    if kind.is_pandas():
+        return frame.to_pandas()
+    return frame.to_arrow() if kind.is_pyarrow() else frame
+
+
+def manifest(
+    calculation: Calculation,
+    shot: Snapshot,
+    *,
+    factors: Any = None,
+    by: Sequence[str] = (),
+    where: Where | None = None,
+    results: pl.DataFrame | None = None,
+) -> dict[str, Any]:
+    """What was calculated on what with what: enough to make it again and to know whether it is the same."""
+    method, proven, choice = calculation.method, calculation.proven, calculation.choice
+    pack = calculation.names.pack
+    body: dict[str, Any] = {
+        "method": {"id": method.id, "version": method.version, "sha256": proven.digest},
+        "pack": {
+            "id": packs.info(pack)["id"],
+            "version": str(packs.info(pack)["version"]),
+            "sha256": packs.content_hash(pack),
+        },
+        "family": choice.family,
+        "gwp": choice.gwp,
+        "known_at": choice.known_at.isoformat() if choice.known_at else None,
+        "by": list(by),
+        "where": where or {},
+        "inputs": shot.inputs,
+        "factors": None,
+        "dualcarbon": dualcarbon.__version__,
+    }
+    if isinstance(factors, str | Path):
+        body["factors"] = {"file": Path(factors).name, "sha256": hashlib.sha256(Path(factors).read_bytes()).hexdigest()}
+    if proven.path not in {str(path) for folder in packs.chain(pack) for path in (folder / "methods").glob("*.yaml")}:
+        body["method"]["file"] = Path(proven.path).name
+    identity = hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+    made = {"id": identity, **body, "python": platform.python_version()}
+    made["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    if results is not None:
+        made["totals"] = [
+            {"item": item, "basis": basis, "value": value}
+            for item, basis, value in results.group_by("item", "basis", maintain_order=True)
+            .agg(pl.col("value").sum())
+            .iter_rows()
+        ]
+    return made
+
+
+def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of two sets of results that differ by more than a relative 1e-12: ``{key, before, after}``."""
+
+    def keyed(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        return {
+            json.dumps({k: v for k, v in row.items() if k not in _FIGURES}, sort_keys=True, ensure_ascii=False): row
+            for row in rows
+        }
+
+    first, second = keyed(before), keyed(after)
+    differences = []
+    for key in dict.fromkeys((*first, *second)):
+        one, other = first.get(key), second.get(key)
+        if one is None or other is None or any(not _equal(one.get(name), other.get(name)) for name in _FIGURES):
+            differences.append(
+                {
+                    "key": json.loads(key),
+                    "before": one and {name: one.get(name) for name in _FIGURES},
+                    "after": other and {name: other.get(name) for name in _FIGURES},
+                }
+            )
+    return differences
+
+
+_FIGURES = ("value", "low", "high")
+
+
+def _equal(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=0.0)
