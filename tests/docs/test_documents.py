@@ -24,7 +24,7 @@ def matches(expected: str, shown: str) -> bool:
     """Whether `shown` is `expected`, where ``...`` stands for anything; spaces at line ends do not count."""
 
     def tidy(text: str) -> str:
-        return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+        return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
     pattern = ".*".join(re.escape(part) for part in tidy(expected).split("..."))
     return re.fullmatch(pattern, tidy(shown), re.DOTALL) is not None
