@@ -1,0 +1,241 @@
+"""Reading a ledger: balances at any instant, statements, entries by filter; all agree with replaying the history.
+
+Cursors are entry numbers, so a page never skips or repeats a row however many entries arrive in between.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER
+from dualcarbon.ledger.transfer import moment_text
+
+MOST_ROWS = 1000
+POSTING = ("posted", "post")
+
+
+def _account(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    row = None
+    if sa.inspect(connection).has_table("account"):
+        row = connection.execute(sa.select(ACCOUNT).where(ACCOUNT.c.account == name)).first()
+    if row is None:
+        raise Refused(Problem("ledger.account-not-found", column="account", value=name))
+    return row
+
+
+def _balance(row: sa.Row[Any], totals: Sequence[int], at: int | None) -> dict[str, Any]:
+    debits, credits, debits_pending, credits_pending = (int(total) for total in totals)
+    return {
+        "account": row.account,
+        "instrument": row.instrument,
+        "unit": row.unit,
+        "owner": row.owner,
+        "overdraft": bool(row.overdraft),
+        "at": moment_text(at),
+        "balance": credits - debits,
+        "available": credits - debits - debits_pending,
+        "debits": debits,
+        "credits": credits,
+        "debits_pending": debits_pending,
+        "credits_pending": credits_pending,
+    }
+
+
+def _sides(name: str, at: int) -> sa.Select[Any]:
+    """Four sums over the entries of the account dated up to and including `at`."""
+    totals = []
+    for side in (ENTRY.c.debit, ENTRY.c.credit):
+        posted = sa.case((ENTRY.c.state.in_(POSTING), ENTRY.c.amount), else_=0)
+        pending = sa.case((ENTRY.c.state == "pending", ENTRY.c.amount), else_=-sa.func.coalesce(ENTRY.c.released, 0))
+        sums = (sa.func.coalesce(sa.func.sum(posted), 0), sa.func.coalesce(sa.func.sum(pending), 0))
+        chosen = sa.and_(side == name, ENTRY.c.at <= at)
+        totals.append([sa.select(total).where(chosen).scalar_subquery() for total in sums])
+    (debits, debits_pending), (credits, credits_pending) = totals
+    return sa.select(debits, credits, debits_pending, credits_pending)
+
+
+def balance(engine: sa.Engine, account: str, at: int | None = None) -> dict[str, Any]:
+    """The balance of an account, now or from the entries dated up to and including `at` (microseconds).
+
+    `{account, instrument, unit, owner, overdraft, at, balance, available, debits, credits, debits_pending,
+    credits_pending}`: integers in the instrument's unit; `available` is the balance less what pending transfers hold.
+    Raises Refused (`ledger.account-not-found`).
+    """
+    with engine.connect() as connection:
+        row = _account(connection, account)
+        if at is None:
+            totals = (row.debits_posted, row.credits_posted, row.debits_pending, row.credits_pending)
+        else:
+            totals = tuple(connection.execute(_sides(account, at)).one())
+    return _balance(row, totals, at)
+
+
+def balances(
+    engine: sa.Engine,
+    *,
+    instrument: str | None = None,
+    owner: str | None = None,
+    after: str | None = None,
+    limit: int = MOST_ROWS,
+) -> dict[str, Any]:
+    """The accounts of an instrument or owner with their balances now: `{"accounts": [...], "next"}`, by name."""
+    chosen = sa.select(ACCOUNT).order_by(ACCOUNT.c.account).limit(limit + 1)
+    for column, value in ((ACCOUNT.c.instrument, instrument), (ACCOUNT.c.owner, owner)):
+        if value is not None:
+            chosen = chosen.where(column == value)
+    if after is not None:
+        chosen = chosen.where(ACCOUNT.c.account > after)
+    with engine.connect() as connection:
+        rows = connection.execute(chosen).all() if sa.inspect(connection).has_table("account") else []
+    shown = [
+        _balance(row, (row.debits_posted, row.credits_posted, row.debits_pending, row.credits_pending), None)
+        for row in rows[:limit]
+    ]
+    return {"accounts": shown, "next": shown[-1]["account"] if len(rows) > limit else None}
+
+
+def told(row: sa.RowMapping) -> dict[str, Any]:
+    """An entry as JSON shows it: instants as text, `linked` as a truth value, its hash as hexadecimal text."""
+    shown: dict[str, Any] = {str(name): value for name, value in row.items()}
+    for field in ("at", "expires", "recorded"):
+        shown[field] = moment_text(shown[field])
+    shown["linked"] = bool(shown["linked"])
+    if "hash" in shown:
+        shown["hash"] = shown["hash"].hex()
+    return shown
+
+
+def entry(engine: sa.Engine, key: str | int) -> dict[str, Any]:
+    """One entry, by its id or by its number. Raises Refused (`ledger.entry-not-found`)."""
+    chosen = ENTRY.c.seq == key if isinstance(key, int) else ENTRY.c.id == key
+    with engine.connect() as connection:
+        found = None
+        if sa.inspect(connection).has_table("entry"):
+            found = connection.execute(sa.select(*ENTRY_FIELDS, ENTRY.c.hash).where(chosen)).first()
+    if found is None:
+        raise Refused(Problem("ledger.entry-not-found", column="entry", value=key))
+    return told(found._mapping)
+
+
+def entries(
+    engine: sa.Engine,
+    *,
+    account: str | None = None,
+    instrument: str | None = None,
+    state: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> dict[str, Any]:
+    """Entries in the order they were recorded: `{"entries": [...], "next": cursor or None}`.
+
+    `since` and `until` (microseconds, both inclusive) bound `at`; `after` is the cursor of the page before.
+    """
+    chosen = sa.select(*ENTRY_FIELDS).where(ENTRY.c.seq > after)
+    if instrument is not None:
+        chosen = chosen.where(ENTRY.c.instrument == instrument)
+    if state is not None:
+        chosen = chosen.where(ENTRY.c.state == state)
+    if since is not None:
+        chosen = chosen.where(ENTRY.c.at >= since)
+    if until is not None:
+        chosen = chosen.where(ENTRY.c.at <= until)
+    if account is not None:
+        # Two index scans that each stop at the page's length; one scan with OR would sort the whole account.
+        sides = [
+            sa.select(chosen.where(side == account).order_by(ENTRY.c.seq).limit(limit + 1).subquery())
+            for side in (ENTRY.c.debit, ENTRY.c.credit)
+        ]
+        both = sa.union_all(*sides).subquery()
+        chosen = sa.select(both).order_by(both.c.seq).limit(limit + 1)
+    else:
+        chosen = chosen.order_by(ENTRY.c.seq).limit(limit + 1)
+    with engine.connect() as connection:
+        rows = connection.execute(chosen).all() if sa.inspect(connection).has_table("entry") else []
+    shown = [told(row._mapping) for row in rows[:limit]]
+    return {"entries": shown, "next": shown[-1]["seq"] if len(rows) > limit else None}
+
+
+def statement(
+    engine: sa.Engine,
+    account: str,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> dict[str, Any]:
+    """The entries of an account in the order they were recorded, each with the balance right after it.
+
+    `{account, instrument, unit, owner, balance, entries: [{seq, id, at, recorded, direction, counterparty, amount,
+    change, balance, state, …}], next}`; `change` is signed and zero for what is only pending. Raises Refused.
+    """
+    with engine.connect() as connection:
+        row = _account(connection, account)
+    page = entries(engine, account=account, since=since, until=until, after=after, limit=limit)
+    lines = []
+    for shown in page["entries"]:
+        leaves = shown["debit"] == account
+        amount = shown["amount"] if shown["state"] in POSTING else 0
+        lines.append(
+            {
+                "seq": shown["seq"],
+                "id": shown["id"],
+                "at": shown["at"],
+                "recorded": shown["recorded"],
+                "direction": "debit" if leaves else "credit",
+                "counterparty": shown["credit"] if leaves else shown["debit"],
+                "amount": shown["amount"],
+                "change": -amount if leaves else amount,
+                "balance": shown["debit_after"] if leaves else shown["credit_after"],
+                **{name: shown[name] for name in ("state", "pending_id", "reverses", "reason")},
+            }
+        )
+    return {
+        "account": row.account,
+        "instrument": row.instrument,
+        "unit": row.unit,
+        "owner": row.owner,
+        "balance": row.credits_posted - row.debits_posted,
+        "entries": lines,
+        "next": page["next"],
+    }
+
+
+def due(engine: sa.Engine, at: int, limit: int = MOST_ROWS) -> list[str]:
+    """Ids of pending entries that have expired by `at` (microseconds) and still hold their amount."""
+    ended = ENTRY.alias("ended")
+    chosen = (
+        sa.select(ENTRY.c.id)
+        .where(ENTRY.c.expires <= at, ~sa.exists().where(ended.c.pending_id == ENTRY.c.id))
+        .order_by(ENTRY.c.expires, ENTRY.c.seq)
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        return list(connection.execute(chosen).scalars())
+
+
+def totals(engine: sa.Engine) -> list[dict[str, Any]]:
+    """For each instrument the sum of all accounts: debits equal credits, posted and pending apart (conservation)."""
+    sums = [
+        sa.func.sum(ACCOUNT.c[name]).label(name)
+        for name in ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+    ]
+    chosen = sa.select(ACCOUNT.c.instrument, sa.func.count().label("accounts"), *sums)
+    with engine.connect() as connection:
+        found = connection.execute(chosen.group_by(ACCOUNT.c.instrument).order_by(ACCOUNT.c.instrument))
+        return [{k: int(v) if k not in ("instrument",) else v for k, v in row._mapping.items()} for row in found]
+
+
+def standing(engine: sa.Engine) -> dict[str, Any] | None:
+    """Where the log stands: origin, algorithm, numbers of entries, accounts and locks; None when there is no ledger."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("ledger"):
+            return None
+        row = connection.execute(sa.select(LEDGER)).first()
+    if row is None:
+        return None
+    return {k: v.hex() if isinstance(v, bytes) else v for k, v in row._mapping.items()}

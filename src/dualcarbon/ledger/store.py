@@ -1,0 +1,291 @@
+"""The ledger in a database, SQLite or PostgreSQL: set-based loading and keeping around the pure state machine.
+
+Every writing transaction begins by updating the one row of `ledger`. That row's lock lets one writer in at a time,
+across threads, processes and servers, and it is taken before anything is read: no decision rests on an old state.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.ledger import chain
+from dualcarbon.ledger.machine import Account, Entry, State, lock, open_accounts, post
+from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, METADATA, REFUSAL
+from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_transfer
+
+BATCH = 8192
+RETRIES = 20
+TOTALS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+Result = TypeVar("Result")
+
+
+def now() -> int:
+    """Microseconds since 1970-01-01T00:00Z by the machine's clock."""
+    return time.time_ns() // 1000
+
+
+class Store:
+    """The writing side of a ledger.
+
+    `algorithm` (`sha256` or `sm3`) counts only when the ledger is made; afterwards the one stored is used.
+    """
+
+    def __init__(self, engine: sa.Engine, *, algorithm: str = "sha256", clock: Callable[[], int] = now) -> None:
+        self.engine, self.clock, self.algorithm = engine, clock, algorithm
+        self.dialect = engine.dialect.name
+        options = {"isolation_level": "READ COMMITTED"} if self.dialect == "postgresql" else {}
+        self._writer = engine.execution_options(**options) if options else engine
+        self._insert = {
+            table: str(table.insert().compile(dialect=engine.dialect)) for table in (ENTRY, ACCOUNT, REFUSAL)
+        }
+
+    def install(self) -> None:
+        """Create the tables and the ledger's row where they are missing."""
+        with translated():
+            if self._installed():
+                return
+            if self.dialect == "postgresql":
+                with self._writer.begin() as connection:
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7236844915702318)"))
+                    METADATA.create_all(connection)
+                    self._make_row(connection)
+            else:
+                with self._writer.begin() as connection:
+                    for table in METADATA.sorted_tables:
+                        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+                        for index in table.indexes:
+                            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+                    self._make_row(connection)
+
+    def _installed(self) -> bool:
+        if not sa.inspect(self.engine).has_table("ledger"):
+            return False
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(LEDGER.c.number)).first() is not None
+
+    def _make_row(self, connection: sa.Connection) -> None:
+        origin = secrets.token_hex(16)
+        row: dict[str, Any] = {"number": 1, "origin": origin, "algorithm": self.algorithm, "writes": 0, "recorded": 0}
+        for log, count in (("entry", "entries"), ("account", "accounts"), ("lock", "locks")):
+            row |= {count: 0, f"{log}_hash": chain.genesis(self.algorithm, origin, log)}
+        absent = ~sa.exists(sa.select(sa.literal(1)).select_from(LEDGER).where(LEDGER.c.number == 1))
+        chosen = sa.select(*(sa.literal(row[column.name], column.type) for column in LEDGER.columns)).where(absent)
+        connection.execute(LEDGER.insert().from_select([column.name for column in LEDGER.columns], chosen))
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[sa.Connection, sa.Row[Any], int]]:
+        """A transaction that is the only writer: its connection, the ledger's row, and the time to record."""
+        with self._writer.begin() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
+            standing = connection.execute(
+                LEDGER.update().where(LEDGER.c.number == 1).values(writes=LEDGER.c.writes + 1).returning(*LEDGER.c)
+            ).one()
+            if self.dialect == "postgresql":
+                connection.execute(sa.text("SET LOCAL synchronous_commit = on"))
+            yield connection, standing, max(self.clock(), standing.recorded)
+
+    def transaction(self, work: Callable[[sa.Connection, sa.Row[Any], int], Result]) -> Result:
+        """Do `work` as the only writer, again when the database asks for it (deadlock, serialization, busy)."""
+        with translated():
+            for attempt in range(RETRIES):
+                try:
+                    with self.writing() as (connection, standing, recorded):
+                        return work(connection, standing, recorded)
+                except DBAPIError as error:
+                    if attempt == RETRIES - 1 or not _passing(error):
+                        raise
+                    time.sleep(0.01 * 2 ** min(attempt, 6))
+        raise AssertionError("unreachable")
+
+    def open_accounts(self, lines: Iterable[Any]) -> list[str]:
+        """Open accounts from decoded lines (or `Opening`); one result name each, in order."""
+        openings = [line if isinstance(line, Opening) else read_opening(line) for line in lines]
+
+        def work(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> list[str]:
+            state = State(standing.entries, standing.accounts)
+            state.accounts = self._accounts(connection, {opening.account for opening in openings})
+            state.units = self._units(connection, {opening.instrument for opening in openings})
+            results = open_accounts(state, openings, recorded)
+            self._keep_accounts(connection, standing, state, recorded)
+            return results
+
+        return self.transaction(work)
+
+    def post(self, lines: Iterable[Any]) -> list[str]:
+        """Post the transfers of one submission in one transaction; one result name each, in order."""
+        return self.post_many([list(lines)])[0]
+
+    def post_many(self, submissions: Sequence[Sequence[Any]]) -> list[list[str]]:
+        """Post several submissions in one transaction (group commit). Links never reach across submissions."""
+        asked = [
+            [line if isinstance(line, Transfer) else read_transfer(line) for line in submission]
+            for submission in submissions
+        ]
+
+        def work(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> list[list[str]]:
+            state = self.load(connection, standing, [transfer for submission in asked for transfer in submission])
+            results = [post(state, submission, recorded) for submission in asked]
+            self.keep(connection, standing, state, recorded)
+            return results
+
+        return self.transaction(work)
+
+    def lock(self, instrument: str, until: int, reason: str | None = None) -> str:
+        """Close everything dated before `until` (microseconds) for `instrument`, or with "" for all."""
+
+        def work(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> str:
+            state = State()
+            state.locks = self._locks(connection)
+            result = lock(state, instrument, until)
+            if result == "ok":
+                row = (standing.locks + 1, instrument, until, reason, recorded)
+                ((*_, row_hash),) = kept = chain.chained([row], standing.lock_hash, standing.algorithm)
+                connection.execute(LOCK.insert(), [dict(zip(LOCK.columns.keys(), kept[0], strict=True))])
+                self._advance(connection, recorded, locks=standing.locks + 1, lock_hash=row_hash)
+            return result
+
+        return self.transaction(work)
+
+    def load(self, connection: sa.Connection, standing: sa.Row[Any], transfers: Sequence[Transfer]) -> State:
+        """The part of the state that the transfers can touch."""
+        state = State(standing.entries, standing.accounts)
+        pendings = {transfer.pending_id for transfer in transfers if transfer.pending_id is not None}
+        reversed_ids = {transfer.reverses for transfer in transfers if transfer.reverses is not None}
+        own = {transfer.id for transfer in transfers}
+        found = connection.execute(
+            sa.select(*ENTRY_FIELDS).where(self.among(ENTRY.c.id, own | pendings | reversed_ids))
+        )
+        state.entries = {row[1]: Entry._make(row) for row in found}
+        named = {entry.pending_id or entry.reverses for entry in state.entries.values()} - state.entries.keys() - {None}
+        if named:
+            found = connection.execute(sa.select(*ENTRY_FIELDS).where(self.among(ENTRY.c.id, named)))
+            state.entries |= {row[1]: Entry._make(row) for row in found}
+        state.refused = self._pairs(connection, REFUSAL.c.id, REFUSAL.c.result, own)
+        state.resolved = self._pairs(connection, ENTRY.c.pending_id, ENTRY.c.state, pendings)
+        state.reversed = self._pairs(connection, ENTRY.c.reverses, ENTRY.c.id, reversed_ids)
+        state.locks = self._locks(connection) if standing.locks else {}
+        names = {transfer.debit for transfer in transfers} | {transfer.credit for transfer in transfers}
+        for key in pendings | reversed_ids:
+            if key in state.entries:
+                names |= {state.entries[key].debit, state.entries[key].credit}
+        # A resolution may name a pending entry of the same batch; its accounts are then among `names` already.
+        state.accounts = self._accounts(connection, names - {None})
+        return state
+
+    def keep(self, connection: sa.Connection, standing: sa.Row[Any], state: State, recorded: int) -> None:
+        """Write what the state machine added: entries chained to the last one, totals as deltas, refused ids."""
+        if state.new_entries:
+            rows = chain.chained(state.new_entries, standing.entry_hash, standing.algorithm)
+            self._insert_rows(connection, ENTRY, rows)
+            self._update_totals(connection, state)
+            self._advance(connection, recorded, entries=state.seq, entry_hash=rows[-1][-1])
+        if state.new_refusals:
+            self._insert_rows(connection, REFUSAL, [(*pair, recorded) for pair in state.new_refusals])
+
+    def _keep_accounts(self, connection: sa.Connection, standing: sa.Row[Any], state: State, recorded: int) -> None:
+        if not state.new_accounts:
+            return
+        rows = [
+            (a.number, a.name, a.instrument, a.unit, a.owner, int(a.overdraft), a.opened) for a in state.new_accounts
+        ]
+        kept = chain.chained(rows, standing.account_hash, standing.algorithm)
+        self._insert_rows(connection, ACCOUNT, [(*row[:7], 0, 0, 0, 0, *row[7:]) for row in kept])
+        self._advance(connection, recorded, accounts=state.account_count, account_hash=kept[-1][-1])
+
+    def _advance(self, connection: sa.Connection, recorded: int, **values: Any) -> None:
+        connection.execute(LEDGER.update().where(LEDGER.c.number == 1).values(recorded=recorded, **values))
+
+    def _insert_rows(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+        if self.dialect != "postgresql":
+            connection.exec_driver_sql(self._insert[table], rows)
+            return
+        names = ", ".join(f'"{column.name}"' for column in table.columns)
+        cursor = connection.connection.cursor()
+        with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def _update_totals(self, connection: sa.Connection, state: State) -> None:
+        deltas = []
+        for name, before in state.before.items():
+            account = state.accounts[name]
+            if account.totals != before:
+                deltas.append((*(new - old for new, old in zip(account.totals, before, strict=True)), account.number))
+        if not deltas:
+            return
+        if self.dialect != "postgresql":
+            changes = ", ".join(f"{name} = {name} + ?" for name in TOTALS)
+            connection.exec_driver_sql(f"UPDATE account SET {changes} WHERE number = ?", deltas)
+            return
+        changes = ", ".join(f"{name} = account.{name} + delta.{name}" for name in TOTALS)
+        arrays = ", ".join(["%s::bigint[]"] * 5)
+        connection.exec_driver_sql(
+            f"UPDATE account SET {changes} FROM unnest({arrays}) AS delta({', '.join(TOTALS)}, number)"
+            " WHERE account.number = delta.number",
+            tuple(list(column) for column in zip(*deltas, strict=True)),
+        )
+
+    def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+        """The condition that a text column is one of `values`, as one parameter however many there are."""
+        wanted = list(values)
+        if self.dialect == "postgresql":
+            return column == sa.func.any(sa.cast(sa.literal(wanted, sa.ARRAY(sa.Text)), sa.ARRAY(sa.Text)))
+        each = sa.func.json_each(json.dumps(wanted, ensure_ascii=False)).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+
+    def _pairs(
+        self, connection: sa.Connection, key: sa.Column[Any], value: sa.Column[Any], keys: set[str]
+    ) -> dict[str, str]:
+        if not keys:
+            return {}
+        return {row[0]: row[1] for row in connection.execute(sa.select(key, value).where(self.among(key, keys)))}
+
+    def _locks(self, connection: sa.Connection) -> dict[str, int]:
+        found = connection.execute(sa.select(LOCK.c.instrument, sa.func.max(LOCK.c.until)).group_by(LOCK.c.instrument))
+        return {row[0]: row[1] for row in found}
+
+    def _units(self, connection: sa.Connection, instruments: set[str]) -> dict[str, str | None]:
+        chosen = sa.select(ACCOUNT.c.instrument, sa.func.max(ACCOUNT.c.unit)).group_by(ACCOUNT.c.instrument)
+        return {
+            row[0]: row[1] for row in connection.execute(chosen.where(self.among(ACCOUNT.c.instrument, instruments)))
+        }
+
+    def _accounts(self, connection: sa.Connection, names: Iterable[Any]) -> dict[str, Account]:
+        found = connection.execute(sa.select(*list(ACCOUNT.columns)[:11]).where(self.among(ACCOUNT.c.account, names)))
+        return {
+            name: Account(name, instrument, owner, bool(overdraft), unit, number, opened, tuple(totals))
+            for number, name, instrument, unit, owner, overdraft, opened, *totals in found
+        }
+
+
+def _passing(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed when tried again."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in ("40001", "40P01", "55P03") or "database is locked" in str(error.orig)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a database that cannot write into a `Refused` that says why; nothing of the transaction stays.
+
+    Rules: `ledger.disk-full`, `ledger.read-only`, `ledger.database-unavailable`.
+    """
+    try:
+        yield
+    except (OperationalError, sa.exc.InternalError) as error:
+        text, state = str(error.orig), getattr(error.orig, "sqlstate", None) or ""
+        if "disk is full" in text or "disk full" in text or state == "53100" or "disk I/O" in text:
+            rule = "ledger.disk-full"
+        elif "readonly" in text or "read-only" in text or state == "25006":
+            rule = "ledger.read-only"
+        else:
+            rule = "ledger.database-unavailable"
+        raise Refused(Problem(rule, params={"reason": text.strip()})) from error

@@ -1,0 +1,136 @@
+"""The ledger's tables, alike on SQLite and PostgreSQL.
+
+Instants are microseconds since 1970-01-01T00:00Z, amounts integers.
+
+Rows of `entry`, `account` (but for its totals), `ledger_lock`, `ledger_node` and `ledger_head` are never changed.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+METADATA = MetaData()
+
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+# One row: where the log stands. Its update at the start of every writing transaction lets one writer in at a time.
+LEDGER = Table(
+    "ledger",
+    METADATA,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("origin", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("writes", BigInteger, nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("entry_hash", LargeBinary, nullable=False),
+    Column("accounts", BigInteger, nullable=False),
+    Column("account_hash", LargeBinary, nullable=False),
+    Column("locks", BigInteger, nullable=False),
+    Column("lock_hash", LargeBinary, nullable=False),
+)
+
+ACCOUNT = Table(
+    "account",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False, unique=True),
+    Column("instrument", Text, nullable=False),
+    Column("unit", Text),
+    Column("owner", Text),
+    Column("overdraft", SmallInteger, nullable=False),
+    Column("opened", BigInteger, nullable=False),
+    Column("debits_posted", BigInteger, nullable=False, default=0),
+    Column("credits_posted", BigInteger, nullable=False, default=0),
+    Column("debits_pending", BigInteger, nullable=False, default=0),
+    Column("credits_pending", BigInteger, nullable=False, default=0),
+    Column("form", SmallInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    CheckConstraint("debits_posted >= 0 AND credits_posted >= 0", name="account_posted"),
+    CheckConstraint("debits_pending >= 0 AND credits_pending >= 0", name="account_pending"),
+    CheckConstraint("overdraft = 1 OR debits_posted + debits_pending <= credits_posted", name="account_overdraft"),
+)
+Index("account_instrument", ACCOUNT.c.instrument)
+Index("account_owner", ACCOUNT.c.owner)
+
+ENTRY = Table(
+    "entry",
+    METADATA,
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("instrument", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("pending_id", Text),
+    Column("released", BigInteger),
+    Column("linked", SmallInteger, nullable=False),
+    Column("reverses", Text),
+    Column("reason", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("recorded", BigInteger, nullable=False),
+    Column("debit_after", BigInteger, nullable=False),
+    Column("credit_after", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+Index("entry_debit", ENTRY.c.debit, ENTRY.c.seq)
+Index("entry_credit", ENTRY.c.credit, ENTRY.c.seq)
+for _name in ("pending_id", "reverses"):
+    _given = ENTRY.c[_name].is_not(None)
+    Index(f"entry_{_name}", ENTRY.c[_name], unique=True, sqlite_where=_given, postgresql_where=_given)
+_expires = ENTRY.c.expires.is_not(None)
+Index("entry_expires", ENTRY.c.expires, sqlite_where=_expires, postgresql_where=_expires)
+
+REFUSAL = Table(
+    "entry_refusal",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("result", Text, nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+)
+
+LOCK = Table(
+    "ledger_lock",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("instrument", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("recorded", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+# Roots of complete subtrees of 256, 65536, ... leaves: a proof reads a few hundred rows however long the log is.
+NODE = Table(
+    "ledger_node",
+    METADATA,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+HEAD = Table(
+    "ledger_head",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+ENTRY_FIELDS = [column for column in ENTRY.columns if column.name not in ("form", "hash")]

@@ -1,0 +1,557 @@
+"""An auditor's check of a dualcarbon ledger. It shares no code with the program that writes the ledger.
+
+It needs Python 3.11 and this file; nothing else (for a PostgreSQL database also `psycopg`, for SM3 an OpenSSL that has
+it). It reads and never writes. Run it on a database, on an exported file, or on one proof:
+
+    python verifier.py dualcarbon.db [--heads heads.jsonl] [--key HEX] [--json]
+    python verifier.py postgresql://host/name ...
+    python verifier.py ledger.jsonl ...
+    python verifier.py proof.json ...
+
+What is checked
+1. Every account, lock and entry: numbered 1, 2, 3, ... without a gap, and its hash is
+   H(0x00 || hash of the row before || form), `form` being the JSON array of its fields in the order given below,
+   UTF-8, no white space. H is SHA-256 or SM3. A changed, missing, added or moved row breaks this at its number.
+2. The money: each entry's two balances continue those of the entries before, its accounts exist with its instrument, no
+   account without permission goes below zero, a pending amount ends at most once, an entry is reversed at most once;
+   the totals kept in the accounts are the sums of the entries.
+3. The signed heads, those kept in the ledger and those in --heads (your own copy): the Ed25519 signature (RFC 8032),
+   and that the Merkle tree over the first `size` entries (RFC 6962) has the head's root. With your own copy a ledger
+   rewritten from beginning to end is found too.
+
+Exit code: 0 all is well, 1 something is not, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from typing import Any
+
+ENTRY = ["seq", "id", "debit", "credit", "instrument", "amount", "state", "pending_id", "released", "linked"]
+ENTRY += ["reverses", "reason", "at", "expires", "recorded", "debit_after", "credit_after", "form", "hash"]
+ACCOUNT = ["number", "account", "instrument", "unit", "owner", "overdraft", "opened", "form", "hash"]
+TOTALS = ["debits_posted", "credits_posted", "debits_pending", "credits_pending"]
+LOCK = ["number", "instrument", "until", "reason", "recorded", "form", "hash"]
+STRETCH = 2**14
+
+Row = tuple[Any, ...]
+Fault = tuple[int, str]
+Part = tuple[int, bytes]
+
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def hash_of(algorithm: str, data: bytes) -> bytes:
+    if algorithm not in ("sha256", "sm3"):
+        raise ValueError(f"unknown hash algorithm {algorithm!r}")
+    return hashlib.new(algorithm, data).digest()
+
+
+def genesis(algorithm: str, origin: str, log: str) -> bytes:
+    return hash_of(algorithm, b"\0" + encode(["dualcarbon.ledger", algorithm, origin, log]).encode())
+
+
+def forms(rows: Sequence[Row]) -> list[str]:
+    """The form of each row without its outer brackets. All are encoded at once and cut at the brackets between rows."""
+    cut = encode(rows)[2:-2].split("],[")
+    return cut if len(cut) == len(rows) else [encode(row)[1:-1] for row in rows]
+
+
+def check_chain(rows: Sequence[Row], number: int, previous: bytes, algorithm: str) -> tuple[list[bytes], Fault | None]:
+    """Check consecutive rows (…, form, hash), the first numbered `number`.
+
+    Returns the hashes up to the first bad row, and that row's number with what is wrong.
+    """
+    make = hashlib.sha256 if algorithm == "sha256" else lambda data: hashlib.new(algorithm, data)
+    try:
+        written = forms([row[:-2] for row in rows])
+    except TypeError:  # something that has no JSON form, such as bytes where text belongs
+        place = next(place for place, row in enumerate(rows) if not all(type(x) in PLAIN for x in row[:-2]))
+        hashes, fault = check_chain(rows[:place], number, previous, algorithm)
+        return hashes, fault or (number + place, "altered")
+    hashes = []
+    for row, text in zip(rows, written, strict=True):
+        if row[0] != number:
+            return hashes, (number, "missing")
+        previous = make(b"\0" + previous + b"[" + text.encode(errors="replace") + b"]").digest()
+        if previous != row[-1] or row[-2] != 1:
+            return hashes, (number, "altered")
+        hashes.append(previous)
+        number += 1
+    return hashes, None
+
+
+PLAIN = (str, int, type(None), float, bool)
+
+
+def replay(rows: Sequence[Row], accounts: dict[str, tuple[str, bool]]) -> tuple[dict[str, list[Any]], Fault | None]:
+    """Follow the amounts of a stretch of entries.
+
+    Returns for each account that occurs, relative to where it stood before: [debits posted, credits posted, debits
+    pending, credits pending, balance before, least room, its entry, first entry]; and the first fault.
+    """
+    seen: dict[str, list[Any]] = {}
+    for row in rows:
+        seq, _, debit, credit, instrument, amount, state, _, released, *_, after, credit_after, _, _ = row
+        if debit not in accounts or credit not in accounts or debit == credit:
+            return seen, (seq, "unknown account")
+        if accounts[debit][0] != instrument or accounts[credit][0] != instrument:
+            return seen, (seq, "wrong instrument")
+        if type(amount) is not int or amount <= 0:
+            return seen, (seq, "impossible amount")
+        posted = amount if state == "posted" or state == "post" else 0
+        pending = amount if state == "pending" else -(released or 0)
+        d = seen.get(debit)
+        if d is None:
+            d = seen[debit] = [0, 0, 0, 0, after + posted, None, seq, seq]
+        c = seen.get(credit)
+        if c is None:
+            c = seen[credit] = [0, 0, 0, 0, credit_after - posted, None, seq, seq]
+        d[0] += posted
+        d[2] += pending
+        c[1] += posted
+        c[3] += pending
+        if d[4] + d[1] - d[0] != after or c[4] + c[1] - c[0] != credit_after:
+            return seen, (seq, "wrong balance")
+        if d[5] is None or after - d[2] < d[5]:
+            d[5], d[6] = after - d[2], seq
+    return seen, None
+
+
+def grow(parts: list[Part], part: Part, algorithm: str) -> None:
+    """Add the root of a complete subtree to a tree kept as the (width, root) of its complete subtrees."""
+    parts.append(part)
+    while len(parts) > 1 and parts[-1][0] == parts[-2][0]:
+        (width, left), (_, right) = parts[-2:]
+        parts[-2:] = [(2 * width, hash_of(algorithm, b"\1" + left + right))]
+
+
+def complete(leaves: Sequence[bytes], algorithm: str) -> list[Part]:
+    """The roots of the complete subtrees over the leaves, widest first."""
+    make = hashlib.sha256 if algorithm == "sha256" else lambda data: hashlib.new(algorithm, data)
+    level, width, parts = list(leaves), 1, []
+    while level:
+        if len(level) % 2:
+            parts.append((width, level.pop()))
+        level = [make(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level), 2)]
+        width *= 2
+    return parts[::-1]
+
+
+def root(parts: Sequence[Part], algorithm: str) -> bytes:
+    if not parts:
+        return hash_of(algorithm, b"")
+    *rest, (_, node) = parts
+    for _, left in reversed(rest):
+        node = hash_of(algorithm, b"\1" + left + node)
+    return node
+
+
+class Database:
+    """A ledger in an SQLite file or a PostgreSQL database, opened for reading at one moment."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.connection: Any
+        if "://" in source:
+            import psycopg
+
+            self.connection = psycopg.connect(source)
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        else:
+            path = os.path.abspath(source).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+            self.connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+            self.connection.execute("BEGIN")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def rows(self, table: str, names: Sequence[str], tail: str = "") -> list[Row]:
+        columns = ", ".join(f'"{name}"' for name in names)
+        found: list[Row] = self.connection.execute(f"SELECT {columns} FROM {table} {tail}").fetchall()
+        return found
+
+    def load(self) -> None:
+        names = ["origin", "algorithm", "entries", "entry_hash", "accounts", "account_hash", "locks", "lock_hash"]
+        (ledger,) = self.rows("ledger", names)
+        self.ledger = dict(zip(names, ledger, strict=True))
+        self.accounts = self.rows("account", ACCOUNT + TOTALS, "ORDER BY number")
+        self.locks = self.rows("ledger_lock", LOCK, "ORDER BY number")
+        names = ["note", "scheme", "key", "signature"]
+        self.heads = [dict(zip(names, row, strict=True)) for row in self.rows("ledger_head", names, "ORDER BY number")]
+        ((self.count,),) = self.connection.execute("SELECT count(*) FROM entry").fetchall()
+
+    def entries(self, start: int, stop: int) -> list[Row]:
+        return self.rows("entry", ENTRY, f"WHERE seq >= {int(start)} AND seq <= {int(stop)} ORDER BY seq")
+
+    def doubles(self) -> Iterator[int]:
+        """The numbers of entries that end a pending amount, or reverse an entry, a second time."""
+        for name in ("pending_id", "reverses"):
+            again = f"SELECT max(seq) FROM entry WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"
+            yield from (row[0] for row in self.connection.execute(again).fetchall())
+
+
+class Export:
+    """A ledger in an exported file of JSON lines."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.accounts: list[Row] = []
+        self.locks: list[Row] = []
+        self.heads: list[dict[str, Any]] = []
+        self.kept: list[Row] = []
+
+    def close(self) -> None:
+        self.kept = []
+
+    def load(self) -> None:
+        with open(self.source, encoding="utf-8") as file:
+            for line in file:
+                ((kind, row),) = json.loads(line).items()
+                for name in ("hash", "entry_hash", "account_hash", "lock_hash"):
+                    if name in row:
+                        row[name] = bytes.fromhex(row[name])
+                if kind == "ledger":
+                    self.ledger = row
+                elif kind == "account":
+                    self.accounts.append(tuple(row[name] for name in ACCOUNT + TOTALS))
+                elif kind == "lock":
+                    self.locks.append(tuple(row[name] for name in LOCK))
+                elif kind == "entry":
+                    self.kept.append(tuple(row[name] for name in ENTRY))
+                elif kind == "head":
+                    self.heads.append(row)
+        self.count = len(self.kept)
+
+    def entries(self, start: int, stop: int) -> list[Row]:
+        return self.kept[start - 1 : stop]
+
+    def doubles(self) -> Iterator[int]:
+        for place in (7, 10):
+            seen: set[str] = set()
+            for row in self.kept:
+                if row[place] is not None and row[place] in seen:
+                    yield row[0]
+                seen.add(row[place])
+
+
+# What a process needs to check stretches: where the ledger is, its algorithm, accounts, and the sizes heads ask for.
+shared: tuple[Database | Export, str, dict[str, tuple[str, bool]], list[int]]
+
+
+def share(source: str, algorithm: str, accounts: dict[str, tuple[str, bool]], sizes: list[int]) -> None:
+    global shared
+    shared = Database(source), algorithm, accounts, sizes
+
+
+def check_stretch(start: int, stop: int, previous: bytes) -> Any:
+    """Check the entries numbered start..stop.
+
+    Returns the first fault, what happened to accounts, the last hash, the complete subtrees over the stretch, and those
+    over its first part up to each size a head asks for.
+    """
+    book, algorithm, accounts, sizes = shared
+    rows = book.entries(start, stop)
+    hashes, fault = check_chain(rows, start, previous, algorithm)
+    if fault is None and start + len(rows) <= stop:
+        fault = (start + len(rows), "missing")
+    seen, wrong = replay(rows[: len(hashes)], accounts)
+    if wrong and (fault is None or wrong[0] < fault[0]):
+        fault = wrong
+    inside = {size: complete(hashes[: size - start + 1], algorithm) for size in sizes if start <= size <= stop}
+    return fault, seen, hashes[-1] if hashes else previous, complete(hashes, algorithm), inside
+
+
+def check_stretches(book: Database | Export, processes: int) -> Iterator[Any]:
+    """The results of check_stretch over the whole log in order; each needs only the hash before its first entry."""
+    _, algorithm, accounts, sizes = shared
+    starts = range(1, book.count + 1, STRETCH)
+    stops = [min(start + STRETCH - 1, book.count) for start in starts]
+    befores = [genesis(algorithm, book.ledger["origin"], "entry")]
+    for start in starts[1:]:
+        row = book.entries(start - 1, start - 1)
+        befores.append(row[0][-1] if row else b"")
+    if isinstance(book, Export) or processes == 1 or len(starts) < 4:
+        yield from map(check_stretch, starts, stops, befores)
+        return
+    with ProcessPoolExecutor(processes, initializer=share, initargs=(book.source, algorithm, accounts, sizes)) as pool:
+        yield from pool.map(check_stretch, starts, stops, befores)
+
+
+def check_ledger(
+    source: str, heads: Iterable[dict[str, Any]] = (), key: str | None = None, processes: int | None = None
+) -> dict[str, Any]:
+    """Check a database or an exported file; `heads` are the auditor's own, `key` the public key they trust (hex)."""
+    book = Export(source) if source.endswith(".jsonl") else Database(source)
+    with closing(book):
+        book.load()
+        return check_book(book, list(heads), key, processes or min(os.cpu_count() or 1, 8))
+
+
+def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | None, processes: int) -> dict[str, Any]:
+    global shared
+    ledger, count, problems = book.ledger, book.count, []
+    algorithm, origin = ledger["algorithm"], ledger["origin"]
+    if algorithm not in ("sha256", "sm3"):
+        return report(ledger, [{"what": "ledger", "problem": f"unknown hash algorithm {algorithm!r}"}])
+    heads = [(head, "kept in the ledger", said(head)) for head in book.heads]
+    heads += [(head, "your copy", said(head)) for head in own]
+    chains = {}
+    for log, rows in (("account", [row[: len(ACCOUNT)] for row in book.accounts]), ("lock", book.locks)):
+        start = genesis(algorithm, origin, log)
+        hashes, fault = check_chain(rows, 1, start, algorithm)
+        chains[log] = [start, *hashes]
+        if fault is None and (len(rows) != ledger[log + "s"] or chains[log][-1] != ledger[f"{log}_hash"]):
+            fault = (len(rows) + 1, "missing")
+        if fault:
+            problems.append({"what": log, "number": fault[0], "problem": fault[1]})
+
+    accounts = {row[1]: (row[2], bool(row[5])) for row in book.accounts}
+    shared = book, algorithm, accounts, sorted({int(told["size"]) for *_, told in heads})
+    standing = {name: [0, 0, 0, 0] for name in accounts}
+    parts: list[Part] = []
+    roots, last = {0: root(parts, algorithm)}, genesis(algorithm, origin, "entry")
+    first: Fault | None = None
+    for fault, seen, last_hash, grown, inside in check_stretches(book, processes):
+        for size, some in inside.items():
+            roots[size] = root([*parts, *some], algorithm)
+        for part in grown:
+            grow(parts, part, algorithm)
+        for name, (*moved, before, least, lowest, opening) in seen.items():
+            totals = standing[name]
+            if totals[1] - totals[0] != before:
+                fault = min(fault or (opening, ""), (opening, f"the balance of {name} does not continue"))
+            if not accounts[name][1] and least is not None and least < totals[2]:
+                fault = min(fault or (lowest, ""), (lowest, f"overdraft of {name}"))
+            standing[name] = [a + b for a, b in zip(totals, moved, strict=True)]
+        last = last_hash
+        if fault:
+            first = fault
+            break
+    if first is None and (count != ledger["entries"] or last != ledger["entry_hash"]):
+        first = (min(count, ledger["entries"]) + 1, "missing")
+    first = min(
+        [*([first] if first else []), *((seq, "ended or reversed twice") for seq in book.doubles())], default=None
+    )
+    if first is None:
+        for row in book.accounts:
+            if list(row[len(ACCOUNT) :]) != standing[row[1]]:
+                problems.append({"what": "account", "number": row[0], "account": row[1], "problem": "wrong totals"})
+
+    good = 0
+    for head, where, told in heads:
+        size, found = int(told["size"]), roots.get(int(told["size"]))
+        problem = check_signature(head, key)
+        if problem is None and (told["origin"], told["algorithm"]) != (origin, algorithm):
+            problem = "of another ledger"
+        if problem is None and found is None and first is None:
+            problem, first = f"covers {size} entries, the ledger has {count}", (count + 1, "missing")
+        if problem is None and found is not None and found.hex() != told["root"]:
+            problem = f"has another root: some of the entries {good + 1} to {size} were rewritten"
+        for log in ("account", "lock"):
+            number, kept = told[log + "s"].split()
+            there = chains[log][int(number)].hex() if int(number) < len(chains[log]) else None
+            if problem is None and there != kept:
+                problem = f"has other {log}s"
+        if problem:
+            problems.append({"what": "head", "number": size, "where": where, "problem": problem})
+        elif found is not None:
+            good = max(good, size)
+    if first:
+        problems.insert(0, {"what": "entry", "number": first[0], "problem": first[1]})
+    whole = None if first else root(parts, algorithm).hex()
+    return report(ledger, problems, entries=count, accounts=len(accounts), heads=len(heads), root=whole)
+
+
+def report(ledger: dict[str, Any], problems: list[dict[str, Any]], **counts: Any) -> dict[str, Any]:
+    entry = next((one["number"] for one in problems if one["what"] == "entry"), None)
+    return {"ok": not problems, "origin": ledger["origin"], **counts, "entry": entry, "problems": problems}
+
+
+def said(head: dict[str, Any]) -> dict[str, str]:
+    """What a head's signed text says, by name."""
+    return dict(line.split(" ", 1) for line in head["note"].splitlines())
+
+
+def check_proof(proof: dict[str, Any], heads: Sequence[dict[str, Any]] = (), key: str | None = None) -> dict[str, Any]:
+    """Check one inclusion or consistency proof; `heads` are the auditor's own copies, `key` the trusted key (hex)."""
+    asked = [proof["head"]] if proof["proof"] == "inclusion" else [proof["old"], proof["new"]]
+    problems = []
+    for head in asked:
+        fault = check_signature(head, key)
+        if fault is None and heads and head["note"] not in [one["note"] for one in heads]:
+            fault = "is not among your copies"
+        if fault:
+            problems.append({"what": "head", "problem": fault})
+    told = [said(head) for head in asked]
+    algorithm, path = told[-1]["algorithm"], [bytes.fromhex(node) for node in proof["path"]]
+    roots, sizes = [one["root"] for one in told], [int(one["size"]) for one in told]
+    if proof["proof"] == "inclusion":
+        fields = [proof["entry"].get(name) for name in ENTRY[:-2]]
+        leaf = hash_of(algorithm, b"\0" + bytes.fromhex(proof["previous"]) + encode(fields).encode())
+        found = root_from_inclusion(algorithm, leaf, proof["entry"]["seq"] - 1, sizes[0], path)
+        fine = proof.get("form") == 1 and found is not None and found.hex() == roots[0]
+    else:
+        fine = leads_to_both(algorithm, roots[0], roots[1], sizes[0], sizes[1], path)
+        fine = fine and all(told[0][name] == told[1][name] for name in ("origin", "algorithm"))
+    if not fine:
+        problems.append({"what": proof["proof"], "problem": "the proof does not lead to the signed root"})
+    trusted = "your copies of the heads" if heads else "the given key" if key else None
+    return {"ok": not problems, "proof": proof["proof"], "head": told[-1], "trust": trusted, "problems": problems}
+
+
+def root_from_inclusion(algorithm: str, node: bytes, index: int, size: int, path: list[bytes]) -> bytes | None:
+    """RFC 9162 section 2.1.3.2."""
+    if not 0 <= index < size:
+        return None
+    last = size - 1
+    for other in path:
+        if last == 0:
+            return None
+        if index % 2 or index == last:
+            node = hash_of(algorithm, b"\1" + other + node)
+            while index % 2 == 0 and index:
+                index, last = index // 2, last // 2
+        else:
+            node = hash_of(algorithm, b"\1" + node + other)
+        index, last = index // 2, last // 2
+    return node if last == 0 else None
+
+
+def leads_to_both(algorithm: str, old_root: str, new_root: str, old: int, new: int, path: list[bytes]) -> bool:
+    """Whether the path leads to both roots: RFC 9162 section 2.1.4.2."""
+    if old > new:
+        return False
+    if old == new:
+        return not path and old_root == new_root
+    if old == 0:
+        return not path and old_root == hash_of(algorithm, b"").hex()
+    nodes = ([bytes.fromhex(old_root)] if old & (old - 1) == 0 else []) + path
+    if not nodes:
+        return False
+    index, last = old - 1, new - 1
+    while index % 2:
+        index, last = index // 2, last // 2
+    first = second = nodes[0]
+    for other in nodes[1:]:
+        if last == 0:
+            return False
+        if index % 2 or index == last:
+            first = hash_of(algorithm, b"\1" + other + first)
+            second = hash_of(algorithm, b"\1" + other + second)
+            while index % 2 == 0 and index:
+                index, last = index // 2, last // 2
+        else:
+            second = hash_of(algorithm, b"\1" + second + other)
+        index, last = index // 2, last // 2
+    return last == 0 and first.hex() == old_root and second.hex() == new_root
+
+
+def check_signature(head: dict[str, Any], key: str | None = None) -> str | None:
+    """None when the head is signed by its key (and that is the trusted one), else why not."""
+    if head["scheme"] != "ed25519":
+        return f"is signed by a scheme this file does not know: {head['scheme']}"
+    public, signature = (x if isinstance(x, bytes) else bytes.fromhex(x) for x in (head["key"], head["signature"]))
+    if key is not None and public.hex() != key.lower():
+        return "is signed by another key"
+    return None if ed25519_valid(public, head["note"].encode(), signature) else "has a false signature"
+
+
+# Ed25519 verification (RFC 8032 section 5.1.7) in plain integers; slow, but heads are few.
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+Point = tuple[int, int, int, int]
+
+
+def _point(data: bytes) -> Point | None:
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, number & (2**255 - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+def _add(a: Point, b: Point) -> Point:
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = a, b
+    e, f = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
+    c, d = 2 * t1 * t2 * D % P, 2 * z1 * z2 % P
+    e, f, g, h = f - e, d - c, d + c, f + e
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _times(number: int, point: Point) -> Point:
+    total = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            total = _add(total, point)
+        point, number = _add(point, point), number >> 1
+    return total
+
+
+def ed25519_valid(public: bytes, message: bytes, signature: bytes) -> bool:
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    a, r, s = _point(public), _point(signature[:32]), int.from_bytes(signature[32:], "little")
+    base = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    if a is None or r is None or base is None or s >= ORDER:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % ORDER
+    left, right = _times(s, base), _add(r, _times(h, a))
+    return all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
+
+
+def read_heads(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The heads in a file of JSON lines."""
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check a dualcarbon ledger, an export of it, or one proof.")
+    parser.add_argument("source", help="dualcarbon.db | postgresql://... | export.jsonl | proof.json")
+    parser.add_argument("--heads", help="your own copy of signed heads (JSON lines)")
+    parser.add_argument("--key", help="the public key you trust, hexadecimal")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args(arguments)
+    try:
+        heads = read_heads(options.heads) if options.heads else []
+        if options.source.endswith(".json"):
+            with open(options.source, encoding="utf-8") as file:
+                found = check_proof(json.load(file), heads, options.key)
+        else:
+            found = check_ledger(options.source, heads, options.key)
+    except (OSError, sqlite3.Error, KeyError, ValueError, TypeError) as error:
+        print(f"cannot check {options.source}: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        print("all is well" if found["ok"] else "something is not right")
+        for name, value in found.items():
+            if name not in ("ok", "problems") and value is not None:
+                print(f"  {name}: {value}")
+        for problem in found["problems"]:
+            print("  - " + ", ".join(f"{name} {value}" for name, value in problem.items()))
+    return 0 if found["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
