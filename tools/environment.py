@@ -52,6 +52,7 @@ def main(kind: str) -> None:
         made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
         if made.returncode:
             subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
+    print("Python packages: pip install / 安装 Python 包", flush=True)
     pip("--quiet", "--require-hashes", "-r", FILES[kind])
     pip("--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
     STAMP.write_text(json.dumps({**installed(), **wanted}, indent=1) + "\n")
