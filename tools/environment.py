@@ -1,7 +1,7 @@
 """Make the virtual environment `.venv` and install the pinned requirements into it; quick when nothing changed.
 
-    python tools/environment.py run     what the program needs
-    python tools/environment.py dev     that, and what its tests need
+    python -m tools.environment run     what the program needs
+    python -m tools.environment dev     that, and what its tests need
 
 Needs nothing but Python >= 3.11 with pip and venv; pip's own configuration (mirrors, proxies) is left as it is.
 """
@@ -60,7 +60,7 @@ def main(kind: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] not in (["run"], ["dev"]):
-        sys.exit(f"usage: {sys.argv[0]} run|dev")
+        sys.exit("usage: python -m tools.environment run|dev")
     try:
         main(sys.argv[1])
     except subprocess.CalledProcessError as error:

@@ -1,6 +1,6 @@
 """Pin again: `requirements*.txt` with the hashes of every file of a release, `package-lock.json` with integrity.
 
-    python tools/lock.py [--upgrade]
+    python -m tools.lock [--upgrade]
 
 Neither names a host: where packages come from is for the reader's own pip and npm to know. Versions stay as they are
 unless `pyproject.toml` excludes them or ``--upgrade`` asks for newer ones.
@@ -11,9 +11,9 @@ import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-HOME = Path(__file__).resolve().parent.parent
+from tools.environment import HOME
+
 TOOL = "pip-tools>=7.5"
 VENV = HOME / "build" / "lock"
 OUTPUTS = {"requirements.txt": ["setup"], "requirements-dev.txt": ["setup", "dev"]}
