@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -52,6 +52,7 @@ def read_observations(
     entities: pl.DataFrame | None = None,
     items: Mapping[str, str] | None = None,
     carriers: Iterable[str] = (),
+    accept: Collection[str] = (),
 ) -> Reading:
     """Read a CSV, Excel, OpenDocument or Parquet file into rows of `tables.OBSERVATION`.
 
@@ -59,8 +60,8 @@ def read_observations(
     codes, Chinese or English names. Values come out in the item's unit or the carrier's natural unit. `template` reads
     an official form: `template(path, pack=…, dataset=…)` gives an object with `frame`, `problems`, `source`. `entities`
     (tables.ENTITY) translates names of enterprises and supplies place and sector where a row has none. `items` (code
-    and unit) and `carriers` are known beside those of the pack. Rows with a problem are not in `frame`. Raises Refused
-    when there is no such file.
+    and unit) and `carriers` are known beside those of the pack. Rules in `accept` are not applied. Rows with a problem
+    are not in `frame`. Raises Refused when there is no such file.
     """
     path = Path(path)
     try:
@@ -76,13 +77,14 @@ def read_observations(
         form = template(path, pack=pack, dataset=dataset)
         frame = conform(form.frame, OBSERVATION).with_columns(pl.col("dataset").fill_null(dataset or DATASET))
         problems = list(form.problems) or check_observations(frame, pack=pack, file=path.name)
+        problems = [problem for problem in problems if problem.rule not in accept]
         return Reading(frame, problems, {**form.source, **source, "rows": frame.height})
     book = extended(load(pack), items or {}, carriers)
     if path.suffix.lower() in (".parquet", ".pq"):
         tables, problems = _parquet(path, content)
     else:
         tables, problems = sheets.read_tables(path, content, meaning=partial(_meaning, book))
-    return _read(tables, problems, book, source, dataset, entities)
+    return _read(tables, problems, book, source, dataset, entities, accept)
 
 
 def read_frame(
@@ -124,6 +126,7 @@ def _read(
     source: dict[str, Any],
     dataset: str | None,
     entities: pl.DataFrame | None,
+    accept: Collection[str] = (),
 ) -> Reading:
     """Translate the tables of one source, check their rows together, and keep those without a problem."""
     headings: dict[tuple[str | None, str], str] = {}
@@ -142,7 +145,7 @@ def _read(
     frame, faults = translated(raw, book, entities, dataset)
     told = faults + check_cells(frame, book)
     told += check_rows(_without(frame, [p for p in told if p.rule not in _KEY_STANDS]), book)
-    told = _as_written([spoken(problem, book) for problem in told], raw)
+    told = _as_written([spoken(problem, book) for problem in told if problem.rule not in accept], raw)
     problems += [_placed(problem, file, headings) for problem in told]
     frame = _without(frame, problems)
     return Reading(frame, limited(problems), {**source, "rows": frame.height})

@@ -1,0 +1,117 @@
+"""New rows against those that stand: what repeats, what changes and needs a reason, what would count twice."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.checks import LIMIT, check_cells, check_rows, limited, spoken
+from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import DIMENSIONS, KEY, OBSERVATION
+
+#: Conversions of units leave a value the same to this relative difference.
+_TOLERANCE = 1e-12
+_FIGURES = ("value", "low", "high")
+_WORDS = ("notation", "included_in")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Rows to add; how many stand already; which lines of which imports they supersede (`source, first, last`)."""
+
+    frame: pl.DataFrame
+    unchanged: int
+    superseded: int
+    supersedes: list[dict[str, Any]]
+
+
+def settle(
+    frame: pl.DataFrame,
+    stored: pl.DataFrame,
+    *,
+    pack: str | Path,
+    control: Collection[str] = (),
+    revise: str | None = None,
+    checked: bool = False,
+    file: str | None = None,
+) -> Settled:
+    """Compare new rows (tables.OBSERVATION) with those that count (with `import` and `line`).
+
+    `checked` says that `frame` passed the checks on its own. With a reason in `revise` changed keys supersede, and a
+    cumulative figure may fall; without, both are refused. Raises Refused with every problem.
+    """
+    book = load(pack)
+    frame = frame.with_columns(pl.col("cumulative").fill_null(False))
+    problems = [] if checked else [*check_cells(frame, book), *check_rows(frame, book, control=control)]
+    changed = stored.clear()
+    unchanged = 0
+    if stored.height:
+        # A double of the file itself is told by the checks; here each key meets its stored row once.
+        first = frame.unique(KEY, keep="first", maintain_order=True)
+        both = first.join(stored, on=KEY, how="inner", nulls_equal=True, suffix="_was")
+        differs = both.filter(~pl.all_horizontal(*map(_equal, _FIGURES), *map(_same, _WORDS)))
+        unchanged = both.height - differs.height
+        same = both.join(differs, on=KEY, how="anti", nulls_equal=True)
+        frame = frame.join(same, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
+        changed = stored.join(differs, on=KEY, how="semi", nulls_equal=True)
+        if revise is None:
+            problems += [_change(row) for row in differs.head(LIMIT).iter_rows(named=True)]
+            problems += [Problem("core.changed-key", params={"count": differs.height - LIMIT})] * (
+                differs.height > LIMIT
+            )
+        standing = stored.join(changed, on=["import", "line"], how="anti")
+        if standing.height and frame.height:
+            new = frame.join(differs, on=KEY, how="anti", nulls_equal=True) if revise is None else frame
+            known = standing if revise is not None else stored
+            problems += check_rows(new, book, known=known.select(list(OBSERVATION)), control=control)
+    if revise is not None:
+        problems = [one for one in problems if one.rule != "core.falling-cumulative"]
+    if problems:
+        raise Refused(limited(_distinct(spoken(one, book, file) for one in problems)))
+    return Settled(frame, unchanged, changed.height, _ranges(changed))
+
+
+def _equal(name: str) -> pl.Expr:
+    new, was = pl.col(name), pl.col(f"{name}_was")
+    close = (new - was).abs() <= _TOLERANCE * pl.max_horizontal(new.abs(), was.abs())
+    return (new.is_null() & was.is_null()) | close.fill_null(False)
+
+
+def _same(name: str) -> pl.Expr:
+    return pl.col(name).eq_missing(pl.col(f"{name}_was"))
+
+
+def _change(row: Mapping[str, Any]) -> Problem:
+    key = [str(row[name]) for name in ("dataset", *DIMENSIONS) if row[name] is not None]
+    key.append(periods.text(row["start"], row["end"]))
+    shown = {
+        side: row[f"value{side}"] if row[f"value{side}"] is not None else row[f"notation{side}"]
+        for side in ("", "_was")
+    }
+    params = {"key": " ".join(key), "before": shown["_was"], "now": shown[""], "unit": row["unit"]}
+    return Problem("core.changed-key", None, row["sheet"], row["row"], "value", shown[""], params)
+
+
+def _distinct(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems without those told twice."""
+    kept: dict[tuple[Any, ...], Problem] = {}
+    for one in problems:
+        kept.setdefault((one.rule, one.sheet, one.row, one.column, one.params.get("key"), str(one.value)), one)
+    return list(kept.values())
+
+
+def _ranges(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Lines of imports as spans `{source, first, last}`."""
+    if rows.is_empty():
+        return []
+    lines = rows.select("import", "line").unique().sort("import", "line")
+    run = (pl.col("line") - pl.int_range(pl.len()).over("import")).alias("run")
+    spans = lines.with_columns(run).group_by("import", "run", maintain_order=True)
+    found = spans.agg(pl.col("line").min().alias("first"), pl.col("line").max().alias("last"))
+    return [
+        {"source": row["import"], "first": row["first"], "last": row["last"]} for row in found.iter_rows(named=True)
+    ]

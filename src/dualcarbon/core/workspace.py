@@ -1,0 +1,481 @@
+"""A workspace: one folder with observations, entities and a database; imports, corrections, reversals, reading back.
+
+Whatever was imported stands in the commits of the observation table; the database mirrors them and catches up when a
+workspace is opened. A correction adds rows and names those it supersedes; a reversal deletes rows in a new version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import tomllib
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from dualcarbon.core import database, periods, store
+from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import DIMENSIONS, ENTITY, OBSERVATION, conform, empty
+
+if TYPE_CHECKING:
+    import duckdb
+
+CONFIG = "dualcarbon.toml"
+FORMAT = 1
+
+
+class NoWorkspace(Refused, LookupError):
+    """There is no workspace where one was looked for."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Problem("core.no-workspace", value=str(folder)))
+
+
+def find(start: str | Path | None = None) -> Path:
+    """Return the workspace folder: `start` itself, or the nearest one from here upwards, else `./workspace`.
+
+    Raises NoWorkspace (a LookupError) when none of them is one.
+    """
+    if start is not None:
+        if (Path(start) / CONFIG).is_file():
+            return Path(start)
+        raise NoWorkspace(Path(start))
+    here = Path.cwd()
+    for folder in (here, *here.parents, here / "workspace"):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise NoWorkspace(here / "workspace")
+
+
+class Workspace:
+    """An opened workspace. `path` is its folder, `pack` its rule pack, `database` its SQLAlchemy engine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with (path / CONFIG).open("rb") as lines:
+            config = tomllib.load(lines)
+        if int(config["format"]) > FORMAT:
+            raise Refused(Problem("core.workspace-newer", value=config["format"], params={"known": FORMAT}))
+        self.id: str = config["id"]
+        self.name: str = config.get("name") or path.resolve().name
+        self.pack: str = config["pack"]
+        self.table = path / "observations"
+        self.database: sa.Engine = database.connect(path)
+        self._lock = threading.RLock()
+        self._duck = store.duck()
+        self._differenced: tuple[Any, pl.DataFrame] | None = None
+        self._catch_up()
+
+    @classmethod
+    def create(cls, path: str | Path, pack: str = "cn-jiaxing") -> Workspace:
+        """Make a workspace in a new or empty folder; it appears whole or not at all.
+
+        Raises Refused when the folder holds anything, pack.PackError for an unknown pack.
+        """
+        path = Path(path).absolute()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise Refused(Problem("core.workspace-exists", value=str(path)))
+        load(pack)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        made.mkdir()
+        store.create(made)
+        lines = f'format = {FORMAT}\nid = "{uuid.uuid4()}"\nname = {_toml(path.name)}\npack = {_toml(str(pack))}\n'
+        (made / CONFIG).write_text(lines, encoding="utf-8")
+        if path.exists():
+            path.rmdir()
+        made.rename(path)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Workspace:
+        """Open the workspace in a folder. Raises NoWorkspace."""
+        if not (Path(path) / CONFIG).is_file():
+            raise NoWorkspace(Path(path))
+        return cls(Path(path).absolute())
+
+    @classmethod
+    def find(cls, start: str | Path | None = None) -> Workspace:
+        """Open the workspace that `find` names. Raises NoWorkspace."""
+        return cls.open(find(start))
+
+    @classmethod
+    def find_or_create(cls, start: str | Path | None = None, pack: str = "cn-jiaxing") -> Workspace:
+        """Open the workspace that `find` names, or make one in `start` (default `./workspace`)."""
+        try:
+            return cls.open(find(start))
+        except NoWorkspace:
+            return cls.create(start or Path.cwd() / "workspace", pack)
+
+    # What came in
+
+    def import_file(
+        self,
+        path: str | Path,
+        *,
+        dataset: str | None = None,
+        template: Callable[..., Any] | None = None,
+        dry_run: bool = False,
+        revise: str | None = None,
+        known_at: str | date | None = None,
+        role: str | None = None,
+        status: str | None = None,
+    ) -> dict[str, Any]:
+        """Import a file whole or not at all.
+
+        Returns `{id, file, already, rows, unchanged, superseded, datasets, version, dry_run}`; `already` says that this
+        very file is in the workspace, and nothing changed. `known_at` is the day of publication for rows that state
+        none; `role` and `status` describe a dataset that is new. Raises Refused with every problem.
+        """
+        from dualcarbon.core.reading import read_observations
+
+        path = Path(path)
+        if path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            for one in self.imports():
+                if one["sha256"] == digest and not one["reverted"] and dataset in (None, *one["datasets"]):
+                    return _answer(one, already=True, dry_run=dry_run)
+        accepted = ("core.falling-cumulative",) if revise else ()
+        reading = read_observations(
+            path, pack=self.pack, dataset=dataset, template=template, entities=self.entities(), accept=accepted
+        )
+        if reading.problems:
+            raise Refused(reading.problems)
+        source = dict(reading.source)
+        if known_at is not None:
+            source["known_at"] = str(periods.parse(str(known_at)).start)
+        described = {"role": role, "status": status}
+        records = [
+            {"id": name, **{key: value for key, value in described.items() if value}}
+            for name in reading.frame["dataset"].unique().sort()
+        ]
+        return self._import(reading.frame, source, records, revise=revise, dry_run=dry_run, checked=True)
+
+    def import_frame(
+        self,
+        frame: pl.DataFrame,
+        *,
+        source: Mapping[str, Any],
+        dataset: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        revise: str | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Import rows of the observation layout (canonical codes and units), checked like a file.
+
+        `source` is the record kept of where they come from (`file`, `known_at`, `template` … any JSON); `dataset` the
+        record of the dataset (`id`, `title_zh`, `title_en`, `role`, `custody`, `status`, `source`), or several, one for
+        each that occurs in `frame`. Returns what `import_file` returns. Raises Refused.
+        """
+        records = [dict(one) for one in ([dataset] if isinstance(dataset, Mapping) else dataset)]
+        frame = conform(frame, OBSERVATION)
+        if len(records) == 1:
+            frame = frame.with_columns(pl.col("dataset").fill_null(records[0]["id"]))
+        digest = source.get("sha256") or _digest(frame)
+        for one in self.imports():
+            if one["sha256"] == digest and not one["reverted"]:
+                return _answer(one, already=True, dry_run=dry_run)
+        return self._import(frame, {**source, "sha256": digest}, records, revise=revise, dry_run=dry_run, checked=False)
+
+    def _import(
+        self,
+        frame: pl.DataFrame,
+        source: dict[str, Any],
+        records: list[dict[str, Any]],
+        *,
+        revise: str | None,
+        dry_run: bool,
+        checked: bool,
+    ) -> dict[str, Any]:
+        from dualcarbon.core.incoming import settle
+
+        if frame.is_empty():
+            raise Refused(Problem("core.empty-import", file=source.get("file")))
+        with store.exclusive(self.path):
+            self._catch_up()
+            described = self._described(records, frame["dataset"].unique().drop_nulls().to_list())
+            names, items = [one["id"] for one in described], frame["item"].unique().to_list()
+            stored = self._stored(names, items)
+            control = [one["id"] for one in described if one["role"] == "control"]
+            settled = settle(
+                frame, stored, pack=self.pack, control=control, revise=revise, checked=checked, file=source.get("file")
+            )
+            same = [one for one in self.imports() if one["sha256"] == source["sha256"]]
+            identifier = source["sha256"][:12] + (f"-{len(same) + 1}" if same else "")
+            kept = settled.frame
+            record = {
+                **{key: value for key, value in source.items() if value is not None},
+                "id": identifier,
+                "datasets": names,
+                "rows": kept.height,
+                "unchanged": settled.unchanged,
+                "superseded": settled.superseded,
+                "cumulative": int(kept["cumulative"].fill_null(False).sum()),
+                "imported_at": _now(),
+                "reason": revise,
+            }
+            if dry_run or kept.is_empty():
+                answer = _answer({**record, "version": self.version(), "reverted": False}, dry_run=dry_run)
+                return {**answer, "id": None, "already": kept.is_empty()}
+            kept = self._marked(kept, identifier, source.get("known_at"), described)
+            note = {"kind": "import", "source": record, "datasets": described, "supersedes": settled.supersedes}
+            record["version"] = store.append(self.table, kept, note, source["sha256"], len(same) + 1)
+            self._catch_up()
+        return _answer({**record, "reverted": False})
+
+    def _marked(
+        self, frame: pl.DataFrame, identifier: str, known_at: str | None, described: list[dict[str, Any]]
+    ) -> pl.DataFrame:
+        """Rows as stored: with the import they belong to, and what its source and dataset say of all of them."""
+        custody = {one["id"]: one["custody"] for one in described if one.get("custody")}
+        day = pl.lit(date.fromisoformat(str(known_at)) if known_at else None, dtype=pl.Date)
+        owner = pl.col("dataset").replace_strict(custody, default=None, return_dtype=pl.String)
+        marked = frame.with_columns(
+            pl.col("source").fill_null(identifier),
+            pl.col("known_at").fill_null(day),
+            pl.col("cumulative").fill_null(False),
+            pl.col("custody").fill_null(owner),
+            pl.lit(identifier).alias("import"),
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("line"),
+        )
+        return conform(marked, store.STORED)
+
+    def _described(self, records: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+        """Complete records of the datasets that occur: as given, else as known, else as the rule pack has them."""
+        given = {str(one["id"]): one for one in records}
+        known = {one["id"]: one for one in self.datasets()}
+        pack = load(self.pack).datasets
+        found = []
+        for name in sorted(names):
+            told: dict[str, Any] = {"id": name, "title_zh": name, "title_en": name, "role": "account"}
+            told |= {"custody": None, "status": "unverified", "source": None}
+            for one in ((pack.row(name) or {}) if name in pack else {}, known.get(name, {}), given.get(name, {})):
+                told |= {key: one[key] for key in told if one.get(key)}
+            found.append(told)
+        return found
+
+    def imports(self) -> list[dict[str, Any]]:
+        """Return the record of every import, the last first; `reverted` says whether it still counts."""
+        with self.database.connect() as connection:
+            rows = connection.execute(sa.select(database.SOURCE).order_by(database.SOURCE.c.version.desc())).mappings()
+            return [
+                {
+                    **row["record"],
+                    **{k: v for k, v in row.items() if k != "record"},
+                    "reverted": bool(row["reverted_at"]),
+                }
+                for row in rows
+            ]
+
+    def revert(self, id: str, reason: str) -> dict[str, Any]:
+        """Take an import back in a new version; what it had superseded counts again. `id` may be its beginning.
+
+        Returns its record. Raises Refused when there is no such import, it is reverted already, or the reason is blank.
+        """
+        if not reason.strip():
+            raise Refused(Problem("core.needs-reason", value=id))
+        with store.exclusive(self.path):
+            self._catch_up()
+            found = [one for one in self.imports() if one["id"] == id] or [
+                one for one in self.imports() if id and one["id"].startswith(id)
+            ]
+            if len(found) != 1:
+                raise Refused(Problem("core.no-import", value=id))
+            if found[0]["reverted"]:
+                raise Refused(Problem("core.reverted-already", value=found[0]["id"]))
+            note = {"kind": "revert", "id": found[0]["id"], "reason": reason, "at": _now()}
+            store.remove(self.table, found[0]["id"], note)
+            self._catch_up()
+        return next(one for one in self.imports() if one["id"] == found[0]["id"])
+
+    # What stands
+
+    def version(self) -> int:
+        """Return the number of the last commit: it identifies what the workspace holds."""
+        return store.version(self.table)
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Return the records of the datasets: `{id, title_zh, title_en, role, custody, status, source}`."""
+        with self.database.connect() as connection:
+            rows = connection.execute(sa.select(database.DATASET).order_by(database.DATASET.c.id)).mappings()
+            return [dict(row) for row in rows]
+
+    def observations(
+        self,
+        *,
+        datasets: Sequence[str] | None = None,
+        known_at: date | None = None,
+        version: int | None = None,
+        cumulative: str = "differenced",
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the rows that count, with the columns of `tables.OBSERVATION`, lazily.
+
+        `known_at`: only what was published by that day (rows without a date always), and corrections known by then.
+        `version`: as of that commit. Reports since January become the flow since the report before, unless `cumulative`
+        is `reported`.
+        """
+        self._catch_up()
+        version = self.version() if version is None else version
+        cursor = self._duck.cursor()
+        where = self._where(cursor, datasets, known_at, version)
+        table = store.scan(cursor, store.files(self.table, version))
+        columns = ", ".join(f'o."{name}"' for name in OBSERVATION)
+        rows = f"SELECT {columns} FROM {table} o WHERE {where}"
+        if cumulative == "reported" or not self._reports(version):
+            return cursor.sql(rows)
+        chain = (version, known_at, None if datasets is None else tuple(datasets))
+        with self._lock:
+            if self._differenced is None or self._differenced[0] != chain:
+                reports = cursor.sql(f"{rows} AND o.cumulative").pl()
+                flows, _ = periods.difference_cumulative(conform(reports, OBSERVATION), ("dataset", *DIMENSIONS))
+                self._differenced = chain, flows
+            flows = self._differenced[1]
+        cursor.register("flows", flows.to_arrow())
+        return cursor.sql(f"{rows} AND NOT o.cumulative UNION ALL SELECT {columns} FROM flows o")
+
+    def _where(
+        self, cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str] | None, known_at: date | None, version: int
+    ) -> str:
+        """Condition on rows `o`: dataset, publication, and not superseded at that version by what was known."""
+        conditions = ["TRUE"]
+        if datasets is not None:
+            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in datasets)
+            conditions.append(f"o.dataset IN ({listed})" if listed else "FALSE")
+        if known_at is not None:
+            conditions.append(f"(o.known_at IS NULL OR o.known_at <= DATE '{known_at.isoformat()}')")
+        gone = self._superseded(version, known_at)
+        if gone:
+            spans = pl.DataFrame(gone, schema={"import": pl.String, "first": pl.Int64, "last": pl.Int64}, orient="row")
+            lines = spans.select("import", pl.int_ranges("first", pl.col("last") + 1).alias("line")).explode("line")
+            cursor.register("gone", lines.to_arrow())
+            conditions.append('NOT EXISTS (FROM gone WHERE gone."import" = o."import" AND gone.line = o.line)')
+        return " AND ".join(conditions)
+
+    def _superseded(self, version: int, known_at: date | None) -> list[tuple[str, int, int]]:
+        old, by = database.SUPERSESSION.c, database.SOURCE.c
+        query = sa.select(old.source, old.first, old.last).join(database.SOURCE, by.id == old.by)
+        query = query.where(by.version <= version)
+        query = query.where(sa.or_(by.reverted_version.is_(None), by.reverted_version > version))
+        if known_at is not None:
+            query = query.where(sa.or_(old.known_at.is_(None), old.known_at <= known_at.isoformat()))
+        with self.database.connect() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def _reports(self, version: int) -> bool:
+        """Whether any import that counts holds reports since January."""
+        c = database.SOURCE.c
+        query = sa.select(sa.func.count()).where(c.cumulative > 0, c.version <= version)
+        query = query.where(sa.or_(c.reverted_version.is_(None), c.reverted_version > version))
+        with self.database.connect() as connection:
+            return bool(connection.execute(query).scalar())
+
+    def _stored(self, datasets: Sequence[str], items: Sequence[str]) -> pl.DataFrame:
+        """Rows that count of these datasets and items, as reported, with the import and line of each."""
+        cursor = self._duck.cursor()
+        where = self._where(cursor, datasets, None, self.version())
+        cursor.register("asked", pl.DataFrame({"item": items}, schema={"item": pl.String}).to_arrow())
+        table = store.scan(cursor, store.files(self.table))
+        rows = cursor.sql(f"SELECT o.* FROM {table} o WHERE {where} AND o.item IN (SELECT item FROM asked)").pl()
+        return conform(rows, store.STORED)
+
+    # Entities and runs
+
+    def entities(self) -> pl.DataFrame:
+        """Return the enterprises and other entities (tables.ENTITY)."""
+        paths = store.files(self.path / "entities")
+        return conform(pl.concat([pl.read_parquet(path) for path in paths]), ENTITY) if paths else empty(ENTITY)
+
+    def save_entities(self, frame: pl.DataFrame, *, reason: str | None = None) -> int:
+        """Add entities, or replace those of the same code and `from`. Returns how many there are then."""
+        table = self.path / "entities"
+        with store.exclusive(self.path):
+            new = conform(frame, ENTITY).unique(["code", "from"], keep="last", maintain_order=True)
+            old = self.entities().join(new, on=["code", "from"], how="anti", nulls_equal=True)
+            whole = pl.concat([old, new])
+            store.overwrite(table, whole, {"kind": "entities", "reason": reason, "at": _now()})
+        return whole.height
+
+    def keep_run(self, manifest: Mapping[str, Any]) -> str:
+        """Keep the manifest of a calculation (`id`, `created_at`, anything JSON); once for each id. Returns the id."""
+        row = {"id": str(manifest["id"]), "created_at": str(manifest.get("created_at") or _now())}
+        with self.database.begin() as connection:
+            known = connection.execute(sa.select(database.RUN.c.id).where(database.RUN.c.id == row["id"])).first()
+            if known is None:
+                connection.execute(database.RUN.insert().values(**row, manifest=dict(manifest)))
+        return row["id"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the manifests of the kept calculations, the last first."""
+        with self.database.connect() as connection:
+            query = sa.select(database.RUN.c.manifest).order_by(database.RUN.c.created_at.desc(), database.RUN.c.id)
+            return [dict(row[0]) for row in connection.execute(query)]
+
+    def run(self, id: str) -> dict[str, Any] | None:
+        """Return the manifest of one calculation, None when it was not kept."""
+        with self.database.connect() as connection:
+            row = connection.execute(sa.select(database.RUN.c.manifest).where(database.RUN.c.id == id)).first()
+        return dict(row[0]) if row else None
+
+    # Keeping
+
+    def compact(self) -> dict[str, Any]:
+        """Join small files of the observation table; every version stays readable."""
+        with store.exclusive(self.path):
+            found = store.compact(self.table)
+            self._catch_up()
+        return found
+
+    def backup(self, file: str | Path) -> dict[str, Any]:
+        """Write the whole workspace into one file (see `backups.backup`)."""
+        from dualcarbon.core.backups import backup
+
+        return backup(self, Path(file))
+
+    @classmethod
+    def restore(cls, file: str | Path, path: str | Path) -> Workspace:
+        """Make a workspace from a backup, every byte verified (see `backups.restore`)."""
+        from dualcarbon.core.backups import restore
+
+        restore(Path(file), Path(path))
+        return cls.open(path)
+
+    def _catch_up(self) -> None:
+        """Mirror the commits that the database has not seen yet; all of them when it is new or ahead."""
+        last = self.version()
+        with self.database.begin() as connection:
+            if database.mirrored(connection, self.id) == last:
+                return
+        database.mirror(self.database, self.id, last, lambda after: store.notes(self.table, after))
+
+
+def _answer(record: Mapping[str, Any], *, already: bool = False, dry_run: bool = False) -> dict[str, Any]:
+    counts = {key: record[key] for key in ("rows", "unchanged", "superseded")}
+    if already:
+        counts = {"rows": 0, "unchanged": record["rows"], "superseded": 0}
+    return {
+        "id": record["id"],
+        "file": record.get("file"),
+        "already": already,
+        **counts,
+        "datasets": list(record["datasets"]),
+        "version": record["version"],
+        "dry_run": dry_run,
+    }
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    """Hash of the rows of a frame, for sources that are no file."""
+    return hashlib.sha256(frame.hash_rows(seed=1).to_numpy().tobytes()).hexdigest()
+
+
+def _toml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
