@@ -31,6 +31,7 @@ SECTIONS = {
     "data": ("数据", "Data"),
     "account": ("核算", "Accounts"),
     "rules": ("规则", "Rules"),
+    "plan": ("计划", "Plans"),
     "keep": ("留存", "Keeping"),
 }
 
@@ -63,6 +64,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("run", _WORKSPACE, "account", "核算批次：列出、查看、复核", "runs: list, show, verify"),
     Entry("methods", _CALC, "rules", "方法：列出、查看、校验", "methods: list, show, check"),
     Entry("factors", _CALC, "rules", "因子：查找", "factors: find"),
+    Entry("plan", "dualcarbon.plan.commands", "plan", "工作计划：读取、核对", "work plans: read and check", kind="room"),
     Entry("backup", _WORKSPACE, "keep", "备份工作区为一个文件", "back the workspace up into one file"),
     Entry("restore", _WORKSPACE, "keep", "由备份恢复工作区", "restore a workspace from a backup"),
 )
