@@ -193,9 +193,12 @@ def _entity_rows(firms: pl.DataFrame, networks: heat.Networks, others: list[pl.D
         pl.lit(1.0).alias("weight"),
     )
     real = pl.DataFrame(
-        [{name: plant[name] for name in ("code", "name", "place", "sector", "dispatch", "kind", "source", "status")}
-         | {"legal_entity": plant["code"], "weight": 1.0} for plant in society.public_plants()]
-    )  # fmt: skip
+        [
+            {name: plant[name] for name in ("code", "name", "place", "sector", "dispatch", "kind", "source", "status")}
+            | {"legal_entity": plant["code"], "weight": 1.0, "since": plant["from"] or None}
+            for plant in society.public_plants()
+        ]
+    )
     users = networks.users.filter(pl.col("kind") == "heat-user").select(
         pl.col("entity").alias("code"), "name", "place", "sector", "kind"
     )

@@ -95,6 +95,8 @@ def rows(groups: pl.DataFrame, monthly: Array, sectors: dict[str, list[str]], se
     gdp: dict[tuple[str, int], float] = {}
     quarter_rows = []
     for (place, sector, q), value in sorted(added.items()):
+        if not value:
+            continue
         gdp[place, q] = gdp.get((place, q), 0.0) + value
         row = {"place": place, "sector": sector, "item": "economy.value_added", "value": value}
         quarter_rows.append(row | _quarter(q))

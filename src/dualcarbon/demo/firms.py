@@ -172,12 +172,13 @@ def being(firms: pl.DataFrame) -> Array:
 def entities(rows: pl.DataFrame) -> pl.DataFrame:
     """The ENTITY table from rows of all kinds of units; `first` and `last` become dates, absent status is synthetic.
 
-    `from` is empty for those in being when the series begins, `to` (the last day) for those still in being.
+    `from` is empty for those in being when the series begins, unless `since` is known; `to` (the last day) for those
+    still in being.
     """
     first = [None if at in (None, 0) else MONTHS[at] for at in rows["first"]]
     last = [None if at in (None, SIZE - 1) else ENDS[at] - timedelta(days=1) for at in rows["last"]]
     frame = rows.with_columns(
-        pl.Series("from", first, dtype=pl.Date),
+        pl.coalesce(pl.Series(first, dtype=pl.Date), pl.col("since").str.to_date()).alias("from"),
         pl.Series("to", last, dtype=pl.Date),
         pl.coalesce("source", pl.lit(SOURCE)).alias("source"),
         pl.coalesce("status", pl.lit("synthetic")).alias("status"),

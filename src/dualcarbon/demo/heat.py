@@ -117,7 +117,7 @@ def _assigned(users: list[dict], bought: Array, plants: pl.DataFrame, county: di
         number[users[at]["supplier"]] += 1
     capacity = np.array([1e6 * row["capacity"] for row in rows])
     for at in sorted((at for at in range(len(users)) if at not in chosen), key=lambda at: (-annual[at], at)):
-        able = [one for one in home[at] if number[one] < MOST]
+        able = [one for one in home[at] if number[one] < MOST] or home[at]
         small = annual[at] < 40000
         guests = [
             one
