@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "manifest.json"
 _ROWS = "database.jsonl"
-_SQLITE = "database.sqlite"
+_SQLITE = "dualcarbon.db"
 _SKIPPED = (".lock", _SQLITE, f"{_SQLITE}-wal", f"{_SQLITE}-shm")
 
 
@@ -144,7 +144,10 @@ def _dumped(engine: sa.Engine) -> Iterator[bytes]:
         held = sa.MetaData()
         held.reflect(connection)
         for table in held.sorted_tables:
-            made = [sa.schema.CreateTable(table), *(sa.schema.CreateIndex(index) for index in table.indexes)]
+            made: list[sa.schema.ExecutableDDLElement] = [
+                sa.schema.CreateTable(table),
+                *(sa.schema.CreateIndex(index) for index in table.indexes),
+            ]
             told = {
                 "table": table.name,
                 "columns": list(table.columns.keys()),

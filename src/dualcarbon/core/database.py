@@ -111,11 +111,11 @@ MIRRORED = (SUPERSESSION, SOURCE, DATASET)
 
 
 def connect(folder: Path) -> Engine:
-    """Return the engine of a workspace: `DUALCARBON_DATABASE_URL` if it is set, else `database.sqlite` in its folder.
+    """Return the engine of a workspace: `DUALCARBON_DATABASE_URL` if it is set, else `dualcarbon.db` in its folder.
 
     The tables are created or migrated. Raises sqlalchemy.exc.OperationalError when the database cannot be reached.
     """
-    made = engine(os.environ.get(ENVIRONMENT) or URL.create("sqlite", database=str(folder / "database.sqlite")))
+    made = engine(os.environ.get(ENVIRONMENT) or URL.create("sqlite", database=str(folder / "dualcarbon.db")))
     upgrade(made)
     return made
 

@@ -99,7 +99,7 @@ def snapshot(
     frame = read.frame
     if datasets:
         frame = frame.filter(pl.col("dataset").is_in(list(datasets)))
-    frame, problems = periods.difference_cumulative(frame, [*reading.CHAIN, "known_at"])
+    frame, problems = periods.difference_cumulative(frame, reading.CHAIN)
     if problems:
         raise Refused(problems)
     inputs = [{"file": name, "sha256": read.source.get("sha256"), "rows": read.frame.height}]
