@@ -240,7 +240,9 @@ def generate(count: int, folder: Path, bounds: bool = False) -> None:
                 for parameter, base, of in (("bench.heat", heat, f"GJ/{unit}"), ("bench.ef", ef, "tCO2/GJ")):
                     drawn = base * rng.uniform(0.97, 1.03)
                     error = drawn * rng.choice([0.02, 0.05, 0.07])
-                    factors.append((parameter, code, carrier, drawn, of, drawn - error, drawn + error, valid_from, valid_to))
+                    factors.append(
+                        (parameter, code, carrier, drawn, of, drawn - error, drawn + error, valid_from, valid_to)
+                    )
     columns = ["parameter", "place", "carrier", "value", "unit", "low", "high", "valid_from", "valid_to"]
     table = pl.DataFrame(factors, schema=columns, orient="row").with_columns(pl.lit("synthetic").alias("status"))
     table.write_csv(folder / "factors.csv")

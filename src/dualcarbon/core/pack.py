@@ -10,6 +10,7 @@ not printed, or they lie inside another figure), each with the reason. ``capacit
 """
 
 import csv
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,23 @@ def chain(pack: str | Path) -> list[Path]:
 
     ``extends`` names a pack of the package, or a folder relative to the pack. Raises PackError on a circle.
     """
+    if str(pack) in _built_in():
+        return list(_built_in_chain(str(pack)))
+    return _chain(folder(pack))
+
+
+@functools.cache
+def _built_in() -> frozenset[str]:
+    return frozenset(path.parent.name for path in BUILT_IN.glob("*/pack.yaml"))
+
+
+@functools.cache
+def _built_in_chain(pack: str) -> tuple[Path, ...]:
+    return tuple(_chain(folder(pack)))
+
+
+def _chain(here: Path | None) -> list[Path]:
     folders: list[Path] = []
-    here: Path | None = folder(pack)
     while here is not None:
         if here in folders:
             raise PackError([f"{here / 'pack.yaml'}: extends itself through {' > '.join(p.name for p in folders)}"])
@@ -144,9 +160,19 @@ def content_hash(pack: str | Path) -> str:
 
 
 def fingerprint(pack: str | Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, time and size of every data file of the chain: cheap key for caches of what was read from a pack."""
-    stats = [(path, path.stat()) for base in chain(pack) for path in data_files(base)]
+    """Name, time and size of every data file of the chain: cheap key for caches of what was read from a pack.
+
+    The packs that come with the package are looked at once in a process; any other each time.
+    """
+    return tuple(stat for base in chain(pack) for stat in (_kept if base.parent == BUILT_IN else _stats)(base))
+
+
+def _stats(base: Path) -> tuple[tuple[str, int, int], ...]:
+    stats = [(path, path.stat()) for path in data_files(base)]
     return tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats)
+
+
+_kept = functools.cache(_stats)
 
 
 def data_files(base: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from dualcarbon.core.tables import STATUSES
 
 KEYS = ("entity", "sector", "carrier", "gas", "equipment")
 GAS = "/gas"  # in a parameter's unit: per mass of the gas, each row in its own unit (tCO2e/tCH4)
+EVERYWHERE = "*"  # the place of a caller's value that names none: it serves before the pack's
 FAR_PAST, FAR_FUTURE = date(1, 1, 1), date(9999, 1, 1)
 Z95 = 1.959963984540054
 
@@ -379,6 +380,8 @@ def _index(
     index: dict[str, dict[tuple[str, ...], list[int]]] = {name: {} for name in parameters}
     for number, row in enumerate(rows):
         key = tuple(row[column] or "" for column in ("family", "place", *KEYS))
+        if number >= given_from and not row["place"]:
+            key = (key[0], EVERYWHERE, *key[2:])
         index[row["parameter"]].setdefault(key, []).append(number)
     for keyed in index.values():
         for numbers in keyed.values():

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,17 @@ from dualcarbon.engine.factors import GAS, load_factors, load_parameters, row_of
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
 Where = dict[str, str | list[str] | dict[Literal["not"], str | list[str]]]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 booleans: ``on`` and ``no`` are words here, not truth values."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.IGNORECASE), list("tTfF"))
 
 
 class _Part(BaseModel):
@@ -227,8 +239,8 @@ def read_method(path: str | Path) -> tuple[Method | None, list[Problem]]:
     """Read and check one method file; all faults at once, each with its line."""
     text = Path(path).read_text(encoding="utf-8-sig")
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         row = mark.line + 1 if mark else None
@@ -313,7 +325,7 @@ def _prove(method: Method, path: str, pack: str, naturals: tuple[str, ...]) -> P
     return Proven(method, path, digest, kept["linear"], kept["scales"], kept["latex"])
 
 
-_ENGINE = "1"  # part of every proof's key: raise it when proofs of the same text would differ
+_ENGINE = "2"  # part of every proof's key: raise it when proofs of the same text would differ
 
 
 def _definitions() -> str:
@@ -463,7 +475,7 @@ def _symbols(method: Method) -> tuple[bool, dict[str, str]]:
     for equation, formula in zip(method.equations, method.parsed().values(), strict=True):
         values[equation.name] = formula.evaluate(values, functions)
         with sympy.evaluate(False):
-            latex[equation.name] = sympy.latex(formula.evaluate(plain, functions), mul_symbol="times")
+            latex[equation.name] = sympy.latex(formula.evaluate(plain, functions), mul_symbol="times", order="none")
     outputs = [sympy.sympify(values[output.equation]) for output in method.outputs]
     linear = all(
         sympy.simplify(output.subs(row, 0)) == 0 and not sympy.simplify(sympy.diff(output, row)).has(row)

@@ -17,7 +17,7 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
-from dualcarbon.engine.factors import FAR_FUTURE, FAR_PAST, KEYS, FactorTable, Parameter
+from dualcarbon.engine.factors import EVERYWHERE, FAR_FUTURE, FAR_PAST, KEYS, FactorTable, Parameter
 from dualcarbon.engine.methods import FactorUse
 
 ROOTS = ("CN", "WORLD", "")
@@ -68,7 +68,7 @@ def candidates(
     entity = wanted.get("entity", "")
     place = wanted.get("place", "")
     path = names.places.path(place) if place in names.places else [place] if place else []
-    places = [*path, *(root for root in ROOTS if root not in path)]
+    places = [EVERYWHERE, *path, *(root for root in ROOTS if root not in path)]
     levels: list[list[tuple[tuple[str, ...], list[int]]]] = []
     if entity:
         levels.append(list(_present(keyed, families, [*places], entity, options)))
@@ -172,7 +172,9 @@ def _wanted(dims: list[str], values: tuple[str | None, ...], use: FactorUse) -> 
 def _reasons(wanted: dict[str, str], key: tuple[str, ...], exact: bool, parameter: Parameter) -> list[str]:
     """In what the value that was used departs from what was wanted."""
     _, place, entity, *others = key
-    moved = "place" in parameter.keys and wanted.get("place") and place != wanted["place"] and not entity
+    moved = (
+        "place" in parameter.keys and wanted.get("place") and place not in (wanted["place"], EVERYWHERE) and not entity
+    )
     reasons = ["place"] if moved else []
     reasons += [] if exact else ["period"]
     pairs = zip(KEYS[1:], others, strict=True)

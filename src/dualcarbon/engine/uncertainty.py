@@ -21,6 +21,7 @@ from dualcarbon.engine.formula import DUALS, Dual, constant
 from dualcarbon.engine.methods import Output
 
 TIME = ("year", "quarter", "month", "period")
+CHUNK = 1_000_000  # samples × cells held at once
 DERIVED = (*TIME, "domain", "section", "division", "category")
 
 
@@ -314,8 +315,10 @@ def monte_carlo(
     place_of = {number: place for place, number in enumerate(used)}
     totals = np.zeros((samples, groups.height))
     for term, frame, index in zip(terms, frames, numbers, strict=True):
-        for sample, made in enumerate(_samples(term, frame, drawn, place_of, rng)):
-            totals[sample] += term.sign * np.bincount(index, weights=np.nan_to_num(made), minlength=groups.height)
+        order = np.argsort(index, kind="stable")
+        present, first = np.unique(index[order], return_index=True)
+        for chunk, made in _samples(term, frame[order], drawn, place_of, rng):
+            totals[chunk, present] += term.sign * np.add.reduceat(np.nan_to_num(made), first, axis=1)
     low, high = np.quantile(totals, [0.025, 0.975], axis=0)
     figures = pl.DataFrame({"mean": totals.mean(axis=0), "low": low, "high": high}).with_row_index("group")
     named = groups.table().join(figures.cast({"group": pl.Int64}), on="group", how="left").drop("group")
@@ -332,49 +335,42 @@ def _draw(row: dict[str, Any], rng: np.random.Generator, samples: int) -> Any:
     return rng.normal(value, (high - low) / (2 * Z95), samples)
 
 
-def _activity_noise(cells: pl.DataFrame, rng: np.random.Generator, samples: int) -> Any:
-    """Standard normal draws per sample and cell; tied cells share one."""
-    if cells["spread2"].null_count() == cells.height:
-        return None
-    group = cells.select(
-        pl.col("error_group").fill_null(pl.concat_str(pl.lit("\0"), pl.int_range(pl.len())))
-    ).to_series()
-    codes = group.rank("dense").to_numpy() - 1
-    return rng.standard_normal((samples, int(codes.max()) + 1))[:, codes.astype(int)]
-
-
 def _samples(
     term: Term, cells: pl.DataFrame, drawn: Any, place_of: dict[int, int], rng: np.random.Generator
-) -> Iterator[Any]:
-    """The output on the cells, once per sample."""
+) -> Iterator[tuple[Any, Any]]:
+    """The output on the cells, some samples at a time: (their numbers as a column, samples × cells)."""
     method = term.calculation.method
     scale = cell_scales(term.calculation.proven, cells)
     quantity = cells["quantity"].to_numpy().astype(float)
-    noise = _activity_noise(cells, rng, len(drawn))
     half = cells["spread2"].fill_null(0.0).sqrt()
     if "spread1" in cells.columns:
-        half = cells.select(
-            pl.when(pl.col("error_group").is_null()).then(half).otherwise(pl.col("spread1"))
-        ).to_series()
-    columns = {
-        use.name: cells[f"factor:{use.name}"].replace_strict(place_of, default=None, return_dtype=pl.Int64)
-        for use in method.factors
-    }
+        tied = pl.when(pl.col("error_group").is_null()).then(half).otherwise(pl.col("spread1"))
+        half = cells.select(tied).to_series().fill_null(0.0)
+    group = cells.select(pl.coalesce("error_group", pl.concat_str(pl.lit("\0"), pl.int_range(pl.len())))).to_series()
+    code = (group.rank("dense").to_numpy() - 1).astype(int)
+    columns: dict[str, Any] = {}
+    for use in method.factors:
+        number = cells[f"factor:{use.name}"].replace_strict(place_of, default=None, return_dtype=pl.Int64)
+        columns[use.name] = (number.fill_null(0).to_numpy(), number.is_null().to_numpy())
     fixed: dict[str, Any] = {
         name: constant(number.value) * float(np.ravel(scale(name))[0]) for name, number in method.constants.items()
     }
     for look in method.lookups:
         fixed[look.name] = Dual(cells[f"lookup:{look.name}"].to_numpy() * scale(look.name), {})
     formulas = method.parsed()
-    for sample, row in enumerate(drawn):
+    step = max(1, CHUNK // max(1, cells.height))
+    for start in range(0, len(drawn), step):
+        chunk = np.arange(start, min(start + step, len(drawn)))
         values = dict(fixed)
-        moved = quantity if noise is None else quantity + noise[sample] * half.to_numpy() / Z95
+        moved = np.broadcast_to(quantity, (len(chunk), cells.height))
+        if bool((half > 0).any()):
+            noise = rng.standard_normal((len(chunk), int(code.max()) + 1))[:, code]
+            moved = quantity + noise * half.to_numpy() / Z95
         values[method.rows.name] = Dual(moved * scale(method.rows.name), {})
-        for name, column in columns.items():
-            lost = column.is_null().to_numpy()
-            taken = row[column.fill_null(0).to_numpy()] if len(row) else np.zeros(len(lost))
+        for name, (place, lost) in columns.items():
+            taken = drawn[chunk][:, place] if drawn.shape[1] else np.zeros((len(chunk), cells.height))
             values[name] = Dual(np.where(lost, np.nan, taken) * scale(name), {})
         with np.errstate(all="ignore"):
             for name, formula in formulas.items():
                 values[name] = formula.evaluate(values, DUALS)
-        yield values[term.output.equation].value / scale(term.output.equation)
+        yield chunk[:, None], values[term.output.equation].value / scale(term.output.equation)
