@@ -1,7 +1,8 @@
 """The code in README and docs is run: blocks of one file share a folder, in order.
 
 - ``csv NAME`` / ``yaml NAME`` / ``text NAME``: the block becomes the file NAME;
-- ``console``: what follows ``$ `` runs (exit code 0), the lines below it are its output; ``...`` stands for anything;
+- ``console``: what follows ``$ `` runs, the lines below it are what it prints; ``...`` stands for anything and a last
+  line ``[exit 1]`` for an exit code other than 0;
 - ``python``: runs (as a doctest where it has ``>>>``); blocks of a file share their names.
 """
 
@@ -40,11 +41,12 @@ def run_console(text: str, folder: Path, environment: dict[str, str]) -> None:
             ["bash", "-euo", "pipefail", "-c", command],
             cwd=folder,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             encoding="utf-8",
         )
-        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
-        expected = "\n".join(lines)
+        expected, _, code = "\n".join(lines).partition("\n[exit ")
+        assert done.returncode == int(code.strip().rstrip("]") or 0), f"$ {command}\n{done.stdout}"
         if expected.strip():
             assert matches(expected, done.stdout), f"$ {command}\nshown:\n{done.stdout}\nwritten:\n{expected}"
 
