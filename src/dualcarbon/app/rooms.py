@@ -31,8 +31,10 @@ SECTIONS = {
     "data": ("数据", "Data"),
     "account": ("核算", "Accounts"),
     "rules": ("规则", "Rules"),
+    "rights": ("权益", "Rights"),
     "plan": ("计划", "Plans"),
     "keep": ("留存", "Keeping"),
+    "rooms": ("系统", "Systems"),
 }
 
 _CALC = "dualcarbon.app.calc_commands"
@@ -64,7 +66,21 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("run", _WORKSPACE, "account", "核算批次：列出、查看、复核", "runs: list, show, verify"),
     Entry("methods", _CALC, "rules", "方法：列出、查看、校验", "methods: list, show, check"),
     Entry("factors", _CALC, "rules", "因子：查找", "factors: find"),
-    Entry("plan", "dualcarbon.plan.commands", "plan", "工作计划：读取、核对", "work plans: read and check", kind="room"),
+    Entry(
+        "plan", "dualcarbon.plan.commands", "plan", "工作计划：读取、核对", "work plans: read and check", kind="room"
+    ),
+    Entry(
+        "ledger",
+        "dualcarbon.ledger.commands",
+        "rights",
+        "账本：开户、记账、对账、核验、证明",
+        "the ledger: accounts, entries, statements, verification, proofs",
+        kind="room",
+    ),
     Entry("backup", _WORKSPACE, "keep", "备份工作区为一个文件", "back the workspace up into one file"),
     Entry("restore", _WORKSPACE, "keep", "由备份恢复工作区", "restore a workspace from a backup"),
+    Entry("plan", "dualcarbon.plan.commands", "rooms", "工作计划：读取、核对", "work plans: read, check", "room"),
+    Entry(
+        "ledger", "dualcarbon.ledger.commands", "rooms", "账本：账户、分录、证据", "accounts, entries, evidence", "room"
+    ),
 )
