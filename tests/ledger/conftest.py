@@ -59,7 +59,7 @@ def server() -> Iterator[str]:
     try:
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=tests"]
         run(str(programs / "initdb"), "-D", f"{folder}/data", *options)
-        flags = f"-k {folder} -c listen_addresses= -c max_connections=60"
+        flags = f"-k {folder} -c listen_addresses= -c max_connections=60 -c fsync=off"
         run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "-o", flags, "start")
         yield f"postgresql+psycopg://tests@/{{}}?host={folder}"
     finally:

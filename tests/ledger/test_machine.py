@@ -176,11 +176,11 @@ def fast(url, make_store):
 
 
 def test_the_pure_machine_agrees_with_the_model():
-    play([], 200, 30)
+    play([], 200, 20)
 
 
 def test_a_store_agrees_with_the_model(url, make_store):
-    play([fast(url, make_store)], 30, 12)
+    play([fast(url, make_store)], 25, 10)
 
 
 @pytest.mark.slow

@@ -4,8 +4,10 @@ Every writing transaction begins by updating the one row of `ledger`. That row's
 across threads, processes and servers, and it is taken before anything is read: no decision rests on an old state.
 """
 
+import gc
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_tra
 
 BATCH = 8192
 RETRIES = 20
+MOST_KEPT = 500_000
 TOTALS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 Result = TypeVar("Result")
 
@@ -42,6 +45,9 @@ class Store:
         self.dialect = engine.dialect.name
         options = {"isolation_level": "READ COMMITTED"} if self.dialect == "postgresql" else {}
         self._writer = engine.execution_options(**options) if options else engine
+        self._turn = threading.Lock()
+        self._kept: dict[str, Account] = {}
+        self._writes = 0
         self._insert = {
             table: str(table.insert().compile(dialect=engine.dialect)) for table in (ENTRY, ACCOUNT, REFUSAL)
         }
@@ -94,15 +100,24 @@ class Store:
 
     def transaction(self, work: Callable[[sa.Connection, sa.Row[Any], int], Result]) -> Result:
         """Do `work` as the only writer, again when the database asks for it (deadlock, serialization, busy)."""
-        with translated():
+        with translated(), self._turn, uncollected():
             for attempt in range(RETRIES):
+                writes = 0
                 try:
                     with self.writing() as (connection, standing, recorded):
-                        return work(connection, standing, recorded)
+                        if standing.writes != self._writes + 1 or len(self._kept) > MOST_KEPT:
+                            self._kept.clear()
+                        result = work(connection, standing, recorded)
+                        writes = standing.writes
+                    self._writes = writes
+                    return result
                 except DBAPIError as error:
                     if attempt == RETRIES - 1 or not _passing(error):
                         raise
                     time.sleep(0.01 * 2 ** min(attempt, 6))
+                finally:
+                    if self._writes != writes or not writes:
+                        self._kept.clear()
         raise AssertionError("unreachable")
 
     def open_accounts(self, lines: Iterable[Any]) -> list[str]:
@@ -177,7 +192,11 @@ class Store:
             if key in state.entries:
                 names |= {state.entries[key].debit, state.entries[key].credit}
         # A resolution may name a pending entry of the same batch; its accounts are then among `names` already.
-        state.accounts = self._accounts(connection, names - {None})
+        # Accounts stay in memory between transactions as long as nobody else has written.
+        missing = names - self._kept.keys() - {None}
+        if missing:
+            self._kept |= self._accounts(connection, missing)
+        state.accounts = self._kept
         return state
 
     def keep(self, connection: sa.Connection, standing: sa.Row[Any], state: State, recorded: int) -> None:
@@ -230,16 +249,17 @@ class Store:
         connection.exec_driver_sql(
             f"UPDATE account SET {changes} FROM unnest({arrays}) AS delta({', '.join(TOTALS)}, number)"
             " WHERE account.number = delta.number",
-            tuple(list(column) for column in zip(*deltas, strict=True)),
+            tuple("{" + ",".join(map(str, column)) + "}" for column in zip(*deltas, strict=True)),
         )
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The condition that a text column is one of `values`, as one parameter however many there are."""
-        wanted = list(values)
+        wanted = json.dumps(list(values), ensure_ascii=False)
         if self.dialect == "postgresql":
-            return column == sa.func.any(sa.cast(sa.literal(wanted, sa.ARRAY(sa.Text)), sa.ARRAY(sa.Text)))
-        each = sa.func.json_each(json.dumps(wanted, ensure_ascii=False)).table_valued("value")
-        return column.in_(sa.select(each.c.value))
+            each = sa.func.json_array_elements_text(sa.cast(sa.literal(wanted, sa.Text), sa.JSON)).column_valued()
+            return column == sa.func.any(sa.func.array(sa.select(each).scalar_subquery()))
+        each_row = sa.func.json_each(wanted).table_valued("value")
+        return column.in_(sa.select(each_row.c.value))
 
     def _pairs(
         self, connection: sa.Connection, key: sa.Column[Any], value: sa.Column[Any], keys: set[str]
@@ -270,6 +290,18 @@ def _passing(error: DBAPIError) -> bool:
     """Whether the same transaction may succeed when tried again."""
     state = getattr(error.orig, "sqlstate", None)
     return state in ("40001", "40P01", "55P03") or "database is locked" in str(error.orig)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without Python's cycle collector, which would walk a batch's thousands of rows again and again for nothing."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 @contextmanager
