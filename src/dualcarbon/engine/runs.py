@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import platform
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,11 +21,12 @@ import polars as pl
 import dualcarbon
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
-from dualcarbon.core.problems import Refused
+from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.calculate import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
 from dualcarbon.engine.methods import Proven, Where, find_method
 
+DIMS = ("place", "sector", "carrier", "process")
 TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits
 
 
@@ -48,6 +50,7 @@ class Run:
     fallbacks: list[dict[str, Any]]
     manifest: dict[str, Any]
     calculation: Calculation
+    factors: Path | None = None
 
     @property
     def complete(self) -> bool:
@@ -106,20 +109,24 @@ def snapshot(
     return Snapshot(frame, {}, True, inputs, given)
 
 
-def _of_workspace(workspace: Any, datasets: Sequence[str] | None, known_at: date | None) -> Snapshot:
-    """Observations of a workspace at its present version."""
-    from dualcarbon.core.workspace import Workspace, find
+def _opened(workspace: Any) -> Any:
+    from dualcarbon.core.workspace import Workspace
 
-    if not isinstance(workspace, Workspace):
-        workspace = Workspace.open(find(workspace))
-    records = {record["id"]: record for record in workspace.datasets()}
-    chosen = list(datasets) if datasets else [name for name, record in records.items() if record["role"] == "account"]
-    version = workspace.version()
-    table = workspace.observations(datasets=chosen, known_at=known_at)
-    statuses = {name: record["status"] for name, record in records.items() if name in chosen and record.get("status")}
-    return Snapshot(
-        table, statuses, True, [{"workspace": workspace.name, "version": version, "datasets": sorted(chosen)}]
-    )
+    return workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+
+
+def _of_workspace(
+    workspace: Any, datasets: Sequence[str] | None, known_at: date | None, version: int | None = None
+) -> Snapshot:
+    """Observations of a workspace at one version (the present one)."""
+    place = _opened(workspace)
+    records = {record["id"]: record for record in place.datasets()}
+    chosen = list(datasets) if datasets else [name for name, one in records.items() if one["role"] == "account"]
+    version = place.version() if version is None else version
+    table = place.observations(datasets=chosen, known_at=known_at, version=version)
+    statuses = {name: records[name]["status"] for name in chosen if name in records and records[name].get("status")}
+    source = {"workspace": place.name, "workspace_id": place.id, "version": version, "datasets": sorted(chosen)}
+    return Snapshot(table, statuses, True, [source])
 
 
 def calc(
@@ -151,7 +158,7 @@ def calc(
     )  # fmt: skip
     calculation = calculate(
         proven, shot.table, pack=pack, factors=factors, family=family, known_at=day, gwp=gwp,
-        dims=[dim for dim in ("place", "sector", "carrier", "process", *by) if dim], where=where,
+        dims=[*DIMS, *by], where=where,
         statuses=shot.statuses, canonical=shot.canonical,
     )  # fmt: skip
     results = calculation.combine(by)
@@ -161,6 +168,7 @@ def calc(
         fallbacks=calculation.fallbacks,
         manifest=manifest(calculation, shot, factors=factors, by=by, where=where, results=results),
         calculation=calculation,
+        factors=Path(factors) if isinstance(factors, str | Path) else None,
     )
 
 
@@ -242,7 +250,8 @@ def manifest(
         "dualcarbon": dualcarbon.__version__,
     }
     if isinstance(factors, str | Path):
-        body["factors"] = {"file": Path(factors).name, "sha256": hashlib.sha256(Path(factors).read_bytes()).hexdigest()}
+        content = Path(factors).read_bytes()
+        body["factors"] = {"file": Path(factors).name, "sha256": hashlib.sha256(content).hexdigest()}
     if proven.path not in {str(path) for folder in packs.chain(pack) for path in (folder / "methods").glob("*.yaml")}:
         body["method"]["file"] = Path(proven.path).name
     identity = hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
@@ -256,6 +265,99 @@ def manifest(
             .iter_rows()
         ]
     return made
+
+
+def keep(run: Run, workspace: Any) -> str:
+    """Keep a run of a workspace with its results, and the caller's own method and factors, so that it can be verified.
+
+    Returns its id.
+    """
+    kept = {**run.manifest, "results": run.as_dict()["results"]}
+    proven = run.calculation.proven
+    if run.factors is not None:
+        kept["factors"] = {**kept["factors"], "content": Path(run.factors).read_text(encoding="utf-8-sig")}
+    if "file" in kept["method"]:
+        kept["method"] = {**kept["method"], "content": Path(proven.path).read_text(encoding="utf-8-sig")}
+    return str(_opened(workspace).keep_run(kept))
+
+
+def verify(identifier: str, workspace: Any) -> dict[str, Any]:
+    """Calculate a kept run again from its own version of the data: ``{id, same, differences, changed}``.
+
+    ``changed``: what is not as it was (the method, the pack, the program); the results may be the same all the same.
+    Raises Refused when there is no such run, or its own factors file is not there any more.
+    """
+    place = _opened(workspace)
+    kept = _kept(place, identifier)
+    with tempfile.TemporaryDirectory() as folder:
+        method, factors = _own_files(kept, Path(folder))
+        run = _again(kept, place, method, factors)
+        now = run.manifest
+        changed = [
+            what
+            for what, before, after in (
+                ("method", kept["method"]["sha256"], now["method"]["sha256"]),
+                ("pack", kept["pack"]["sha256"], now["pack"]["sha256"]),
+                ("dualcarbon", kept["dualcarbon"], now["dualcarbon"]),
+            )
+            if before != after
+        ]
+    differences = compare(kept["results"], run.as_dict()["results"])
+    return {"id": identifier, "same": not differences, "differences": differences, "changed": changed}
+
+
+def explain_run(identifier: str, item: str, workspace: Any, question: Mapping[str, Any]) -> dict[str, Any]:
+    """Open a figure of a kept run: over its version of the data, with its method and options. Raises Refused."""
+    from dualcarbon.engine import explain as explaining
+
+    place = _opened(workspace)
+    kept = _kept(place, identifier)
+    source = kept["inputs"][0]
+    day = as_date(kept["known_at"])
+    shot = _of_workspace(place, source["datasets"], day, source["version"])
+    asked = {key: value for key, value in question.items() if key not in ("datasets", "factors", "pack")}
+    with tempfile.TemporaryDirectory() as folder:
+        method, factors = _own_files(kept, Path(folder))
+        asked |= {"method": method, "factors": factors, "family": kept["family"], "gwp": kept["gwp"], "known_at": day}
+        asked["where"] = {**kept["where"], **(asked.get("where") or {})}
+        node = explaining.explain(item, shot.table, pack=place.pack, statuses=shot.statuses, **asked)
+    node["snapshot"] = shot.inputs
+    node["run"] = identifier
+    return node
+
+
+def _kept(place: Any, identifier: str) -> dict[str, Any]:
+    kept = place.run(identifier)
+    if kept is None:
+        raise Refused([Problem("engine.no-run", value=identifier)])
+    return dict(kept)
+
+
+def _own_files(kept: Mapping[str, Any], folder: Path) -> tuple[str | Path, Path | None]:
+    """The method and factors of a run: those of the pack, or the caller's own as they were kept."""
+    method: str | Path = kept["method"]["id"]
+    if "content" in kept["method"]:
+        method = folder / "method.yaml"
+        method.write_text(kept["method"]["content"], encoding="utf-8")
+    factors = None
+    if kept["factors"]:
+        factors = folder / "factors.csv"
+        factors.write_text(kept["factors"]["content"], encoding="utf-8")
+    return method, factors
+
+
+def _again(kept: Mapping[str, Any], place: Any, method: str | Path, factors: Path | None) -> Run:
+    source = kept["inputs"][0]
+    day = as_date(kept["known_at"])
+    shot = _of_workspace(place, source["datasets"], day, source["version"])
+    calculation = calculate(
+        find_method(method, place.pack), shot.table, pack=place.pack, factors=factors, family=kept["family"],
+        known_at=day, gwp=kept["gwp"], dims=[*DIMS, *kept["by"]], where=kept["where"], statuses=shot.statuses,
+        canonical=True,
+    )  # fmt: skip
+    results = calculation.combine(kept["by"])
+    made = manifest(calculation, shot, factors=factors, by=kept["by"], where=kept["where"])
+    return Run(results, calculation.missing, calculation.fallbacks, made, calculation)
 
 
 def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
