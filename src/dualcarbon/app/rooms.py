@@ -34,7 +34,6 @@ SECTIONS = {
     "rights": ("权益", "Rights"),
     "plan": ("计划", "Plans"),
     "keep": ("留存", "Keeping"),
-    "rooms": ("系统", "Systems"),
 }
 
 _CALC = "dualcarbon.app.calc_commands"
@@ -79,8 +78,4 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("backup", _WORKSPACE, "keep", "备份工作区为一个文件", "back the workspace up into one file"),
     Entry("restore", _WORKSPACE, "keep", "由备份恢复工作区", "restore a workspace from a backup"),
-    Entry("plan", "dualcarbon.plan.commands", "rooms", "工作计划：读取、核对", "work plans: read, check", "room"),
-    Entry(
-        "ledger", "dualcarbon.ledger.commands", "rooms", "账本：账户、分录、证据", "accounts, entries, evidence", "room"
-    ),
 )
