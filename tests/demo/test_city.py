@@ -193,3 +193,30 @@ def test_the_economy_adds_up_and_stays_apart(city: City) -> None:
     assert all(abs(value - aim) < 20 for value, aim in zip(yearly["value"], (6739, 7075, 7520), strict=True))
     months = rows.filter(pl.col("item") == "economy.industrial_value_added_above_scale")
     assert months["start"].n_unique() == 36
+
+
+def test_control_totals_stand_a_little_beside_the_sum_and_add_up(city: City) -> None:
+    control = city.observations.filter(pl.col("dataset") == CONTROL)
+    whole = control.filter(pl.col("sector").is_null())
+    months = whole.filter((pl.col("end") - pl.col("start")).dt.total_days() < 32)
+    assert len(months) == 8 * 36 and len(whole) == 8 * 39
+    used = of(city, item="energy.consumption", carrier="electricity").group_by("start").agg(pl.col("value").sum())
+    both = months.filter(pl.col("place") == "330400").join(used, on="start", suffix="_used")
+    gap = both["value"] / both["value_used"] - 1
+    assert -0.01 < gap.min() < gap.max() < 0.025 and gap.abs().min() > 0
+    yearly = whole.filter((pl.col("end") - pl.col("start")).dt.total_days() > 300)
+    city_year = yearly.filter(pl.col("place") == "330400")["value"].sum()
+    assert city_year == yearly.filter(pl.col("place") != "330400")["value"].sum()
+    assert city_year == months.filter(pl.col("place") == "330400")["value"].sum()
+
+
+def test_bounds_enclose_the_values_and_what_is_expanded_errs_together(city: City) -> None:
+    for rows in (of(city), city.revision):
+        assert rows["low"].is_not_null().all() and rows["high"].is_not_null().all()
+        assert rows.filter(~((pl.col("low") <= pl.col("value")) & (pl.col("value") <= pl.col("high")))).is_empty()
+    rest = of(city).filter(pl.col("entity").str.starts_with("SYN-U"))
+    assert (rest["error_group"] == rest["entity"]).all()
+    assert of(city, entity="SYN-E001")["error_group"].null_count() == of(city, entity="SYN-E001").height
+    assert city.observations.filter(pl.col("dataset") != CITY)["low"].null_count() == (
+        city.observations.filter(pl.col("dataset") != CITY).height
+    )

@@ -18,9 +18,10 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core.classification import load
-from dualcarbon.core.tables import ENTITY, OBSERVATION
+from dualcarbon.core.tables import OBSERVATION
 from dualcarbon.demo import economy, heat, industry, society
 from dualcarbon.demo import firms as firm_list
+from dualcarbon.demo.errors import bounded
 from dualcarbon.demo.tables import CITY, PACK, SEED, SIZE, Array, finished, leaves, read, thousandths
 
 #: The county and sector whose half year is revised, by how much, and when that became known.
@@ -55,7 +56,7 @@ def generate(seed: int = SEED, step: Callable[[str], None] = lambda _: None) -> 
     firms = firm_list.sample(seed)
     used = industry.use(firms, seed)
     rest, rest_used = industry.unsampled(firms, used)
-    small, small_power, small_diesel = industry.below_scale(firms, used, seed)
+    small, small_power = industry.below_scale(firms, used, seed)
     step("heat")
     networks = heat.networks(firms, used, rest, rest_used, seed)
     rest_units = _units(rest, "SYN-U", "未抽中规上企业", "unsampled")
@@ -64,7 +65,7 @@ def generate(seed: int = SEED, step: Callable[[str], None] = lambda _: None) -> 
         *industry.rows(_who(firms), used),
         *industry.carbonates(firms, used),
         *industry.rows(_who(rest_units), rest_used, networks.used_by(rest)),
-        *industry.small_rows(_who(small_units), small_power, small_diesel),
+        *industry.small_rows(_who(small_units), small_power),
         *heat.rows(networks, seed),
     ]
     step("society")
@@ -84,9 +85,9 @@ def generate(seed: int = SEED, step: Callable[[str], None] = lambda _: None) -> 
     step("finish")
     frames = [_moved(frame, _mover(firms)) for frame in frames]
     frames.append(economy.controls(_electricity_by_county(frames), seed))
-    observations = finished(frames, domains)
-    entities = firm_list.entities(_entity_rows(firms, networks, [rest_units, small_units, losses], seed))
-    return City(observations, revision_of(observations), entities.select(list(ENTITY)).sort("code"))
+    entities = firm_list.entities(_entity_rows(firms, networks, [rest_units, small_units, losses], seed)).sort("code")
+    observations = bounded(finished(frames, domains), entities)
+    return City(observations, bounded(revision_of(observations), entities), entities)
 
 
 def revision_of(observations: pl.DataFrame) -> pl.DataFrame:
@@ -146,16 +147,22 @@ def _is(frame: pl.DataFrame, item: str, carrier: str) -> bool:
 
 
 def _electricity_by_county(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Electricity used by county, section (HH for households) and month."""
     county = dict(zip(read("leaves")["place"], read("leaves")["county"], strict=True))
     rows = pl.concat(
         [
-            frame.select("place", "start", "end", "value")
+            frame.select(
+                "start",
+                "end",
+                "value",
+                pl.col("place").replace_strict(county).alias("county"),
+                pl.col("sector").str.extract("^(HH|[A-T])").alias("section"),
+            )
             for frame in frames
             if _is(frame, "energy.consumption", "electricity")
         ]
     )
-    rows = rows.with_columns(pl.col("place").replace_strict(county).alias("county"))
-    return rows.group_by("county", "start", "end").agg(pl.col("value").sum().round(3))
+    return rows.group_by("county", "section", "start", "end").agg(pl.col("value").sum().round(3))
 
 
 def _mover(firms: pl.DataFrame) -> str:

@@ -119,19 +119,32 @@ def _quarter(q: int) -> dict[str, date]:
     return {"start": start, "end": _after(start, 3)}
 
 
-def controls(consumption: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
-    """County electricity by month as a grid company would publish it, a little beside the sum from below.
+def controls(used: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
+    """Electricity of city and counties as a grid company would publish it, a little beside the sum from below.
 
-    `consumption` has county, start, end, value (MWh) of all electricity used. The gap (−0.4 % to +1.6 %) is what the
-    account shows as a difference row: it is never added.
+    `used` has county, section, start, end, value (MWh). Months and years of the whole, years of manufacturing and
+    households. The gap (+0.2 % to +1.6 %) is what an account shows as a difference: it is never added.
     """
     rng = random("control", seed)
-    table = consumption.sort("county", "start")
-    gap = {county: rng.uniform(-0.004, 0.016) for county in sorted(set(table["county"]))}
-    noise = rng.normal(0, 0.002, len(table))
-    factor = pl.Series([1 + gap[county] for county in table["county"]]) + pl.Series(noise)
-    return table.select(
-        pl.col("county").alias("place"), "start", "end", (pl.col("value") * factor).round(0).alias("value"),
-        pl.lit("energy.consumption").alias("item"), pl.lit("electricity").alias("carrier"), pl.lit("MWh").alias("unit"),
+    table = used.sort("county", "section", "start")
+    gap = {county: rng.uniform(0.002, 0.016) for county in table["county"].unique().sort()}
+    wander = {start: rng.normal(0, 0.002) for start in table["start"].unique().sort()}
+    factor = pl.lit(1.0) + pl.col("county").replace_strict(gap) + pl.col("start").replace_strict(wander)
+    table = table.with_columns((pl.col("value") * factor).round(0).alias("value"))
+    table = pl.concat([table, table.with_columns(pl.lit("330400").alias("county"))])
+    year = pl.col("start").dt.truncate("1y")
+    yearly = table.with_columns(year.alias("start"), year.dt.offset_by("1y").alias("end"))
+    parts = yearly.filter(pl.col("section").is_in(["C", "HH"])).with_columns(pl.col("section").alias("sector"))
+    whole = pl.concat([table, yearly]).with_columns(pl.lit(None, dtype=pl.String).alias("sector"))
+    found = pl.concat([whole, parts]).group_by("county", "sector", "start", "end").agg(pl.col("value").sum())
+    return found.select(
+        "sector",
+        "start",
+        "end",
+        "value",
+        pl.col("county").alias("place"),
+        pl.lit("energy.consumption").alias("item"),
+        pl.lit("electricity").alias("carrier"),
+        pl.lit("MWh").alias("unit"),
         pl.lit(CONTROL).alias("dataset"),
-    )  # fmt: skip
+    )

@@ -132,8 +132,8 @@ def _gathered(firms: pl.DataFrame, groups: pl.DataFrame, values: Array, weight: 
     return total
 
 
-def below_scale(firms: pl.DataFrame, of: Use, seed: int = SEED) -> tuple[pl.DataFrame, Array, Array]:
-    """Firms too small for the returns, by place and sector: the groups, their electricity (MWh) and diesel (t)."""
+def below_scale(firms: pl.DataFrame, of: Use, seed: int = SEED) -> tuple[pl.DataFrame, Array]:
+    """Firms too small for the returns, by place and sector: the groups and their electricity (MWh)."""
     rng = random("below", seed)
     lines = read("lines")
     part = dict(zip(lines["line"], lines["below_scale"], strict=True))
@@ -141,8 +141,7 @@ def below_scale(firms: pl.DataFrame, of: Use, seed: int = SEED) -> tuple[pl.Data
     small = np.where(firms["size"].to_numpy() < 20000, weight, 0.0)
     groups = _groups(firms, small)
     wander = np.exp(rng.normal(0, 0.02, (len(groups), SIZE)))
-    power = thousandths(_gathered(firms, groups, of.electricity, small) * wander)
-    return groups, power, thousandths(power * rng.uniform(0.002, 0.006, (len(groups), 1)))
+    return groups, thousandths(_gathered(firms, groups, of.electricity, small) * wander)
 
 
 def rows(who: dict[str, Any], of: Use, steam_used: Array | None = None) -> list[pl.DataFrame]:
@@ -174,14 +173,11 @@ def rows(who: dict[str, Any], of: Use, steam_used: Array | None = None) -> list[
     return frames
 
 
-def small_rows(who: dict[str, Any], power: Array, diesel: Array) -> list[pl.DataFrame]:
-    """Rows of firms below scale: electricity bought and diesel burned."""
-    electricity: dict[str, Any] = {"carrier": "electricity", **who}
+def small_rows(who: dict[str, Any], power: Array) -> list[pl.DataFrame]:
+    """Rows of firms below scale: electricity bought (their fuels are not estimated)."""
     return [
-        observations(power, item="energy.purchased", **electricity),
-        observations(power, item="energy.consumption", **electricity),
-        observations(diesel, item="energy.combustion", carrier="diesel", **who),
-        observations(diesel, item="energy.consumption", carrier="diesel", **who),
+        observations(power, item=item, carrier="electricity", **who)
+        for item in ("energy.purchased", "energy.consumption")
     ]
 
 
