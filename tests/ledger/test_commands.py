@@ -129,9 +129,8 @@ def test_every_refusal_has_its_own_answer_in_order(run):
     assert (answer["posted"], answer["refused"]) == (2, 20)
     assert run("lock", "--until", "2025-01-01")[1]["result"] == "ok"
     assert run("lock", "--until", "2024-01-01")[0] == 1
-    late = [
-        {"id": f"l{n}", **MOVE, "amount": 1, "at": at} for n, at in enumerate(("2024-12-31T23:59:59", "2025-01-01"))
-    ]
+    edges = ("2024-12-31T23:59:59", "2025-01-01", "2024-12-31T16:00:00Z")
+    late = [{"id": f"l{n}", **MOVE, "amount": 1, "at": at} for n, at in enumerate(edges)]
     assert names(run("post", lines=late)[1]) == ["period_locked", "ok", "ok"]
 
 
