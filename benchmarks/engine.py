@@ -200,8 +200,8 @@ def generate(count: int, folder: Path, bounds: bool = False) -> None:
     rng = np.random.default_rng(20240716)
     months = [date(year, month, 1) for year in (2021, 2022, 2023) for month in range(1, 13)]
     ends = [*months[1:], date(2024, 1, 1)]
-    sectors = [f"C{number}" for number in range(13, 44)] + ["A01", "A02", "B06", "B08", "D44", "D45", "D46", "E47", "E48",
-                                                            "G54"]  # fmt: skip
+    sectors = [f"C{number}" for number in range(13, 44)]
+    sectors += ["A01", "A02", "B06", "B08", "D44", "D45", "D46", "E47", "E48", "G54"]
     each = len(months) * 6
     enterprises = -(-count // each)
     place = rng.integers(0, len(PLACES), enterprises)
@@ -236,13 +236,12 @@ def generate(count: int, folder: Path, bounds: bool = False) -> None:
         for code in PLACES:
             heat, ef = rng.uniform(10, 45), rng.uniform(0.05, 0.11)
             for number in range(21):
-                valid_from, valid_to = _half_year(number)
+                validity = _half_year(number)
                 for parameter, base, of in (("bench.heat", heat, f"GJ/{unit}"), ("bench.ef", ef, "tCO2/GJ")):
                     drawn = base * rng.uniform(0.97, 1.03)
                     error = drawn * rng.choice([0.02, 0.05, 0.07])
-                    factors.append(
-                        (parameter, code, carrier, drawn, of, drawn - error, drawn + error, valid_from, valid_to)
-                    )
+                    bounds_of = (drawn - error, drawn + error)
+                    factors.append((parameter, code, carrier, drawn, of, *bounds_of, *validity))
     columns = ["parameter", "place", "carrier", "value", "unit", "low", "high", "valid_from", "valid_to"]
     table = pl.DataFrame(factors, schema=columns, orient="row").with_columns(pl.lit("synthetic").alias("status"))
     table.write_csv(folder / "factors.csv")

@@ -59,6 +59,26 @@ def dualcarbon(tmp_path: Path) -> Callable[..., Ran]:
 
 
 @pytest.fixture
+def verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """As `dualcarbon`, but inside this process: for tests of many verbs."""
+    from dualcarbon.app.cli import main
+
+    def run(*arguments: object, **environment: str) -> Ran:
+        monkeypatch.chdir(tmp_path)
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            for name, value in {"COLUMNS": "120", "DUALCARBON_LANG": "", **environment}.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as left:
+                main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        code = left.value.code
+        return Ran(code if isinstance(code, int) else 0 if code is None else 1, told.out, told.err)
+
+    return run
+
+
+@pytest.fixture
 def workspace(tmp_path: Path) -> Any:
     """An empty workspace of the `cn-jiaxing` pack."""
     from dualcarbon.core.workspace import Workspace

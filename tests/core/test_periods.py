@@ -1,4 +1,5 @@
 from datetime import date
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -47,7 +48,8 @@ def test_the_end_is_exclusive():
 
 
 @pytest.mark.parametrize(
-    "text", ["2024-13", "2024-02-30", "2024年13月", "2024年9-1月", "2024-09/2024-01", "", "foo", "24年", "0024", "2024-Q5"]
+    "text",
+    ["2024-13", "2024-02-30", "2024年13月", "2024年9-1月", "2024-09/2024-01", "", "foo", "24年", "0024", "2024-Q5"],
 )
 def test_impossible(text):
     with pytest.raises(BadPeriod):
@@ -66,7 +68,7 @@ def test_months_tile_the_period(year, month, count):
     end = date(year + (month + count - 1) // 12, (month + count - 1) % 12 + 1, 1)
     found = periods.months(Period(start, end))
     assert len(found) == count and found[0].start == start and found[-1].end == end
-    assert all(left.end == right.start for left, right in zip(found, found[1:], strict=False))
+    assert all(left.end == right.start for left, right in pairwise(found))
     assert [p.start.year for p in periods.years(Period(start, end))] == sorted({p.start.year for p in found})
 
 
@@ -110,14 +112,19 @@ def test_a_fall_is_flagged_and_never_clipped():
 
 
 def test_chains_do_not_mix():
-    left, right = reports(("2024-01", 5.0), ("2024-01/2024-02", 9.0)), reports(("2024-01", 50.0), ("2024-01/2024-02", 90.0))
+    left, right = (
+        reports(("2024-01", 5.0), ("2024-01/2024-02", 9.0)),
+        reports(("2024-01", 50.0), ("2024-01/2024-02", 90.0)),
+    )
     frame = pl.concat([left, right.with_columns(place=pl.lit("330481"))])
     found, problems = periods.difference_cumulative(frame, KEYS)
     assert sorted(found["value"]) == [4, 5, 40, 50] and not problems
 
 
 def test_a_report_without_value_is_covered_by_the_next():
-    frame = reports(("2024-01", 5.0), ("2024-01/2024-02", None, "NE"), ("2024-01/2024-03", 9.0), ("2024-01/2024-04", None, "NE"))
+    frame = reports(
+        ("2024-01", 5.0), ("2024-01/2024-02", None, "NE"), ("2024-01/2024-03", 9.0), ("2024-01/2024-04", None, "NE")
+    )
     found, _ = periods.difference_cumulative(frame, KEYS)
     assert spans(found) == {"2024-01": 5, "2024-02/2024-03": 4, "2024-04": None}
 

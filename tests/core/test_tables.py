@@ -24,7 +24,13 @@ def test_conform():
 
 def test_a_problem_says_where_what_and_what_to_do_in_both_languages():
     problem = Problem(
-        "core.falling-cumulative", "表.xlsx", "表一", 7, "value", 12.0, {"before": 20.0, "difference": -8.0, "period": "2024-02"}
+        "core.falling-cumulative",
+        "表.xlsx",
+        "表一",
+        7,
+        "value",
+        12.0,
+        {"before": 20.0, "difference": -8.0, "period": "2024-02"},
     )
     for lang in ("zh", "en"):
         said = problem.as_dict(lang)

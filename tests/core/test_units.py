@@ -82,7 +82,9 @@ def test_what_only_a_factor_connects_is_refused(from_, to):
     assert not units.compatible(from_, to)
 
 
-@pytest.mark.parametrize("text", ["", "natural", "foo", "t/", "t//kg", "/t", "t)", "(t", "万吨万", "tCO2/foo", "MT", "mWh"])
+@pytest.mark.parametrize(
+    "text", ["", "natural", "foo", "t/", "t//kg", "/t", "t)", "(t", "万吨万", "tCO2/foo", "MT", "mWh"]
+)
 def test_unknown(text):
     with pytest.raises(units.UnknownUnit):
         units.canonical(text)

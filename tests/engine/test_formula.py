@@ -14,7 +14,8 @@ from dualcarbon.engine.formula import DUALS, NUMBERS, Dual, FormulaError, consta
     "text",
     [
         "__import__('os')", "a.b", "a[0]", "lambda: 1", "a if b else c", "a ** b", "a ** 0.5", "sqrt(a)", "min(a)",
-        "where(a, b, c)", "a < b", "'x'", "a, b", "exp(a, b)", "where(a < b < c, a, b)", "min(a, b, key=c)", "True", "1j", "",
+        "where(a, b, c)", "a < b", "'x'", "a, b", "exp(a, b)", "where(a < b < c, a, b)", "min(a, b, key=c)", "True",
+        "1j", "",
     ],
 )  # fmt: skip
 def test_refuses_what_is_not_a_formula(text: str) -> None:

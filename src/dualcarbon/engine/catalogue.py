@@ -103,7 +103,10 @@ def page(name: str | Path, pack: str = "cn-jiaxing", lang: str = "zh") -> str:
             "|---|---|---|---|",
         ]
         for case in method.cases:
-            given = ", ".join(f"{key} = {value}" for key, value in case.given.items())
+            given = ", ".join(
+                f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}"
+                for key, value in case.given.items()
+            )
             expect = ", ".join(f"{key} = {value:g}" for key, value in case.expect.items())
             lines.append(f"| {case.name} | {given} | {expect} | {case.source} |")
     return "\n".join(lines) + "\n"
