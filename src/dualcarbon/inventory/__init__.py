@@ -9,6 +9,7 @@ _WHERE = {
     "completeness": "coverage",
     "controls": "analysis",
     "key_categories": "analysis",
+    "explain": "opening",
     "movers": "analysis",
     "series": "breakdown",
     "uncertainty": "analysis",

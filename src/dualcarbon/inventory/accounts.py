@@ -17,19 +17,19 @@ import polars as pl
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
-from dualcarbon.core.classification import load as classification
 from dualcarbon.core.periods import Period
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.engine import Term, combine
 from dualcarbon.inventory import trace
-from dualcarbon.inventory.definitions import Account, accounts, asked
-from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, Placed, doubtful_areas, place
+from dualcarbon.inventory.definitions import Account, asked
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
 from dualcarbon.inventory.shares import share_values, unset_parameters
 from dualcarbon.inventory.snapshot import DEFAULT_FAMILY, Snapshot, snapshot
+from dualcarbon.inventory.stack import Stack, View, cut, doubtful_areas, results, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT, UNPLACED_NAME, name_of
 
 APART = "process"
+TIME = ("month", "quarter", "year")
 OTHER_GASES = {"zh": "其他温室气体", "en": "Other greenhouse gases"}
 
 
@@ -51,11 +51,11 @@ class Query:
     @property
     def names(self) -> Classification:
         """Classification of the snapshot's pack."""
-        return classification(self.snapshot.choices.pack)
+        return self.snapshot.names
 
     def explained(self, **more: Any) -> dict[str, Any]:
         """Query that opens a figure of this account."""
-        query: dict[str, Any] = {"item": "emission.co2", "place": self.place, "period": str(self.period)}
+        query: dict[str, Any] = {"item": self.account.item, "place": self.place, "period": str(self.period)}
         query |= {"tree": self.tree, "basis": self.account.basis, "entity": self.entity}
         return {key: value for key, value in (query | more).items() if value is not None}
 
@@ -77,7 +77,7 @@ def query(
     span = settled_period(period)
     entity = choices.pop("entity", None)
     made = snapshot(data, **choices)
-    names = classification(made.choices.pack)
+    names = made.names
     code = names.places.find(place)
     if entity is None and code is None and place in made.entities["code"].to_list():
         entity = place
@@ -88,10 +88,9 @@ def query(
     at = span.end - timedelta(days=1)
     if tree not in names.places.trees or code is None or not names.places.within(code, tree, at):
         raise Refused(Problem("inventory.unknown-place", value=place, params={"tree": tree}))
-    choice = made.choices
-    wanted = [a for a in accounts(choice.pack).values() if basis in (None, "", "headline", a.basis)]
+    wanted = [a for a in made.accounts().values() if basis in (None, "", "headline", a.basis)]
     unset = set().union(*(unset_parameters(made, a, code, span) for a in wanted))
-    account = asked(basis, choice.pack, unset)
+    account = asked(basis, made.accounts(), unset)
     missing = tuple(name for name in account.requires if name in unset)
     boundary = Boundary((entity,), entity=entity) if entity else Boundary((code,), tree=tree, at=at)
     spans = {NOW: span} | ({PREVIOUS: year_before(span)} if compare else {})
@@ -143,38 +142,42 @@ def account(
     by = settled_by(by)
     if q.unset:
         return _unset(q, by)
-    placed = _place(q, q.boundary)
-    counted = [one.term for one in placed if not one.part.memo]
-    totals = _by_span(combine(counted, ["span"]), [])
-    total, before = totals[NOW].get((), ABSENT), totals[PREVIOUS].get((), ABSENT)
-    parts = _parts(q, placed)
-    rows = _rows(q, counted, by, total["value"], before["value"])
-    missing = trace.missing(q.snapshot, placed) + trace.open_notations(placed)
+    stack = stacked(q.snapshot, q.account, q.boundary, q.shares)
+    columns = tuple(DIMENSIONS[name] for name in by)
+    shown = _row_stack(q, by) or stack
+    views = {"total": View(stack), "parts": View(stack, ("part",), memo=True), "rows": View(shown, columns)}
+    process = None if q.account.basis == APART else q.snapshot.accounts().get(APART)
+    if process is not None and q.account.unit == process.unit:
+        views["apart"] = View(stacked(q.snapshot, process, q.boundary, {}))
+    made = results(views, q.spans)
+    total, before = (made["total"][span].get((), ABSENT) for span in (NOW, PREVIOUS))
+    now = cut(stack, {NOW: q.period}).filter(~pl.col("memo"))
+    missing = trace.missing(stack, q.period)
     change = _difference(total["value"], before["value"])
-    now = [_only_now(term) for term in counted]
+    doubtful = doubtful_areas(shown, q.period) if "place" in by else frozenset()
     return {
         **_head(q),
         "value": total["value"],
-        "unit": UNIT,
+        "unit": q.account.unit,
         "low": total["low"],
         "high": total["high"],
         "uncertainty": total["uncertainty"],
         "status": worst([total["status"], q.account.status]) if total["status"] else None,
         "complete": bool(total["complete"]) and not missing,
         "notation": None if total["value"] is not None else {"zh": "无数据", "en": "no data"},
-        "synthetic": trace.synthetic(q.snapshot, now),
+        "synthetic": trace.synthetic(stack, now),
         "previous": {"period": str(q.spans[PREVIOUS]), "value": before["value"]},
         "change": change,
         "change_percent": _percent(change, before["value"]),
-        "parts": parts,
+        "parts": _parts(q, made["parts"]),
         "by": list(by),
-        "rows": rows,
-        "apart": _apart(data, q, chosen),
+        "rows": _rows(q, made["rows"], by, total["value"], before["value"], doubtful),
+        "apart": _apart(q, process, made.get("apart")),
         "missing": missing,
-        "fallbacks": trace.fallbacks(q.snapshot, now, q.period),
-        "factors": trace.factors(q.snapshot, now),
+        "fallbacks": trace.fallbacks(stack, now, q.period),
+        "factors": trace.factors(stack, now),
         "difference": trace.controls(q.snapshot, q.place, q.boundary, q.period, q.account.basis, total["value"]),
-        "freshness": trace.freshness(q.snapshot, now),
+        "freshness": trace.freshness(q.snapshot, stack, now),
         "run": _run(q),
     }
 
@@ -189,15 +192,13 @@ def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _place(q: Query, boundary: Boundary, memo: bool = True) -> list[Placed]:
-    return place(q.snapshot, q.account, boundary, q.spans, q.shares, memo)
-
-
-def _only_now(term: Term) -> Term:
-    from dataclasses import replace
-
-    cells = term.calculation.cells.filter(pl.col("span") == NOW)
-    return replace(term, calculation=replace(term.calculation, cells=cells))
+def _row_stack(q: Query, by: Sequence[str]) -> Stack | None:
+    """The account on the areas below, when rows are asked by place."""
+    below = q.names.places.children(q.place, q.tree, q.boundary.at) if "place" in by and not q.entity else []
+    if not below:
+        return None
+    boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
+    return stacked(q.snapshot, q.account, boundary, q.shares)
 
 
 def _head(q: Query) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def _unset(q: Query, by: Sequence[str]) -> dict[str, Any]:
         **_head(q),
         **nothing,
         **empty,
-        "unit": UNIT,
+        "unit": q.account.unit,
         "status": q.account.status,
         "complete": False,
         "notation": {"zh": "未设定", "en": "not set"},
@@ -254,7 +255,7 @@ def _run(q: Query) -> dict[str, Any]:
     return {
         "workspace_version": q.snapshot.version,
         "pack": choices.pack,
-        "pack_hash": packs.content_hash(choices.pack),
+        "pack_hash": q.snapshot.once("pack hash", lambda: packs.content_hash(choices.pack)),
         "family": choices.family,
         "gwp": choices.gwp,
         "known_at": choices.known_at,
@@ -265,55 +266,39 @@ def _run(q: Query) -> dict[str, Any]:
     }
 
 
-def _by_span(results: pl.DataFrame, columns: Sequence[str]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
-    found: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {NOW: {}, PREVIOUS: {}}
-    for row in results.iter_rows(named=True):
-        found[row["span"]][tuple(row[column] for column in columns)] = row
-    return found
-
-
-def _parts(q: Query, placed: Sequence[Placed]) -> list[dict[str, Any]]:
-    results = _by_span(combine([one.term for one in placed], ["span", "part"]), ["part"])
+def _parts(q: Query, made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]]) -> list[dict[str, Any]]:
     found = []
-    for one in placed:
-        row, before = results[NOW].get((one.part.name,), ABSENT), results[PREVIOUS].get((one.part.name,), ABSENT)
+    for part in q.account.parts:
+        row, before = (made[span].get((part.name,), ABSENT) for span in (NOW, PREVIOUS))
         found.append(
             {
-                "name": one.part.name,
-                "title": one.part.title,
-                "method": one.part.method,
-                "value": row["value"],
-                "low": row["low"],
-                "high": row["high"],
-                "status": row["status"],
-                "complete": row["complete"],
-                "memo": one.part.memo,
+                "name": part.name,
+                "title": part.title,
+                "method": part.method,
+                **{key: row[key] for key in ("value", "low", "high", "status", "complete")},
+                "memo": part.memo,
                 "previous": before["value"],
-                "explain": q.explained(part=one.part.name, method=one.part.method),
+                "explain": q.explained(part=part.name, method=part.method),
             }
         )
     return found
 
 
 def _rows(
-    q: Query, counted: Sequence[Term], by: Sequence[str], total: float | None, before: float | None
+    q: Query,
+    made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]],
+    by: Sequence[str],
+    total: float | None,
+    before: float | None,
+    doubtful: frozenset[str],
 ) -> list[dict[str, Any]]:
     """Rows by the asked dimensions; they sum to the total, a row without an area included."""
-    if not by:
-        return []
-    doubtful: frozenset[str] = frozenset()
-    if "place" in by and not q.entity:
-        children = tuple(q.names.places.children(q.place, q.tree, q.boundary.at))
-        if children:
-            placed = _place(q, Boundary(children, whole=q.place, tree=q.tree, at=q.boundary.at), memo=False)
-            counted, doubtful = [one.term for one in placed], doubtful_areas(placed)
-    columns = [DIMENSIONS[name] for name in by]
-    results = _by_span(combine(counted, ["span", *columns]), columns)
     found = []
-    for key in dict.fromkeys([*results[NOW], *results[PREVIOUS]]):
-        row, old = results[NOW].get(key, ABSENT), results[PREVIOUS].get(key, ABSENT)
+    for key in dict.fromkeys([*made[NOW], *made[PREVIOUS]]) if by else ():
+        row, old = made[NOW].get(key, ABSENT), made[PREVIOUS].get(key, ABSENT)
         dims = dict(zip(by, (None if part == UNPLACED else part for part in key), strict=True))
         change = _difference(row["value"], old["value"], whole=False)
+        shown = {name: code for name, code in dims.items() if code is not None and name not in ("place", *TIME)}
         found.append(
             {
                 **dims,
@@ -326,20 +311,18 @@ def _rows(
                 "change": change,
                 "pull_points": 100 * change / before if change is not None and before else None,
                 "status": row["status"],
-                "complete": row["complete"],
-                "explain": q.explained(
-                    **{k: v for k, v in dims.items() if v is not None and k != "place"}, **_at(dims)
-                ),
+                "complete": row["complete"] and not doubtful.intersection(key),
+                "explain": q.explained(**shown, **_at(dims)),
             }
         )
-    timed = [name for name in by if name in ("month", "quarter", "year")]
+    timed = [name for name in by if name in TIME]
     return sorted(found, key=lambda r: (*(str(r[name]) for name in timed), -(r["value"] or 0.0)))
 
 
 def _at(dims: Mapping[str, Any]) -> dict[str, Any]:
     """A row's own place and period in its query."""
     found = {"place": dims["place"]} if dims.get("place") else {}
-    time = next((dims[name] for name in ("month", "quarter", "year") if dims.get(name)), None)
+    time = next((dims[name] for name in TIME if dims.get(name)), None)
     return found | ({"period": time} if time else {})
 
 
@@ -363,14 +346,13 @@ def _percent(change: float | None, before: float | None) -> float | None:
     return None if change is None or not before else 100 * change / before
 
 
-def _apart(data: Any, q: Query, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _apart(
+    q: Query, process: Account | None, made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]] | None
+) -> list[dict[str, Any]]:
     """Process CO2 and other gases: beside the headline, never in it."""
     found = []
-    process = accounts(q.snapshot.choices.pack).get(APART)
-    if process is not None and q.account.basis != APART:
-        placed = place(q.snapshot, process, q.boundary, q.spans)
-        results = _by_span(combine([one.term for one in placed], ["span"]), [])
-        row, before = results[NOW].get((), ABSENT), results[PREVIOUS].get((), ABSENT)
+    if process is not None and made is not None:
+        row, before = made[NOW].get((), ABSENT), made[PREVIOUS].get((), ABSENT)
         found.append(
             {"name": APART, "title": process.title, "unit": UNIT, "previous": before["value"],
              **{key: row[key] for key in ("value", "low", "high", "status", "complete")},

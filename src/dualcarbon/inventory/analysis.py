@@ -7,16 +7,15 @@ The functions on frames know nothing of storage; those on `data` (a workspace or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine import Term, combine
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.accounts import Query, account, query
-from dualcarbon.inventory.parts import NOW, PREVIOUS, place, place_part
+from dualcarbon.inventory.parts import NOW, PREVIOUS
+from dualcarbon.inventory.stack import Stack, View, results, stacked
 from dualcarbon.inventory.tables import ABSENT, UNIT
 
 KEY_SHARE = 0.95
@@ -172,15 +171,13 @@ def _entity_rows(q: Query) -> list[dict[str, Any]]:
     """Contribution of each entity's rows to the account, in the two spans only."""
     if q.unset:
         return []
-    terms = [_by_entity(q, one) for one in place(q.snapshot, q.account, q.boundary, q.spans, q.shares, memo=False)]
-    results: dict[str, dict[Any, dict[str, Any]]] = {NOW: {}, PREVIOUS: {}}
-    for row in combine(terms, ["span", "entity"]).iter_rows(named=True):
-        results[row["span"]][row["entity"]] = row
-    before = sum(row["value"] or 0.0 for row in results[PREVIOUS].values())
+    made = results({"entities": View(_entity_stack(q), ("entity",))}, q.spans)["entities"]
+    rows = {span: {key[0]: row for key, row in made[span].items()} for span in (NOW, PREVIOUS)}
+    before = sum(row["value"] or 0.0 for row in rows[PREVIOUS].values())
     known = {row["code"]: row for row in q.snapshot.entities.iter_rows(named=True)}
     found = []
-    for code in dict.fromkeys([*results[NOW], *results[PREVIOUS]]):
-        row, old = results[NOW].get(code, ABSENT), results[PREVIOUS].get(code, ABSENT)
+    for code in dict.fromkeys([*rows[NOW], *rows[PREVIOUS]]):
+        row, old = rows[NOW].get(code, ABSENT), rows[PREVIOUS].get(code, ABSENT)
         if code is None:
             continue
         change = (row["value"] or 0.0) - (old["value"] or 0.0)
@@ -202,28 +199,10 @@ def _entity_rows(q: Query) -> list[dict[str, Any]]:
     return found
 
 
-def _by_entity(q: Query, one: Any) -> Term:
-    """The part again with entities kept, from the rows of the two spans only; an export counts for the supplier."""
-
-    def make() -> Term:
-        part = q.snapshot.part(one.part)
-        whole = (min(span.start for span in q.spans.values()), max(span.end for span in q.spans.values()))
-        grained = q.snapshot.calculation(one.part.method, entity_grain=True, where=one.part.where, span=whole)
-        grained = replace(part, cells=grained.cells, notations=part.notations.clear())
-        inside, _lost, _noted = place_part(q.snapshot, one.part, q.boundary, grained)
-        if one.part.side == "export":
-            inside = inside.with_columns(pl.col("counterparty").alias("entity"))
-        cut = [
-            inside.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end)).with_columns(
-                pl.lit(name).alias("span")
-            )
-            for name, span in q.spans.items()
-        ]
-        return replace(one.term, calculation=replace(grained, cells=pl.concat(cut)))
-
-    key = ("by entity", one.part.name, q.account.basis, q.boundary, str(q.period))
-    made: Term = q.snapshot.once(key, make)
-    return made
+def _entity_stack(q: Query) -> Stack:
+    """The account with entities kept, from the rows of the two spans only; an export counts for the supplier."""
+    whole = (min(span.start for span in q.spans.values()), max(span.end for span in q.spans.values()))
+    return stacked(q.snapshot, q.account, q.boundary, q.shares, entities_of=whole)
 
 
 def controls(data: Any, **asked: Any) -> list[dict[str, Any]]:

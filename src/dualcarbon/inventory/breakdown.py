@@ -10,9 +10,9 @@ import polars as pl
 from dualcarbon.core import units
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.engine import combine
 from dualcarbon.inventory.accounts import Query, query, settled_by
-from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, Placed, doubtful_areas, place
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
+from dualcarbon.inventory.stack import View, doubtful_areas, results, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, name_of, names_of
 
 STEPS = ("year", "quarter", "month")
@@ -40,24 +40,22 @@ def series(
     q = query(data, place=place, period=periods, tree=tree, basis=basis, compare=False, **chosen)
     if q.unset:
         return []
-    boundary, label = q.boundary, [DIMENSIONS[name] for name in by]
+    columns = [DIMENSIONS[name] for name in by]
+    boundary = q.boundary
     if "place" in by and not q.entity:
         boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
-    results = combine([one.term for one in _counted(q, boundary)], [step, *label])
+    view = View(stacked(q.snapshot, q.account, boundary, q.shares), (DIMENSIONS[step], *columns))
     found = []
-    for row in results.sort([step, *label], nulls_last=True).iter_rows(named=True):
-        dims = {name: None if row[column] == UNPLACED else row[column] for name, column in zip(by, label, strict=True)}
+    for key, row in results({"series": view}, q.spans)["series"][NOW].items():
+        dims = {name: None if code == UNPLACED else code for name, code in zip(by, key[1:], strict=True)}
         names = {lang: " · ".join(name_of(d, v, q.names, lang) for d, v in dims.items()) for lang in ("zh", "en")}
         cell = {key: row[key] for key in ("value", "low", "high", "status", "complete")}
-        at = {"place": dims["place"]} if dims.get("place") else {}
-        shown = {k: v for k, v in dims.items() if v is not None and k != "place"}
-        query_ = q.explained(**shown, **at, period=row[step])
-        found.append({"period": row[step], **dims, **({"name": names} if by else {}), **cell, "explain": query_})
-    return found
-
-
-def _counted(q: Query, boundary: Boundary) -> list[Placed]:
-    return place(q.snapshot, q.account, boundary, q.spans, q.shares, memo=False)
+        shown = {name: code for name, code in dims.items() if code is not None}
+        found.append(
+            {"period": key[0], step: key[0], **dims, **({"name": names} if by else {}), **cell,
+             "explain": q.explained(**{**shown, "period": key[0]})}
+        )  # fmt: skip
+    return sorted(found, key=lambda row: (row["period"], *(str(row[name]) for name in by)))
 
 
 def children(q: Query) -> list[str]:
@@ -83,12 +81,10 @@ def areas(
     if q.unset:
         return []
     boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
-    placed = _counted(q, boundary)
-    results = combine([one.term for one in placed], ["span", "area"])
-    doubtful = doubtful_areas(placed)
-    rows: dict[str, dict[str, Any]] = {NOW: {}, PREVIOUS: {}}
-    for row in results.iter_rows(named=True):
-        rows[row["span"]][row["area"]] = row
+    stack = stacked(q.snapshot, q.account, boundary, q.shares)
+    made = results({"areas": View(stack, ("area",))}, q.spans)["areas"]
+    rows = {span: {key[0]: row for key, row in made[span].items()} for span in (NOW, PREVIOUS)}
+    doubtful = doubtful_areas(stack, q.period)
     gdp = _gdp(q, below)
     found = []
     for code in [*below, *({UNPLACED} & {*rows[NOW], *rows[PREVIOUS]})]:

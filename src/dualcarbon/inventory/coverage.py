@@ -12,7 +12,6 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import find_method
 from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.breakdown import children
-from dualcarbon.inventory.definitions import accounts
 from dualcarbon.inventory.parts import PREVIOUS, UNPLACED, Boundary, located
 from dualcarbon.inventory.tables import names_of
 
@@ -50,8 +49,15 @@ def completeness(
     column = "area" if rows == "place" else "sector"
     order = children(q) if rows == "place" else sorted(seen["sector"].drop_nulls().unique().to_list())
     months = periods.months(q.period)
+    estimated = pl.col("quality").is_in(["estimate", "estimated"]).fill_null(False)
+    summed = seen.group_by(column, "start", "end").agg(
+        ((pl.col("values") > 0) & ~estimated).any().alias("reported"),
+        (pl.col("values") > 0).any().alias("quantified"),
+        pl.col("notation").drop_nulls().min(),
+        pl.col("rows").sum(),
+    )
     grouped: dict[Any, list[dict[str, Any]]] = {}
-    for row in seen.iter_rows(named=True):
+    for row in summed.iter_rows(named=True):
         grouped.setdefault(row[column], []).append(row)
     matrix = [_completeness_row(code, grouped.get(code, []), months, rows, q) for code in order]
     states = [cell["state"] for row in matrix for cell in row["cells"]]
@@ -68,8 +74,8 @@ def completeness(
 
 
 def _items(q: Query) -> set[str]:
-    known = accounts(q.snapshot.choices.pack)[q.account.basis]
-    return {find_method(name, q.snapshot.choices.pack).method.rows.item for name in known.methods()}
+    methods = {part.method for part in q.account.parts if not part.memo}
+    return {find_method(name, q.snapshot.choices.pack).method.rows.item for name in methods}
 
 
 def _completeness_row(
@@ -78,14 +84,13 @@ def _completeness_row(
     cells = []
     for month in months:
         here = [row for row in seen if row["start"] <= month.start and row["end"] >= month.end]
-        quantities = [row for row in here if row["values"]]
-        notations = sorted({row["notation"] for row in here if row["notation"]})
-        if any((row["quality"] or "") not in ("estimate", "estimated") for row in quantities):
+        notation = next((row["notation"] for row in here if row["notation"]), None)
+        if any(row["reported"] for row in here):
             state = "reported"
-        elif quantities:
+        elif any(row["quantified"] for row in here):
             state = "estimated"
-        elif notations:
-            state = notations[0]
+        elif notation:
+            state = notation
         else:
             state = "missing" if seen else "none"
         cells.append({"month": str(month), "state": state, "rows": sum(row["rows"] for row in here)})

@@ -9,12 +9,17 @@ from typing import Any
 from dualcarbon.core import pack as packs
 from dualcarbon.core.problems import Problem, Refused
 
+ITEM = "emission.co2"
 SIDES = ("none", "import", "export", "inside")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of an account: a method over some rows, with its sign, side of the boundary and share."""
+    """One part of an account: a method over some rows, with its sign, side of the boundary and share.
+
+    `item`: rows of another item than the method's own, which the method reads as if they were (transformation output
+    as consumption, say).
+    """
 
     name: str
     title: dict[str, str]
@@ -25,6 +30,7 @@ class Part:
     sign: int
     memo: bool
     side: str
+    item: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Account:
     requires: tuple[str, ...]
     parts: tuple[Part, ...]
     file: str
+    item: str = ITEM
+    unit: str = "tCO2"
 
     def methods(self) -> tuple[str, ...]:
         """Ids of the methods that the parts use, each once."""
@@ -85,6 +93,8 @@ def _account(entry: dict[str, Any]) -> Account:
         requires=tuple(entry.get("requires") or ()),
         parts=parts,
         file=str(entry["_file"]),
+        item=str(entry.get("item") or ITEM),
+        unit=str(entry.get("unit") or "tCO2"),
     )
 
 
@@ -105,6 +115,7 @@ def _part(entry: dict[str, Any]) -> Part:
         sign=sign,
         memo=bool(entry.get("memo", False)),
         side=side,
+        item=entry.get("item"),
     )
 
 
@@ -112,12 +123,11 @@ def _title(given: dict[str, str]) -> dict[str, str]:
     return {"zh": str(given["zh"]), "en": str(given["en"])}
 
 
-def asked(basis: str | None, pack: str, unset: set[str]) -> Account:
+def asked(basis: str | None, known: dict[str, Account], unset: set[str]) -> Account:
     """The account called `basis`; the headline (None or ``headline``) is the first in order that is set.
 
-    `unset`: parameters without a value. Raises Refused for a basis that the pack does not have.
+    `unset`: parameters without a value. Raises Refused for a basis that is not known.
     """
-    known = accounts(pack)
     if basis in (None, "", "headline"):
         order = sorted((a for a in known.values() if a.headline is not None), key=lambda a: a.headline or 0)
         ready = [account for account in order if not unset.intersection(account.requires)]

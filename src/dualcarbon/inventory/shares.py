@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from dualcarbon.core.classification import load as classification
 from dualcarbon.core.periods import Period
 from dualcarbon.engine.factors import with_factors
 from dualcarbon.engine.methods import FactorUse
@@ -39,6 +38,6 @@ def _resolved(snapshot: Snapshot, wanted: tuple[str, ...], place: str, period: P
     uses = [FactorUse(name=f"p{number}", parameter=name, unit="1") for number, name in enumerate(wanted)]
     asked: dict[str, Any] = {"place": [place], "start": [period.start], "end": [period.end]}
     choice = Choice(choices.family, choices.gwp, choices.factors_known_at or choices.known_at)
-    cells, _ = resolve(pl.DataFrame(asked), uses, table, classification(choices.pack), choice)
+    cells, _ = resolve(pl.DataFrame(asked), uses, table, snapshot.names, choice)
     rows = {use.parameter: cells[f"factor:{use.name}"].item() for use in uses}
     return {name: float(table.rows[number]["value"]) for name, number in rows.items() if number is not None}

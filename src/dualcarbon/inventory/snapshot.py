@@ -18,15 +18,19 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification
+from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import OBSERVATION
-from dualcarbon.engine import Calculation, calculate
-from dualcarbon.inventory.definitions import Part, accounts
+from dualcarbon.engine import Calculation, calculate, find_method
+from dualcarbon.inventory.definitions import Account, Part, accounts
 
 DIMS = ("place", "sector", "domain", "carrier", "process", "counterparty_place", "dataset")
 ENTITY_DIMS = (*DIMS, "entity", "counterparty")
 DEFAULT_FAMILY = "provincial-2025"
 KEPT = 8
+QUANTITY_KEYS = ("dataset", "item", "place", "sector", "carrier", "process", "basis", "quality", "notation", "unit",
+                 "start", "end")  # fmt: skip
 
 Condition = Mapping[str, Any]
 
@@ -76,17 +80,22 @@ class Snapshot:
         entity_grain: bool = False,
         where: Condition | None = None,
         span: tuple[date, date] | None = None,
+        item: str | None = None,
     ) -> Calculation:
-        """The method over all counted rows (of a span of time); entities are kept when `entity_grain`."""
+        """The method over all counted rows (of a span of time); entities are kept when `entity_grain`.
+
+        `item`: over rows of this item, read as if they were the method's own.
+        """
         choices = self.choices
         dims = ENTITY_DIMS if entity_grain or choices.entity else DIMS
-        key = ("calculation", method, dims, repr(sorted((where or {}).items())), span)
+        key = ("calculation", method, dims, repr(sorted((where or {}).items())), span, item)
         known_at = choices.factors_known_at or choices.known_at
 
         def make() -> Calculation:
+            rows = self.rows(None) if span is None else _within(self.rows(None), *span)
             return calculate(
                 method,
-                self.rows(None) if span is None else _within(self.rows(None), *span),
+                rows if item is None else read_as(rows, item, find_method(method, choices.pack).method.rows.item),
                 pack=choices.pack,
                 factors=choices.factors,
                 family=choices.family,
@@ -103,13 +112,25 @@ class Snapshot:
         """The calculation of one part of an account, its own condition applied."""
         from dualcarbon.inventory.parts import part_of
 
-        return self.once(("part", part.method, repr(part.where), repr(part.entity)), lambda: part_of(self, part))
+        key = ("part", part.method, part.item, repr(part.where), repr(part.entity))
+        made: Calculation = self.once(key, lambda: part_of(self, part))
+        return made
+
+    @property
+    def names(self) -> Classification:
+        """The pack's classification, as it was when the snapshot was first asked."""
+        made: Classification = self.once("names", lambda: classification(self.choices.pack))
+        return made
+
+    def accounts(self) -> dict[str, Account]:
+        """The pack's accounts by basis."""
+        made: dict[str, Account] = self.once("accounts", lambda: accounts(self.choices.pack))
+        return made
 
     def quantities(self) -> pl.DataFrame:
-        """Sums of every observed quantity by dataset, item, dimensions and period, control data included."""
-        from dualcarbon.inventory.parts import quantities_of
-
-        return self.once("quantities", lambda: quantities_of(self))
+        """Sums, counts and newest publication of every observed quantity, control data included; one pass."""
+        made: pl.DataFrame = self.once("quantities", lambda: _quantities(self))
+        return made
 
 
 _kept: OrderedDict[Any, Snapshot] = OrderedDict()
@@ -208,6 +229,13 @@ def _within(rows: Any, start: date, end: date) -> Any:
     return frame.filter((nw.col("start") >= nw.lit(start)) & (nw.col("end") <= nw.lit(end))).to_native()
 
 
+def read_as(rows: Any, item: str, own: str) -> Any:
+    """Rows of an item under the name of another."""
+    import narwhals as nw
+
+    return nw.from_native(rows).filter(nw.col("item") == item).with_columns(nw.lit(own).alias("item")).to_native()
+
+
 def _of_table(table: Any, choices: Choices, entities: pl.DataFrame | None, given: list[dict[str, Any]]) -> Snapshot:
     frame = observed(table)
     if choices.known_at is not None:
@@ -257,6 +285,17 @@ _DIMENSIONS = ("place", "entity", "sector", "carrier", "item", "domain", "proces
                "counterparty_place", "gas", "equipment", "basis")  # fmt: skip
 
 
-def methods_of(pack: str) -> tuple[str, ...]:
-    """Methods that any account of the pack uses."""
-    return tuple(dict.fromkeys(method for account in accounts(pack).values() for method in account.methods()))
+def _quantities(snapshot: Snapshot) -> pl.DataFrame:
+    import narwhals as nw
+
+    names = tuple(str(one["id"]) for one in (*snapshot.datasets, *snapshot.controls))
+    frame = nw.from_native(snapshot.rows(names)).lazy()
+    columns = frame.collect_schema().names()
+    grouped = frame.group_by(*(name for name in QUANTITY_KEYS if name in columns)).agg(
+        nw.col("value").sum().alias("value"),
+        nw.col("value").count().alias("values"),
+        nw.len().alias("rows"),
+        nw.col("known_at").max().alias("known_at"),
+    )
+    found = pl.DataFrame(grouped.collect(backend="polars").to_native())
+    return found.with_columns(pl.when(pl.col("values") > 0).then(pl.col("value")).alias("value"))

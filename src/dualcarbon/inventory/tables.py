@@ -8,19 +8,19 @@ from dualcarbon.core.classification import Classification
 
 UNIT = "tCO2"
 
-#: Dimension that a reader asks for, and the column of the cells that holds it.
+#: Dimension that a reader asks for, and the column of an account's stack that holds it.
 DIMENSIONS: dict[str, str] = {
     "place": "area",
-    "domain": "domain",
-    "section": "section",
-    "sector": "division",
+    "domain": "in_domain",
+    "section": "in_section",
+    "sector": "in_sector",
     "carrier": "carrier",
     "process": "process",
     "part": "part",
-    "scope": "scope",
-    "month": "month",
-    "quarter": "quarter",
-    "year": "year",
+    "scope": "in_scope",
+    "month": "in_month",
+    "quarter": "in_quarter",
+    "year": "in_year",
 }
 
 #: A result that is not there.

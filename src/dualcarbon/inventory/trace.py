@@ -2,64 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from dualcarbon.core import periods, units
-from dualcarbon.core.classification import load as classification
+from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
-from dualcarbon.engine import Term
-from dualcarbon.engine.calculate import OPEN_NOTATIONS
-from dualcarbon.inventory.parts import NOW, OUTSIDE, SPLIT, Boundary, Placed, located
+from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, located
 from dualcarbon.inventory.snapshot import Snapshot
+from dualcarbon.inventory.stack import Stack, left_out
 from dualcarbon.inventory.tables import REASONS
 
 
-def missing(snapshot: Snapshot, placed: Sequence[Placed]) -> list[dict[str, Any]]:
-    """What the account should hold and cannot: by part, reason, place, carrier; with quantity, rows and, where a
-    factor is known, the emission that is left out."""
-    found: list[dict[str, Any]] = []
-    for one in placed:
-        if one.part.memo:
-            continue
-        cells, equation = one.term.calculation.cells, one.term.output.equation
-        blank = cells.filter(
-            (pl.col("span") == NOW) & pl.col(equation).is_null() & (pl.col("quantity").fill_null(0) != 0)
-        ).with_columns(pl.lit("factor").alias("reason"))
-        lost = pl.concat([one.lost.filter(pl.col("span") == NOW), blank], how="diagonal")
-        if not lost.height:
-            continue
-        parameters = [(use.parameter, f"factor:{use.name}") for use in one.term.calculation.method.factors]
-        lacking = pl.concat_list(
-            pl.when(pl.col(column).is_null()).then(pl.lit(name)).otherwise(pl.lit("")) for name, column in parameters
-        ).list.join("|")
-        grouped = lost.with_columns(lacking.alias("lacking")).group_by(
-            "reason", "place", "carrier", "unit", "lacking", maintain_order=True
-        )
-        table = grouped.agg(
+def missing(stack: Stack, period: Period) -> list[dict[str, Any]]:
+    """What the account should hold and cannot: by part, reason, place and carrier, with quantity and rows.
+
+    Where a factor is known, `value` is the emission that is left out. Rows noted as not estimated stand last.
+    """
+    parts = {part.name: part for part in stack.account.parts if not part.memo}
+    found = []
+    absent = left_out(stack, period)
+    if absent.height:
+        grouped = absent.group_by("part", "reason", "place", "carrier", "unit", "lacking", maintain_order=True).agg(
             pl.col("quantity").sum(),
             pl.col("rows").sum(),
             pl.col("start").min(),
             pl.col("end").max(),
-            pl.when(pl.col(equation).count() > 0).then(pl.col(equation).sum()).alias("value"),
+            pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
         )
-        for row in table.sort("quantity", descending=True).iter_rows(named=True):
-            found.append(_missing_row(one, row))
-    return found
+        found = [
+            _missing_row(stack, row)
+            for row in grouped.sort("quantity", descending=True, nulls_last=True).iter_rows(named=True)
+            if row["part"] in parts
+        ]
+    return found + _open_notations(stack, period)
 
 
-def _missing_row(one: Placed, row: dict[str, Any]) -> dict[str, Any]:
-    lacking = [name for name in row["lacking"].split("|") if name]
+def _missing_row(stack: Stack, row: dict[str, Any]) -> dict[str, Any]:
+    method = stack.sources[row["part"]].method
     return {
-        "part": one.part.name,
-        "method": one.part.method,
-        "item": one.term.calculation.method.rows.item,
+        "part": row["part"],
+        "method": method.id,
+        "item": method.rows.item,
         "reason": row["reason"],
         "reason_text": REASONS[row["reason"]],
-        "parameter": lacking[0] if row["reason"] == "factor" and lacking else None,
+        "parameter": row["lacking"] if row["reason"] == "factor" and row["lacking"] else None,
         "place": row["place"],
         "carrier": row["carrier"],
         "period": periods.text(row["start"], row["end"]),
@@ -70,90 +59,66 @@ def _missing_row(one: Placed, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_notations(placed: Sequence[Placed]) -> list[dict[str, Any]]:
+def _open_notations(stack: Stack, period: Period) -> list[dict[str, Any]]:
     """Rows that say NE (not estimated) or nothing, where a quantity should stand."""
+    if not stack.noted.height:
+        return []
+    memo = [part.name for part in stack.account.parts if part.memo]
+    within = (pl.col("start") >= period.start) & (pl.col("end") <= period.end) & ~pl.col("part").is_in(memo)
+    grouped = stack.noted.filter(within).group_by("part", "place", "notation", maintain_order=True)
     found = []
-    for one in placed:
-        noted = one.term.calculation.notations
-        if one.part.memo or not noted.height:
-            continue
-        open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
-        for row in (
-            noted.filter((pl.col("span") == NOW) & open_)
-            .group_by("place", "notation", maintain_order=True)
-            .agg(pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max())
-            .iter_rows(named=True)
-        ):
-            found.append(
-                {"part": one.part.name, "method": one.part.method, "item": one.term.calculation.method.rows.item,
-                 "reason": "notation", "reason_text": REASONS["notation"], "parameter": None, "place": row["place"],
-                 "carrier": None, "period": periods.text(row["start"], row["end"]), "quantity": None, "unit": None,
-                 "rows": row["rows"], "value": None, "notation": row["notation"] or "NE"}
-            )  # fmt: skip
+    for row in grouped.agg(pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max()).iter_rows(named=True):
+        nothing = dict.fromkeys(("carrier", "unit", "quantity", "value", "lacking"))
+        row |= {**nothing, "reason": "notation"}
+        found.append({**_missing_row(stack, row), "notation": row["notation"] or "NE"})
     return found
 
 
-def synthetic(snapshot: Snapshot, terms: Iterable[Term]) -> bool:
-    """Whether any counted row is synthetic, by its dataset or by a factor."""
-    statuses = {str(one["id"]): one.get("status") for one in snapshot.datasets}
-    for term in terms:
-        cells = term.calculation.cells
-        if "dataset" in cells.columns and any(
-            statuses.get(name) == "synthetic" for name in cells["dataset"].drop_nulls().unique()
-        ):
-            return True
-        if any(row["status"] == "synthetic" for row in _used(term)):
-            return True
-    return False
+def synthetic(stack: Stack, cells: pl.DataFrame) -> bool:
+    """Whether any counted cell is synthetic, by its dataset or by a factor."""
+    if cells.height and (cells["dataset"] == "synthetic").any():
+        return True
+    rows = stack.calculation.factors.rows
+    return any(rows[number]["status"] == "synthetic" for number in _used(cells))
 
 
-def _used(term: Term) -> list[dict[str, Any]]:
-    """Factor rows of a term's cells."""
-    calculation = term.calculation
-    numbers = {
-        number
-        for use in calculation.method.factors
-        for number in calculation.cells[f"factor:{use.name}"].drop_nulls().unique().to_list()
-    }
-    return [calculation.factors.rows[number] for number in sorted(numbers)]
+def _used(cells: pl.DataFrame) -> set[int]:
+    slots = [name for name in cells.columns if name.startswith("factor:")]
+    return {number for name in slots for number in cells[name].drop_nulls().unique().to_list()}
 
 
-def factors(snapshot: Snapshot, terms: Sequence[Term]) -> list[dict[str, Any]]:
+def factors(stack: Stack, cells: pl.DataFrame) -> list[dict[str, Any]]:
     """Every factor value used, once, with its source, clause and status, and the emission that rests on it."""
-    names = classification(snapshot.choices.pack)
-    found: dict[int, dict[str, Any]] = {}
-    for term in terms:
-        calculation, equation = term.calculation, term.output.equation
-        for use in calculation.method.factors:
-            sums = calculation.cells.group_by(f"factor:{use.name}").agg(pl.col(equation).sum().alias("co2"))
-            for number, co2 in sums.drop_nulls(f"factor:{use.name}").iter_rows():
-                row = calculation.factors.rows[number]
-                parameter = calculation.factors.parameters.get(row["parameter"])
-                known = found.setdefault(
-                    number,
-                    {
-                        "parameter": row["parameter"],
-                        "title": parameter.title if parameter else {},
-                        "place": row["place"],
-                        "carrier": row["carrier"],
-                        "name": _factor_name(row, names),
-                        **{
-                            key: row[key]
-                            for key in ("value", "unit", "low", "high", "family", "valid_from", "valid_to")
-                        },
-                        "known_at": row["known_at"],
-                        "source": row["source"],
-                        "source_title": _source_title(row["source"], names),
-                        "clause": row["clause"],
-                        "status": row["status"],
-                        "emission": 0.0,
-                    },
-                )
-                known["emission"] += (co2 or 0.0) * term.sign
-    return sorted(found.values(), key=lambda row: (row["parameter"], -abs(row["emission"])))
+    names, table = stack.calculation.names, stack.calculation.factors
+    slots = [name for name in cells.columns if name.startswith("factor:")]
+    if not slots or not cells.height:
+        return []
+    used = pl.concat([cells.select(pl.col(slot).alias("factor"), "total") for slot in slots]).drop_nulls("factor")
+    sums = used.group_by("factor").agg(pl.col("total").sum())
+    found = []
+    for number, emission in sums.iter_rows():
+        row = table.rows[number]
+        parameter = table.parameters.get(row["parameter"])
+        found.append(
+            {
+                "parameter": row["parameter"],
+                "title": parameter.title if parameter else {},
+                "place": row["place"],
+                "carrier": row["carrier"],
+                "name": _factor_name(row, names),
+                **{key: row[key] for key in ("value", "unit", "low", "high", "family", "valid_from", "valid_to")},
+                "known_at": row["known_at"],
+                "source": row["source"],
+                "source_title": _source_title(row["source"], names),
+                "clause": row["clause"],
+                "status": row["status"],
+                "emission": emission,
+            }
+        )
+    return sorted(found, key=lambda row: (row["parameter"], -abs(row["emission"])))
 
 
-def _factor_name(row: dict[str, Any], names: Any) -> dict[str, str]:
+def _factor_name(row: dict[str, Any], names: Classification) -> dict[str, str]:
     texts = {}
     for lang in ("zh", "en"):
         parts = [names.places.name(row["place"], lang) if row["place"] else ""]
@@ -162,27 +127,29 @@ def _factor_name(row: dict[str, Any], names: Any) -> dict[str, str]:
     return texts
 
 
-def _source_title(source: str | None, names: Any) -> dict[str, str]:
+def _source_title(source: str | None, names: Classification) -> dict[str, str]:
     if not source or source not in names.sources:
         return dict.fromkeys(("zh", "en"), source or "")
     return {lang: names.sources.name(source, lang) for lang in ("zh", "en")}
 
 
-def fallbacks(snapshot: Snapshot, terms: Sequence[Term], period: Period) -> list[dict[str, Any]]:
-    """Departures from the wanted factor that concern the cells of the account."""
+def fallbacks(stack: Stack, cells: pl.DataFrame, period: Period) -> list[dict[str, Any]]:
+    """Departures from the wanted factor that concern the account: its factors, places and time."""
+    used = {(row["parameter"], row["value"]) for n in _used(cells) for row in [stack.calculation.factors.rows[n]]}
+    carriers = set(cells["carrier"].unique().to_list())
     found: dict[str, dict[str, Any]] = {}
-    for term in terms:
-        calculation = term.calculation
-        if not calculation.fallbacks or not calculation.cells.height:
+    for part in stack.account.parts:
+        source = stack.sources[part.name]
+        if part.memo or not source.fallbacks:
             continue
-        keys = {
-            column: set(calculation.cells[column].unique().to_list())
-            for column in ("place", "carrier", "sector", "entity")
-            if column in calculation.cells.columns
-        }
-        for one in calculation.fallbacks:
+        places = stack.places[part.name]
+        for one in source.fallbacks:
             wanted = one["wanted"]
-            if any(wanted.get(column) and wanted[column] not in known for column, known in keys.items()):
+            if (one["parameter"], one["used"]["value"]) not in used:
+                continue
+            if wanted.get("place") and wanted["place"] not in places:
+                continue
+            if wanted.get("carrier") and wanted["carrier"] not in carriers:
                 continue
             span = periods.parse(wanted["period"]) if wanted.get("period") else period
             if span.start < period.end and span.end > period.start:
@@ -190,23 +157,25 @@ def fallbacks(snapshot: Snapshot, terms: Sequence[Term], period: Period) -> list
     return list(found.values())
 
 
-def freshness(snapshot: Snapshot, terms: Sequence[Term]) -> dict[str, Any] | None:
+def freshness(snapshot: Snapshot, stack: Stack, cells: pl.DataFrame) -> dict[str, Any] | None:
     """Until when the account's data reach, when the newest were published, and how many rows are in it."""
-    cells = [term.calculation.cells for term in terms if term.calculation.cells.height]
-    if not cells:
+    if not cells.height:
         return None
-    items = sorted({term.calculation.method.rows.item for term in terms})
-    spans = pl.concat([one.select("start", "end", "rows") for one in cells])
-    start, end = spans.select(pl.col("start").min(), pl.col("end").max()).row(0)
-    seen = snapshot.quantities().filter(
-        pl.col("item").is_in(items) & (pl.col("end") <= end) & (pl.col("start") >= start)
+    items = sorted({part.item or stack.sources[part.name].method.rows.item for part in stack.account.parts})
+    start, end, rows = cells.select(pl.col("start").min(), pl.col("end").max(), pl.col("rows").sum()).row(0)
+    known_at = snapshot.once(
+        ("known at", tuple(items), start, end),
+        lambda: (
+            snapshot.quantities()
+            .filter(pl.col("item").is_in(items) & (pl.col("end") <= end) & (pl.col("start") >= start))["known_at"]
+            .max()
+        ),
     )
-    datasets = {name for one in cells if "dataset" in one.columns for name in one["dataset"].unique()}
     return {
         "to": periods.text((end - timedelta(days=1)).replace(day=1), end),
-        "known_at": seen["known_at"].max() if seen.height else None,
-        "rows": int(spans["rows"].sum()),
-        "datasets": sorted(name for name in datasets if name),
+        "known_at": known_at,
+        "rows": rows,
+        "datasets": sorted(name for name in cells["counted_in"].unique().to_list() if name),
     }
 
 
@@ -217,6 +186,22 @@ def controls(
     names = {str(one["id"]): one for one in snapshot.controls}
     if not names or boundary.entity:
         return []
+    key = ("controls", place, boundary, period, basis, total)
+    found: list[dict[str, Any]] = snapshot.once(
+        key, lambda: _controls(snapshot, names, place, boundary, period, basis, total)
+    )
+    return [dict(row) for row in found]
+
+
+def _controls(
+    snapshot: Snapshot,
+    names: dict[str, dict[str, Any]],
+    place: str,
+    boundary: Boundary,
+    period: Period,
+    basis: str,
+    total: float | None,
+) -> list[dict[str, Any]]:
     seen = snapshot.quantities()
     wanted = seen.filter(
         pl.col("dataset").is_in(list(names))
@@ -246,7 +231,7 @@ def _inside(snapshot: Snapshot, seen: pl.DataFrame, boundary: Boundary, period: 
     ours = seen.filter(
         pl.col("dataset").is_in(counted) & (pl.col("start") >= period.start) & (pl.col("end") <= period.end)
     )
-    places = classification(snapshot.choices.pack).places
+    places = snapshot.names.places
     codes = located(ours["place"].unique().to_list(), boundary, places)
     inside = [code for code, area in codes.items() if area not in (OUTSIDE, SPLIT)]
     return ours.filter(pl.col("place").is_in(inside))
@@ -254,7 +239,7 @@ def _inside(snapshot: Snapshot, seen: pl.DataFrame, boundary: Boundary, period: 
 
 def _sum_like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> float | None:
     """Our sum of the same item, carrier and sector (with what lies below them), in the control's unit."""
-    names = classification(snapshot.choices.pack)
+    names = snapshot.names
     found = ours.filter(pl.col("item") == row["item"])
     for column, codes in (("carrier", names.carriers), ("sector", names.sectors)):
         if row[column]:
@@ -274,7 +259,7 @@ def _sum_like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> fl
 def _control_row(
     snapshot: Snapshot, names: dict[str, dict[str, Any]], row: dict[str, Any], value: float | None
 ) -> dict[str, Any]:
-    codes = classification(snapshot.choices.pack)
+    codes = snapshot.names
     title = {}
     for lang in ("zh", "en"):
         words = [codes.items.name(row["item"], lang)]

@@ -1,0 +1,294 @@
+"""Open a figure of an account: its parts with the numbers filled in, then each part's equation, factors and rows.
+
+An account is opened from the same cells as it was answered from; a part is handed to the engine with exactly the rows
+that lie on its side of the boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import reduce
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core.periods import Period
+from dualcarbon.core.tables import worst
+from dualcarbon.engine import Calculation
+from dualcarbon.engine.explain import explain as engine_explain
+from dualcarbon.inventory import trace
+from dualcarbon.inventory.accounts import Query, query
+from dualcarbon.inventory.definitions import ITEM, Part, accounts
+from dualcarbon.inventory.parts import NOW, output_of
+from dualcarbon.inventory.snapshot import read_as, snapshot
+from dualcarbon.inventory.stack import Stack, View, cut, results, sector_labels, stacked
+from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
+
+FILTERS = ("domain", "section", "sector", "carrier", "process", "scope")
+SHOWN = 60
+
+
+def explain(
+    data: Any,
+    item: str = ITEM,
+    *,
+    place: str = "330400",
+    period: str = "2024",
+    tree: str = "admin",
+    basis: str | None = None,
+    part: str | None = None,
+    method: str | None = None,
+    custody: Collection[str] | None = None,
+    **asked: Any,
+) -> dict[str, Any]:
+    """The node of a figure (see `dualcarbon.engine.explain.explain`), of an account where `basis` names one.
+
+    `asked` holds the dimensions (domain, section, sector, carrier, process, scope, entity) and the choices of a
+    snapshot. An account's node has its parts as `children` (memo parts marked, never added), each with the query that
+    opens it. Raises Ambiguous, or Refused when nothing answers.
+    """
+    filters = {name: asked.pop(name) for name in FILTERS if asked.get(name) is not None}
+    asked = {name: value for name, value in asked.items() if value is not None and name not in FILTERS}
+    known = accounts(str(_pack(data, asked)))
+    if basis is None or basis not in known or known[basis].item != item:
+        return _observed(data, item, place, period, tree, basis, method, custody, filters, asked)
+    q = query(data, place=place, period=period, tree=tree, basis=basis, compare=False, **asked)
+    if q.unset:
+        return _unset(q, filters)
+    stack = _filtered(stacked(q.snapshot, q.account, q.boundary, q.shares), filters, part, method)
+    parts = [one for one in q.account.parts if (part or one.name) == one.name and (method or one.method) == one.method]
+    if filters:
+        held = set(stack.cells["part"].unique().to_list())
+        parts = [one for one in parts if one.name in held]
+    if len(parts) == 1:
+        return _part_node(q, stack, parts[0], filters, custody)
+    return _account_node(q, stack, parts, filters)
+
+
+def _pack(data: Any, asked: Mapping[str, Any]) -> str:
+    return str(asked.get("pack") or getattr(data, "pack", None) or "cn-jiaxing")
+
+
+def _observed(
+    data: Any, item: str, place: str, period: str, tree: str, basis: str | None, method: str | None,
+    custody: Collection[str] | None, filters: Mapping[str, Any], asked: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """A figure that is no account's: straight from the engine, over the counted datasets."""
+    choices = {name: value for name, value in asked.items() if name != "entity"}
+    made = snapshot(data, **choices)
+    names = {name: filters[name] for name in ("sector", "carrier") if name in filters}
+    where = {name: filters[name] for name in ("process", "domain") if name in filters}
+    return engine_explain(
+        item, made.rows(None), place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
+        entity=asked.get("entity"), where=where or None, **names, **_choices(made),
+    )  # fmt: skip
+
+
+def _choices(made: Any) -> dict[str, Any]:
+    choices = made.choices
+    known_at: date | None = choices.factors_known_at or choices.known_at
+    statuses = {str(one["id"]): str(one.get("status") or "unverified") for one in made.datasets}
+    return {"pack": choices.pack, "factors": choices.factors, "family": choices.family, "known_at": known_at,
+            "gwp": choices.gwp, "statuses": statuses}  # fmt: skip
+
+
+def _filtered(stack: Stack, filters: Mapping[str, Any], part: str | None, method: str | None) -> Stack:
+    """The stack with only the cells that have the asked dimensions."""
+    wanted = [_equal(DIMENSIONS[name], value) for name, value in filters.items()]
+    names = [one.name for one in stack.account.parts if (part or one.name) == one.name]
+    names = [one.name for one in stack.account.parts if one.name in names and (method or one.method) == one.method]
+    wanted.append(pl.col("part").is_in(names))
+    cells = stack.cells.filter(reduce(lambda a, b: a & b, wanted))
+    absent = stack.absent.filter(pl.col("part").is_in(names)) if stack.absent.height else stack.absent
+    noted = stack.noted.filter(pl.col("part").is_in(names))
+    if filters:
+        absent, noted = absent.clear(), noted.clear()
+    return replace(stack, calculation=replace(stack.calculation, cells=cells), absent=absent, noted=noted)
+
+
+def _equal(column: str, value: Any) -> pl.Expr:
+    return pl.col(column).is_null() if value in ("", None) else pl.col(column) == str(value)
+
+
+def _dimensions(q: Query, filters: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    found = {"place": q.place, "entity": q.entity, "period": str(q.period), "tree": q.tree, "basis": q.account.basis}
+    return {key: value for key, value in {**found, **filters, **more}.items() if value is not None}
+
+
+LISTS = ("equations", "factors", "inputs", "children", "rows", "missing", "fallbacks", "not_attributable")
+NOTHING = ("value", "low", "high", "uncertainty", "status", "method", "equation", "substituted")
+
+
+def _blank() -> dict[str, Any]:
+    """A node without content."""
+    lists: dict[str, Any] = {key: [] for key in LISTS}
+    return {**lists, **dict.fromkeys(NOTHING), "rows_total": 0, "withheld": 0, "next": {}, "complete": False}
+
+
+def _unset(q: Query, filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_blank(),
+        "item": q.account.item,
+        "title": q.account.title,
+        "dimensions": _dimensions(q, filters),
+        "unit": q.account.unit,
+        "status": q.account.status,
+        "notation": {"zh": "未设定", "en": "not set"},
+        "missing": [{"reason": "parameter", "parameter": name, "quantity": None, "unit": None} for name in q.unset],
+    }
+
+
+def _account_node(q: Query, stack: Stack, parts: Sequence[Part], filters: Mapping[str, Any]) -> dict[str, Any]:
+    made = results({"total": View(stack), "parts": View(stack, ("part",), memo=True)}, q.spans)
+    result = made["total"][NOW].get((), ABSENT)
+    now = cut(stack, {NOW: q.period})
+    counts = dict(now.group_by("part").agg(pl.col("rows").sum()).rows())
+    children = [_child(q, one, made["parts"][NOW].get((one.name,), ABSENT), counts, filters) for one in parts]
+    pairs = list(zip(parts, children, strict=True))
+    known = [(one, child) for one, child in pairs if not one.memo and child["value"] is not None]
+    formula = _formula([(one.name, one.sign) for one, _ in known])
+    numbers = _formula([(f"{abs(child['value']):,.2f}", 1 if child["value"] >= 0 else -1) for _, child in known])
+    counted = now.filter(~pl.col("memo"))
+    missing = trace.missing(stack, q.period)
+    unit = q.account.unit
+    equation = {
+        "name": q.account.basis,
+        "title": q.account.title,
+        "formula": formula,
+        "latex": "",
+        "substituted": f"{numbers} = {result['value']:,.2f} {unit}" if result["value"] is not None else "",
+        "value": result["value"],
+        "unit": unit,
+    }
+    return {
+        **_blank(),
+        "item": q.account.item,
+        "title": q.account.title,
+        "dimensions": _dimensions(q, filters),
+        **{key: result[key] for key in ("value", "low", "high", "uncertainty")},
+        "unit": unit,
+        "status": worst([result["status"], q.account.status]) if result["status"] else None,
+        "complete": bool(result["complete"]) and not missing,
+        "basis": q.account.basis,
+        "equation": formula,
+        "substituted": equation["substituted"],
+        "equations": [equation] if known else [],
+        "inputs": [
+            {"name": one.name, "title": one.title, "value": abs(child["value"]), "unit": unit} for one, child in known
+        ],
+        "children": children,
+        "missing": missing,
+        "fallbacks": trace.fallbacks(stack, counted, q.period),
+        "rows_total": int(counted["rows"].sum()),
+        "next": _next(q, counted, filters),
+    }
+
+
+def _formula(named: Sequence[tuple[str, int]]) -> str:
+    text = " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in named)
+    return text.removeprefix("+ ")
+
+
+def _child(
+    q: Query, part: Part, result: Mapping[str, Any], counts: Mapping[str, int], filters: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "item": q.account.item,
+        "name": part.name,
+        "title": part.title,
+        "memo": part.memo,
+        "dimensions": _dimensions(q, filters, part=part.name),
+        **{key: result[key] for key in ("value", "low", "high", "uncertainty", "status", "complete")},
+        "unit": q.account.unit,
+        "method": part.method,
+        "rows_total": counts.get(part.name, 0),
+        "explain": q.explained(**filters, part=part.name, method=part.method),
+    }
+
+
+def _next(q: Query, cells: pl.DataFrame, filters: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Values by which the figure can be drilled."""
+    found: dict[str, list[str]] = {}
+    for name in ("domain", "sector", "carrier", "period"):
+        column = DIMENSIONS["month" if name == "period" else name]
+        values = cells[column].drop_nulls().unique().to_list()
+        if name not in filters and 1 < len(values) <= SHOWN:
+            found[name] = sorted(values)
+    children = q.names.places.children(q.place, q.tree, q.boundary.at) if not q.entity else []
+    return {"place": children, **found} if children else found
+
+
+def _part_node(
+    q: Query, stack: Stack, part: Part, filters: Mapping[str, Any], custody: Collection[str] | None
+) -> dict[str, Any]:
+    """A part as the engine opens it; with another sign or a share, the engine's node stands below it."""
+    now = cut(stack, {NOW: q.period})
+    made = results({"part": View(stack, memo=True)}, q.spans)["part"][NOW].get((), ABSENT)
+    child = _child(q, part, made, {part.name: int(now["rows"].sum())}, filters)
+    missing = trace.missing(stack, q.period)
+    recorded = _recorded(stack, part, filters, q.period)
+    if not recorded.height:
+        return {**_blank(), **child, "method": None, "missing": missing}
+    source = stack.sources[part.name]
+    output = output_of(source, q.account)
+    node = engine_explain(
+        output.item, _rows_of(q, part, source, recorded, filters), method=part.method, period=str(q.period),
+        basis=output.basis, custody=custody, **_choices(q.snapshot),
+    )  # fmt: skip
+    node |= {"title": part.title, "dimensions": child["dimensions"], "memo": part.memo, "missing": missing}
+    node["next"] = {**node.get("next", {}), **_next(q, now, filters)}
+    weight = part.sign * (q.shares[part.share] if part.share else 1.0)
+    if weight == 1:
+        return node
+    outer = {**_blank(), **child, "method": None, "children": [node], "missing": missing}
+    outer |= {"equation": f"{weight:g} × {part.name}", "rows_total": node["rows_total"]}
+    if node["value"] is not None and child["value"] is not None:
+        numbers = f"{weight:g} × {node['value']:,.2f} {child['unit']} = {child['value']:,.2f} {child['unit']}"
+        outer["substituted"] = numbers
+    return outer
+
+
+def _recorded(stack: Stack, part: Part, filters: Mapping[str, Any], period: Period) -> pl.DataFrame:
+    """The part's cells as recorded, with the asked dimensions, in the asked time."""
+    cells = stack.recorded(part).filter((pl.col("start") >= period.start) & (pl.col("end") <= period.end))
+    labels = sector_labels(cells["sector"].unique().to_list(), stack.calculation.names)
+    for name, value in filters.items():
+        if name == "scope":
+            continue
+        if name in ("section", "sector", "domain"):
+            kind = "division" if name == "sector" else name
+            label = pl.col("sector").replace_strict(labels[kind], default=None, return_dtype=pl.String)
+            label = pl.coalesce(pl.col("domain"), label) if name == "domain" else label
+            cells = cells.filter(label == str(value))
+        elif name in cells.columns:
+            cells = cells.filter(
+                pl.col(name).is_null() | (pl.col(name) == "") if value in ("", None) else pl.col(name) == value
+            )
+    return cells
+
+
+def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, filters: Mapping[str, Any]) -> Any:
+    """Observations behind a part's cells: those of its ends, sectors and other dimensions."""
+    import narwhals as nw
+
+    rows = q.snapshot.rows(None)
+    if part.item:
+        rows = read_as(rows, part.item, source.method.rows.item)
+    frame = nw.from_native(rows)
+    columns = set(frame.collect_schema().names() if isinstance(frame, nw.LazyFrame) else frame.columns)
+    ends = ["entity", "counterparty"] if q.entity else ["place", "counterparty_place"]
+    keys = [*(ends if part.side != "none" else ends[:1]), "carrier", "process"]
+    keys += [] if part.side == "export" else ["sector"]
+    keys += ["domain"] if "domain" in filters and part.side != "export" else []
+    keys += ["entity"] if part.entity else []
+    for column in keys:
+        if column in columns and column in cells.columns:
+            frame = frame.filter(_among(nw.col(column), cells[column].unique().to_list()))
+    return frame.to_native()
+
+
+def _among(column: Any, values: Sequence[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    return column.is_in(known) | column.is_null() if None in values else column.is_in(known)

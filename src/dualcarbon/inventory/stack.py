@@ -1,0 +1,440 @@
+"""An account as one small table: the cells of all its parts on one boundary, signed, summed over what no one asks.
+
+The engine combines it like any calculation, so totals, parts and rows keep one rule of uncertainty: whatever shares a
+factor errs together, across parts and areas. It is made once per snapshot, account and boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification
+from dualcarbon.core.periods import Period
+from dualcarbon.core.tables import STATUSES, worst
+from dualcarbon.engine import Calculation, Term, combine, find_method
+from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Proven, Rows, Source, Title
+from dualcarbon.engine.uncertainty import OPEN_NOTATIONS
+from dualcarbon.inventory.definitions import Account, Part
+from dualcarbon.inventory.parts import NOW, PREVIOUS, SPLIT, UNPLACED, Boundary, output_of, part_of, place_part, settled
+from dualcarbon.inventory.snapshot import Snapshot
+
+TIMES = ("in_month", "in_quarter", "in_year")
+KEPT = ("part", "memo", "area", "carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", *TIMES,
+        "counted_in", "dataset", "start", "end", "error_group", "blank", "entity")  # fmt: skip
+ABSENT_COLUMNS = (
+    "part",
+    "reason",
+    "area",
+    "place",
+    "carrier",
+    "unit",
+    "quantity",
+    "rows",
+    "start",
+    "end",
+    "value",
+    "lacking",
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The table, and what could not be put into it.
+
+    ``calculation.cells``: one row per kept dimension, period and set of factors; ``counted_in`` is the dataset,
+    ``dataset`` its status (the engine reads a status by dataset). ``absent``: what lacks a factor, a place or a
+    counterparty, as recorded. ``noted``: rows that say NE or nothing. ``sources``: the calculation of each part;
+    ``places``: where its cells are recorded; ``recorded(part)``: its cells inside the boundary, as recorded.
+    """
+
+    account: Account
+    calculation: Calculation
+    output: Output
+    absent: pl.DataFrame
+    noted: pl.DataFrame
+    sources: dict[str, Calculation]
+    places: dict[str, frozenset[str]]
+    recorded: Callable[[Part], pl.DataFrame]
+    slices: dict[Period, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def cells(self) -> pl.DataFrame:
+        """The table itself."""
+        return self.calculation.cells
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at an account: a stack, the columns that make its rows, and whether memo parts are shown."""
+
+    stack: Stack
+    columns: tuple[str, ...] = ()
+    memo: bool = False
+
+
+def stacked(
+    snapshot: Snapshot,
+    account: Account,
+    boundary: Boundary,
+    shares: Mapping[str, float],
+    entities_of: tuple[date, date] | None = None,
+) -> Stack:
+    """The stack of an account on a boundary. `shares`: value of each share parameter of its parts.
+
+    `entities_of`: keep the entity of each cell (in `entity`), for the rows of this span of time only.
+    """
+    boundary = snapshot.once(("settled", boundary), lambda: settled(boundary, snapshot.names.places))
+    key = ("stack", account.basis, boundary, tuple(sorted(shares.items())), entities_of)
+    made: Stack = snapshot.once(key, lambda: _stacked(snapshot, account, boundary, shares, entities_of))
+    return made
+
+
+def _stacked(
+    snapshot: Snapshot,
+    account: Account,
+    boundary: Boundary,
+    shares: Mapping[str, float],
+    entities_of: tuple[date, date] | None,
+) -> Stack:
+    if entities_of:
+        sources = {part.name: part_of(snapshot, part, True, entities_of) for part in account.parts}
+    else:
+        sources = {part.name: snapshot.part(part) for part in account.parts}
+    slots = snapshot.once("slots", lambda: _slots(snapshot))
+    cells, absent, noted = [], [], []
+    places: dict[str, frozenset[str]] = {}
+    for part in account.parts:
+        weight = part.sign * (shares[part.share] if part.share else 1.0)
+        source = sources[part.name]
+        inside, lost, notations = place_part(snapshot, part, boundary, source if entities_of else None)
+        if entities_of and part.side == "export":
+            inside = inside.with_columns(pl.col("counterparty").alias("entity"))
+        places[part.name] = frozenset(inside["place"].unique().to_list())
+        cells.append(_narrow(account, part, source, inside, weight, slots, bool(entities_of)))
+        absent += [_absent(account, part, source, frame) for frame in (lost, _blank(account, source, inside))]
+        open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
+        noted.append(
+            notations.filter(open_).select(
+                pl.lit(part.name).alias("part"), "area", "place", "notation", "rows", "start", "end"
+            )
+        )
+    absent += _unknown_entities(snapshot, account, boundary)
+    method = _method(account, slots)
+    first = sources[account.parts[0].name]
+    calculation = replace(
+        first,
+        proven=Proven(method=method, path=account.file, digest="", linear=True, scales={}, latex={}),
+        cells=_timed(pl.concat(cells)),
+        missing=[],
+        fallbacks=[],
+        notations=first.notations.clear(),
+        statuses={name: name for name in STATUSES},
+    )
+    left_out = [frame for frame in absent if frame.height]
+    empty = pl.DataFrame(schema=dict.fromkeys(ABSENT_COLUMNS, pl.String))
+    return Stack(
+        account,
+        calculation,
+        method.outputs[0],
+        pl.concat(left_out) if left_out else empty,
+        pl.concat(noted),
+        sources,
+        places,
+        lambda part: place_part(snapshot, part, boundary)[0],
+    )
+
+
+def _slots(snapshot: Snapshot) -> int:
+    """Factors of the method that has most of them, among all accounts: so that stacks fit together."""
+    methods = {part.method for account in snapshot.accounts().values() for part in account.parts}
+    return max(len(find_method(name, snapshot.choices.pack).method.factors) for name in methods)
+
+
+def _method(account: Account, slots: int) -> Method:
+    """A method whose one output is the account and whose factors are numbered slots."""
+    return Method(
+        id=f"account.{account.basis.lower()}",
+        version="1",
+        status="official",
+        title=Title(**account.title),
+        source=Source(id=account.source),
+        rows=Rows(name="quantity", item="account", unit="1"),
+        factors=[FactorUse(name=f"f{slot}", parameter="account", unit="1") for slot in range(slots)],
+        equations=[Equation(name="total", unit=account.unit, formula="quantity")],
+        outputs=[Output(equation="total", item=account.item, basis=account.basis)],
+    )
+
+
+def _narrow(
+    account: Account,
+    part: Part,
+    source: Calculation,
+    cells: pl.DataFrame,
+    weight: float,
+    slots: int,
+    by_entity: bool,
+) -> pl.DataFrame:
+    """A part's cells in the columns of the stack, summed over all others."""
+    output = output_of(source, account)
+    name, row = output.equation, source.method.rows.name
+    for column in ("process", "carrier", "dataset", "error_group", "sector"):
+        if column not in cells.columns:
+            cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
+    labels = sector_labels(cells["sector"].unique().to_list(), source.names)
+    slope = pl.col(f"d:{name}:{row}") if f"d:{name}:{row}" in cells.columns else pl.lit(None, pl.Float64)
+    tied = pl.col("spread1") if "spread1" in cells.columns else pl.lit(None, pl.Float64)
+    shared: list[pl.Expr] = []
+    for slot in range(slots):
+        use = source.method.factors[slot].name if slot < len(source.method.factors) else None
+        number = pl.col(f"factor:{use}") if use else pl.lit(None, pl.Int64)
+        partial = pl.col(f"d:{name}:{use}") if use and f"d:{name}:{use}" in cells.columns else pl.lit(None, pl.Float64)
+        shared += [number.alias(f"factor:f{slot}"), (partial * weight).alias(f"d:total:f{slot}")]
+    statuses = {one: worst([status, source.method.status]) for one, status in source.statuses.items()}
+    labelled = cells.select(
+        pl.lit(part.name).alias("part"),
+        pl.lit(part.memo).alias("memo"),
+        "area",
+        "carrier",
+        pl.when(pl.col("process") != "").then(pl.col("process")).alias("process"),
+        pl.coalesce(pl.col("domain"), _label(labels, "domain")).alias("in_domain"),
+        _label(labels, "section").alias("in_section"),
+        _label(labels, "division").alias("in_sector"),
+        pl.lit(output.scope, pl.String).alias("in_scope"),
+        pl.col("dataset").alias("counted_in"),
+        pl.col("dataset")
+        .replace_strict(statuses, default=source.method.status, return_dtype=pl.String)
+        .alias("dataset"),
+        "start",
+        "end",
+        "error_group",
+        *(["entity"] if by_entity else []),
+        (pl.col(name).is_null() & (pl.col("quantity").fill_null(0) != 0)).alias("blank"),
+        (pl.col(name) * weight).alias("total"),
+        ((slope * weight) ** 2 * pl.col("spread2")).alias("spread2"),
+        (slope * weight * tied).alias("spread1"),
+        *shared,
+        "rows",
+    )
+    keys = [column for column in KEPT if column in labelled.columns] + [f"factor:f{slot}" for slot in range(slots)]
+    sums = ["total", "spread2", "spread1", *(f"d:total:f{slot}" for slot in range(slots))]
+    known = [pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(column) for column in sums]
+    summed = labelled.group_by(keys, maintain_order=True).agg(*known, pl.col("rows").sum())
+    filled = pl.col("blank") | pl.col("total").is_not_null()
+    return summed.with_columns(
+        pl.lit(None, pl.String).alias("sector"),
+        pl.when(filled).then(1.0).alias("quantity"),
+        pl.lit(1.0).alias("d:total:quantity"),
+    )
+
+
+def _label(labels: Mapping[str, Mapping[str, str]], kind: str) -> pl.Expr:
+    return pl.col("sector").replace_strict(labels[kind], default=None, return_dtype=pl.String)
+
+
+def sector_labels(sectors: Sequence[str | None], names: Classification) -> dict[str, dict[str, str]]:
+    """Domain, section and division of each recorded sector; a sector that is no division stands for itself."""
+    found: dict[str, dict[str, str]] = {"domain": {}, "section": {}, "division": {}}
+    for sector in sectors:
+        if not sector:
+            continue
+        line = [sector, *(names.sectors.ancestors(sector) if sector in names.sectors else [])]
+        rows = [(code, names.sectors.row(code) or {}) for code in line if code in names.sectors]
+        domain = next((row["domain"] for _, row in rows if row.get("domain")), None)
+        if domain:
+            found["domain"][sector] = domain
+        for level in ("section", "division"):
+            found[level][sector] = next((code for code, row in rows if row.get("level") == level), sector)
+    return found
+
+
+def _timed(cells: pl.DataFrame) -> pl.DataFrame:
+    """Add the month, quarter and year that hold each period; a longer period keeps its own name."""
+    made = [
+        (start, end, *(_time(kind, start, end) for kind in TIMES))
+        for start, end in cells.select("start", "end").unique().rows()
+    ]
+    schema = {"start": pl.Date, "end": pl.Date, **dict.fromkeys(TIMES, pl.String)}
+    return cells.join(pl.DataFrame(made, schema=schema, orient="row"), on=["start", "end"], how="left")
+
+
+def _time(kind: str, start: date, end: date) -> str:
+    text = str(start.year)
+    if kind == "in_quarter":
+        text += f"-Q{(start.month + 2) // 3}"
+    if kind == "in_month":
+        text += f"-{start.month:02d}"
+    return text if end <= periods.parse(text).end else periods.text(start, end)
+
+
+def _blank(account: Account, source: Calculation, cells: pl.DataFrame) -> pl.DataFrame:
+    name = output_of(source, account).equation
+    lost = pl.col(name).is_null() & (pl.col("quantity").fill_null(0) != 0)
+    return cells.filter(lost).with_columns(pl.lit("factor").alias("reason"))
+
+
+def _absent(account: Account, part: Part, source: Calculation, cells: pl.DataFrame) -> pl.DataFrame:
+    """Cells that are left out, as recorded, with the parameters that lack a value."""
+    if not cells.height:
+        return pl.DataFrame()
+    name = output_of(source, account).equation
+    lacking: pl.Expr = pl.lit("")
+    for use in reversed(source.method.factors):
+        lacking = pl.when(pl.col(f"factor:{use.name}").is_null()).then(pl.lit(use.parameter)).otherwise(lacking)
+    mine = "other" if part.side == "export" else "area"
+    carrier = pl.col("carrier") if "carrier" in cells.columns else pl.lit(None, pl.String)
+    return cells.select(
+        pl.lit(part.name).alias("part"),
+        "reason",
+        pl.col(mine).alias("area"),
+        "place",
+        carrier.alias("carrier"),
+        "unit",
+        "quantity",
+        "rows",
+        "start",
+        "end",
+        pl.col(name).alias("value"),
+        lacking.alias("lacking"),
+    )
+
+
+def _unknown_entities(snapshot: Snapshot, account: Account, boundary: Boundary) -> list[pl.DataFrame]:
+    """Cells that no part with a condition on entities takes, because nobody knows what the entity is."""
+    found, seen = [], set()
+    for part in account.parts:
+        key = (part.method, repr(part.where), tuple(part.entity))
+        if not part.entity or key in seen:
+            continue
+        seen.add(key)
+        every = part_of(snapshot, replace(part, entity={}), True)
+        known = snapshot.entities.drop_nulls(list(part.entity))["code"].to_list()
+        unknown = every.cells.filter(pl.col("entity").is_null() | ~pl.col("entity").is_in(known))
+        inside, _, _ = place_part(snapshot, replace(part, entity={}), boundary, replace(every, cells=unknown))
+        found.append(_absent(account, part, every, inside.with_columns(pl.lit("entity").alias("reason"))))
+    return found
+
+
+def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False) -> pl.DataFrame:
+    """Cells wholly inside a span of time, with its name in `span`; summed over time unless `timed`.
+
+    With `timed`, months of the span `previous` get the names of the same months a year on.
+    """
+    frames = []
+    for name, span in spans.items():
+        one = _within(stack.cells, span) if timed else _slice(stack, span)
+        if timed and name == PREVIOUS and one.height:
+            one = one.with_columns(_a_year_on(one[kind]) for kind in TIMES)
+        frames.append(one.with_columns(pl.lit(name).alias("span")))
+    return pl.concat(frames) if len(frames) > 1 else frames[0]
+
+
+def _within(cells: pl.DataFrame, span: Period) -> pl.DataFrame:
+    return cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end))
+
+
+def _slice(stack: Stack, span: Period) -> pl.DataFrame:
+    """Cells of a span summed over time, kept: what accounts of one period have in common."""
+    kept = stack.slices.get(span)
+    if kept is not None:
+        return kept
+    cells = _within(stack.cells, span)
+    shared = [column for column in cells.columns if column.startswith("factor:")]
+    partials = [column for column in cells.columns if column.startswith("d:") and column != "d:total:quantity"]
+    keys = [column for column in KEPT if column in cells.columns and column not in (*TIMES, "start", "end")]
+    sums = [
+        pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(column)
+        for column in ("total", "spread2", "spread1", *partials)
+    ]
+    made = cells.group_by([*keys, *shared, "sector"], maintain_order=True).agg(
+        *sums,
+        pl.col("rows").sum(),
+        pl.col("quantity").max(),
+        pl.col("d:total:quantity").first(),
+        pl.col("start").min(),
+        pl.col("end").max(),
+        *(pl.lit(None, pl.String).alias(kind) for kind in TIMES),
+    )
+    stack.slices[span] = made
+    return made
+
+
+def _a_year_on(texts: pl.Series) -> pl.Series:
+    moved = {text: "/".join(str(int(one[:4]) + 1) + one[4:] for one in text.split("/")) for text in texts.unique()}
+    return texts.replace_strict(moved, return_dtype=pl.String)
+
+
+def results(
+    views: Mapping[str, View], spans: Mapping[str, Period]
+) -> dict[str, dict[str, dict[tuple[Any, ...], dict[str, Any]]]]:
+    """Every view's rows by span and key, all combined in one pass.
+
+    Each row holds ``value, low, high, uncertainty, status, complete``.
+    """
+    width = max((len(view.columns) for view in views.values()), default=0)
+    keys = [f"key{number}" for number in range(width)]
+    frames: list[pl.DataFrame] = []
+    slices: dict[tuple[int, bool], pl.DataFrame] = {}
+    for name, view in views.items():
+        timed = bool(set(view.columns) & set(TIMES))
+        if (id(view.stack), timed) not in slices:
+            slices[id(view.stack), timed] = cut(view.stack, spans, timed)
+        cells = slices[id(view.stack), timed]
+        if not view.memo:
+            cells = cells.filter(~pl.col("memo"))
+        named = [pl.col(column).alias(key) for key, column in zip(keys, view.columns, strict=False)]
+        named += [pl.lit(None, pl.String).alias(key) for key in keys[len(view.columns) :]]
+        frames.append(cells.with_columns(pl.lit(name).alias("view"), *named))
+    stack = next(iter(views.values())).stack
+    calculation = replace(stack.calculation, cells=pl.concat(frames))
+    found: dict[str, Any] = {name: {span: {} for span in spans} for name in views}
+    for row in combine([Term(calculation, stack.output)], ["view", "span", *keys]).iter_rows(named=True):
+        key = tuple(row[one] for one in keys[: len(views[row["view"]].columns)])
+        found[row["view"]][row["span"]][key] = row
+    return found
+
+
+def left_out(stack: Stack, span: Period) -> pl.DataFrame:
+    """What the account of a span lacks: absent cells inside it, and counted ones that reach over its edge."""
+    start, end = pl.col("start"), pl.col("end")
+    touching = (start < span.end) & (end > span.start)
+    inside = (start >= span.start) & (end <= span.end)
+    absent = stack.absent.filter(touching) if stack.absent.height else stack.absent
+    if not stack.cells.filter(touching & ~inside & ~pl.col("memo")).height:
+        return absent
+    crossing = [absent] if absent.height else []
+    for part in stack.account.parts:
+        over = stack.recorded(part).filter(touching & ~inside).with_columns(pl.lit("period").alias("reason"))
+        if over.height and not part.memo:
+            crossing.append(_absent(stack.account, part, stack.sources[part.name], over))
+    return pl.concat(crossing)
+
+
+def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
+    """Areas that lack something: all of them when nobody knows in which of them it lies."""
+    memo = {part.name for part in stack.account.parts if part.memo}
+    absent = left_out(stack, span)
+    lost = {area for part, area in absent.select("part", "area").rows() if part not in memo} if absent.height else set()
+    here = set(stack.cells["area"].unique().to_list())
+    within = stack.cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end) & ~pl.col("memo"))
+    unplaced = UNPLACED in here and within.filter(pl.col("area") == UNPLACED).height > 0
+    return frozenset(here | lost) if SPLIT in lost or unplaced else frozenset(lost)
+
+
+__all__ = [
+    "NOW",
+    "PREVIOUS",
+    "Stack",
+    "View",
+    "cut",
+    "doubtful_areas",
+    "left_out",
+    "results",
+    "sector_labels",
+    "stacked",
+]
