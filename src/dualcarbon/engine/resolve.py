@@ -41,20 +41,24 @@ def resolve(
     empty). Returns the cells and the fallbacks ``{parameter, wanted, used, reason: place|period|key}``.
     """
     fallbacks: list[dict[str, Any]] = []
+    together: dict[tuple[tuple[str, str], ...], list[FactorUse]] = {}
     for use in uses:
         parameter = table.parameters.get(use.parameter)
-        column = f"factor:{use.name}"
         if parameter is None:
-            cells = cells.with_columns(pl.lit(None, pl.Int64).alias(column))
+            cells = cells.with_columns(pl.lit(None, pl.Int64).alias(f"factor:{use.name}"))
             continue
-        columns = {
-            use.entity if key == "entity" else key: key for key in ("place", *KEYS) if key in {"place", *parameter.keys}
-        }
-        columns = {name: key for name, key in columns.items() if name in cells.columns}
-        keys = cells.select(*columns, "start", "end").unique(maintain_order=True)
-        found = _search(keys, list(columns.values()), use, parameter, table, names, choice, fallbacks)
-        keys = keys.with_columns(pl.Series(column, found, pl.Int64))
-        cells = cells.join(keys, on=[*columns, "start", "end"], how="left", nulls_equal=True, maintain_order="left")
+        columns = [(use.entity if key == "entity" else key, key) for key in ("place", *KEYS)]
+        kept = [(name, key) for name, key in columns if key in {"place", *parameter.keys} and name in cells.columns]
+        together.setdefault(tuple(kept), []).append(use)
+    for columns_of, group in together.items():
+        names_of = [*(name for name, _ in columns_of), "start", "end"]
+        keys = cells.select(names_of).unique(maintain_order=True)
+        found = []
+        for use in group:
+            parameter = table.parameters[use.parameter]
+            numbers = _search(keys, [key for _, key in columns_of], use, parameter, table, names, choice, fallbacks)
+            found.append(pl.Series(f"factor:{use.name}", numbers, pl.Int64))
+        cells = cells.join(keys.with_columns(found), on=names_of, how="left", nulls_equal=True, maintain_order="left")
     return cells, fallbacks
 
 

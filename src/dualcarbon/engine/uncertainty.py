@@ -264,18 +264,25 @@ def _status_rank(term: Term, cells: pl.DataFrame) -> pl.Expr:
 
 def _factor_part(terms: Sequence[Term], shared: list[pl.DataFrame]) -> pl.DataFrame:
     """Squared 95 % distances up and down that come from factors, by group."""
-    empty = pl.DataFrame(schema={"group": pl.Int64, "up2": pl.Float64, "down2": pl.Float64})
-    bounds = terms[0].calculation.factors.frame.select("factor", "up", "down").drop_nulls()
-    if not shared or not bounds.height:
-        return empty
-    together = pl.concat(shared).join(bounds, on="factor", how="semi")
-    together = together.group_by("group", "factor").agg(pl.col("slope").sum()).join(bounds, on="factor")
-    rises = pl.col("slope") >= 0
-    up = pl.when(rises).then(pl.col("up")).otherwise(pl.col("down"))
-    down = pl.when(rises).then(pl.col("down")).otherwise(pl.col("up"))
-    return together.group_by("group").agg(
-        up2=((pl.col("slope") * up) ** 2).sum(), down2=((pl.col("slope") * down) ** 2).sum()
+    frame = terms[0].calculation.factors.frame
+    up, down = frame["up"].to_numpy(), frame["down"].to_numpy()
+    known = pl.Series(np.isfinite(up))
+    if not shared or not known.any():
+        return pl.DataFrame(schema={"group": pl.Int64, "up2": pl.Float64, "down2": pl.Float64})
+    rows = pl.concat(shared).drop_nulls("factor")
+    rows = rows.filter(known.gather(rows["factor"]))
+    pair = pl.col("group") * frame.height + pl.col("factor")
+    pairs = rows.select(pair.alias("pair"), "slope").group_by("pair").agg(pl.col("slope").sum())
+    factor, slope = (pairs["pair"] % frame.height).to_numpy(), pairs["slope"].to_numpy()
+    rises = slope >= 0
+    squares = pl.DataFrame(
+        {
+            "group": pairs["pair"] // frame.height,
+            "up2": (slope * np.where(rises, up[factor], down[factor])) ** 2,
+            "down2": (slope * np.where(rises, down[factor], up[factor])) ** 2,
+        }
     )
+    return squares.group_by("group").agg(pl.col("up2", "down2").sum())
 
 
 def _activity_part(squares: list[pl.DataFrame], halves: list[pl.DataFrame]) -> pl.DataFrame:
