@@ -124,7 +124,7 @@ def _case(case: str, folder: Path) -> dict[str, Any]:
 def _engine(folder: Path) -> dict[str, Any]:
     import duckdb
 
-    from dualcarbon.engine.calculate import calculate
+    from dualcarbon.engine.calculation import calculate
 
     connection = duckdb.connect()
     connection.execute("set threads = 2")

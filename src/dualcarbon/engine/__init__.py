@@ -1,6 +1,6 @@
 """The engine: rule packs → resolve → apply → combine → explain."""
 
-from dualcarbon.engine.calculate import Calculation, calculate
+from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.methods import find_method
 from dualcarbon.engine.uncertainty import Term, combine, monte_carlo
 

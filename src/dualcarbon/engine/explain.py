@@ -16,7 +16,7 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine.calculate import Calculation, calculate, condition, observations
+from dualcarbon.engine.calculation import Calculation, calculate, condition, observations
 from dualcarbon.engine.factors import KEYS, load_parameters, row_of
 from dualcarbon.engine.methods import Method, Output, Proven, Where, find_method, method_files
 from dualcarbon.engine.uncertainty import Term, combine, labelled
@@ -65,7 +65,7 @@ def explain(
     A figure under one set of factors is a leaf with its equation and rows; any other has one child for each set, and
     the children sum to it. ``rows``: the first 100 by contribution; rows of a ``custody`` that the asker may not see
     are counted in ``withheld`` and not shown. ``next``: the values by which it can be drilled. ``table`` as for
-    :func:`dualcarbon.engine.calculate.calculate`. Raises Ambiguous, or Refused when nothing answers.
+    :func:`dualcarbon.engine.calculation.calculate`. Raises Ambiguous, or Refused when nothing answers.
     """
     names = classification(pack)
     asked = {"item": item, "place": place, "period": period, "sector": sector, "carrier": carrier, "entity": entity}
@@ -164,7 +164,7 @@ def _answers(
 
 
 def _has_rows(frame: "nw.LazyFrame[Any]", method: Method) -> bool:
-    from dualcarbon.engine.calculate import filtered
+    from dualcarbon.engine.calculation import filtered
 
     kept = filtered(frame, method.rows.item, method.rows.where)
     return bool(_column(kept.select("item").head(1), "item"))
@@ -370,7 +370,7 @@ def _rows(
     custody: Collection[str] | None,
 ) -> dict[str, Any]:
     """The first rows by contribution behind these cells."""
-    from dualcarbon.engine.calculate import filtered
+    from dualcarbon.engine.calculation import filtered
 
     method = calculation.method
     rows = filtered(frame, method.rows.item, method.rows.where)

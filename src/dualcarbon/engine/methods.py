@@ -282,7 +282,7 @@ def check(path: str | Path, pack: str = "cn-jiaxing", factors: str | Path | None
 
     ``factors``: the caller's own factor CSV, which may declare further parameters.
     """
-    from dualcarbon.engine.calculate import declared, run_case
+    from dualcarbon.engine.calculation import declared, run_case
     from dualcarbon.engine.factors import with_factors
 
     method, problems = read_method(path)

@@ -22,7 +22,7 @@ import dualcarbon
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine.calculate import Calculation, calculate
+from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
 from dualcarbon.engine.methods import Proven, Where, find_method
 
