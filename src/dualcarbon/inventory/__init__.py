@@ -13,6 +13,7 @@ _WHERE = {
     "movers": "analysis",
     "series": "breakdown",
     "uncertainty": "analysis",
+    "vintages": "revisions",
 }
 
 __all__ = sorted(_WHERE)

@@ -37,7 +37,11 @@ Condition = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choices:
-    """What a snapshot is calculated with. `entity`: only rows about this entity or bought from it."""
+    """What a snapshot is calculated with.
+
+    `entity`: only rows about this entity or bought from it. `version`: the workspace as it was at that commit.
+    `factors_known_at`: another day for factors than for observations.
+    """
 
     pack: str = "cn-jiaxing"
     family: str = DEFAULT_FAMILY
@@ -47,6 +51,7 @@ class Choices:
     factors: str | None = None
     entity: str | None = None
     factors_known_at: date | None = None
+    version: int | None = None
 
 
 @dataclass
@@ -93,6 +98,7 @@ class Snapshot:
 
         def make() -> Calculation:
             rows = self.rows(None) if span is None else _within(self.rows(None), *span)
+            rows = rows if choices.factors_known_at is None else _undated(rows)
             return calculate(
                 method,
                 rows if item is None else read_as(rows, item, find_method(method, choices.pack).method.rows.item),
@@ -148,6 +154,7 @@ def snapshot(
     factors: str | Path | None = None,
     entity: str | None = None,
     factors_known_at: date | None = None,
+    version: int | None = None,
     entities: pl.DataFrame | None = None,
     datasets: list[dict[str, Any]] | None = None,
 ) -> Snapshot:
@@ -165,6 +172,7 @@ def snapshot(
         factors=None if factors is None else str(factors),
         entity=entity,
         factors_known_at=factors_known_at,
+        version=version,
     )
     if not hasattr(data, "observations"):
         return _of_table(data, choices, entities, datasets or [])
@@ -203,7 +211,7 @@ def _split(found: list[dict[str, Any]], choices: Choices) -> tuple[list[dict[str
 
 def _of_workspace(workspace: Any, choices: Choices) -> Snapshot:
     counted, controls = _split([dict(one) for one in workspace.datasets()], choices)
-    version = workspace.version()
+    version = workspace.version() if choices.version is None else choices.version
 
     def rows(datasets: tuple[str, ...] | None) -> Any:
         names = datasets if datasets is not None else tuple(str(one["id"]) for one in counted)
@@ -227,6 +235,13 @@ def _within(rows: Any, start: date, end: date) -> Any:
 
     frame = nw.from_native(rows)
     return frame.filter((nw.col("start") >= nw.lit(start)) & (nw.col("end") <= nw.lit(end))).to_native()
+
+
+def _undated(rows: Any) -> Any:
+    """Rows that were chosen by their day already: the engine shall choose factors only by the day it is given."""
+    import narwhals as nw
+
+    return nw.from_native(rows).drop("known_at").to_native()
 
 
 def read_as(rows: Any, item: str, own: str) -> Any:
