@@ -1,10 +1,5 @@
 """Databases for the ledger's tests: SQLite files and one real PostgreSQL server, started here and never as root."""
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,60 +8,17 @@ import pytest
 import sqlalchemy as sa
 
 from dualcarbon.ledger.store import Store
-
-
-def binaries() -> Path | None:
-    """The folder of PostgreSQL's programs: from the path, the system's usual place, or the package of binaries."""
-    found = shutil.which("pg_ctl")
-    if found and shutil.which("initdb"):
-        return Path(found).parent
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (folder / "initdb").exists():
-            return folder
-    return None
-
-
-def runner() -> str | None:
-    """The user that may run the server: this one, or when this is root, one that is not; None when there is none."""
-    if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    for name in ("postgres", "nobody"):
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return name
-    return None
+from tests import postgresql
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The address of a PostgreSQL server on a socket, without a database name (format it with one)."""
-    programs, user = binaries(), runner()
-    if programs is None or user is None:
-        pytest.skip("no PostgreSQL programs on this machine")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    drop: dict[str, object] = {}
-    if os.geteuid() == 0:
-        record = pwd.getpwnam(user)
-        os.chown(folder, record.pw_uid, record.pw_gid)
-        drop = {"user": record.pw_uid, "group": record.pw_gid, "extra_groups": []}
-
-    def run(*command: str) -> None:
-        with (folder.parent / f"{folder.name}.log").open("a") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=log, cwd=folder, **drop)  # type: ignore[call-overload]
-
+    """The address of a PostgreSQL server on a socket, to be formatted with a database name."""
     try:
-        options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=tests"]
-        run(str(programs / "initdb"), "-D", f"{folder}/data", *options)
-        flags = f"-k {folder} -c listen_addresses= -c max_connections=60 -c fsync=off"
-        run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "-o", flags, "start")
-        yield f"postgresql+psycopg://tests@/{{}}?host={folder}"
-    finally:
-        if (folder / "data/postmaster.pid").exists():
-            run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
+        with postgresql.server("fsync=off") as address:
+            yield address
+    except postgresql.NoServer:
+        pytest.skip("no PostgreSQL programs on this machine")
 
 
 NUMBERS = count(1)

@@ -138,17 +138,10 @@ def test_eight_processes_race_and_exactly_one_wins(url, make_store):
         ]
     )
     assert given == ["ok"] * 3
-    processes = []
-    for n in range(8):
-        lines = json.dumps([line for contest in CONTESTS.values() for line in contest]).replace("{}", str(n))
-        command = [*CLIENT, url, "race", lines]
-        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    answers = [json.loads(process.communicate()[0]) for process in processes]
+    lines = json.dumps([line for contest in CONTESTS.values() for line in contest])
+    done = subprocess.run([*CLIENT, url, "race", lines, "8"], capture_output=True, text=True, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 8
     lost = {
         "the same reversal": "already_reversed",
         "the last amount": "insufficient_balance",

@@ -117,10 +117,14 @@ class Ledgers(RuleBasedStateMachine):
             assert sum(one.debits_pending for one in accounts) == sum(one.credits_pending for one in accounts)
             assert all(one.overdraft or one.balance - one.debits_pending >= 0 for one in accounts)
 
-    @rule(at=st.sampled_from([None, *range(START - 1, START + 9)]), limit=st.integers(1, 4))
-    def read(self, at, limit):
+    @rule(
+        at=st.sampled_from([None, *range(START - 1, START + 9)]),
+        limit=st.integers(1, 4),
+        names=st.lists(st.sampled_from([*ACCOUNTS]), min_size=1, max_size=3, unique=True),
+    )
+    def read(self, at, limit, names):
         for store in self.stores:
-            for name in self.model.accounts:
+            for name in names:
                 told, expected = reads.balance(store.engine, name, at), self.model.balance(name, at)
                 assert {key: told[key] for key in expected} == expected
                 shown, after = [], 0
@@ -137,7 +141,7 @@ class Ledgers(RuleBasedStateMachine):
                 ]
                 if at is None:
                     assert sum(e["change"] for e in shown) == expected["balance"] == page["balance"]
-            for state in STATES:
+            for state in STATES[:3]:
                 found = reads.entries(store.engine, state=state, instrument="kgce", since=at, limit=100)["entries"]
                 assert [e["id"] for e in found] == [
                     e["id"]
@@ -180,7 +184,7 @@ def test_the_pure_machine_agrees_with_the_model():
 
 
 def test_a_store_agrees_with_the_model(url, make_store):
-    play([fast(url, make_store)], 25, 10)
+    play([fast(url, make_store)], 20, 10)
 
 
 @pytest.mark.slow
