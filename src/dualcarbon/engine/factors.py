@@ -31,7 +31,10 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a parameter is keyed by, its unit and how long a value may serve after its last year."""
+    """What a parameter is keyed by, its unit and how long a value may serve after its last year.
+
+    ``pair``: (other parameter, its value per unit of this one, relative tolerance) where one follows from the other.
+    """
 
     id: str
     title: dict[str, str]
@@ -40,6 +43,7 @@ class Parameter:
     family: bool = False
     carry_forward: int = 0
     bounds: tuple[float, float] | None = None
+    pair: tuple[str, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def load_parameters(pack: str) -> dict[str, Parameter]:
 def _parameters(pack: str, fingerprint: Any) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for entry in packs.documents(pack, "parameters"):
-        bounds = entry.get("bounds")
+        bounds, pair = entry.get("bounds"), entry.get("pair")
         found[entry["id"]] = Parameter(
             id=entry["id"],
             title=dict(entry.get("title") or {}),
@@ -103,6 +107,7 @@ def _parameters(pack: str, fingerprint: Any) -> dict[str, Parameter]:
             family=bool(entry.get("family", False)),
             carry_forward=int(entry.get("carry_forward", 0)),
             bounds=None if not bounds else (float(bounds[0]), float(bounds[1])),
+            pair=None if not pair else (pair["parameter"], float(pair["per"]), float(pair["tolerance"])),
         )
     return found
 
@@ -174,6 +179,9 @@ def _append(base: FactorTable, rows: list[dict[str, Any]], pack: str) -> FactorT
         keys = tuple(key for key in ("place", *KEYS) if any(row.get(key) for row in given))
         parameters[name] = Parameter(name, {}, _common_unit(given, names), keys)
     made, problems = _build(parameters, rows, pack, start=base.frame.height, given=True)
+    from dualcarbon.engine.traps import traps
+
+    problems += traps(parameters, made.rows, base.rows)
     if problems:
         raise Refused(problems)
     frame = pl.concat([base.frame, made.frame])
