@@ -9,7 +9,8 @@ import polars as pl
 from dualcarbon.core.checks import check_observations
 from dualcarbon.core.classification import load
 from dualcarbon.core.tables import ENTITY, KEY, OBSERVATION
-from dualcarbon.demo.city import MOVED_FROM, MOVED_ON, MOVED_TO, City, datasets, generate
+from dualcarbon.demo.city import MOVED_FROM, MOVED_ON, MOVED_TO, City, datasets
+from dualcarbon.demo.firms import sample
 
 CITY, ECONOMY, CONTROL = "demo-city", "demo-economy", "demo-control"
 #: Brands and firms of the region and the country that no invented name may contain.
@@ -60,8 +61,9 @@ def test_same_seed_same_bytes_in_another_process(city: City) -> None:
     assert told.stdout.strip() == city.fingerprint()
 
 
-def test_another_seed_gives_another_city(city: City) -> None:
-    assert generate(7).fingerprint() != city.fingerprint()
+def test_another_seed_gives_other_firms() -> None:
+    assert not sample(7).equals(sample())
+    assert sample().equals(sample())
 
 
 def test_rows_have_the_schema_and_say_that_they_are_synthetic(city: City) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,33 @@ FILE = "dualcarbon demo"
 
 
 def build(path: str | Path, step: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Build the demonstration workspace in a new or empty folder; what an interrupted build left is completed.
+    """Build the demonstration workspace in a new or empty folder: it appears whole or not at all.
 
     Returns `{workspace, already, fingerprint, observations, entities, datasets, imports, faults, years}`; `already`:
-    nothing had to be added. `step` is told each of STEPS as it begins. Raises Refused when the folder holds
-    anything else, or another version of the city.
+    the city stood there and nothing had to be added. `step` is told each of STEPS as it begins. Raises Refused when the
+    folder holds anything else, or another version of the city.
     """
     path = Path(path).absolute()
-    workspace = Workspace.open(path) if (path / CONFIG).is_file() else Workspace.create(path, PACK)
+    if (path / CONFIG).is_file():
+        return _fill(Workspace.open(path), path, step)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Refused(Problem("core.workspace-exists", value=str(path)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yard = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        workspace = Workspace.create(yard / path.name, PACK)
+        made = _fill(workspace, path, step)
+        workspace.database.dispose()
+        if path.exists():
+            path.rmdir()
+        workspace.path.rename(path)
+    finally:
+        shutil.rmtree(yard, ignore_errors=True)
+    return made
+
+
+def _fill(workspace: Workspace, path: Path, step: Callable[[str], None]) -> dict[str, Any]:
+    """Bring into the workspace what is not there yet; `path` is where it will stand."""
     published = _published()
     _refuse_others(workspace, published)
     city = generate(SEED, step)
@@ -45,7 +66,7 @@ def build(path: str | Path, step: Callable[[str], None] = lambda _: None) -> dic
     if not workspace.entities().sort("code").equals(city.entities):
         workspace.save_entities(city.entities, reason=FILE)
     step("faults")
-    index = faults.write(city, path / "faults")
+    index = faults.write(city, workspace.path / "faults")
     return {
         "workspace": str(path),
         "already": all(one["already"] for one in imports),

@@ -29,8 +29,13 @@ WORDS = {
     )
 )
 def demo(workspace: WorkspaceDir = None, json: Json = False) -> None:
+    from dualcarbon.core.workspace import NoWorkspace, find
     from dualcarbon.demo.build import STEPS, build
 
+    try:
+        folder = find(workspace)
+    except NoWorkspace:
+        folder = workspace or Path("workspace")
     bar = progress(json)
     with bar:
         task = bar.add_task("", total=len(STEPS))
@@ -38,7 +43,7 @@ def demo(workspace: WorkspaceDir = None, json: Json = False) -> None:
         def step(name: str) -> None:
             bar.update(task, completed=STEPS.index(name), description=say(*WORDS[name]))
 
-        made = build(workspace or Path("workspace"), step)
+        made = build(folder, step)
         bar.update(task, completed=len(STEPS))
     emit(made, json, lambda: _tell(made))
 
