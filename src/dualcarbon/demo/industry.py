@@ -23,7 +23,7 @@ from dualcarbon.demo.tables import SEED, SIZE, Array, carrier, observations, ran
 CAPTIVE_RATIO, CAPTIVE_EFFICIENCY = 5.0, 0.83
 FUELS = ("natural_gas", "bituminous_coal", "diesel")
 _SHARE = {"natural_gas": "gas", "bituminous_coal": "coal", "diesel": "diesel"}
-#: Carbonates of a sector: t per tce of natural gas (glass) or per t of coal (cement, desulphurisation).
+#: Carbonates melted by glass makers, t per tce of natural gas.
 CARBONATES_OF_GLASS = {"soda_ash": 1.02, "limestone": 0.28, "dolomite": 0.86}
 #: t of clinker a year, and the firm that makes it: the largest in building materials that burns coal.
 CLINKER = 250_000.0
