@@ -107,9 +107,9 @@ def parse(text: str, known: Iterable[str] = ()) -> list[Department]:
             r"^\(?(牵头|主办|责任|负责|主管|配合|协同|协办|参与|参加|协作)(?:单位|部门|处室|责任单位)?:", segment
         )
         if label:
-            role = "lead" if label[1] in ("牵头", "主办", "责任", "负责", "主管") else "joint"
+            role = "lead" if label[1] in ("牵头", "主办", "主管") else None if label[1] in ("责任", "负责") else "joint"
             segment = segment[label.end() :]
-        here, stated = role, label is not None and label[1] != "责任"
+        here, stated = role, label is not None and role is not None
         if match := re.search(r"(?:为)?牵头(?:单位|部门|负责|落实|抓总)*$", segment):
             segment, here, stated = segment[: match.start()], "lead", True
         elif match := re.search(r"(?:积极|协同)?(?:配合|参与|协助|协同)(?:落实|实施|推进)?$", segment):

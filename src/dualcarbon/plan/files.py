@@ -31,7 +31,6 @@ def read_document(path: str | Path) -> Document:
     data = path.read_bytes()
     if not data.strip():
         raise Refused(Problem("plan.empty", file=path.name))
-    form = _format(path, data)
     readers: dict[str, Callable[[Path, bytes], list[Passage | Table]]] = {
         "txt": _text,
         "html": _html,
@@ -40,6 +39,7 @@ def read_document(path: str | Path) -> Document:
         "pdf": _pdf,
     }
     try:
+        form = _format(path, data)
         found = readers[form](path, data)
     except Refused:
         raise

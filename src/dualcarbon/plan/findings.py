@@ -166,7 +166,7 @@ def _without_indicator(plan: Plan, links: list[Link]) -> Iterator[Finding]:
 def _indicators_without_task(plan: Plan, links: list[Link]) -> Iterator[Finding]:
     if not plan.tasks:
         return
-    carried = {link.other.number for link in links}
+    carried = {link.other.number for link in links if link.statement.kind == "task"}
     for indicator in plan.indicators:
         if indicator.number in carried or linking.mentions(plan, indicator):
             continue

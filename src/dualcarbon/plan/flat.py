@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from dualcarbon.plan.columns import is_header, role
 from dualcarbon.plan.document import Passage, Table
+from dualcarbon.plan.layout import best_fit
 from dualcarbon.plan.script import tight
 
 _BAR = re.compile("[|｜│┃]")
@@ -102,7 +103,11 @@ def _gap_rows(lines: Sequence[Passage], i: int) -> tuple[Table | None, int]:
                 continue
         rows.append(cells)
         i += 1
-    return (Table(rows, loose=True), i) if len(rows) >= 2 else (None, start)
+    return (
+        (Table(rows, loose=not tabs or any(len(row) != len(first) for row in rows)), i)
+        if len(rows) >= 2
+        else (None, start)
+    )
 
 
 def _ends(lines: Sequence[Passage], i: int, width: int) -> bool:
@@ -122,6 +127,9 @@ def _cell_lines(lines: Sequence[Passage], i: int) -> tuple[Table | None, int]:
     while i < len(lines) and len(header) < 12 and _closed(lines[i]) == barred and role(_open(lines[i])) is not None:
         header.append(replace(lines[i], raw=_open(lines[i])))
         i += 1
+    roles = [role(cell.raw) for cell in header]
+    if roles.count("lead") > 1 and "joint" in roles:  # 责任单位 above 牵头单位 and 配合单位
+        del header[roles.index("lead")]
     if len(header) < 3 or role(header[0].raw) != "number" or not is_header([cell.raw for cell in header]):
         return None, start
     cells: list[Passage] = []
@@ -153,7 +161,7 @@ def _cell_lines(lines: Sequence[Passage], i: int) -> tuple[Table | None, int]:
         if not HEADING.match(tight(waiting[0].raw)) and cells and _NUMBER.match(tight(cells[-1].raw)):
             cells.append(replace(waiting[0], raw=waiting[0].raw.strip()))
             i += 1
-    rows = _rows(cells, len(header))
+    rows = _rows(cells, [role(cell.raw) for cell in header])
     return (Table([header, *rows], loose=True), i) if rows else (None, start)
 
 
@@ -165,33 +173,39 @@ def _open(line: Passage) -> str:
     return _BAR.sub("", line.raw).strip()
 
 
-def _rows(cells: Sequence[Passage], width: int) -> list[list[Passage]]:
-    """Cut a stream of cells into rows: each begins with the next number and has at most `width` cells.
+def _rows(cells: Sequence[Passage], roles: Sequence[str | None]) -> list[list[Passage]]:
+    """Cut a stream of cells into rows that begin with the next number and fit the columns best.
 
-    Where cells of `width` to a row fit the numbers they are taken; otherwise the cut with the steadiest
-    numbering wins (a value in a cell may equal the next row's number).
+    A value in a cell may equal the next row's number, so every cut is weighed as a whole.
     """
+    width = len(roles)
     numbers = [int(tight(c.raw).rstrip(".、")) if _NUMBER.match(tight(c.raw)) else None for c in cells]
     starts = [k for k, number in enumerate(numbers) if number is not None]
     if not starts:
         return []
     best: dict[int, tuple[float, int | None]] = {}  # start of a row -> best score so far, start of the row before
     for k in starts:
-        number = numbers[k]
-        assert number is not None
-        best[k] = (0.0 if k <= width and number == 1 else -5.0 - k, None)
-        for before in (j for j in starts if k - width - 1 <= j < k and j in best):
-            ahead = number - (numbers[before] or 0)
-            length = k - before
-            score = best[before][0] + (3.0 if ahead == 1 else -4.0) + (1.0 if length == width else 0.0)
-            score -= 6.0 if length < 2 else 0.0
-            score -= 3.0 if length > width else 0.0
+        best[k] = (0.0 if k == 0 else -5.0 - k, None)
+        for before in (j for j in starts if k - width - 1 <= j <= k - 2):
+            ahead = (numbers[k] or 0) - (numbers[before] or 0)
+            score = best[before][0] + (0.0 if ahead == 1 else -4.0) + _row_fit(cells[before:k], roles)
             if score > best[k][0]:
                 best[k] = (score, before)
-    last = max(starts, key=lambda k: best[k][0] - 3.0 * max(0, len(cells) - k - width))
+    last = max(
+        starts, key=lambda k: best[k][0] + _row_fit(cells[k : k + width], roles) - 3.0 * max(0, len(cells) - k - width)
+    )
     cuts = [last]
     while (earlier := best[cuts[-1]][1]) is not None:
         cuts.append(earlier)
     cuts.reverse()
     ends = [*cuts[1:], min(len(cells), cuts[-1] + width)]
     return [list(cells[a:b]) for a, b in zip(cuts, ends, strict=True)]
+
+
+def _row_fit(cells: Sequence[Passage], roles: Sequence[str | None]) -> float:
+    """Return how well a row's cells fit its columns, from 2 for a full row that fits down to -8."""
+    filled = [cell for cell in cells if not cell.blank]
+    if len(filled) > len(roles) or len(filled) < 2:
+        return -8.0
+    missing = max(0, len(roles) - len(cells))
+    return max(-8.0, min(2.0, best_fit(filled, roles)[0] / len(filled)) - 0.7 * missing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.plan import columns, departments, units
@@ -138,9 +139,20 @@ def _named(line: Sequence[Passage], roles: Sequence[str | None]) -> Row:
 
 
 def _assign(line: Sequence[Passage], roles: Sequence[str | None], domains: frozenset[str]) -> Row:
-    """Lay the cells of a flattened row under the columns they fit best, keeping their order."""
+    """Lay the cells of a flattened row that is not full under the columns they fit best, keeping their order."""
     straight = _named(line, roles) if len(line) <= len(roles) else {}
     cells = [cell for cell in line if not cell.blank]
+    if len(line) == len(roles) and not line[-1].blank:
+        return straight
+    value, row = best_fit(cells, roles, domains)
+    own = sum(fit(cell.raw, role, domains) for role, cell in straight.items())
+    return straight if straight and len(straight) == len(cells) and own >= value else row
+
+
+def best_fit(
+    cells: Sequence[Passage], roles: Sequence[str | None], domains: frozenset[str] = frozenset()
+) -> tuple[float, Row]:
+    """Return the best way to lay `cells` under the columns in order, with how well it fits."""
     score: dict[tuple[int, int], tuple[float, Row]] = {(0, 0): (0.0, {})}
     for j, role in enumerate(roles):
         for i in range(len(cells) + 1):
@@ -153,11 +165,10 @@ def _assign(line: Sequence[Passage], roles: Sequence[str | None], domains: froze
             for key, total, chosen in steps:
                 if key not in score or total > score[key][0]:
                     score[key] = (total, chosen)
-    best = score.get((len(cells), len(roles)), (-1e9, straight))
-    own = sum(fit(cell.raw, role, domains) for role, cell in straight.items())
-    return straight if straight and len(straight) == len(cells) and own >= best[0] else best[1]
+    return score.get((len(cells), len(roles)), (-1e9, {}))
 
 
+@cache
 def fit(text: str, role: str, domains: frozenset[str] = frozenset()) -> float:
     """Return how well a cell's text fits a column: above 0 it may stand there, below 0 it hardly can."""
     clean = tight(text)

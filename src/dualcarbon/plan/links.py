@@ -42,6 +42,13 @@ class Statement:
     def base(self) -> float:
         return self.value * (self.unit.factor if self.unit else 1.0)
 
+    def equals(self, other: Statement) -> bool:
+        """True for equal values; in different units, equal within half of the last printed digit."""
+        slack = 0.0
+        if self.unit and other.unit and self.unit.factor != other.unit.factor:
+            slack = 0.5 * max(one.unit.factor / 10 ** _places(one.value) for one in (self, other) if one.unit)
+        return math.isclose(self.base, other.base, rel_tol=1e-9, abs_tol=slack)
+
     @property
     def stock(self) -> bool:
         return self.scope in ("cumulative", "stock")
@@ -55,6 +62,12 @@ class Statement:
         figure = f"{number(self.value)}" + (f"-{number(self.high)}" if self.high is not None else "")
         scope = "累计" if self.scope == "cumulative" else ""
         return f"{'力争' if self.stretch else ''}{scope}{before}{figure}{unit}{marks.get(self.comparison, '')}"
+
+
+def _places(value: float) -> int:
+    """Return how many decimals a value is printed with."""
+    text = f"{value:.10f}".rstrip("0")
+    return len(text.split(".")[1])
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,7 @@ def relate(a: Statement, b: Statement) -> Link | None:
     if a.unit.dimension != b.unit.dimension:
         alike = like.score >= 0.95 and not like.extra_a and not like.extra_b
         return Link("differs", a, b, like) if alike and b.kind == "indicator" else None
-    equal = math.isclose(a.base, b.base, rel_tol=1e-9)
+    equal = a.equals(b)
     narrow = a.quantity.place if a.quantity else None
     if narrow and narrow not in ("全市", "全县", "全区") and narrow not in b.name and "(" in a.name and not equal:
         return None
@@ -221,7 +234,7 @@ def mentions(plan: Plan, indicator: Indicator) -> list[int]:
         for sentence in re.split("[。；;]", task.text):
             like = names.compare(name, sentence)
             rest, whole = len(like.extra_a), len(names.meaning(name))
-            whole_name = whole > 4 or names.meaning(name) in names.core(sentence)
+            whole_name = whole > 4 or indicator.name in sentence
             if whole and like.shared and rest <= 0.25 * whole and whole_name:
                 found.append(task.number)
                 break
@@ -235,7 +248,7 @@ def pairs(told: list[Statement]) -> list[Link]:
         for b in told[i + 1 :]:
             if a.passage is b.passage or a.unit is None or b.unit is None or a.unit.dimension != b.unit.dimension:
                 continue
-            if math.isclose(a.base, b.base, rel_tol=1e-9) or "(" in a.name + b.name:
+            if a.equals(b) or "(" in a.name + b.name:
                 continue
             periods = {one.quantity.period for one in (a, b) if one.quantity}
             if len(periods) > 1 or (a.scope == "change") != (b.scope == "change"):

@@ -12,7 +12,7 @@ from dualcarbon.plan.script import fold
 
 # Words that leave the meaning as it is.
 _EMPTY = re.compile(
-    r"(?:全市|本市|我市|全年|年度|计划|力争|完成|实现|达到|推进|推动|实施|组织|开展|进行|工作|工程|数量|个数|总数|累计|及以上|以上|全覆盖|规模|任务|试点|示范性?|建设|"
+    r"(?:全市|本市|我市|全年|年度|计划|力争|完成|实现|达到|推进|推动|实施|组织|开展|进行|工作|工程|数量|个数|总数|总量|面积|容量|长度|里程|累计|及以上|以上|全覆盖|规模|任务|试点|示范性?|建设|"
     r"创建|打造|新增|新建|建成|培育|推广|新认定|认定|累计|等|的|率$)+"
 )
 # Words that narrow what a figure covers.
@@ -111,11 +111,11 @@ def _known_in(text: str, around: str) -> str | None:
 
 def _longest(a: str, b: str) -> str:
     """Return the longest piece that stands in both texts (bars belong to none)."""
-    best, row = "", [0] * (len(b) + 1)
-    for i, x in enumerate(a):
-        before = 0
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], (before + 1 if x == y and x != "|" else 0)
-            if row[j] > len(best):
-                best = a[i + 1 - row[j] : i + 1]
+    best = ""
+    for i in range(len(a)):
+        while i + len(best) < len(a):
+            piece = a[i : i + len(best) + 1]
+            if "|" in piece or piece not in b:
+                break
+            best = piece
     return best

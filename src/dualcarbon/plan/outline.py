@@ -110,6 +110,10 @@ def read(document: Document) -> Outline:
     _listed(outline, document, passages)
     if level is not None:
         _body(outline, prose[begin:], level)
+    else:
+        outline.headline = [
+            p for p in prose[begin:] if re.search("[。；;]", p.raw) and not _FURNITURE.match(tight(p.raw))
+        ]
     return outline
 
 

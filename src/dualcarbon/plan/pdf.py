@@ -29,7 +29,28 @@ class _Line:
     right: float
     top: float
     size: float
-    width: float
+    edge: bool  # in the strip at the top or the foot of the page where page numbers stand
+    letters: list[tuple[float, float, str]]  # left, right, character
+
+    def cells(self) -> list[tuple[float, str]]:
+        """The pieces of the line that stand apart, each with its left edge."""
+        found: list[tuple[float, str]] = []
+        before: float | None = None
+        for left, right, letter in self.letters:
+            if before is None or left - before > 0.5 * self.size:
+                found.append((left, letter))
+            else:
+                found[-1] = (found[-1][0], found[-1][1] + letter)
+            before = right
+        return found
+
+    def under(self, edges: Sequence[float]) -> list[str]:
+        """The text of the line under each column, given the columns' left edges."""
+        texts = [""] * len(edges)
+        for left, _, letter in self.letters:
+            column = sum(left >= edge - 0.3 * self.size for edge in edges[1:])
+            texts[column] += letter
+        return texts
 
 
 def blocks(path: Path) -> list[Passage | Table]:
@@ -83,12 +104,11 @@ def _page(page: Any) -> list[_Line | tuple[int, list[list[tuple[str, bool]]]]]:
             text += character["text"]
             before = character
         if text.strip():
+            letters = [(c["x0"], c["x1"], c["text"]) for c in characters]
             size = characters[0]["size"]
+            edge = not 0.08 * page.height < line["top"] < 0.9 * page.height
             pieces.append(
-                (
-                    line["top"],
-                    _Line(text, page.page_number, line["x0"], line["x1"], line["top"], size, float(page.width)),
-                )
+                (line["top"], _Line(text, page.page_number, line["x0"], line["x1"], line["top"], size, edge, letters))
             )
     pieces += [(table.bbox[1], (page.page_number, _grid(table))) for table in tables]
     return [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
@@ -130,7 +150,9 @@ def _without_furniture(pieces: Sequence[Any]) -> list[Any]:
         piece
         for piece in pieces
         if not isinstance(piece, _Line)
-        or not (_PAGE_NUMBER.match(tight(piece.text)) or seen[tight(piece.text), round(piece.top / 4)] > 1)
+        or not (
+            (piece.edge and _PAGE_NUMBER.match(tight(piece.text))) or seen[tight(piece.text), round(piece.top / 4)] > 1
+        )
     ]
 
 
@@ -142,8 +164,16 @@ def _assemble(pieces: Sequence[Any]) -> list[Passage | Table]:
     lines: list[Passage] = []
     previous: _Line | None = None
     count = 0
-    for piece in pieces:
+    waiting = list(reversed(pieces))
+    while waiting:
+        piece = waiting.pop()
         if isinstance(piece, _Line):
+            if is_header([text for _, text in piece.cells()]):
+                count += 1
+                found += flat.blocks(lines)
+                lines, previous = [], None
+                found.append(_unframed(piece, waiting, count))
+                continue
             columns = bool(re.search(r"\S {2,}\S", piece.text))
             if previous is not None and not columns and _continues(previous, piece, left, right):
                 last = lines[-1]
@@ -167,6 +197,32 @@ def _assemble(pieces: Sequence[Any]) -> list[Passage | Table]:
         lines = []
         found.append(Table([[Passage(text, count, page=page, merged=merged) for text, merged in row] for row in grid]))
     return found + flat.blocks(lines)
+
+
+def _unframed(header: _Line, waiting: list[Any], paragraph: int) -> Table:
+    """Take the lines of a table without rules off `waiting`: columns begin where the headings begin.
+
+    A line with a number in the first column begins a row, one with nothing there goes on with the row above.
+    """
+    edges = [left for left, _ in header.cells()]
+    rows: list[list[str]] = [[text for _, text in header.cells()]]
+    page = [header.page]
+    while waiting and isinstance(waiting[-1], _Line):
+        texts = waiting[-1].under(edges)
+        first = tight(texts[0])
+        if first and not re.match(r"^\d{1,3}$", first):
+            break
+        if not first and all(not text.strip() for text in texts[1:]):
+            break
+        line = waiting.pop()
+        if first:
+            rows.append(texts)
+            page.append(line.page)
+        else:
+            rows[-1] = [above + text.strip() for above, text in zip(rows[-1], texts, strict=True)]
+    return Table(
+        [[Passage(text.strip(), paragraph, page=p) for text in row] for row, p in zip(rows, page, strict=True)]
+    )
 
 
 def _continues(before: _Line, line: _Line, left: float, right: float) -> bool:

@@ -89,7 +89,12 @@ class Quantity:
             "stretch": self.stretch,
             "scope": self.scope,
         }
-        extra = {"high": self.high, "direction": self.direction, "place": self.place, "period": self.period}
+        extra = {
+            "high": None if self.high is None else number(self.high),
+            "direction": self.direction,
+            "place": self.place,
+            "period": self.period,
+        }
         row |= {name: value for name, value in extra.items() if value is not None}
         return row | {"paragraph": self.passage.paragraph}
 
@@ -254,15 +259,17 @@ def strip(text: str, directed: bool = False) -> tuple[str, str]:
     text = text.strip()
     while (match := _LEADING.match(text)) and match.end():
         text = text[match.end() :]
-    while True:
-        shorter = _TRAILING.sub("", text)
-        if directed:
-            shorter = re.sub(rf"({_UP}|{_DOWN})(率|了)?$", "", shorter)
-        if shorter == text:
-            break
-        text = shorter
+    text = _without_tail(text)
+    if directed:
+        text = _without_tail(re.sub(rf"({_UP}|{_DOWN})(率|了)?$", "", text))
     text = _plain(text)
     return ("", text) if re.fullmatch(_VERBS, text) else (text, "")
+
+
+def _without_tail(text: str) -> str:
+    while (shorter := _TRAILING.sub("", text)) != text:
+        text = shorter
+    return text
 
 
 def _plain(text: str) -> str:

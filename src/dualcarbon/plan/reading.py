@@ -175,12 +175,8 @@ def _assemble(
     indicators: list[Indicator] = [
         p for sheet in sheets if sheet.kind == "indicators" for p in _indicators(sheet, known)
     ]
-    numbered: tuple[list[Policy] | list[Indicator], ...] = (policies, indicators)
-    for entries in numbered:
-        seen = [entry.number for entry in entries]
-        if len(set(seen)) < len(seen) or 0 in seen:
-            for i, entry in enumerate(entries, 1):
-                entry.number = i
+    _renumber(policies)
+    _renumber(indicators)
     if not head.listed.names and not head.listed.city and head.city:
         head.listed = Registry((), None, "".join(head.city))
     for task in tasks:
@@ -195,6 +191,14 @@ def _assemble(
     return Plan(
         document.file, document.format, head, tasks, policies, indicators, domains, headline, unread, document.lines
     )
+
+
+def _renumber(entries: list[Policy] | list[Indicator]) -> None:
+    """Count rows whose numbers repeat or are missing."""
+    seen = [entry.number for entry in entries]
+    if len(set(seen)) < len(seen) or 0 in seen:
+        for i in range(len(entries)):
+            entries[i].number = i + 1
 
 
 def _tasks(head: outline.Outline, rows: list[layout.Row], known: tuple[str, ...]) -> list[Task]:

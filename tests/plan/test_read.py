@@ -1,0 +1,126 @@
+"""One plan, every layout: the same tasks, policies, indicators and findings."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dualcarbon.plan import read_plan
+from tests.plan.drafts import QINGLAN, YUNZE
+from tests.plan.writers import Draft, as_docx, as_html, as_pdf, as_text, as_xlsx
+
+CASES = Path(__file__).resolve().parent.parent / "cases" / "plan"
+DRAFTS = {"yunze-2025": YUNZE, "qinglan-2023": QINGLAN}
+LAYOUTS: dict[str, Callable[[Draft, Path], Path]] = {
+    "docx": lambda draft, folder: as_docx(draft, folder / "p.docx"),
+    "docx-numbered-by-word": lambda draft, folder: as_docx(draft, folder / "p.docx", numbered=True),
+    "pdf": lambda draft, folder: as_pdf(draft, folder / "p.pdf"),
+    "pdf-without-frames": lambda draft, folder: as_pdf(draft, folder / "p.pdf", framed=False),
+    "html": lambda draft, folder: as_html(draft, folder / "p.html"),
+    "html-gbk": lambda draft, folder: as_html(draft, folder / "p.htm", encoding="gb18030"),
+    "xlsx": lambda draft, folder: as_xlsx(draft, folder / "p.xlsx"),
+    "txt-cell-to-a-line": lambda draft, folder: as_text(draft, folder / "p.txt", "cells"),
+    "txt-bars": lambda draft, folder: as_text(draft, folder / "p.txt", "bars"),
+    "txt-tabs": lambda draft, folder: as_text(draft, folder / "p.txt", "tabs"),
+    "txt-gaps": lambda draft, folder: as_text(draft, folder / "p.txt", "gaps"),
+    "txt-bare": lambda draft, folder: as_text(draft, folder / "p.txt", "bare"),
+}
+
+
+def essence(plan: dict[str, Any]) -> dict[str, Any]:
+    """What a reader of the plan would write down by hand."""
+    return {
+        "head": {name: plan[name] for name in ("title", "year", "issued", "document_number", "place")},
+        "departments": plan["departments"],
+        "domains": plan["domains"],
+        "headline": [_figure(q) for q in plan["headline"]],
+        "tasks": [
+            {
+                "number": task["number"],
+                "domain": task["domain"],
+                "title": task["title"],
+                "due": task["due"],
+                "departments": [f"{d['name']}:{d['role']}" for d in task["departments"]],
+                "quantities": [_figure(q) for q in task["quantities"]],
+            }
+            for task in plan["tasks"]
+        ],
+        "policies": [[p["number"], p["title"], p["due"], p["drafter"]] for p in plan["policies"]],
+        "indicators": [
+            [i["number"], i["name"], i["unit"], i["target"]["kind"], i["target"]["value"], i["domain"], i["lead"]]
+            for i in plan["indicators"]
+        ],
+        "findings": sorted([f["class"], f["rule"], f["message"]] for f in plan["findings"]),
+    }
+
+
+def _figure(q: dict[str, Any]) -> str:
+    marks = " ".join(str(q[name]) for name in ("high", "direction", "place", "period") if q.get(name) is not None)
+    stretch = " 力争" if q["stretch"] else ""
+    return f"{q['subject']} {q['comparison']} {q['value']} {q['unit']} {q['scope']}{stretch} {marks}".strip()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", DRAFTS)
+def test_every_layout_reads_as_the_case_says(name: str, layout: str, tmp_path: Path) -> None:
+    expected = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+    assert essence(read_plan(LAYOUTS[layout](DRAFTS[name], tmp_path))) == expected
+
+
+def test_text_in_other_encodings(tmp_path: Path) -> None:
+    expected = json.loads((CASES / "qinglan-2023.json").read_text(encoding="utf-8"))
+    text = as_text(QINGLAN, tmp_path / "p.txt").read_text(encoding="utf-8")
+    for encoding in ("utf-8-sig", "utf-16", "gb18030", "big5hkscs"):
+        (tmp_path / "q.txt").write_bytes(text.encode(encoding))
+        assert essence(read_plan(tmp_path / "q.txt")) == expected, encoding
+
+
+def test_quotations_are_the_sources_own_characters(tmp_path: Path) -> None:
+    path = as_text(QINGLAN, tmp_path / "p.txt")
+    source = path.read_text(encoding="utf-8")
+    plan = read_plan(path)
+    quotes = [place["quote"] for finding in plan["findings"] for place in finding["places"]]
+    assert quotes and all(quote and quote in source for quote in quotes)
+    assert "園" not in json.dumps(plan["tasks"], ensure_ascii=False)
+
+
+def test_columns_are_read_by_their_headings(tmp_path: Path) -> None:
+    rows = [["目标值", "牵头单位", "序号", "指标名称", "计量单位"], ["40", "市经信局", "1", "绿色工厂", "家"]]
+    rows += [["5", "", "2", "绿色园区", "个"], ["下降3%", "市统计局", "3", "单位GDP能耗", "%"]]
+    path = tmp_path / "p.txt"
+    path.write_text("\n".join("\t".join(row) for row in rows), encoding="utf-8")
+    found = read_plan(path)["indicators"]
+    assert [(i["name"], i["unit"], i["target"]["value"], i["lead"]) for i in found] == [
+        ("绿色工厂", "家", 40, ["市经信局"]),
+        ("绿色园区", "个", 5, ["市经信局"]),
+        ("单位GDP能耗", "%", 3, ["市统计局"]),
+    ]
+
+
+def test_the_year_of_the_plan_chooses_among_columns_of_targets(tmp_path: Path) -> None:
+    head = "序号\t指标名称\t单位\t2025年目标\t2026年目标\t责任单位"
+    lines = ["江源市2025年碳达峰工作要点", head, "1\t绿色工厂\t家\t10\t20\t市经信局", "2\t绿道\t公里\t8\t9\t市建设局"]
+    path = tmp_path / "p.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    first = read_plan(path)["indicators"][0]
+    assert first["target"]["value"] == 10
+    assert first["other"] == {"2026年目标": "20"}
+
+
+def test_a_value_that_equals_the_next_number_stays_in_its_row(tmp_path: Path) -> None:
+    cells = ["序号", "指标名称", "单位", "指标值", "牵头单位"]
+    for number in range(1, 8):
+        cells += [str(number), f"指标{'甲乙丙丁戊己庚'[number - 1]}项", "个", str(number + 1), "市经信局"]
+    path = tmp_path / "p.txt"
+    path.write_text("\n".join(f"{cell} |" for cell in cells), encoding="utf-8")
+    assert [i["target"]["value"] for i in read_plan(path)["indicators"]] == [2, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_verb_prints_one_document(dualcarbon: Callable[..., Any], tmp_path: Path) -> None:
+    path = as_docx(YUNZE, tmp_path / "plan.docx")
+    ran = dualcarbon("plan", "read", path, "--json")
+    assert ran.code == 0
+    assert ran.json["title"] == "云泽市2025年碳达峰碳中和工作计划"
+    assert "矛盾" in dualcarbon("plan", "read", path).out
