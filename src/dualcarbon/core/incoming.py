@@ -1,6 +1,6 @@
 """New rows against those that stand: what repeats, what changes and needs a reason, what would count twice."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,17 +36,18 @@ def settle(
     pack: str | Path,
     control: Collection[str] = (),
     revise: str | None = None,
-    checked: bool = False,
+    found: Sequence[Problem] | None = None,
     file: str | None = None,
 ) -> Settled:
     """Compare new rows (tables.OBSERVATION) with those that count (with `import` and `line`).
 
-    `checked` says that `frame` passed the checks on its own. With a reason in `revise` changed keys supersede, and a
-    cumulative figure may fall; without, both are refused. Raises Refused with every problem.
+    `found` are the problems of a file whose rows were checked among themselves (None: check them here). With a reason
+    in `revise` changed keys supersede, and a cumulative figure may fall; without, both are refused. Raises Refused with
+    every problem.
     """
     book = load(pack)
     frame = frame.with_columns(pl.col("cumulative").fill_null(False))
-    problems = [] if checked else [*check_cells(frame, book), *check_rows(frame, book, control=control)]
+    problems = [] if found is not None else [*check_cells(frame, book), *check_rows(frame, book, control=control)]
     changed = stored.clear()
     unchanged = 0
     if stored.height:
@@ -70,8 +71,9 @@ def settle(
             problems += check_rows(new, book, known=known.select(list(OBSERVATION)), control=control)
     if revise is not None:
         problems = [one for one in problems if one.rule != "core.falling-cumulative"]
-    if problems:
-        raise Refused(limited(_distinct(spoken(one, book, file) for one in problems)))
+    told = _distinct([*(found or ()), *(spoken(one, book, file) for one in problems)])
+    if told:
+        raise Refused(limited(told))
     return Settled(frame, unchanged, changed.height, _ranges(changed))
 
 

@@ -45,7 +45,7 @@ def parse(text: str) -> Period:
     tidy = re.sub(r"\s+(?:00:00:00(?:\.0+)?)$", "", tidy)
     tidy = re.sub(r"\s+", "", tidy).replace("份", "")
     tidy = re.sub(r"[—–－―~～至到]+", "~", tidy)
-    tidy = re.sub(r"^(\d{4})\.0+$", r"\1", tidy)
+    tidy = re.sub(r"^(\d{4}|\d{6}|\d{8})\.0+$", r"\1", tidy)
     try:
         found = _single(tidy) or _within_year(tidy) or _span(tidy)
     except ValueError as error:

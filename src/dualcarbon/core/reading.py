@@ -155,7 +155,7 @@ def _missing(columns: Iterable[str]) -> list[str]:
     have = set(columns)
     needed = [
         ("item", {"item"}),
-        ("period", {"period", "start", "year"}),
+        ("period", {"period", "start", "year", "month"}),
         ("value", {"value", "notation"}),
         ("place", {"place", "entity"}),
     ]

@@ -229,25 +229,24 @@ def _dated(work: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
 def _assembled(work: pl.DataFrame) -> pl.DataFrame:
     """One period text from the columns year, month and quarter."""
     blank = pl.lit(None, dtype=pl.String)
-    month, quarter = (pl.col(name) if name in work.columns else blank for name in ("month", "quarter"))
+    written, quarter = (pl.col(name) if name in work.columns else blank for name in ("month", "quarter"))
     tidy = [
         one.cast(pl.String)
         .str.replace_many(list(_FULL), list(_HALF))
         .str.replace(r"\.0+$", "")
         .str.replace_all(r"[年月度季第份\s]", "")
-        for one in (pl.col("year"), month, quarter)
+        for one in (pl.col("year"), written, quarter)
     ]
     year, month, quarter = tidy
-    alone = pl.col("year").is_null() & month.str.contains(r"^\d{6}$|\d{4}[-/.]")
     text = (
-        pl.when(month.str.contains(r"^\d{1,2}$"))
+        pl.when(pl.col("year").is_null())
+        .then(written)
+        .when(month.str.contains(r"^\d{1,2}$"))
         .then(pl.concat_str(year, pl.lit("-"), month.str.zfill(2)))
         .when(month.str.contains(r"^\d{1,2}[-~—]\d{1,2}$"))
         .then(pl.concat_str(year, pl.lit("年"), month, pl.lit("月")))
         .when(quarter.is_not_null())
         .then(pl.concat_str(year, pl.lit("年第"), quarter.str.replace("(?i)^q", ""), pl.lit("季度")))
-        .when(alone)
-        .then(month)
         .when(month.is_not_null())
         .then(pl.concat_str(year, pl.lit(" "), month))
         .otherwise(year)

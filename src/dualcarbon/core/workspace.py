@@ -145,8 +145,6 @@ class Workspace:
         reading = read_observations(
             path, pack=self.pack, dataset=dataset, template=template, entities=self.entities(), accept=accepted
         )
-        if reading.problems:
-            raise Refused(reading.problems)
         source = dict(reading.source)
         if known_at is not None:
             source["known_at"] = str(periods.parse(str(known_at)).start)
@@ -155,7 +153,7 @@ class Workspace:
             {"id": name, **{key: value for key, value in described.items() if value}}
             for name in reading.frame["dataset"].unique().sort()
         ]
-        return self._import(reading.frame, source, records, revise=revise, dry_run=dry_run, checked=True)
+        return self._import(reading.frame, source, records, revise=revise, dry_run=dry_run, found=reading.problems)
 
     def import_frame(
         self,
@@ -180,7 +178,7 @@ class Workspace:
         for one in self.imports():
             if one["sha256"] == digest and not one["reverted"]:
                 return _answer(one, already=True, dry_run=dry_run)
-        return self._import(frame, {**source, "sha256": digest}, records, revise=revise, dry_run=dry_run, checked=False)
+        return self._import(frame, {**source, "sha256": digest}, records, revise=revise, dry_run=dry_run)
 
     def _import(
         self,
@@ -190,11 +188,14 @@ class Workspace:
         *,
         revise: str | None,
         dry_run: bool,
-        checked: bool,
+        found: list[Problem] | None = None,
     ) -> dict[str, Any]:
+        """Settle rows against those that stand and commit them; `found` are the problems of a file already checked."""
         from dualcarbon.core.incoming import settle
 
         if frame.is_empty():
+            if found:
+                raise Refused(found)
             raise Refused(Problem("core.empty-import", file=source.get("file")))
         with store.exclusive(self.path):
             self._catch_up()
@@ -203,7 +204,7 @@ class Workspace:
             stored = self._stored(names, items)
             control = [one["id"] for one in described if one["role"] == "control"]
             settled = settle(
-                frame, stored, pack=self.pack, control=control, revise=revise, checked=checked, file=source.get("file")
+                frame, stored, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file")
             )
             same = [one for one in self.imports() if one["sha256"] == source["sha256"]]
             identifier = source["sha256"][:12] + (f"-{len(same) + 1}" if same else "")
