@@ -208,16 +208,17 @@ def accounts() -> dict[str, dict[str, object]]:
 
 
 def test_accounts_name_only_what_exists() -> None:
-    assert list(accounts()) == ["A", "B", "C", "process"]
+    assert list(accounts()) == ["A", "B", "C", "process", "calorific", "equivalent"]
     for entry in packs.documents(PACK, "accounts"):
         assert entry["source"] in BOOK.sources
         assert set(entry["requires"]) <= set(PARAMETERS)
         names = [part["name"] for part in entry["parts"]]
         assert len(names) == len(set(names))
         for part in entry["parts"]:
-            allowed = {"name", "title", "method", "where", "entity", "share", "sign", "memo", "side"}
+            allowed = {"name", "title", "method", "where", "entity", "share", "sign", "memo", "side", "item"}
             assert set(part) <= allowed and set(part["title"]) == {"zh", "en"}
             assert part["method"] in METHODS
+            assert part.get("item", "energy.combustion") in BOOK.items
             assert part.get("side", "none") in ("none", "import", "export", "inside")
             assert part.get("sign", 1) in (1, -1)
             assert part.get("share", entry["requires"][0] if entry["requires"] else None) in [*entry["requires"], None]

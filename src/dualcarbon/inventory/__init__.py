@@ -9,6 +9,7 @@ _WHERE = {
     "completeness": "coverage",
     "controls": "analysis",
     "key_categories": "analysis",
+    "energy": "energy_use",
     "explain": "opening",
     "movers": "analysis",
     "series": "breakdown",

@@ -11,7 +11,7 @@ from dualcarbon.core import units
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.inventory.accounts import Query, query, settled_by
-from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, located
 from dualcarbon.inventory.stack import View, doubtful_areas, results, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, name_of, names_of
 
@@ -85,7 +85,7 @@ def areas(
     made = results({"areas": View(stack, ("area",))}, q.spans)["areas"]
     rows = {span: {key[0]: row for key, row in made[span].items()} for span in (NOW, PREVIOUS)}
     doubtful = doubtful_areas(stack, q.period)
-    gdp = _gdp(q, below)
+    gdp = q.snapshot.once(("gdp", boundary, q.period), lambda: _gdp(q, below))
     found = []
     for code in [*below, *({UNPLACED} & {*rows[NOW], *rows[PREVIOUS]})]:
         row, before = rows[NOW].get(code, ABSENT), rows[PREVIOUS].get(code, ABSENT)
@@ -114,25 +114,40 @@ def areas(
     return found
 
 
-def _gdp(q: Query, children: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """GDP (wan_CNY) of each area and exactly the asked period, where one is recorded for the area in this tree.
+def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """GDP (wan_CNY) of each area and exactly the asked period, with the weakest status behind it.
 
-    A county's GDP in the administrative tree is not that of the management area of the same name: a value whose basis
-    is ``management`` belongs to that tree, any other to the administrative one.
+    A published figure of the area comes first; a county's figure is not that of the management area of the same name
+    (`basis` management). Else the sum of what the counted datasets hold for the places inside, when every place that
+    reports covers the whole period.
     """
     seen = q.snapshot.quantities().filter(
         (pl.col("item") == "economy.gdp")
-        & (pl.col("start") == q.period.start)
-        & (pl.col("end") == q.period.end)
-        & pl.col("place").is_in(list(children))
+        & (pl.col("start") >= q.period.start)
+        & (pl.col("end") <= q.period.end)
         & pl.col("value").is_not_null()
     )
+    if not seen.height:
+        return {}
     status = {str(one["id"]): one.get("status") for one in (*q.snapshot.datasets, *q.snapshot.controls)}
+    boundary = Boundary(tuple(areas), whole=q.place, tree=q.tree, at=q.boundary.at)
+    inside = located(seen["place"].unique().to_list(), boundary, q.names.places)
     found: dict[str, dict[str, Any]] = {}
-    order = ["known_at", "dataset"]
-    for row in seen.sort(order, nulls_last=False).iter_rows(named=True):
-        same_extent = q.names.places.extent(row["place"]) == q.names.places.leaves(row["place"], q.tree, q.boundary.at)
-        if (row["basis"] == "management") == (q.tree == "management") or (row["basis"] is None and same_extent):
+    whole = seen.filter((pl.col("start") == q.period.start) & (pl.col("end") == q.period.end))
+    for row in whole.sort("known_at", "dataset", nulls_last=False).iter_rows(named=True):
+        code = row["place"]
+        if code not in areas:
+            continue
+        own_tree = q.names.places.extent(code) == q.names.places.leaves(code, q.tree, q.boundary.at)
+        if (row["basis"] == "management") == (q.tree == "management") or (row["basis"] is None and own_tree):
             value = row["value"] * units.ratio(row["unit"], "wan_CNY")
-            found[row["place"]] = {"value": value, "status": status.get(row["dataset"])}
+            found[code] = {"value": value, "status": status.get(row["dataset"])}
+    counted = seen.filter(pl.col("dataset").is_in([str(one["id"]) for one in q.snapshot.datasets]))
+    for area in areas:
+        within = counted.filter(pl.col("place").is_in([code for code, where in inside.items() if where == area]))
+        days = within.group_by("place").agg((pl.col("end") - pl.col("start")).dt.total_days().sum().alias("days"))
+        if area in found or not days.height or set(days["days"]) != {(q.period.end - q.period.start).days}:
+            continue
+        value = sum(row["value"] * units.ratio(row["unit"], "wan_CNY") for row in within.iter_rows(named=True))
+        found[area] = {"value": value, "status": worst(status.get(name) for name in within["dataset"].unique())}
     return found

@@ -56,8 +56,9 @@ def part_of(
     calculation = snapshot.calculation(part.method, by_entity, part.where if by_entity else None, span, part.item)
     cells, notations = _passing(calculation.cells, part.where), _passing(calculation.notations, part.where)
     if part.entity:
-        codes = snapshot.entities.filter(_all(part.entity))["code"].to_list()
-        cells, notations = cells.filter(pl.col("entity").is_in(codes)), notations.clear()
+        who = snapshot.entities.select(pl.col("code").alias("entity"), *part.entity)
+        cells = cells.join(who, on="entity", how="left", maintain_order="left").filter(_all(part.entity))
+        cells, notations = cells.drop(list(part.entity)), notations.clear()
     return replace(calculation, cells=cells, notations=notations)
 
 

@@ -20,7 +20,8 @@ from dualcarbon.inventory.parts import NOW, output_of
 from dualcarbon.inventory.stack import Stack, View, results, stacked
 from dualcarbon.inventory.tables import ABSENT, name_of
 
-CELL = ("place", "counterparty_place", "sector", "carrier", "process", "domain", "dataset", "unit", "start", "end")
+CELL = ("place", "entity", "sector", "carrier", "process", "domain", "counterparty", "counterparty_place", "gas",
+        "equipment", "basis", "dataset", "unit", "error_group", "start", "end")  # fmt: skip
 ROW = ("dataset", "place", "entity", "sector", "carrier", "item", "process", "counterparty", "counterparty_place",
        "domain", "start", "end", "unit")  # fmt: skip
 WORDS = {
@@ -141,8 +142,8 @@ def _data_rows(data: Any, old: Query, new: Query) -> list[dict[str, Any]]:
         slopes = changed.select(*keys, pl.coalesce("slope_now", "slope").alias("slope"))
         removed, added = (_rows(one, part, changed) for one in (old, new))
         for kind, row in _compared(removed, added, slopes, weight):
-            text = reasons.get(row["source"]) if kind == "revised" else None
-            text = reasons.get("") if kind == "withdrawn" else text
+            text = reasons.get((row["dataset"], row["known_at_now"])) if kind == "revised" else None
+            text = reasons.get((row["dataset"], None)) if kind == "withdrawn" else text
             group = found.setdefault((kind, text or ""), _group(kind, text))
             _add(group, row, new)
     return list(found.values())
@@ -173,8 +174,8 @@ def _compared(
     differs = pl.col("value").fill_null(float("nan")) != pl.col("value_now").fill_null(float("nan"))
     gone, came = pl.col("source").is_null(), pl.col("source_now").is_null()
     both = both.filter(gone | came | (differs & ~(pl.col("value").is_null() & pl.col("value_now").is_null())))
-    cell = [column for column in CELL if column != "unit"]
-    slopes = slopes.select(*cell, "slope", pl.col("unit").alias("own"))
+    cell = [column for column in CELL if column in ROW and column not in ("unit", "entity", "counterparty")]
+    slopes = slopes.group_by(cell).agg(pl.col("slope").first(), pl.col("unit").first().alias("own"))
     both = both.join(slopes, on=cell, how="inner", nulls_equal=True)
     pairs = [
         (unit, own, units.ratio(unit, own)) for unit, own in both.select("unit", "own").drop_nulls().unique().rows()
@@ -209,16 +210,16 @@ def _add(group: dict[str, Any], row: Mapping[str, Any], q: Query) -> None:
     group["examples"] = sorted([*group["examples"], example], key=lambda e: -abs(e["effect"] or 0.0))[:EXAMPLES]
 
 
-def _reasons(data: Any) -> dict[str, str]:
-    """Reason given for a correction by file; under the empty name the last reason for taking an import back."""
-    if not hasattr(data, "imports"):
-        return {}
-    found: dict[str, str] = {}
-    for one in reversed(data.imports()):
-        if one.get("reason") and one.get("file"):
-            found[one["file"]] = one["reason"]
-        if one.get("reverted") and one.get("revert_reason"):
-            found[""] = one["revert_reason"]
+def _reasons(data: Any) -> dict[tuple[str, date | None], str]:
+    """Reason given for a correction by dataset and day of publication; without a day, for taking an import back."""
+    found: dict[tuple[str, date | None], str] = {}
+    for one in reversed(data.imports()) if hasattr(data, "imports") else ():
+        day = periods.parse(one["known_at"]).start if one.get("known_at") else None
+        for dataset in one.get("datasets") or ():
+            if one.get("reason"):
+                found[dataset, day] = one["reason"]
+            if one.get("reverted") and one.get("revert_reason"):
+                found[dataset, None] = one["revert_reason"]
     return found
 
 

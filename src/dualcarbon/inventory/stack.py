@@ -22,7 +22,7 @@ from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Prove
 from dualcarbon.engine.uncertainty import OPEN_NOTATIONS
 from dualcarbon.inventory.definitions import Account, Part
 from dualcarbon.inventory.parts import NOW, PREVIOUS, SPLIT, UNPLACED, Boundary, output_of, part_of, place_part, settled
-from dualcarbon.inventory.snapshot import Snapshot
+from dualcarbon.inventory.snapshot import ENTITY_DIMS, Snapshot
 
 TIMES = ("in_month", "in_quarter", "in_year")
 KEPT = ("part", "memo", "area", "carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", *TIMES,
@@ -306,17 +306,19 @@ def _absent(account: Account, part: Part, source: Calculation, cells: pl.DataFra
 
 def _unknown_entities(snapshot: Snapshot, account: Account, boundary: Boundary) -> list[pl.DataFrame]:
     """Cells that no part with a condition on entities takes, because nobody knows what the entity is."""
-    found, seen = [], set()
+    groups: dict[tuple[str, str], list[Part]] = {}
     for part in account.parts:
-        key = (part.method, repr(part.where), tuple(part.entity))
-        if not part.entity or key in seen:
-            continue
-        seen.add(key)
-        every = part_of(snapshot, replace(part, entity={}), True)
-        known = snapshot.entities.drop_nulls(list(part.entity))["code"].to_list()
-        unknown = every.cells.filter(pl.col("entity").is_null() | ~pl.col("entity").is_in(known))
-        inside, _, _ = place_part(snapshot, replace(part, entity={}), boundary, replace(every, cells=unknown))
-        found.append(_absent(account, part, every, inside.with_columns(pl.lit("entity").alias("reason"))))
+        if part.entity:
+            groups.setdefault((part.method, repr(part.where)), []).append(part)
+    found = []
+    for parts in groups.values():
+        whole = replace(parts[0], entity={})
+        every = part_of(snapshot, whole, True)
+        keys = [column for column in every.cells.columns if column in (*ENTITY_DIMS, "start", "end", "unit")]
+        taken = pl.concat([snapshot.part(part).cells.select(keys) for part in parts])
+        rest = every.cells.join(taken, on=keys, how="anti", nulls_equal=True)
+        inside, _, _ = place_part(snapshot, whole, boundary, replace(every, cells=rest))
+        found.append(_absent(account, whole, every, inside.with_columns(pl.lit("entity").alias("reason"))))
     return found
 
 
