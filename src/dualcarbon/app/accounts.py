@@ -1,0 +1,129 @@
+"""The account page of a place (or entity), and its files."""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from dualcarbon.app.home import months
+from dualcarbon.app.pages import CITY, Asked, NoSuch, Site, View, asked, page
+
+router = APIRouter()
+TABS = ("sector", "domain", "section", "place", "carrier", "process", "part", "scope", "month", "quarter")
+By = Annotated[str, Query(description="dimension of the rows: " + ", ".join(TABS), max_length=60)]
+MEDIA = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+def _file(kind: str) -> Any:
+    def download(
+        request: Request, place: str, choice: Annotated[Asked, Depends(asked)], by: By = "sector"
+    ) -> FileResponse:
+        site: Site = request.app.state.site
+        view = View(site, choice, "zh", request.url.path, request.query_params)
+        _known(view, place)
+        from dualcarbon import inventory
+
+        folder = Path(tempfile.mkdtemp(prefix="dualcarbon-"))
+        with site.lock:
+            account = inventory.account(view.workspace, by=_dims(by), **_question(view, place))
+            path = folder / f"account-{place}-{view.period.replace('/', '_')}-{account['basis']}-{by}.{kind}"
+            inventory.export(account, path)
+
+        def clean() -> None:
+            path.unlink(missing_ok=True)
+            folder.rmdir()
+
+        return FileResponse(path, media_type=MEDIA[kind], filename=path.name, background=BackgroundTask(clean))
+
+    return download
+
+
+for _kind in MEDIA:
+    router.add_api_route(
+        f"/account/{{place}}.{_kind}", _file(_kind), name=f"account.{_kind}", response_class=FileResponse
+    )
+
+
+@page(router, "/account/{place}/vintages", "vintages.html")
+def vintages(
+    view: View,
+    place: str,
+    a: Annotated[date | None, Query(description="what was known at this day")] = None,
+    b: Annotated[str, Query(description="beside what is known now, or at this day", max_length=10)] = "",
+) -> dict[str, Any]:
+    """Two vintages of an account, and the reason of each difference."""
+    from dualcarbon import inventory
+
+    _known(view, place)
+    name = {lang: view.codes.places.name(place, lang) for lang in ("zh", "en")}
+    if place not in view.codes.places:
+        name = dict.fromkeys(name, view.entity_name(place))
+    found = inventory.vintages(view.workspace, a, b or None, **_question(view, place))
+    return {"place": place, "name": name, "vintages": found}
+
+
+@page(router, "/account/{place}", "account.html")
+def account_page(view: View, place: str, by: By = "sector") -> dict[str, Any]:
+    """A place's account: value, parts, rows with change and pull points, key categories, uncertainty, completeness."""
+    from dualcarbon import inventory
+
+    _known(view, place)
+    question = _question(view, place)
+    dims = _dims(by)
+    account = inventory.account(view.workspace, by=dims, **question)
+    found: dict[str, Any] = {"account": account, "by": by, "months": [], "key": [], "uncertainty": None}
+    if account["value"] is None:
+        return found
+    found["months"] = months(view, place, account["basis"])
+    found["key"] = inventory.key_categories(view.workspace, by=("sector", "carrier"), **question)[:30]
+    found["uncertainty"] = inventory.uncertainty(view.workspace, by=("part", "carrier"), **question)
+    if not account["entity"]:
+        found["completeness"] = inventory.completeness(view.workspace, rows="sector", **question)
+        found["areas"] = inventory.areas(view.workspace, **question) if children(view, place) else []
+    return found
+
+
+def _question(view: View, place: str) -> dict[str, Any]:
+    return {
+        "place": place,
+        "period": view.period,
+        "tree": view.tree,
+        "basis": view.basis,
+        "known_at": view.known_at,
+    }
+
+
+def _dims(by: str) -> tuple[str, ...]:
+    return tuple(part for part in by.split(",") if part)
+
+
+def _known(view: View, place: str) -> None:
+    if place not in view.codes.places and not view.is_entity(place):
+        raise NoSuch("place", place)
+
+
+def children(view: View, place: str) -> list[str]:
+    """Areas directly below a place in the chosen tree."""
+    return list(view.codes.places.children(place, view.tree)) if place in view.codes.places else []
+
+
+def crumbs(view: View, place: str) -> list[str]:
+    """The city, then what lies between it and the place, in the chosen tree."""
+    if place not in view.codes.places:
+        return []
+    line = list(view.codes.places.path(place, view.tree))
+    return line[line.index(CITY) : 0 : -1] if CITY in line else []
+
+
+def tabs(view: View, place: str) -> list[str]:
+    """Dimensions by which this account can be shown."""
+    return [name for name in TABS if name != "place" or children(view, place)]
+

@@ -1,0 +1,159 @@
+"""The explanation of a figure: its equation with the numbers filled in, factors, parts, rows; in a drawer or a page."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from markupsafe import Markup
+
+from dualcarbon.app import mathml
+from dualcarbon.app.pages import View, page
+from dualcarbon.app.wording import Words
+
+router = APIRouter()
+Text = Annotated[str | None, Query(max_length=80)]
+TRAIL = ("place", "entity", "sector", "section", "domain", "carrier", "process", "scope", "period")
+
+
+@page(router, "/explain", "explain.html")
+def explain(
+    view: View,
+    item: Annotated[str, Query(max_length=80)] = "emission.co2",
+    place: Text = None,
+    entity: Text = None,
+    sector: Text = None,
+    section: Text = None,
+    domain: Text = None,
+    carrier: Text = None,
+    process: Text = None,
+    part: Text = None,
+    scope: Text = None,
+    method: Text = None,
+) -> dict[str, Any]:
+    """A figure opened: equation, substituted numbers, factors with source and status, parts, first 100 rows."""
+    from dualcarbon import inventory
+    from dualcarbon.engine.explain import Ambiguous
+
+    question = {
+        "item": item, "place": place, "entity": entity, "sector": sector, "section": section, "domain": domain,
+        "carrier": carrier, "process": process, "part": part, "scope": scope, "method": method,
+        "period": view.choice.period, "basis": view.choice.basis,
+        "tree": view.tree if view.tree != "admin" else None, "known_at": view.known_at,
+    }  # fmt: skip
+    question = {key: value for key, value in question.items() if value is not None}
+    try:
+        node = inventory.explain(view.workspace, **question)
+    except Ambiguous as error:
+        return {"question": question, "choices": error.choices}
+    return {"question": question, **node}
+
+
+def filled(node: Mapping[str, Any], equation: Mapping[str, Any], w: Words) -> Markup:
+    """One equation of a node with the numbers that stood in it, as MathML."""
+    texts: dict[str, str] = {}
+    for one in [*node.get("inputs", []), *node.get("factors", [])]:
+        if one.get("value") is not None:
+            texts[one["name"]] = quantity(one["value"], one.get("unit"), w)
+    for one in node.get("equations", []):
+        if one["name"] == equation["name"]:
+            break
+        texts[one["name"]] = quantity(one["value"], one["unit"], w)
+    texts |= {name: quantity(value, unit, w) for name, (value, unit) in constants(node).items()}
+    left = quantity(equation["value"], equation["unit"], w)
+    return Markup(mathml.equation(equation["name"], equation["formula"], texts, left))
+
+
+def constants(node: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Constants of the node's method by name: value as the method writes it, and unit."""
+    from dualcarbon.core.problems import Refused
+    from dualcarbon.engine.methods import find_method
+
+    method = node.get("method")
+    if not isinstance(method, Mapping):
+        return {}
+    try:
+        found = find_method(str(method["id"])).method.constants
+    except Refused:
+        return {}
+    return {name: (str(one.value), one.unit) for name, one in found.items()}
+
+
+def quantity(value: Any, unit: str | None, w: Words) -> str:
+    """A number with its unit, in one text with one space between."""
+    text = value if isinstance(value, str) else w.number(value)
+    return text.replace(" ", "\u00a0") if unit in (None, "", "1") else f"{text} {w.symbol(unit)}"
+
+
+def title(view: View, page: Mapping[str, Any]) -> str:
+    """What the figure is, in words: the item, and the account or part that it belongs to."""
+    item = str(page.get("item") or page["question"].get("item"))
+    name = view.codes.items.name(item, view.lang) if item in view.codes.items else item
+    own = view.words.pick(page.get("title"))
+    return f"{name} · {own}" if own and own != name else name
+
+
+def trail(view: View, page: Mapping[str, Any]) -> list[str]:
+    """Where the figure stands: place, entity, sector, carrier, process and period by their names."""
+    asked = {**page["question"], **(page.get("dimensions") or {})}
+    return [named(view, kind, asked[kind]) for kind in TRAIL if asked.get(kind)]
+
+
+def named(view: View, kind: str, code: Any) -> str:
+    """The name of a code of a dimension in the reader's language."""
+    text = str(code)
+    if kind in ("period", "month", "quarter", "year"):
+        return view.words.period(text)
+    if kind == "entity":
+        return view.entity_name(text)
+    if kind == "process" and "process" in view.codes.terms:
+        return str(view.codes.terms["process"].name(text, view.lang))
+    lists = {"place": "places", "sector": "sectors", "section": "sectors", "domain": "domains", "carrier": "carriers"}
+    codes = getattr(view.codes, lists.get(kind, ""), None)
+    return str(codes.name(text, view.lang)) if codes is not None and text in codes else text
+
+
+def child(view: View, page: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of a figure as a line: its name, and the question that opens it (None where it is the same question)."""
+    asked = {key: value for key, value in page["question"].items() if value is not None}
+    if node.get("explain"):
+        question = dict(node["explain"])
+    else:
+        question = {**asked, "item": node.get("item", asked.get("item"))}
+        question |= {key: value for key, value in (node.get("dimensions") or {}).items() if value}
+        if node.get("method"):
+            question["method"] = node["method"]["id"] if isinstance(node["method"], Mapping) else node["method"]
+    name = view.words.pick(node.get("title") or node.get("name"))
+    if not name:
+        differs = [named(view, k, v) for k, v in (node.get("dimensions") or {}).items() if v and asked.get(k) != v]
+        name = " · ".join(differs) or (view.words.pick(node["method"]["title"]) if node.get("method") else "—")
+    same = {k: str(v) for k, v in question.items()} == {k: str(v) for k, v in asked.items()}
+    return {"name": name, "question": None if same else question}
+
+
+def row_keys(view: View, row: Mapping[str, Any]) -> str:
+    """What a row is about besides its entity: place, sector, carrier, process, supplier."""
+    names = [named(view, kind, row[kind]) for kind in ("sector", "carrier", "process") if row.get(kind)]
+    if row.get("entity") and row.get("place"):
+        names.insert(0, view.place_name(str(row["place"])))
+    if row.get("counterparty"):
+        names.append(view.words.say("对方 {name}", name=view.entity_name(str(row["counterparty"]))))
+    return " · ".join(names)
+
+
+def row_source(view: View, row: Mapping[str, Any]) -> str:
+    """Where a row stands: file, sheet, row number, and when it was published."""
+    w = view.words
+    parts = [view.source_name(str(row["source"]))] if row.get("source") else []
+    if row.get("sheet"):
+        parts.append(str(row["sheet"]))
+    if row.get("row") is not None:
+        parts.append(w.say("第 {n} 行", n=row["row"]))
+    if row.get("known_at"):
+        parts.append(w.day(row["known_at"]))
+    return " · ".join(parts)
+
+
+def symbols(view: View, node: Mapping[str, Any]) -> dict[str, str]:
+    """Words that stand for the symbols of an account's sum, where its terms have titles of their own."""
+    titles = {one["name"]: view.words.pick(one["title"]) for one in node.get("inputs", []) if one.get("title")}
+    return titles if not node.get("factors") else {}

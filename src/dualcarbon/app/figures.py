@@ -1,0 +1,210 @@
+"""What charts need of an account: bar positions, map shades, the sentence that a chart tells, fallbacks in few words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dualcarbon.app.pages import View
+from dualcarbon.app.wording import Scale, Words
+
+Row = Mapping[str, Any]
+
+
+def stack(parts: Sequence[Row]) -> list[dict[str, Any]]:
+    """Parts that are added, largest first, with their width in per cent; what is taken off has none."""
+    added = [part for part in parts if not part["memo"] and part["value"]]
+    whole = sum(abs(part["value"]) for part in added)
+    shown = sorted(added, key=lambda part: -abs(part["value"]))
+    return [{**part, "width": 100 * abs(part["value"]) / whole, "tone": min(n, 5)} for n, part in enumerate(shown)]
+
+
+def movers(rows: Sequence[Row], most: int = 10) -> list[dict[str, Any]]:
+    """The rows that pulled most, up first and down last, as bars from a common zero; positions in per cent."""
+    moved = [row for row in rows if row.get("pull_points") is not None]
+    chosen = sorted(moved, key=lambda row: -abs(row["pull_points"]))[:most]
+    chosen.sort(key=lambda row: -row["pull_points"])
+    if not chosen:
+        return []
+    low = min(0.0, *(row["pull_points"] for row in chosen))
+    high = max(0.0, *(row["pull_points"] for row in chosen))
+    width = (high - low) or 1.0
+    zero = -100 * low / width
+    return [
+        {
+            **row,
+            "zero": zero,
+            "left": zero if row["pull_points"] >= 0 else zero + 100 * row["pull_points"] / width,
+            "width": 100 * abs(row["pull_points"]) / width,
+        }
+        for row in chosen
+    ]
+
+
+def movers_title(rows: Sequence[Row], w: Words) -> str:
+    """Who pulled up most and who down."""
+    moved = [row for row in rows if row.get("pull_points") is not None]
+    if not moved:
+        return w.say("行业：谁在涨，谁在降")
+    top, bottom = max(moved, key=lambda r: r["pull_points"]), min(moved, key=lambda r: r["pull_points"])
+    up = w.say("{name}拉动最大，{points} 个点", name=short(top["name"], w), points=w.number(top["pull_points"], 2, True))
+    down = w.say("{name}拉低最多，{points} 个点", name=short(bottom["name"], w), points=w.number(bottom["pull_points"], 2))
+    said = ([up] if top["pull_points"] > 0 else []) + ([down] if bottom["pull_points"] < 0 else [])
+    return ("；" if not w.english else "; ").join(said) or w.say("各行业与上年同期持平")
+
+
+def short(title: Any, w: Words) -> str:
+    """A sector's name without the words that every sector has."""
+    name = w.pick(title)
+    if w.english:
+        return name.removeprefix("Manufacture of ").removeprefix("Production and supply of ").capitalize()
+    for ending in ("加工业", "制造业", "和供应业", "制品业", "和服饰业", "生产和供应业", "业"):
+        if name.endswith(ending) and len(name) - len(ending) >= 2:
+            return name.removesuffix(ending).removesuffix("生产").removesuffix("和")
+    return name
+
+
+def shades(areas: Sequence[Row], key: str = "value") -> dict[str, Any]:
+    """Six steps of one colour from the smallest to the largest value: ``{place: step}`` and the bounds of the steps."""
+    values = [area[key] for area in areas if area.get(key) is not None]
+    if not values:
+        return {"steps": {}, "bounds": []}
+    low, high = _nice(min(values), up=False), _nice(max(values), up=True)
+    if low == high:
+        return {"steps": {area["place"]: 3 for area in areas if area.get(key) is not None}, "bounds": [low, high]}
+    steps = {
+        area["place"]: min(5, int(6 * (area[key] - low) / (high - low))) for area in areas if area.get(key) is not None
+    }
+    return {"steps": steps, "bounds": [low, high]}
+
+
+_NICE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+
+
+def _nice(value: float, up: bool) -> float:
+    """The next number of few digits above (or below) a positive value; others as they are."""
+    if value <= 0:
+        return value
+    size = 10.0 ** math.floor(math.log10(value))
+    steps = [step * size for step in _NICE]
+    return min(s for s in steps if s >= value * (1 - 1e-9)) if up else max(s for s in steps if s <= value * (1 + 1e-9))
+
+
+def map_title(areas: Sequence[Row], w: Words) -> str:
+    """Which area emits most, and the share of the first two."""
+    known = sorted((a for a in areas if a["value"] is not None), key=lambda a: -a["value"])
+    whole = sum(a["value"] for a in known)
+    if len(known) < 3 or not whole:
+        return w.say("各地区排放")
+    share = w.percent(100 * (known[0]["value"] + known[1]["value"]) / whole, 0)
+    first, second = w.pick(known[0]["name"]), w.pick(known[1]["name"])
+    return w.say("{first}最多，与{second}合占 {share}", first=first, second=second, share=share)
+
+
+def path(rows: Sequence[Row], view: View, year: int) -> dict[str, Any]:
+    """Months as one line per year, with intervals and the address at which each month opens; in one scale."""
+    w = view.words
+    years: dict[int, list[dict[str, Any] | None]] = {}
+    for row in rows:
+        at, month = int(str(row["period"])[:4]), int(str(row["period"])[5:7])
+        years.setdefault(at, [None] * 12)[month - 1] = {
+            "value": row["value"],
+            "low": row["low"],
+            "high": row["high"],
+            "href": view.explain(row["explain"]),
+        }
+    totals = [sum(m["value"] or 0.0 for m in months if m) for months in years.values()]
+    scale, cumulative = w.scale("tCO2", [r["value"] for r in rows]), w.scale("tCO2", totals)
+    return {
+        "years": [{"year": at, "months": months, "now": at == year} for at, months in sorted(years.items())],
+        "monthly": scale._asdict(),
+        "cumulative": cumulative._asdict(),
+        "labels": [w.month(number) for number in range(1, 13)],
+        "lang": view.lang,
+    }
+
+
+def path_title(headline: Row, w: Words) -> str:
+    """How far the year has come, and how that compares."""
+    if headline["value"] is None or headline["previous"]["value"] is None:
+        return w.say("逐月排放")
+    scale = w.scale("tCO2", [headline["value"]])
+    gap = headline["value"] - headline["previous"]["value"]
+    amount = f"{w.number(abs(gap) / scale.factor, scale.digits)} {scale.label}"
+    before = w.period(headline["previous"]["period"])
+    if gap >= 0:
+        return w.say("累计比{before}多 {amount}", before=before, amount=amount)
+    return w.say("累计比{before}少 {amount}", before=before, amount=amount)
+
+
+def area_label(title: Any, w: Words) -> str:
+    """An area's name as short as a map needs."""
+    name = w.pick(title)
+    return name if w.english else name.rstrip("市县区") if len(name) > 2 else name
+
+
+def table_scale(rows: Sequence[Row], w: Words, unit: str = "tCO2") -> Scale:
+    """One scale for a whole table."""
+    return w.scale(unit, [row.get("value") for row in rows])
+
+
+def fallback_groups(view: View, fallbacks: Sequence[Row]) -> list[dict[str, Any]]:
+    """Fallbacks that say the same, told once: which parameter, why, what is used instead, for how many places."""
+    from dualcarbon.engine.factors import load_parameters
+
+    parameters = load_parameters(view.pack)
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in fallbacks:
+        wanted, used = one["wanted"], one["used"]
+        key = (one["parameter"], one["reason"], used.get("place"), used.get("period"), used.get("value"))
+        group = groups.setdefault(key, {**one, "places": set(), "periods": set()})
+        group["places"].add(wanted.get("place"))
+        group["periods"].add(wanted.get("period"))
+    said = []
+    for group in groups.values():
+        parameter = parameters.get(group["parameter"])
+        text = _fallback(view, group)
+        periods = sorted(period[:4] for period in group["periods"] if period)
+        said.append(
+            {
+                "parameter": group["parameter"],
+                "title": parameter.title if parameter else {},
+                "reason": group["reason"],
+                "value": group["used"].get("value"),
+                "unit": group["used"].get("unit"),
+                "places": len(group["places"]),
+                "periods": periods,
+                "text": text,
+            }
+        )
+    order = {"period": 0, "key": 1, "place": 2}
+    return sorted(said, key=lambda one: (order.get(str(one["reason"]), 3), one["parameter"]))
+
+
+def _fallback(view: View, group: Row) -> str:
+    w, used = view.words, group["used"]
+    places = [str(code) for code in group["places"] if code]
+    if group["reason"] == "period":
+        wanted = sorted({str(period)[:4] for period in group["periods"] if period})
+        years = "、".join(wanted) if not w.english else ", ".join(wanted)
+        return w.say("{wanted}年的值尚未发布，沿用{used}年", wanted=years, used=str(used.get("period") or "")[:4])
+    if group["reason"] == "place":
+        who = view.place_name(places[0]) if len(places) == 1 else w.say("{n} 个地区", n=len(places))
+        return w.say("{who}没有自己的值，用{used}的值", who=who, used=view.place_name(str(used.get("place") or "")))
+    return w.say("没有更细的值，用较粗一级的值")
+
+
+def missing_text(view: View, one: Row) -> str:
+    """One missing thing in words: reason, what, where, how much, how many rows."""
+    w = view.words
+    parts = [w.pick(one.get("reason_text")) or w.say("缺")]
+    for kind, codes in (("carrier", "carriers"), ("place", "places")):
+        code, known = one.get(kind), getattr(view.codes, codes)
+        if code:
+            parts.append(known.name(code, view.lang) if code in known else code)
+    if one.get("period"):
+        parts.append(w.period(one["period"]))
+    if one.get("quantity") is not None:
+        parts.append(" ".join(w.quantity(one["quantity"], one.get("unit"))))
+    if one.get("rows"):
+        parts.append(w.say("{n} 行", n=w.number(one["rows"])))
+    return " · ".join(parts)
