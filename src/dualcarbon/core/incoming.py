@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from dualcarbon.core import periods
 from dualcarbon.core.checks import LIMIT, check_cells, check_rows, limited, spoken
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.core.tables import DIMENSIONS, KEY, OBSERVATION
+from dualcarbon.core.store import STORED
+from dualcarbon.core.tables import DIMENSIONS, KEY, OBSERVATION, conform
 
 #: Conversions of units leave a value the same to this relative difference.
 _TOLERANCE = 1e-12
@@ -117,3 +119,38 @@ def _ranges(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return [
         {"source": row["import"], "first": row["first"], "last": row["last"]} for row in found.iter_rows(named=True)
     ]
+
+
+def describe(
+    records: Iterable[Mapping[str, Any]], names: Iterable[str], known: Iterable[Mapping[str, Any]], pack: str | Path
+) -> list[dict[str, Any]]:
+    """Complete records of the datasets that occur: as given, else as the workspace has them, else as the pack."""
+    given = {str(one["id"]): one for one in records}
+    stored = {str(one["id"]): one for one in known}
+    packed = load(pack).datasets
+    found = []
+    for name in sorted(names):
+        told: dict[str, Any] = {"id": name, "title_zh": name, "title_en": name, "role": "account"}
+        told |= {"custody": None, "status": "unverified", "source": None}
+        for one in (packed.row(name) or {} if name in packed else {}, stored.get(name, {}), given.get(name, {})):
+            told |= {key: one[key] for key in told if one.get(key)}
+        found.append(told)
+    return found
+
+
+def marked(
+    frame: pl.DataFrame, identifier: str, known_at: str | None, described: Iterable[Mapping[str, Any]]
+) -> pl.DataFrame:
+    """Rows as stored: with the import they belong to, and what its source and dataset say of all of them."""
+    custody = {one["id"]: one["custody"] for one in described if one.get("custody")}
+    day = pl.lit(date.fromisoformat(str(known_at)) if known_at else None, dtype=pl.Date)
+    owner = pl.col("dataset").replace_strict(custody, default=None, return_dtype=pl.String)
+    rows = frame.with_columns(
+        pl.col("source").fill_null(identifier),
+        pl.col("known_at").fill_null(day),
+        pl.col("cumulative").fill_null(False),
+        pl.col("custody").fill_null(owner) if custody else pl.col("custody"),
+        pl.lit(identifier).alias("import"),
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("line"),
+    )
+    return conform(rows, STORED)

@@ -7,10 +7,9 @@ workspace is opened. A correction adds rows and names those it supersedes; a rev
 from __future__ import annotations
 
 import hashlib
-import threading
 import tomllib
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import sqlalchemy as sa
 
-from dualcarbon.core import database, periods, store
+from dualcarbon.core import database, periods, standing, store
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.core.tables import DIMENSIONS, ENTITY, OBSERVATION, conform, empty
+from dualcarbon.core.tables import ENTITY, OBSERVATION, conform, empty
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,9 +66,7 @@ class Workspace:
         self.pack: str = config["pack"]
         self.table = path / "observations"
         self.database: sa.Engine = database.connect(path)
-        self._lock = threading.RLock()
-        self._duck = store.duck()
-        self._differenced: tuple[Any, pl.DataFrame] | None = None
+        self._standing = standing.Standing(self.table, self.database)
         self._catch_up()
 
     @classmethod
@@ -191,7 +188,7 @@ class Workspace:
         found: list[Problem] | None = None,
     ) -> dict[str, Any]:
         """Settle rows against those that stand and commit them; `found` are the problems of a file already checked."""
-        from dualcarbon.core.incoming import settle
+        from dualcarbon.core.incoming import describe, marked, settle
 
         if frame.is_empty():
             if found:
@@ -199,9 +196,10 @@ class Workspace:
             raise Refused(Problem("core.empty-import", file=source.get("file")))
         with store.exclusive(self.path):
             self._catch_up()
-            described = self._described(records, frame["dataset"].unique().drop_nulls().to_list())
-            names, items = [one["id"] for one in described], frame["item"].unique().to_list()
-            stored = self._stored(names, items)
+            named = frame["dataset"].unique().drop_nulls().to_list()
+            described = describe(records, named, self.datasets(), self.pack)
+            names = [one["id"] for one in described]
+            stored = self._standing.like(frame, standing.Chosen(self.version(), None, tuple(names)))
             control = [one["id"] for one in described if one["role"] == "control"]
             settled = settle(
                 frame, stored, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file")
@@ -223,42 +221,11 @@ class Workspace:
             if dry_run or kept.is_empty():
                 answer = _answer({**record, "version": self.version(), "reverted": False}, dry_run=dry_run)
                 return {**answer, "id": None, "already": kept.is_empty()}
-            kept = self._marked(kept, identifier, source.get("known_at"), described)
+            kept = marked(kept, identifier, source.get("known_at"), described)
             note = {"kind": "import", "source": record, "datasets": described, "supersedes": settled.supersedes}
             record["version"] = store.append(self.table, kept, note, source["sha256"], len(same) + 1)
             self._catch_up()
         return _answer({**record, "reverted": False})
-
-    def _marked(
-        self, frame: pl.DataFrame, identifier: str, known_at: str | None, described: list[dict[str, Any]]
-    ) -> pl.DataFrame:
-        """Rows as stored: with the import they belong to, and what its source and dataset say of all of them."""
-        custody = {one["id"]: one["custody"] for one in described if one.get("custody")}
-        day = pl.lit(date.fromisoformat(str(known_at)) if known_at else None, dtype=pl.Date)
-        owner = pl.col("dataset").replace_strict(custody, default=None, return_dtype=pl.String)
-        marked = frame.with_columns(
-            pl.col("source").fill_null(identifier),
-            pl.col("known_at").fill_null(day),
-            pl.col("cumulative").fill_null(False),
-            pl.col("custody").fill_null(owner),
-            pl.lit(identifier).alias("import"),
-            pl.int_range(pl.len(), dtype=pl.Int64).alias("line"),
-        )
-        return conform(marked, store.STORED)
-
-    def _described(self, records: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
-        """Complete records of the datasets that occur: as given, else as known, else as the rule pack has them."""
-        given = {str(one["id"]): one for one in records}
-        known = {one["id"]: one for one in self.datasets()}
-        pack = load(self.pack).datasets
-        found = []
-        for name in sorted(names):
-            told: dict[str, Any] = {"id": name, "title_zh": name, "title_en": name, "role": "account"}
-            told |= {"custody": None, "status": "unverified", "source": None}
-            for one in ((pack.row(name) or {}) if name in pack else {}, known.get(name, {}), given.get(name, {})):
-                told |= {key: one[key] for key in told if one.get(key)}
-            found.append(told)
-        return found
 
     def imports(self) -> list[dict[str, Any]]:
         """Return the record of every import, the last first; `reverted` says whether it still counts."""
@@ -322,67 +289,8 @@ class Workspace:
         """
         self._catch_up()
         version = self.version() if version is None else version
-        cursor = self._duck.cursor()
-        where = self._where(cursor, datasets, known_at, version)
-        table = store.scan(cursor, store.files(self.table, version))
-        columns = ", ".join(f'o."{name}"' for name in OBSERVATION)
-        rows = f"SELECT {columns} FROM {table} o WHERE {where}"
-        if cumulative == "reported" or not self._reports(version):
-            return cursor.sql(rows)
-        chain = (version, known_at, None if datasets is None else tuple(datasets))
-        with self._lock:
-            if self._differenced is None or self._differenced[0] != chain:
-                reports = cursor.sql(f"{rows} AND o.cumulative").pl()
-                flows, _ = periods.difference_cumulative(conform(reports, OBSERVATION), ("dataset", *DIMENSIONS))
-                self._differenced = chain, flows
-            flows = self._differenced[1]
-        cursor.register("flows", flows.to_arrow())
-        return cursor.sql(f"{rows} AND NOT o.cumulative UNION ALL SELECT {columns} FROM flows o")
-
-    def _where(
-        self, cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str] | None, known_at: date | None, version: int
-    ) -> str:
-        """Condition on rows `o`: dataset, publication, and not superseded at that version by what was known."""
-        conditions = ["TRUE"]
-        if datasets is not None:
-            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in datasets)
-            conditions.append(f"o.dataset IN ({listed})" if listed else "FALSE")
-        if known_at is not None:
-            conditions.append(f"(o.known_at IS NULL OR o.known_at <= DATE '{known_at.isoformat()}')")
-        gone = self._superseded(version, known_at)
-        if gone:
-            spans = pl.DataFrame(gone, schema={"import": pl.String, "first": pl.Int64, "last": pl.Int64}, orient="row")
-            lines = spans.select("import", pl.int_ranges("first", pl.col("last") + 1).alias("line")).explode("line")
-            cursor.register("gone", lines.to_arrow())
-            conditions.append('NOT EXISTS (FROM gone WHERE gone."import" = o."import" AND gone.line = o.line)')
-        return " AND ".join(conditions)
-
-    def _superseded(self, version: int, known_at: date | None) -> list[tuple[str, int, int]]:
-        old, by = database.SUPERSESSION.c, database.SOURCE.c
-        query = sa.select(old.source, old.first, old.last).join(database.SOURCE, by.id == old.by)
-        query = query.where(by.version <= version)
-        query = query.where(sa.or_(by.reverted_version.is_(None), by.reverted_version > version))
-        if known_at is not None:
-            query = query.where(sa.or_(old.known_at.is_(None), old.known_at <= known_at.isoformat()))
-        with self.database.connect() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
-
-    def _reports(self, version: int) -> bool:
-        """Whether any import that counts holds reports since January."""
-        c = database.SOURCE.c
-        query = sa.select(sa.func.count()).where(c.cumulative > 0, c.version <= version)
-        query = query.where(sa.or_(c.reverted_version.is_(None), c.reverted_version > version))
-        with self.database.connect() as connection:
-            return bool(connection.execute(query).scalar())
-
-    def _stored(self, datasets: Sequence[str], items: Sequence[str]) -> pl.DataFrame:
-        """Rows that count of these datasets and items, as reported, with the import and line of each."""
-        cursor = self._duck.cursor()
-        where = self._where(cursor, datasets, None, self.version())
-        cursor.register("asked", pl.DataFrame({"item": items}, schema={"item": pl.String}).to_arrow())
-        table = store.scan(cursor, store.files(self.table))
-        rows = cursor.sql(f"SELECT o.* FROM {table} o WHERE {where} AND o.item IN (SELECT item FROM asked)").pl()
-        return conform(rows, store.STORED)
+        chosen = standing.Chosen(version, known_at, None if datasets is None else tuple(datasets))
+        return self._standing.rows(chosen, differenced=cumulative != "reported")
 
     # Entities and runs
 

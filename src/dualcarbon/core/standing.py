@@ -1,0 +1,100 @@
+"""The observations that count at a version and a day: active files, without what was superseded or reverted by then."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+import sqlalchemy as sa
+
+from dualcarbon.core import periods, store
+from dualcarbon.core.database import SOURCE, SUPERSESSION
+from dualcarbon.core.tables import DIMENSIONS, OBSERVATION, conform
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: Dimensions without a hierarchy: rows that differ in one of them have nothing to do with each other.
+_FLAT = tuple(name for name in DIMENSIONS if name not in ("place", "sector", "carrier"))
+
+
+class Chosen(NamedTuple):
+    """Which rows are asked for: as of a commit, what was known at a day (None: all), of these datasets (None: all)."""
+
+    version: int
+    known_at: date | None = None
+    datasets: tuple[str, ...] | None = None
+
+
+class Standing:
+    """Reads the observation table of a workspace with its database; safe to use from several threads."""
+
+    def __init__(self, table: Path, engine: sa.Engine) -> None:
+        self.table, self.engine = table, engine
+        self._duck = store.duck()
+        self._lock = threading.RLock()
+        self._flows: tuple[Chosen, pl.DataFrame] | None = None
+
+    def rows(self, chosen: Chosen, *, differenced: bool = True) -> duckdb.DuckDBPyRelation:
+        """Return the rows (tables.OBSERVATION), lazily; reports since January as flows unless `differenced` is false."""
+        cursor = self._duck.cursor()
+        columns = ", ".join(f'o."{name}"' for name in OBSERVATION)
+        query = f"SELECT {columns} FROM {self._from(cursor, chosen)}"
+        if not differenced or not self._reports(chosen.version):
+            return cursor.sql(query)
+        with self._lock:
+            if self._flows is None or self._flows[0] != chosen:
+                reports = conform(cursor.sql(f"{query} AND o.cumulative").pl(), OBSERVATION)
+                self._flows = chosen, periods.difference_cumulative(reports, ("dataset", *DIMENSIONS))[0]
+            cursor.register("flows", self._flows[1].to_arrow())
+        return cursor.sql(f"{query} AND NOT o.cumulative UNION ALL SELECT {columns} FROM flows o")
+
+    def like(self, frame: pl.DataFrame, chosen: Chosen) -> pl.DataFrame:
+        """Return the rows (tables `store.STORED`, as reported) that could double or contain a row of `frame`."""
+        cursor = self._duck.cursor()
+        cursor.register("asked", frame.select(_FLAT).unique().to_arrow())
+        same = " AND ".join(f'asked."{name}" IS NOT DISTINCT FROM o."{name}"' for name in _FLAT)
+        query = f"SELECT o.* FROM {self._from(cursor, chosen)} AND EXISTS (FROM asked WHERE {same})"
+        return conform(cursor.sql(query).pl(), store.STORED)
+
+    def _from(self, cursor: duckdb.DuckDBPyConnection, chosen: Chosen) -> str:
+        """The table `o` and the condition on its rows."""
+        conditions = ["TRUE"]
+        if chosen.datasets is not None:
+            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in chosen.datasets)
+            conditions.append(f"o.dataset IN ({listed})" if listed else "FALSE")
+        if chosen.known_at is not None:
+            conditions.append(f"(o.known_at IS NULL OR o.known_at <= DATE '{chosen.known_at.isoformat()}')")
+        gone = self._superseded(chosen)
+        if gone:
+            spans = pl.DataFrame(gone, schema={"import": pl.String, "first": pl.Int64, "last": pl.Int64}, orient="row")
+            lines = spans.select("import", pl.int_ranges("first", pl.col("last") + 1).alias("line")).explode("line")
+            cursor.register("gone", lines.to_arrow())
+            conditions.append('NOT EXISTS (FROM gone WHERE gone."import" = o."import" AND gone.line = o.line)')
+        table = store.scan(cursor, store.files(self.table, chosen.version))
+        return f"{table} o WHERE {' AND '.join(conditions)}"
+
+    def _superseded(self, chosen: Chosen) -> list[tuple[str, int, int]]:
+        """Lines (import, first, last) that corrections known by then replace."""
+        old = SUPERSESSION.c
+        query = sa.select(old.source, old.first, old.last).join(SOURCE, SOURCE.c.id == old.by)
+        query = query.where(*_in_force(chosen.version))
+        if chosen.known_at is not None:
+            query = query.where(sa.or_(old.known_at.is_(None), old.known_at <= chosen.known_at.isoformat()))
+        with self.engine.connect() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def _reports(self, version: int) -> bool:
+        """Whether any import that counts holds reports since January."""
+        query = sa.select(sa.exists().where(SOURCE.c.cumulative > 0, *_in_force(version)))
+        with self.engine.connect() as connection:
+            return bool(connection.execute(query).scalar())
+
+
+def _in_force(version: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Conditions on `source`: imported by a version and not reverted by then."""
+    c = SOURCE.c
+    return c.version <= version, sa.or_(c.reverted_version.is_(None), c.reverted_version > version)
