@@ -39,7 +39,7 @@ class Standing:
         self._flows: tuple[Chosen, pl.DataFrame] | None = None
 
     def rows(self, chosen: Chosen, *, differenced: bool = True) -> duckdb.DuckDBPyRelation:
-        """Return the rows (tables.OBSERVATION), lazily; reports since January as flows unless `differenced` is false."""
+        """Return the rows (tables.OBSERVATION), lazily; reports since January as flows where `differenced`."""
         cursor = self._duck.cursor()
         columns = ", ".join(f'o."{name}"' for name in OBSERVATION)
         query = f"SELECT {columns} FROM {self._from(cursor, chosen)}"
