@@ -69,6 +69,13 @@ def test_every_layout_reads_as_the_case_says(name: str, layout: str, tmp_path: P
     assert essence(read_plan(LAYOUTS[layout](DRAFTS[name], tmp_path))) == expected
 
 
+@pytest.mark.parametrize("name", ["anlan-2026.md", "binhai-2023.txt"])
+def test_invented_documents_read_as_the_case_says(name: str) -> None:
+    path = CASES / name
+    expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert essence(read_plan(path)) == expected
+
+
 def test_text_in_other_encodings(tmp_path: Path) -> None:
     expected = json.loads((CASES / "qinglan-2023.json").read_text(encoding="utf-8"))
     text = as_text(QINGLAN, tmp_path / "p.txt").read_text(encoding="utf-8")

@@ -181,10 +181,23 @@ def _entry(text: str, role: str, stated: bool) -> Department | None:
     return Department(text, role, kind="department" if is_department(text) else "note", stated=stated, office=office)
 
 
+# A list of departments at the end of a paragraph, without brackets.
+_LABELLED = re.compile(
+    r"(?<![^。;\s])(?:牵头|责任|主办|负责|配合)(?:单位|部门):[^。()]{2,}(?:\([^()]*\)[^。()]*)*。?\s*$"
+)
+
+
 def bracketed(passage: Passage, known: Sequence[str] = (), start: int = 0) -> list[tuple[int, int, list[Department]]]:
-    """Return the brackets of a text that hold departments only, as (start, end, departments), in order."""
+    """Return the brackets of a text that hold departments only, and a labelled list at its end, in order.
+
+    Each is (start, end, departments).
+    """
     found = []
     names = frozenset(known)
+    if (tail := _LABELLED.search(passage.folded)) and tail.start() >= start:
+        people = parse(tail[0], names)
+        if people and all(one.kind != "note" for one in people):
+            found.append((tail.start(), tail.end(), people))
     for match in re.finditer(r"[(\[](?P<inside>(?:[^()\[\]]|[(\[][^()\[\]]*[)\]])+)[)\]]", passage.folded):
         if match.start() < start:
             continue
@@ -195,4 +208,4 @@ def bracketed(passage: Passage, known: Sequence[str] = (), start: int = 0) -> li
         fits = all(one.kind == "group" or one.name in names or _STYLED.match(one.name) or labelled for one in people)
         if real and fits and all(one.kind != "note" for one in people):
             found.append((match.start(), match.end(), people))
-    return found
+    return sorted(found, key=lambda one: one[0])

@@ -80,7 +80,8 @@ def _text(path: Path, data: bytes) -> list[Passage | Table]:
     text = decode(data)
     if text.count("\x00") > 4:
         raise ValueError("binary data")
-    return flat.blocks([Passage(line, number) for number, line in enumerate(text.splitlines(), 1)])
+    lines = [re.sub(r"^\s*#{1,6}\s+", "", line) for line in text.splitlines()]  # headings of Markdown
+    return flat.blocks([Passage(line, number) for number, line in enumerate(lines, 1)])
 
 
 def _html(path: Path, data: bytes) -> list[Passage | Table]:

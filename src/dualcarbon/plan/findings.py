@@ -150,6 +150,7 @@ def _without_indicator(plan: Plan, links: list[Link]) -> Iterator[Finding]:
     if not plan.indicators:
         return
     carried = {id(link.statement.quantity) for link in links}
+    open_ended = [one for one in plan.indicators if one.target.value is None]
     seen: list[Statement] = []
     for statement in linking.statements(plan):
         quantity = statement.quantity
@@ -159,6 +160,15 @@ def _without_indicator(plan: Plan, links: list[Link]) -> Iterator[Finding]:
         if any(one.base == statement.base and one.name == statement.name for one in seen):
             continue
         seen.append(statement)
+        same = [one for one in open_ended if linking.names.compare(statement.name, one.name).score >= 0.8]
+        if same:
+            place = plan.quote_row(same[0].passage, same[0].value_passage) | {
+                "kind": "indicator",
+                "number": same[0].number,
+            }
+            params = {"name": same[0].name, "a": statement.shown, "b": same[0].target.text, "indicator": same[0].number}
+            yield Finding("figure-for-qualitative", "scope", (place_of(plan, statement), place), params)
+            continue
         rule = "headline-no-indicator" if statement.kind == "headline" else "figure-no-indicator"
         yield _finding(plan, rule, "scope", statement, task=statement.number)
 
@@ -241,9 +251,9 @@ def _dates(plan: Plan, links: list[Link]) -> Iterator[Finding]:
             yield Finding("due-before-plan", "scope", (place, *plan.dated()), params)
     for task in plan.tasks:
         for passage in task.passages:
-            for match in re.finditer(r"(20\d\d)年(\d{1,2})月(?:\d{1,2}日)?(?:底)?(?:之?前|底)", passage.folded):
-                due = f"{match[1]}-{int(match[2]):02d}"
-                if 1 <= int(match[2]) <= 12 and _end(due) <= issued:
+            for match in re.finditer(r"(20\d\d)年(?:(\d{1,2})月(?:\d{1,2}日)?)?(?:底之?前|底|之?前)", passage.folded):
+                due = f"{match[1]}-{int(match[2] or 12):02d}"
+                if 1 <= int(match[2] or 12) <= 12 and _end(due) <= issued:
                     place = passage.where(*match.span()) | {"kind": "task", "number": task.number}
                     params = {"task": task.number, "due": due, "issued": plan.outline.issued}
                     yield Finding("deadline-before-plan", "scope", (place, *plan.dated()), params)

@@ -76,6 +76,9 @@ def read_table(
             continue
         if group is not None:
             row.setdefault("domain", group)
+        if kind == "tasks" and rows and "number" in row and row["number"].merged and not table.loose:
+            rows[-1] = _joined(rows[-1], row)  # one task over several rows
+            continue
         rows.append(row)
     headed = {role: heading for role, heading in zip(roles, headings, strict=False) if role}
     sheet = Sheet(kind, rows, tuple(caption), headed, other)
@@ -84,6 +87,17 @@ def read_table(
         if column in headed or column == "domain":
             _inherit(sheet.rows, column)
     return sheet
+
+
+def _joined(above: Row, row: Row) -> Row:
+    """Add the cells of a further row of one task to those above it, except what is merged over both."""
+    joined = dict(above)
+    for role, cell in row.items():
+        if cell.merged or role == "number":
+            continue
+        before = above.get(role)
+        joined[role] = replace(before, raw=f"{before.raw}\n{cell.raw}") if before else cell
+    return joined
 
 
 def _heads(row: Sequence[Passage], header: Sequence[Passage]) -> bool:

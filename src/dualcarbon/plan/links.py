@@ -97,6 +97,8 @@ def of_indicator(indicator: Indicator) -> Statement | None:
     scope = "change" if target.kind == "change" or (relative and _CHANGE.search(indicator.name)) else "annual"
     if target.kind == "cumulative" or re.search("累计|保有量|总数", indicator.name):
         scope = "cumulative"
+    elif re.search("(数量|规模)$", indicator.name) and not re.search("新增|新建|新", indicator.name):
+        scope = "stock" if target.unit and target.unit.dimension in ("count", "power") else scope
     return Statement(
         kind="indicator",
         number=indicator.number,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from dualcarbon.plan import departments
 from dualcarbon.plan.document import Document, Passage, Table
 from dualcarbon.plan.quantities import chinese_number
-from dualcarbon.plan.script import tight
+from dualcarbon.plan.script import fold, tight
 
 _KIND = re.compile(r"(工作)?(要点|计划|方案|清单|任务书?|行动|安排|意见|规划)(?:\((?:试行|征求意见稿|草案)\))?$")
 _LEVELS = (
@@ -24,6 +24,7 @@ _CAPTION = re.compile(r"^(附表|表)\d*[一二三四五六七八九十]*[-、.:
 _DATE = re.compile(
     r"^\(?(?P<y>20\d\d|二[〇零○0]..)年(?P<m>\d{1,2}|[一二三四五六七八九十]{1,2})月(?P<d>\d{1,2}|[一二三四五六七八九十]{1,3})日(?:印发|发布)?\)?$"
 )
+_YEAR = re.compile(r"20\d\d|二[〇零○][〇零○一二三四五六七八九]{2}")
 _LABELLED_DATE = re.compile(r"(?:成文|印发|发布|发文)(?:日期|时间):?(20\d\d)[-./年](\d{1,2})[-./月](\d{1,2})")
 _NUMBER = re.compile(
     r"^(?:文号|发文字号|[\u4e00-\u9fff]{2,20}文件)?:?(?P<n>[\u4e00-\u9fff]{2,12}[\[(]20\d\d[\])]\d{1,4}号)$"
@@ -136,7 +137,7 @@ def _title(outline: Outline, prose: list[Passage], passages: list[Passage], firs
         if not _KIND.search(name) or _LEVELS[0].match(name):
             continue
         if (
-            not re.search(r"20\d\d|二[〇零]", name)
+            not _YEAR.search(name)
             and i
             and len(texts[i - 1]) <= 30
             and re.search(r"20\d\d年|市|县|区", texts[i - 1])
@@ -145,27 +146,31 @@ def _title(outline: Outline, prose: list[Passage], passages: list[Passage], firs
             name = texts[i - 1] + name
         candidates.append((i, name))
     above = [c for c in candidates if c[0] < first]
-    dated = (
-        [c for c in above if re.search(r"20\d\d", c[1])]
-        or above
-        or [c for c in candidates if re.search(r"20\d\d", c[1])]
-    )
+    dated = [c for c in above if _YEAR.search(c[1])] or above or [c for c in candidates if _YEAR.search(c[1])]
     begin = 0
     if dated:
         index, outline.title = dated[-1] if above else dated[0]
         begin = index + 1
     else:
         labels = [tight(p.raw).strip("《》") for p in passages if len(tight(p.raw)) <= 60 and "。" not in p.raw]
-        labels = [
-            label for label in labels if re.search(r"20\d\d", label) and _KIND.search(label) and not _ANNEX.match(label)
-        ]
-        outline.title = next(iter(labels), None)
+        labels = [label for label in labels if _KIND.search(label) and not _ANNEX.match(label)]
+        outline.title = next((label for label in labels if _YEAR.search(label)), next(iter(labels), None))
     if outline.title:
-        year = re.search(r"(20\d\d)", outline.title)
-        outline.year = int(year[1]) if year else None
+        outline.title = _as_written(outline.title, passages)
+        year = _YEAR.search(outline.title)
+        outline.year = _calendar(year[0]) if year else None
         if city := re.match(r"^([\u4e00-\u9fff]{2,6}?)(自治州|市|县|区|州|省)", outline.title):
             outline.city = (city[1], city[2])
     return begin
+
+
+def _as_written(title: str, passages: Sequence[Passage]) -> str:
+    """Return the title with the quotation marks and brackets of the document."""
+    for passage in passages:
+        text = re.sub(r"\s+", "", passage.simple)
+        if (at := fold(text).find(title)) >= 0:
+            return text[at : at + len(title)]
+    return title
 
 
 def _letterhead(outline: Outline, passages: Sequence[Passage]) -> None:

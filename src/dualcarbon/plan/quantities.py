@@ -44,7 +44,7 @@ _TRAILING = re.compile(
     r"至少|(?<![节合公条])约|(?<!附)近|(?<!行动)(?<!实施)计划|完成|实现|力争|争取|确保|累计|总数|总计|共计|同比|较上年|比上年|(?:比|较|与)20\d\d年(?:相比)?|(?<=.)均)$"
 )
 _GENERIC = re.compile(
-    r"^(?:占.*|(?:建设|改造|种植|推广|建筑|新增|完成|备案|年度|示范)?(?:面积|数量|总量|规模|比例|占比|长度|里程|投资|总投资|个数))$"
+    r"^(?:占.*|(?:建设|改造|种植|推广|建筑|新增|完成|备案|年度|示范|总)?(?:容量|面积|数量|总量|规模|比例|占比|长度|里程|投资|总投资|个数))$"
 )
 _PLACES = re.compile(r"全省|全国|全市|全县|全区|市区|城区|县城|城镇|城乡|乡村地区|乡村|农村地区|农村|规上|规模以上")
 _TITLES = re.compile(r"《[^》]*》|\([^()]*20\d\d\][^()]*\)|[\u4e00-\u9fff]+\[20\d\d\]\d+号")
@@ -147,6 +147,7 @@ def find(passage: Passage, year: int | None = None) -> list[Quantity]:
     """Return every quantity of a passage in order; `year` is the plan's own, other target years become `period`."""
     text = _TITLES.sub(lambda m: re.sub(r"\d", "x", m[0]), passage.folded)
     found: list[Quantity] = []
+    text = re.sub(r"^\s*\(?[\d一二三四五六七八九十]{1,3}[.、)](?!\d)", lambda m: "。" * len(m[0]), text)  # its number
     for sentence in re.finditer(r"[^。;!?\n]+", text):
         previous: Quantity | None = None
         for match in _figure().finditer(text, sentence.start(), sentence.end()):
@@ -168,12 +169,12 @@ def _read(
     figure = match["percent"] or match["low"] or match["words"]
     value = chinese_number(figure)
     unit = units.parse("%" if match["percent"] else match["unit"] or match["count"])
-    if value is None or unit is None:
+    if value is None or unit is None or re.search("[由从自]$", text[: match.start()]):
         return None
     clause = _clause_start(text, sentence[0], match.start())
     begin = max(clause, previous.end if previous else 0)
     ahead = text[begin : match.start()]
-    stop = re.search(r"[,、。:()]|$", text[match.end() : sentence[1]])
+    stop = re.search(r"[,、。:()\d]|$", text[match.end() : sentence[1]])
     assert stop is not None
     behind = text[match.end() : match.end() + stop.start()]
     if unit.text == "期" and not re.search(r"(班|培训|活动|课程|讲座|论坛|沙龙)$", ahead) and not behind:
@@ -262,6 +263,7 @@ def strip(text: str, directed: bool = False) -> tuple[str, str]:
     text = _without_tail(text)
     if directed:
         text = _without_tail(re.sub(rf"({_UP}|{_DOWN})(率|了)?$", "", text))
+        text = re.sub(r"[由从自]\d[^,]*$", "", text)  # from where it rises
     text = _plain(text)
     return ("", text) if re.fullmatch(_VERBS, text) else (text, "")
 

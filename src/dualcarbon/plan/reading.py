@@ -40,6 +40,7 @@ class Task:
     listed_quantities: list[Quantity] = field(default_factory=list)
     column: Passage | None = None
     due: str | None = None
+    more: list[Passage] = field(default_factory=list)  # further columns of the list: measures, aims
 
     @property
     def passages(self) -> list[Passage]:
@@ -47,7 +48,8 @@ class Task:
 
     @property
     def text(self) -> str:
-        return "\n".join(p.simple.strip() for p in self.passages)
+        shown = self.passages if self.prose else [*self.passages, *self.more]
+        return "\n".join(p.simple.strip() for p in shown)
 
 
 @dataclass
@@ -225,11 +227,13 @@ def _tasks(head: outline.Outline, rows: list[layout.Row], known: tuple[str, ...]
                 r"\s+", "", re.sub(r"^\s*[（(]?[一二三四五六七八九十]+[）)]?[、.]?", "", row["domain"].simple)
             )
         if "due" in row:
-            task.due = due_date(row["due"].raw, head.year)
+            dates = [due_date(line, head.year) for line in row["due"].raw.split("\n")]
+            task.due = max((one for one in dates if one), default=None)  # of several measures the last
         for role in row:
             if role.split(" ")[0] in ("lead", "joint"):
                 _responsible(task, row[role], role, known)
-        for extra in [row[role] for role in row if role == "aim" or role.startswith("text ")]:
+        task.more = [row[role] for role in row if role == "aim" or role.startswith("text ")]
+        for extra in task.more:
             task.listed_quantities += quantities.find(extra, head.year)
     for task in tasks:
         _split(task, known)
