@@ -76,6 +76,14 @@ ENTRIES: tuple[Entry, ...] = (
         "the ledger: accounts, entries, statements, verification, proofs",
         kind="room",
     ),
+    Entry(
+        "registry",
+        "dualcarbon.registry.commands",
+        "rights",
+        "登记：权益和证书的签发、转让、核销",
+        "the registry: rights and certificates, issued, transferred, retired",
+        kind="room",
+    ),
     Entry("backup", _WORKSPACE, "keep", "备份工作区为一个文件", "back the workspace up into one file"),
     Entry("restore", _WORKSPACE, "keep", "由备份恢复工作区", "restore a workspace from a backup"),
 )

@@ -153,6 +153,29 @@ class Store:
 
         return self.transaction(work)
 
+    def post_within(
+        self,
+        connection: sa.Connection,
+        standing: sa.Row[Any],
+        recorded: int,
+        openings: Sequence[Opening],
+        transfers: Sequence[Transfer],
+    ) -> list[str]:
+        """Open accounts and post transfers inside a transaction that a room runs through `transaction`.
+
+        What the room writes beside them is kept with the entries or not at all; the room raises to take all back.
+        Returns the results of the openings, then those of the transfers.
+        """
+        state = State(standing.entries, standing.accounts)
+        state.accounts = self._accounts(connection, {opening.account for opening in openings})
+        state.units = self._units(connection, {opening.instrument for opening in openings})
+        opened = open_accounts(state, openings, recorded)
+        self._keep_accounts(connection, standing, state, recorded)
+        state = self.load(connection, standing, transfers)
+        results = post(state, transfers, recorded)
+        self.keep(connection, standing, state, recorded)
+        return opened + results
+
     def lock(self, instrument: str, until: int, reason: str | None = None) -> str:
         """Close everything dated before `until` (microseconds) for `instrument`, or with "" for all."""
 
