@@ -1,8 +1,12 @@
+import re
+
 import polars as pl
 import pytest
 
 from dualcarbon.core import problems, tables
 from dualcarbon.core.problems import Problem, Refused
+
+ALONE = ("bounds", "more", "negative")
 
 
 def test_worst():
@@ -48,3 +52,10 @@ def test_a_rule_without_text_still_shows():
 def test_every_text_is_given_in_both_languages():
     for rule in problems._table("core"):
         assert all(problems.texts(rule, "zh")) and all(problems.texts(rule, "en"))
+
+
+def test_every_rule_that_is_told_has_its_texts_and_no_text_is_idle():
+    code = "".join(path.read_text(encoding="utf-8") for path in problems.PACKAGE.rglob("*.py"))
+    told = {rule for rule in re.findall(r'"(core\.[a-z-]+)"', code) if "-" in rule or rule.split(".")[1] in ALONE}
+    told |= {f"core.unknown-{kind}" for kind in ("place", "sector", "carrier", "item", "domain", "custody")}
+    assert told == set(problems._table("core"))

@@ -91,6 +91,22 @@ def test_a_correction_supersedes_and_a_reversal_gives_back(place, file):
     assert again["id"] != correction["id"] and values(place)["B", "2024-01"] == 25
 
 
+def test_a_correction_counts_from_the_day_its_own_row_states(place, file):
+    place.import_file(file("a.csv", A, B))
+    heads = "place,entity,sector,carrier,item,period,value,unit,known_at"
+    rows = (A.replace(",10,", ",11,") + ",2025-01-31", B_CORRECTED + ",2025-02-28")
+    place.import_file(file("b.csv", *rows, headings=heads), revise="分批更正")
+    for month, expected in ((1, [10, 20]), (2, [11, 20]), (3, [11, 25])):
+        assert list(values(place, known_at=date(2025, month, 1)).values()) == expected
+
+
+def test_rows_are_known_from_the_day_their_source_was_issued(place, file):
+    heads = "place,item,period,value,unit,source"
+    place.import_file(file("a.csv", "330483,economy.gdp,2020,1,亿元,mee-power-2021", headings=heads))
+    assert place.observations().select("known_at, source").fetchall() == [(date(2024, 4, 12), "mee-power-2021")]
+    assert not place.observations(known_at=date(2024, 4, 11)).fetchall()
+
+
 def test_what_cannot_be_reverted(place, file):
     done = place.import_file(file("a.csv", A))
     for id, reason, rule in (("ffff", "r", "no-import"), ("", "r", "no-import"), (done["id"], " ", "needs-reason")):

@@ -33,14 +33,11 @@ def _workspace(folder: Path | None) -> "Workspace":
 
 
 def _reader(name: str | None) -> Callable[..., Any] | None:
-    """The function that reads the form called `name`. Raises Refused when there is none."""
+    """The function that reads the form called `name`. Raises typer.BadParameter when there is none."""
     if name is None or name == "observations":
         return None
     if name not in TEMPLATES:
-        from dualcarbon.core.problems import Problem, Refused
-
-        known = ", ".join(("observations", *TEMPLATES))
-        raise Refused(Problem("core.unknown-template", value=name, params={"known": known}))
+        raise typer.BadParameter(", ".join(("observations", *TEMPLATES)), param_hint="--template")
     module, _, function = TEMPLATES[name].partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return found

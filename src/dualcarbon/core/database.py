@@ -205,10 +205,7 @@ def _take(connection: Connection, version: int, note: dict[str, Any]) -> None:
         record = note["source"]
         own = {column.name: record.get(column.name) for column in SOURCE.columns}
         connection.execute(insert(SOURCE).values({**own, "version": version, "record": record}))
-        spans = [
-            {**span, "by": record["id"], "known_at": record.get("known_at"), "reason": record.get("reason") or ""}
-            for span in note["supersedes"]
-        ]
+        spans = [{**span, "by": record["id"], "reason": record.get("reason") or ""} for span in note["supersedes"]]
         if spans:
             connection.execute(insert(SUPERSESSION), spans)
         for one in note["datasets"]:

@@ -1,6 +1,7 @@
 """New rows against those that stand: what repeats, what changes and needs a reason, what would count twice."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,7 @@ _WORDS = ("notation", "included_in")
 
 @dataclass(frozen=True)
 class Settled:
-    """Rows to add; how many stand already; which lines of which imports they supersede (`source, first, last`)."""
+    """Rows to add; how many stand already; which lines of which imports they supersede."""
 
     frame: pl.DataFrame
     unchanged: int
@@ -49,8 +50,8 @@ def settle(
     """
     book = load(pack)
     frame = frame.with_columns(pl.col("cumulative").fill_null(False))
+    replaced = stored.clear().with_columns(pl.lit(None, dtype=pl.Date).alias("from"))
     problems = [] if found is not None else [*check_cells(frame, book), *check_rows(frame, book, control=control)]
-    changed = stored.clear()
     unchanged = 0
     if stored.height:
         # A double of the file itself is told by the checks; here each key meets its stored row once.
@@ -60,13 +61,14 @@ def settle(
         unchanged = both.height - differs.height
         same = both.join(differs, on=KEY, how="anti", nulls_equal=True)
         frame = frame.join(same, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
-        changed = stored.join(differs, on=KEY, how="semi", nulls_equal=True)
+        known_from = differs.select(*KEY, pl.col("known_at").alias("from"))
+        replaced = stored.join(known_from, on=KEY, how="inner", nulls_equal=True)
         if revise is None:
             problems += [_change(row) for row in differs.head(LIMIT).iter_rows(named=True)]
             problems += [Problem("core.changed-key", params={"count": differs.height - LIMIT})] * (
                 differs.height > LIMIT
             )
-        standing = stored.join(changed, on=["import", "line"], how="anti")
+        standing = stored.join(replaced, on=["import", "line"], how="anti")
         if standing.height and frame.height:
             new = frame.join(differs, on=KEY, how="anti", nulls_equal=True) if revise is None else frame
             known = standing if revise is not None else stored
@@ -76,7 +78,7 @@ def settle(
     told = _distinct([*(found or ()), *(spoken(one, book, file) for one in problems)])
     if told:
         raise Refused(limited(told))
-    return Settled(frame, unchanged, changed.height, _ranges(changed))
+    return Settled(frame, unchanged, replaced.height, _ranges(replaced))
 
 
 def _equal(name: str) -> pl.Expr:
@@ -109,16 +111,15 @@ def _distinct(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _ranges(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """Lines of imports as spans `{source, first, last}`."""
+    """Lines of imports as spans `{source, first, last, known_at}`; `known_at` is the day of what replaces them."""
     if rows.is_empty():
         return []
-    lines = rows.select("import", "line").unique().sort("import", "line")
-    run = (pl.col("line") - pl.int_range(pl.len()).over("import")).alias("run")
-    spans = lines.with_columns(run).group_by("import", "run", maintain_order=True)
+    day = pl.col("from").dt.to_string("iso").alias("known_at")
+    lines = rows.select(pl.col("import").alias("source"), "line", day).unique().sort("source", "known_at", "line")
+    run = (pl.col("line") - pl.int_range(pl.len()).over("source", "known_at")).alias("run")
+    spans = lines.with_columns(run).group_by("source", "known_at", "run", maintain_order=True)
     found = spans.agg(pl.col("line").min().alias("first"), pl.col("line").max().alias("last"))
-    return [
-        {"source": row["import"], "first": row["first"], "last": row["last"]} for row in found.iter_rows(named=True)
-    ]
+    return found.select("source", "first", "last", "known_at").to_dicts()
 
 
 def describe(
@@ -138,16 +139,25 @@ def describe(
     return found
 
 
-def marked(
-    frame: pl.DataFrame, identifier: str, known_at: str | None, described: Iterable[Mapping[str, Any]]
-) -> pl.DataFrame:
-    """Rows as stored: with the import they belong to, and what its source and dataset say of all of them."""
-    custody = {one["id"]: one["custody"] for one in described if one.get("custody")}
+def dated(frame: pl.DataFrame, known_at: str | None, pack: str | Path) -> pl.DataFrame:
+    """Rows with the day they were published: their own, else the import's, else that of the source they name."""
+    issued: dict[str, date] = {}
+    sources = load(pack).sources
+    for name in frame["source"].unique().drop_nulls():
+        row = (sources.row(name) or {}) if name in sources else {}
+        with suppress(ValueError):
+            issued[name] = date.fromisoformat(row.get("issued", ""))
     day = pl.lit(date.fromisoformat(str(known_at)) if known_at else None, dtype=pl.Date)
+    of_source = pl.col("source").replace_strict(issued, default=None, return_dtype=pl.Date) if issued else day
+    return frame.with_columns(pl.coalesce("known_at", day, of_source).alias("known_at"))
+
+
+def marked(frame: pl.DataFrame, identifier: str, described: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows as stored: with the import they belong to, and what their dataset says of all of them."""
+    custody = {one["id"]: one["custody"] for one in described if one.get("custody")}
     owner = pl.col("dataset").replace_strict(custody, default=None, return_dtype=pl.String)
     rows = frame.with_columns(
         pl.col("source").fill_null(identifier),
-        pl.col("known_at").fill_null(day),
         pl.col("cumulative").fill_null(False),
         pl.col("custody").fill_null(owner) if custody else pl.col("custody"),
         pl.lit(identifier).alias("import"),

@@ -188,12 +188,13 @@ class Workspace:
         found: list[Problem] | None = None,
     ) -> dict[str, Any]:
         """Settle rows against those that stand and commit them; `found` are the problems of a file already checked."""
-        from dualcarbon.core.incoming import describe, marked, settle
+        from dualcarbon.core.incoming import dated, describe, marked, settle
 
         if frame.is_empty():
             if found:
                 raise Refused(found)
             raise Refused(Problem("core.empty-import", file=source.get("file")))
+        frame = dated(frame, source.get("known_at"), self.pack)
         with store.exclusive(self.path):
             self._catch_up()
             named = frame["dataset"].unique().drop_nulls().to_list()
@@ -221,7 +222,7 @@ class Workspace:
             if dry_run or kept.is_empty():
                 answer = _answer({**record, "version": self.version(), "reverted": False}, dry_run=dry_run)
                 return {**answer, "id": None, "already": kept.is_empty()}
-            kept = marked(kept, identifier, source.get("known_at"), described)
+            kept = marked(kept, identifier, described)
             note = {"kind": "import", "source": record, "datasets": described, "supersedes": settled.supersedes}
             record["version"] = store.append(self.table, kept, note, source["sha256"], len(same) + 1)
             self._catch_up()
