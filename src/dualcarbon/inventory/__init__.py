@@ -11,6 +11,7 @@ _WHERE = {
     "key_categories": "analysis",
     "energy": "energy_use",
     "explain": "opening",
+    "export": "workbook",
     "movers": "analysis",
     "series": "breakdown",
     "uncertainty": "analysis",

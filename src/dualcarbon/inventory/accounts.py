@@ -25,8 +25,9 @@ from dualcarbon.inventory.definitions import Account, asked
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
 from dualcarbon.inventory.shares import share_values, unset_parameters
 from dualcarbon.inventory.snapshot import DEFAULT_FAMILY, Snapshot, snapshot
-from dualcarbon.inventory.stack import Stack, View, cut, doubtful_areas, results, stacked
+from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT, UNPLACED_NAME, name_of
+from dualcarbon.inventory.views import View, cut, doubtful_areas, results
 
 APART = "process"
 TIME = ("month", "quarter", "year")
@@ -52,6 +53,22 @@ class Query:
     def names(self) -> Classification:
         """Classification of the snapshot's pack."""
         return self.snapshot.names
+
+    def named(self, dims: Mapping[str, Any]) -> dict[str, str]:
+        """Name in both languages of a row with these dimensions."""
+        parts = {part.name: part.title for part in self.account.parts}
+        names: dict[str, str] = {}
+        for lang in ("zh", "en"):
+            texts = [
+                UNPLACED_NAME[lang]
+                if code == UNPLACED
+                else parts[code][lang]
+                if name == "part" and code in parts
+                else name_of(name, code, self.names, lang)
+                for name, code in dims.items()
+            ]
+            names[lang] = " · ".join(texts)
+        return names
 
     def explained(self, **more: Any) -> dict[str, Any]:
         """Query that opens a figure of this account."""
@@ -228,7 +245,7 @@ def _unset(q: Query, by: Sequence[str]) -> dict[str, Any]:
     empty: dict[str, Any] = {key: [] for key in ("rows", "apart", "missing", "fallbacks", "factors", "difference")}
     parts = [
         {"name": part.name, "title": part.title, "value": None, "low": None, "high": None, "status": None,
-         "complete": False, "memo": part.memo, "explain": None}
+         "complete": False, "memo": part.memo, "previous": None, "method": part.method, "explain": None}
         for part in q.account.parts
     ]  # fmt: skip
     return {
@@ -302,7 +319,7 @@ def _rows(
         found.append(
             {
                 **dims,
-                "name": _row_name(dims, key, q.names),
+                "name": q.named(dict(zip(by, key, strict=True))),
                 "value": row["value"],
                 "low": row["low"],
                 "high": row["high"],
@@ -324,15 +341,6 @@ def _at(dims: Mapping[str, Any]) -> dict[str, Any]:
     found = {"place": dims["place"]} if dims.get("place") else {}
     time = next((dims[name] for name in TIME if dims.get(name)), None)
     return found | ({"period": time} if time else {})
-
-
-def _row_name(dims: Mapping[str, Any], key: Sequence[Any], names: Classification) -> dict[str, str]:
-    texts = {lang: [name_of(dim, code, names, lang) for dim, code in dims.items()] for lang in ("zh", "en")}
-    if UNPLACED in key:
-        at = list(key).index(UNPLACED)
-        for lang in texts:
-            texts[lang][at] = UNPLACED_NAME[lang]
-    return {lang: " · ".join(parts) for lang, parts in texts.items()}
 
 
 def _difference(now: float | None, before: float | None, whole: bool = True) -> float | None:

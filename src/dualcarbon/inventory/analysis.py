@@ -15,8 +15,9 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.accounts import Query, account, query
 from dualcarbon.inventory.parts import NOW, PREVIOUS
-from dualcarbon.inventory.stack import Stack, View, results, stacked
+from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, UNIT
+from dualcarbon.inventory.views import View, results
 
 KEY_SHARE = 0.95
 

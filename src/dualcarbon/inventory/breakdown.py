@@ -12,8 +12,9 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.inventory.accounts import Query, query, settled_by
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, located
-from dualcarbon.inventory.stack import View, doubtful_areas, results, stacked
-from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, name_of, names_of
+from dualcarbon.inventory.stack import stacked
+from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, names_of
+from dualcarbon.inventory.views import View, doubtful_areas, results
 
 STEPS = ("year", "quarter", "month")
 
@@ -48,7 +49,7 @@ def series(
     found = []
     for key, row in results({"series": view}, q.spans)["series"][NOW].items():
         dims = {name: None if code == UNPLACED else code for name, code in zip(by, key[1:], strict=True)}
-        names = {lang: " · ".join(name_of(d, v, q.names, lang) for d, v in dims.items()) for lang in ("zh", "en")}
+        names = q.named(dict(zip(by, key[1:], strict=True)))
         cell = {key: row[key] for key in ("value", "low", "high", "status", "complete")}
         shown = {name: code for name, code in dims.items() if code is not None}
         found.append(

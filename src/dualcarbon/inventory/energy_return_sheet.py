@@ -23,13 +23,12 @@ from dualcarbon.inventory.energy_return_form import (
     columns,
     lines,
 )
+from dualcarbon.inventory.styles import SOFT, alignment, border, fill, font, heading
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
-INK, PAPER, HEAD, LOCKED, EDGE, ACCENT = "17252A", "FFFFFF", "E3F1ED", "F6F8F7", "C9D6D2", "0E6A5A"
-AMBER = "FDF7EA"
-FONT = "Microsoft YaHei"
+LOCKED, AMBER = "F6F8F7", "FDF7EA"
 FIRST = 5
 UNITS = {
     "t": ("吨", "t"),
@@ -141,15 +140,15 @@ class _Drawing:
 
         sheet.title = self.sheet_of["cover"]
         sheet["A1"], sheet["A2"] = self.say("title"), self.say("layout")
-        sheet["A1"].font = _font(16, True)
-        sheet["A2"].font = _font(9, color="5B6B70")
+        sheet["A1"].font = font(16, True)
+        sheet["A2"].font = font(9, color=SOFT)
         names = classification(self.pack)
         for row, field in enumerate(COVER, 4):
             label, value, help_ = sheet.cell(row, 1), sheet.cell(row, 2), sheet.cell(row, 3)
             label.value = COVER[field][self.lang]
-            label.font = _font(10.5, field in REQUIRED)
+            label.font = font(10.5, field in REQUIRED)
             help_.value = ("* " if field in REQUIRED else "") + HELP[field][self.index]
-            help_.font = _font(9, color="5B6B70")
+            help_.font = font(9, color=SOFT)
             given = cover.get(field)
             for known, codes in (("place", names.places), ("supplier_place", names.places), ("sector", names.sectors)):
                 if field == known and isinstance(given, str) and given in codes:
@@ -165,24 +164,24 @@ class _Drawing:
                 sheet.add_data_validation(rule)
                 rule.add(value)
         row = 4 + len(COVER) + 1
-        sheet.cell(row, 1, self.say("hints")).font = _font(10.5, True)
+        sheet.cell(row, 1, self.say("hints")).font = font(10.5, True)
         ranges = [
             f"SUMPRODUCT((LEN('{self.sheet_of[s]}'!{_letter(s, 'check')}{FIRST}:{_letter(s, 'check')}"
             f"{FIRST + len(lines(s)) - 1})>0)*1)"
             for s in ("energy", "transformation")
         ]
         total = sheet.cell(row, 2, "=" + "+".join(ranges))
-        total.font = _font(10.5, True)
+        total.font = font(10.5, True)
         _warn_when(sheet, total.coordinate, f"{total.coordinate}>0")
         for number, word in enumerate(("cumulative", "balance"), row + 2):
-            sheet.cell(number, 1, self.say(word)).font = _font(9.5, color="5B6B70")
+            sheet.cell(number, 1, self.say(word)).font = font(9.5, color=SOFT)
         for letter, width in (("A", 22), ("B", 36), ("C", 56)):
             sheet.column_dimensions[letter].width = width
         _protect(sheet)
 
     def _form(self, sheet: Worksheet, name: str, values: dict[tuple[str, int, str], float]) -> None:
         sheet["A1"], sheet["A2"] = f"{self.say('title')} · {self.sheet_of[name]}", self.say("cumulative")
-        sheet["A1"].font, sheet["A2"].font = _font(14, True), _font(9, color="5B6B70")
+        sheet["A1"].font, sheet["A2"].font = font(14, True), font(9, color=SOFT)
         self._headings(sheet, name)
         shown = columns(name)
         for offset, line in enumerate(lines(name)):
@@ -230,7 +229,7 @@ class _Drawing:
                 start = index + 1
         for row in sheet.iter_rows(FIRST - 2, FIRST - 1, 1, 3 + len(shown)):
             for cell in row:
-                _heading(cell)
+                heading(cell, box=True, horizontal="center")
 
     def _line(self, sheet: Worksheet, name: str, line: Line, row: int) -> None:
         label = line.label[self.lang]
@@ -238,8 +237,8 @@ class _Drawing:
             cell = sheet.cell(row, index, text)
             _lock(cell)
             if index == 2:
-                cell.alignment = _alignment(indent=2 if line.detail else 1 if line.parent else 0)
-                cell.font = _font(10, bool(children(line.number)))
+                cell.alignment = alignment(indent=2 if line.detail else 1 if line.parent else 0)
+                cell.font = font(10, bool(children(line.number)))
         sheet.cell(row, 3).protection = _unlocked()
 
     def _formula(self, name: str, column: Column, line: Line, row: int) -> str:
@@ -317,31 +316,6 @@ def _letter(name: str, key: str) -> str:
     return get_column_letter(4 + next(i for i, column in enumerate(columns(name)) if column.key == key))
 
 
-def _font(size: float, bold: bool = False, color: str = INK) -> Any:
-    from openpyxl.styles import Font
-
-    return Font(name=FONT, size=size, bold=bold, color=color)
-
-
-def _alignment(**options: Any) -> Any:
-    from openpyxl.styles import Alignment
-
-    return Alignment(vertical="center", **options)
-
-
-def _border() -> Any:
-    from openpyxl.styles import Border, Side
-
-    side = Side(style="hair", color=EDGE)
-    return Border(left=side, right=side, top=side, bottom=side)
-
-
-def _fill(color: str) -> Any:
-    from openpyxl.styles import PatternFill
-
-    return PatternFill("solid", fgColor=color)
-
-
 def _unlocked() -> Any:
     from openpyxl.styles import Protection
 
@@ -349,19 +323,14 @@ def _unlocked() -> Any:
 
 
 def _open(cell: Any, tint: bool = False) -> None:
-    cell.font, cell.border, cell.protection = _font(10), _border(), _unlocked()
+    cell.font, cell.border, cell.protection = font(10), border(box=True), _unlocked()
     if tint:
-        cell.fill = _fill("FBFCFB")
+        cell.fill = fill("FBFCFB")
 
 
 def _lock(cell: Any) -> None:
-    cell.font, cell.border, cell.fill = _font(10), _border(), _fill(LOCKED)
-    cell.alignment = _alignment()
-
-
-def _heading(cell: Any) -> None:
-    cell.font, cell.border, cell.fill = _font(10, True, ACCENT), _border(), _fill(HEAD)
-    cell.alignment = _alignment(horizontal="center", wrap_text=True)
+    cell.font, cell.border, cell.fill = font(10), border(box=True), fill(LOCKED)
+    cell.alignment = alignment()
 
 
 def _warn_when(sheet: Worksheet, cells: str, formula: str) -> None:

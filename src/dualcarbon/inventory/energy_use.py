@@ -11,8 +11,9 @@ from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
 from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.parts import NOW, OUTSIDE, PREVIOUS, SPLIT, located
-from dualcarbon.inventory.stack import View, doubtful_areas, results, stacked
+from dualcarbon.inventory.stack import stacked
 from dualcarbon.inventory.tables import ABSENT
+from dualcarbon.inventory.views import View, doubtful_areas, results
 
 ITEM = "energy.tce"
 SHORT = {

@@ -23,8 +23,9 @@ from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
 from dualcarbon.inventory.parts import NOW, output_of
 from dualcarbon.inventory.snapshot import read_as, snapshot
-from dualcarbon.inventory.stack import Stack, View, cut, results, sector_labels, stacked
+from dualcarbon.inventory.stack import Stack, sector_labels, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
+from dualcarbon.inventory.views import View, cut, results
 
 FILTERS = ("domain", "section", "sector", "carrier", "process", "scope")
 SHOWN = 60

@@ -17,8 +17,9 @@ from dualcarbon.core.periods import Period
 from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.definitions import Part
 from dualcarbon.inventory.parts import NOW, output_of
-from dualcarbon.inventory.stack import Stack, View, results, stacked
+from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, name_of
+from dualcarbon.inventory.views import View, results
 
 CELL = ("place", "entity", "sector", "carrier", "process", "domain", "counterparty", "counterparty_place", "gas",
         "equipment", "basis", "dataset", "unit", "error_group", "start", "end")  # fmt: skip

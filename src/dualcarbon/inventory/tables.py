@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dualcarbon.core.classification import Classification
@@ -22,6 +23,14 @@ DIMENSIONS: dict[str, str] = {
     "quarter": "in_quarter",
     "year": "in_year",
 }
+
+#: Headings of the dimensions.
+NAMES = {
+    "place": ("地区", "Place"), "domain": ("领域", "Domain"), "section": ("行业门类", "Section"),
+    "sector": ("行业", "Sector"), "carrier": ("能源品种", "Carrier"), "process": ("工序", "Process"),
+    "part": ("组成", "Part"), "scope": ("直接或间接", "Scope"), "month": ("月份", "Month"),
+    "quarter": ("季度", "Quarter"), "year": ("年份", "Year"),
+}  # fmt: skip
 
 #: A result that is not there.
 ABSENT: dict[str, Any] = {
@@ -72,3 +81,39 @@ def name_of(dimension: str, code: Any, names: Classification, lang: str) -> str:
 def names_of(dimension: str, code: Any, names: Classification) -> dict[str, str]:
     """Name of a code in both languages."""
     return {lang: name_of(dimension, code, names, lang) for lang in ("zh", "en")}
+
+
+def frame(account: Mapping[str, Any]) -> Any:
+    """The rows of an account as a Polars frame; the total alone when it was asked without dimensions."""
+    import polars as pl
+
+    by = list(account["by"])
+    total = {"name": account["place_name"], **{k: account.get(k) for k in ("value", "low", "high", "change", "status")}}
+    total |= {"complete": account["complete"], "previous": account["previous"]["value"]}
+    rows = account["rows"] or [total]
+    head = {key: account[key] for key in ("place", "period", "tree", "basis")}
+    numbers = ("value", "low", "high", "share", "previous", "change", "pull_points")
+    schema: dict[str, Any] = {
+        **{f"account_{key}": pl.String for key in head},
+        **dict.fromkeys(by, pl.String),
+        "name_zh": pl.String,
+        "name_en": pl.String,
+        "unit": pl.String,
+        **dict.fromkeys(numbers, pl.Float64),
+        "status": pl.String,
+        "complete": pl.Boolean,
+        "synthetic": pl.Boolean,
+    }
+    made = [
+        {
+            **{f"account_{key}": value for key, value in head.items()},
+            **{name: row.get(name) for name in by},
+            "name_zh": row["name"]["zh"],
+            "name_en": row["name"]["en"],
+            "unit": account["unit"],
+            **{name: row.get(name) for name in (*numbers, "status", "complete")},
+            "synthetic": account["synthetic"],
+        }
+        for row in rows
+    ]
+    return pl.DataFrame(made, schema=schema)

@@ -12,8 +12,9 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
 from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, located
 from dualcarbon.inventory.snapshot import Snapshot
-from dualcarbon.inventory.stack import Stack, left_out
+from dualcarbon.inventory.stack import Stack
 from dualcarbon.inventory.tables import REASONS
+from dualcarbon.inventory.views import left_out
 
 
 def missing(stack: Stack, period: Period) -> list[dict[str, Any]]:

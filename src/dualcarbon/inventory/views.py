@@ -1,0 +1,129 @@
+"""Look at stacked accounts: cut to spans of time, combined by any columns in one pass, and what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core.periods import Period
+from dualcarbon.engine import Term, combine
+from dualcarbon.inventory.parts import PREVIOUS, SPLIT, UNPLACED
+from dualcarbon.inventory.stack import KEPT, TIMES, Stack, absent_cells
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at an account: a stack, the columns that make its rows, and whether memo parts are shown."""
+
+    stack: Stack
+    columns: tuple[str, ...] = ()
+    memo: bool = False
+
+
+def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False) -> pl.DataFrame:
+    """Cells wholly inside a span of time, with its name in `span`; summed over time unless `timed`.
+
+    With `timed`, months of the span `previous` get the names of the same months a year on.
+    """
+    frames = []
+    for name, span in spans.items():
+        one = _within(stack.cells, span) if timed else _slice(stack, span)
+        if timed and name == PREVIOUS and one.height:
+            one = one.with_columns(_a_year_on(one[kind]) for kind in TIMES)
+        frames.append(one.with_columns(pl.lit(name).alias("span")))
+    return pl.concat(frames) if len(frames) > 1 else frames[0]
+
+
+def _within(cells: pl.DataFrame, span: Period) -> pl.DataFrame:
+    return cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end))
+
+
+def _slice(stack: Stack, span: Period) -> pl.DataFrame:
+    """Cells of a span summed over time, kept: what accounts of one period have in common."""
+    kept = stack.slices.get(span)
+    if kept is not None:
+        return kept
+    cells = _within(stack.cells, span)
+    shared = [column for column in cells.columns if column.startswith("factor:")]
+    partials = [column for column in cells.columns if column.startswith("d:") and column != "d:total:quantity"]
+    keys = [column for column in KEPT if column in cells.columns and column not in (*TIMES, "start", "end")]
+    sums = [
+        pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(column)
+        for column in ("total", "spread2", "spread1", *partials)
+    ]
+    made = cells.group_by([*keys, *shared, "sector"], maintain_order=True).agg(
+        *sums,
+        pl.col("rows").sum(),
+        pl.col("quantity").max(),
+        pl.col("d:total:quantity").first(),
+        pl.col("start").min(),
+        pl.col("end").max(),
+        *(pl.lit(None, pl.String).alias(kind) for kind in TIMES),
+    )
+    stack.slices[span] = made
+    return made
+
+
+def _a_year_on(texts: pl.Series) -> pl.Series:
+    moved = {text: "/".join(str(int(one[:4]) + 1) + one[4:] for one in text.split("/")) for text in texts.unique()}
+    return texts.replace_strict(moved, return_dtype=pl.String)
+
+
+def results(
+    views: Mapping[str, View], spans: Mapping[str, Period]
+) -> dict[str, dict[str, dict[tuple[Any, ...], dict[str, Any]]]]:
+    """Every view's rows by span and key, all combined in one pass.
+
+    Each row holds ``value, low, high, uncertainty, status, complete``.
+    """
+    width = max((len(view.columns) for view in views.values()), default=0)
+    keys = [f"key{number}" for number in range(width)]
+    frames: list[pl.DataFrame] = []
+    slices: dict[tuple[int, bool], pl.DataFrame] = {}
+    for name, view in views.items():
+        timed = bool(set(view.columns) & set(TIMES))
+        if (id(view.stack), timed) not in slices:
+            slices[id(view.stack), timed] = cut(view.stack, spans, timed)
+        cells = slices[id(view.stack), timed]
+        if not view.memo:
+            cells = cells.filter(~pl.col("memo"))
+        named = [pl.col(column).alias(key) for key, column in zip(keys, view.columns, strict=False)]
+        named += [pl.lit(None, pl.String).alias(key) for key in keys[len(view.columns) :]]
+        frames.append(cells.with_columns(pl.lit(name).alias("view"), *named))
+    stack = next(iter(views.values())).stack
+    calculation = replace(stack.calculation, cells=pl.concat(frames))
+    found: dict[str, Any] = {name: {span: {} for span in spans} for name in views}
+    for row in combine([Term(calculation, stack.output)], ["view", "span", *keys]).iter_rows(named=True):
+        key = tuple(row[one] for one in keys[: len(views[row["view"]].columns)])
+        found[row["view"]][row["span"]][key] = row
+    return found
+
+
+def left_out(stack: Stack, span: Period) -> pl.DataFrame:
+    """What the account of a span lacks: absent cells inside it, and counted ones that reach over its edge."""
+    start, end = pl.col("start"), pl.col("end")
+    touching = (start < span.end) & (end > span.start)
+    inside = (start >= span.start) & (end <= span.end)
+    absent = stack.absent.filter(touching) if stack.absent.height else stack.absent
+    if not stack.cells.filter(touching & ~inside & ~pl.col("memo")).height:
+        return absent
+    crossing = [absent] if absent.height else []
+    for part in stack.account.parts:
+        over = stack.recorded(part).filter(touching & ~inside).with_columns(pl.lit("period").alias("reason"))
+        if over.height and not part.memo:
+            crossing.append(absent_cells(stack.account, part, stack.sources[part.name], over))
+    return pl.concat(crossing)
+
+
+def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
+    """Areas that lack something: all of them when nobody knows in which of them it lies."""
+    memo = {part.name for part in stack.account.parts if part.memo}
+    absent = left_out(stack, span)
+    lost = {area for part, area in absent.select("part", "area").rows() if part not in memo} if absent.height else set()
+    here = set(stack.cells["area"].unique().to_list())
+    within = stack.cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end) & ~pl.col("memo"))
+    unplaced = UNPLACED in here and within.filter(pl.col("area") == UNPLACED).height > 0
+    return frozenset(here | lost) if SPLIT in lost or unplaced else frozenset(lost)
