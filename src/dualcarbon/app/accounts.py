@@ -126,4 +126,3 @@ def crumbs(view: View, place: str) -> list[str]:
 def tabs(view: View, place: str) -> list[str]:
     """Dimensions by which this account can be shown."""
     return [name for name in TABS if name != "place" or children(view, place)]
-

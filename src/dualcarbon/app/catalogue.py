@@ -170,7 +170,15 @@ def _matches(view: View, row: dict[str, Any], parameters: Any, text: str) -> boo
     if not text:
         return True
     title = parameters[row["parameter"]].title
-    here = [row["parameter"], *title.values(), row["carrier"], row["place"], row["source"], row["clause"], row["family"]]
+    here = [
+        row["parameter"],
+        *title.values(),
+        row["carrier"],
+        row["place"],
+        row["source"],
+        row["clause"],
+        row["family"],
+    ]
     for lang in ("zh", "en"):
         here += [name(view, "carriers", row["carrier"], lang), name(view, "places", row["place"], lang)]
     everything = " ".join(str(part) for part in here if part).casefold()
@@ -183,18 +191,30 @@ def name(view: View, kind: str, code: str | None, lang: str) -> str:
     return codes.name(code, lang) if code and codes is not None and code in codes else (code or "")
 
 
+def _named(view: View, kind: str, code: str) -> dict[str, str]:
+    return {"code": code, "zh": name(view, kind, code, "zh"), "en": name(view, kind, code, "en")}
+
+
 def factor_row(view: View, row: dict[str, Any], parameters: Any) -> dict[str, Any]:
     """One factor as the pages show it: names beside codes, its source in words."""
-    kept = ("parameter", "family", "value", "unit", "low", "high", "valid_from", "valid_to", "known_at", "clause", "status")
+    kept = (
+        "parameter",
+        "family",
+        "value",
+        "unit",
+        "low",
+        "high",
+        "valid_from",
+        "valid_to",
+        "known_at",
+        "clause",
+        "status",
+    )
     keyed = {"place": "places", "carrier": "carriers", "sector": "sectors", "entity": "", "gas": "", "equipment": ""}
     return {
         **{column: row[column] for column in kept},
         "title": parameters[row["parameter"]].title,
-        "keys": {
-            column: {"code": row[column], "zh": name(view, kind, row[column], "zh"), "en": name(view, kind, row[column], "en")}
-            for column, kind in keyed.items()
-            if row[column]
-        },
+        "keys": {column: _named(view, kind, row[column]) for column, kind in keyed.items() if row[column]},
         "source": source(view, row["source"]),
         "file": Path(row["file"]).name,
         "line": row["line"],
@@ -217,9 +237,7 @@ def factor(
         raise NoSuch("parameter", parameter)
     about = table.parameters[parameter]
     rows = [row for row in table.rows if row["parameter"] == parameter]
-    shown = [
-        row for row in rows if (not place or row["place"] == place) and (not carrier or row["carrier"] == carrier)
-    ]
+    shown = [row for row in rows if (not place or row["place"] == place) and (not carrier or row["carrier"] == carrier)]
     shown.sort(key=lambda row: (row["start"], row["known_at"] or row["start"]), reverse=True)
     users = [find_method(one, view.pack).method for one in sorted(method_files(view.pack))]
     return {
@@ -246,7 +264,7 @@ def factor(
 
 def _choices(view: View, kind: str, rows: list[dict[str, Any]], column: str) -> list[dict[str, str]]:
     codes = dict.fromkeys(row[column] for row in rows if row[column])
-    return [{"code": code, "zh": name(view, kind, code, "zh"), "en": name(view, kind, code, "en")} for code in codes]
+    return [_named(view, kind, code) for code in codes]
 
 
 def history(view: View, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -260,8 +278,13 @@ def history(view: View, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         entry = series.setdefault(
             key,
             {
-                "zh": " · ".join([name(view, kind, code, "zh") for kind, code in parts] + [row["equipment"] or ""]).strip(" ·"),
-                "en": " · ".join([name(view, kind, code, "en") for kind, code in parts] + [row["equipment"] or ""]).strip(" ·"),
+                **{
+                    lang: " · ".join(
+                        [name(view, kind, code, lang) for kind, code in parts]
+                        + ([row["equipment"]] if row["equipment"] else [])
+                    )
+                    for lang in ("zh", "en")
+                },
                 "place": row["place"],
                 "points": {},
             },

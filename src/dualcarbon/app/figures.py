@@ -1,6 +1,7 @@
-"""What charts need of an account: bar positions, map shades, the sentence that a chart tells, fallbacks in few words."""
+"""What charts need of an account: bar positions, map shades, the sentence a chart tells, fallbacks in few words."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,10 +47,27 @@ def movers_title(rows: Sequence[Row], w: Words) -> str:
     if not moved:
         return w.say("行业：谁在涨，谁在降")
     top, bottom = max(moved, key=lambda r: r["pull_points"]), min(moved, key=lambda r: r["pull_points"])
-    up = w.say("{name}拉动最大，{points} 个点", name=short(top["name"], w), points=w.number(top["pull_points"], 2, True))
-    down = w.say("{name}拉低最多，{points} 个点", name=short(bottom["name"], w), points=w.number(bottom["pull_points"], 2))
+    pulled, fell = w.number(top["pull_points"], 2, True), w.number(bottom["pull_points"], 2)
+    up = w.say("{name}拉动最大，{points} 个点", name=short(top["name"], w), points=pulled)
+    down = w.say("{name}拉低最多，{points} 个点", name=short(bottom["name"], w), points=fell)
     said = ([up] if top["pull_points"] > 0 else []) + ([down] if bottom["pull_points"] < 0 else [])
     return ("；" if not w.english else "; ").join(said) or w.say("各行业与上年同期持平")
+
+
+def domains_title(rows: Sequence[Row], w: Words) -> str:
+    """Which domain holds most of the emission."""
+    known = [row for row in rows if row["share"] is not None]
+    if not known:
+        return w.say("按领域")
+    top = max(known, key=lambda row: row["share"])
+    return w.say("{name}领域占 {share}", name=w.pick(top["name"]), share=w.percent(100 * top["share"], 0))
+
+
+def inner(title: Any, w: Words) -> str:
+    """What stands in the last brackets of a title, else the title."""
+    text = w.pick(title)
+    found = re.search(r"[（(]([^（()）]+)[)）]\s*$", text)
+    return found.group(1) if found else text
 
 
 def short(title: Any, w: Words) -> str:
@@ -136,6 +154,15 @@ def path_title(headline: Row, w: Words) -> str:
     return w.say("累计比{before}少 {amount}", before=before, amount=amount)
 
 
+def off_map(areas: Sequence[Row]) -> list[Row]:
+    """Areas that have no outline of their own."""
+    from dualcarbon.app.outline import outline
+
+    drawn = outline()
+    names = {shape.name for shape in drawn.areas} if drawn else set()
+    return [area for area in areas if area["name"]["zh"] not in names]
+
+
 def area_label(title: Any, w: Words) -> str:
     """An area's name as short as a map needs."""
     name = w.pick(title)
@@ -145,6 +172,18 @@ def area_label(title: Any, w: Words) -> str:
 def table_scale(rows: Sequence[Row], w: Words, unit: str = "tCO2") -> Scale:
     """One scale for a whole table."""
     return w.scale(unit, [row.get("value") for row in rows])
+
+
+def basis_of(view: View, account: Row) -> dict[str, Any]:
+    """What the source line under a chart names: the datasets counted, and the factor on which most emission rests."""
+    titles = view.site.datasets()
+    names = (account.get("freshness") or {}).get("datasets") or []
+    shown = [view.words.pick(titles.get(name, name)) for name in names]
+    factors = sorted(account.get("factors") or [], key=lambda one: -abs(one.get("emission") or 0.0))
+    return {
+        "datasets": [re.split(r"[：:（(]", name)[0] for name in shown],
+        "factor": factors[0] if factors else None,
+    }
 
 
 def fallback_groups(view: View, fallbacks: Sequence[Row]) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ def home(view: View) -> dict[str, Any]:
         "accounts": [summary(one) for one in accounts],
         "months": months(view, CITY, view.basis),
         "areas": inventory.areas(view.workspace, basis=view.basis, **asked),
+        "domains": domains(view, asked),
         "electricity": electricity(view),
         "energy": energy(view),
         "completeness": inventory.completeness(view.workspace, basis=view.basis, **asked),
@@ -34,9 +35,43 @@ def home(view: View) -> dict[str, Any]:
 
 def summary(account: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of an account beside the others."""
-    kept = ("basis", "title", "value", "unit", "low", "high", "change_percent", "status", "complete", "notation", "unset")
+    kept = (
+        "basis",
+        "title",
+        "value",
+        "unit",
+        "low",
+        "high",
+        "change_percent",
+        "status",
+        "complete",
+        "notation",
+        "unset",
+    )
     query = {key: account[key] for key in ("place", "period", "tree", "basis")}
     return {**{key: account.get(key) for key in kept}, "explain": {"item": "emission.co2", **query}}
+
+
+def domains(view: View, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """The domains of the headline account: value, share, change, direct and indirect emission, responsible unit."""
+    from dualcarbon import inventory
+
+    whole = inventory.account(view.workspace, basis=view.basis, by=("domain",), **asked)["rows"]
+    split = inventory.account(view.workspace, basis=view.basis, by=("domain", "scope"), **asked)["rows"]
+    known = view.codes.domains
+    found = []
+    for row in whole:
+        code = row["domain"]
+        scopes = {part["scope"]: part for part in split if part["domain"] == code}
+        found.append(
+            {
+                **row,
+                "responsible": (known.row(code).get("responsible") or None) if code in known else None,
+                "direct": scopes.get("1"),
+                "indirect": scopes.get("2"),
+            }
+        )
+    return found
 
 
 def months(view: View, place: str, basis: str) -> list[dict[str, Any]]:
@@ -91,13 +126,12 @@ def energy(view: View) -> list[dict[str, Any]]:
     from dualcarbon import inventory
     from dualcarbon.inventory.definitions import accounts
 
+    asked: dict[str, Any] = {"place": CITY, "period": view.period, "tree": view.tree, "known_at": view.known_at}
     found = []
     for basis, defined in accounts(view.pack).items():
-        if getattr(defined, "item", None) == "energy.tce":
-            one = inventory.account(
-                view.workspace, place=CITY, period=view.period, tree=view.tree, known_at=view.known_at, basis=basis, by=()
-            )
-            found.append({**summary(one), "explain": {**summary(one)["explain"], "item": "energy.tce"}})
+        if defined.item == "energy.tce":
+            one = summary(inventory.account(view.workspace, basis=basis, by=(), **asked))
+            found.append({**one, "explain": {**one["explain"], "item": defined.item}})
     return found
 
 

@@ -27,27 +27,27 @@ def equation(
     except (SyntaxError, ValueError):
         terms = [("", f"<mtext>{escape(formula)}</mtext>")]
     head = symbol(name) if left is None else f"<mtext>{escape(left)}</mtext>" if words else _amount(left)
-    pieces = [head] + [f'<mo form="infix">{mark}</mo>{term}' for mark, term in [("=", terms[0][1]), *terms[1:]]]
-    marked = " ".join(f'<math displaystyle="true"><mrow>{piece}</mrow></math>' for piece in pieces)
+    terms[0] = ("=", terms[0][1])
+    signed = [f'<mo form="infix" lspace="0.15em" rspace="0.3em">{mark}</mo>{term}' for mark, term in terms]
+    marked = " ".join(f'<math displaystyle="true"><mrow>{piece}</mrow></math>' for piece in (head, *signed))
     return f'<span class="equation">{marked}</span>'
 
 
 def _terms(node: ast.expr, texts: Mapping[str, str]) -> list[tuple[str, str]]:
     """The terms of a sum, or the factors of a product, each with the operator before it (none before the first)."""
+    kinds: tuple[type[ast.operator], ...] = (ast.Mult,)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        kinds = (ast.Add, ast.Sub)
     chain: list[tuple[str, ast.expr]] = []
-    kinds = (ast.Add, ast.Sub) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) else (ast.Mult,)
     here = node
     while isinstance(here, ast.BinOp) and isinstance(here.op, kinds):
-        chain.append((_OPERATORS[type(here.op)], here.right))
+        chain.insert(0, (_OPERATORS[type(here.op)], here.right))
         here = here.left
-    chain.append(("", here))
-    chain.reverse()
-    alone = len(chain) == 1
-    strength = 0 if alone else _STRENGTH[kinds[0]]
-    return [
-        (mark, _inside(term, strength + (mark == _OPERATORS[ast.Sub] or bool(mark) and kinds == (ast.Mult,)), texts))
-        for mark, term in chain
-    ]
+    if not chain:
+        return [("", _write(node, texts))]
+    strength = _STRENGTH[kinds[0]]
+    binds = {"": strength, "+": strength, _OPERATORS[ast.Sub]: strength + 1, _OPERATORS[ast.Mult]: strength + 1}
+    return [(mark, _inside(term, binds[mark], texts)) for mark, term in [("", here), *chain]]
 
 
 class _Words(dict[str, str]):
@@ -72,7 +72,7 @@ def _amount(text: str) -> str:
 
 def _write(node: ast.expr, texts: Mapping[str, str]) -> str:
     if isinstance(node, ast.Constant):
-        return f"<mn>{escape(f'{node.value}')}</mn>"
+        return f"<mn>{escape(str(node.value))}</mn>"
     if isinstance(node, ast.Name):
         if node.id not in texts:
             return symbol(node.id)

@@ -215,10 +215,21 @@ class Site:
         )
         return names
 
-    def horizon(self) -> dict[str, Any]:
-        """What time the counted energy data cover: ``{first, last, period}``, months as text; `period` is the last year.
+    def datasets(self) -> dict[str, dict[str, str]]:
+        """Titles of the workspace's datasets by id, in both languages."""
+        titles: dict[str, dict[str, str]] = self.once(
+            "datasets",
+            lambda: {
+                str(one["id"]): {lang: str(one.get(f"title_{lang}") or one["id"]) for lang in LANGUAGES}
+                for one in self.workspace.datasets()
+            },
+        )
+        return titles
 
-        The latest whole year, or, of a year under way, the months so far.
+    def horizon(self) -> dict[str, Any]:
+        """What time the counted energy data cover: ``{first, last, period}``; `first` and `last` are months.
+
+        `period` is the latest year, or, of a year under way, its months so far.
         """
         return dict(self.once("horizon", self._horizon))
 
@@ -295,7 +306,7 @@ def render_for(site: Site, make: Callable[..., Any], template: str, choice: Aske
 
 
 def page(router: APIRouter, path: str, template: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register ``make(view, ...)`` at `path` with `template`, and its JSON twin at ``PATH.json`` (home: ``/index.json``)."""
+    """Register ``make(view, ...)`` at `path`, and its JSON twin at ``PATH.json`` (that of ``/`` is ``/index.json``)."""
 
     def register(make: Callable[..., Any]) -> Callable[..., Any]:
         own = [p.replace(kind=p.KEYWORD_ONLY) for p in list(inspect.signature(make).parameters.values())[1:]]

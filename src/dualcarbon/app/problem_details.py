@@ -25,7 +25,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"pointer": "/".join(str(part) for part in fault["loc"]), "detail": fault["msg"]} for fault in error.errors()
+            {"pointer": "/".join(str(part) for part in fault["loc"]), "detail": fault["msg"]}
+            for fault in error.errors()
         ]
         detail = "; ".join(f"{fault['pointer'].split('/')[-1]}: {fault['detail']}" for fault in faults)
         return problem(request, 422, "地址中的选项无效", detail, "invalid-choice", errors=faults)
@@ -73,8 +74,10 @@ def problem(request: Request, status: int, title: str, detail: str, kind: str, *
     if wants_page(request):
         partial = request.headers.get("hx-request") == "true"
         site = request.app.state.site
-        body = environment(lang).get_template("error.html").render(
-            page=told, view=_Elsewhere(request, lang), site=site, partial=partial, build=site.build
+        body = (
+            environment(lang)
+            .get_template("error.html")
+            .render(page=told, view=_Elsewhere(request, lang), site=site, partial=partial, build=site.build)
         )
         return said(request, Response(body, status_code=status, media_type="text/html; charset=utf-8"))
     return said(request, Response(document(told), status_code=status, media_type="application/problem+json"))

@@ -43,16 +43,20 @@ def _codes(view: View, kind: str, wanted: str) -> list[tuple[tuple[int, int], Hi
         rank = _rank(wanted, [code, row.get("name_zh", ""), row.get("name_en", ""), *row.get("aliases", "").split("|")])
         if rank is None:
             continue
-        hit = {"code": code, "zh": codes.name(code, "zh"), "en": codes.name(code, "en"), "href": _address(view, kind, code)}
+        hit = {
+            "code": code,
+            "zh": codes.name(code, "zh"),
+            "en": codes.name(code, "en"),
+            "href": _address(view, kind, code),
+        }
         if hit["href"]:
             found.append(((rank, number), hit))
     return found
 
 
-def _address(view: View, kind: str, code: str) -> str | None:
+def _address(view: View, kind: str, code: str) -> str:
     if kind == "places":
-        inside = CITY in view.codes.places.path(code, view.tree) or CITY == code
-        inside = inside or CITY in view.codes.places.path(code, "management")
+        inside = any(CITY in view.codes.places.path(code, tree) for tree in ("admin", "management"))
         return f"/account/{code}" if inside else f"/factors?q={code}"
     if kind == "sectors":
         return f"/account/{CITY}?by=sector#{code}"
@@ -89,6 +93,8 @@ def _rank(wanted: str, texts: list[str]) -> int | None:
     from dualcarbon.core.classification import key
 
     ranks = [
-        0 if text == wanted else 1 if text.startswith(wanted) else 2 for text in map(key, texts) if text and wanted in text
+        0 if text == wanted else 1 if text.startswith(wanted) else 2
+        for text in map(key, texts)
+        if text and wanted in text
     ]
     return min(ranks, default=None)

@@ -45,7 +45,9 @@ def serve(
     emit(
         {"url": address, "workspace": str(folder)},
         json,
-        say(f"工作区 {folder}\n网页 {address}（按 Ctrl+C 停止）", f"workspace {folder}\npages {address} (Ctrl+C stops)"),
+        say(
+            f"工作区 {folder}\n网页 {address}（按 Ctrl+C 停止）", f"workspace {folder}\npages {address} (Ctrl+C stops)"
+        ),
     )
     config = uvicorn.Config(create_app(folder), log_level="warning", server_header=False)
     uvicorn.Server(config).run(sockets=[listener])
@@ -85,7 +87,9 @@ def listen(port: int) -> socket.socket:
 
 def _busy(port: int, reason: int) -> str:
     if reason == errno.EACCES:
-        return say(f"端口 {port} 不允许使用，请换 1024 以上的端口。", f"port {port} is not permitted: use one above 1023")
+        return say(
+            f"端口 {port} 不允许使用，请换 1024 以上的端口。", f"port {port} is not permitted: use one above 1023"
+        )
     free = next((other for other in range(port + 1, port + 50) if _is_free(other)), port + 1)
     if _is_ours(port):
         return say(

@@ -63,6 +63,13 @@
     button.remove();
     table.querySelector(".more a, .more th")?.focus?.();
   });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-toggle]");
+    if (!link) return;
+    event.preventDefault();
+    const shown = document.getElementById(link.hash.slice(1)).classList.toggle("open");
+    link.setAttribute("aria-expanded", String(shown));
+  });
   const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (wanted?.matches(".more")) {
     wanted.closest("table").classList.add("all");

@@ -45,7 +45,7 @@
       textStyle: font, animation: false, aria: { enabled: false },
       grid: { left: 8, right: mode === "cumulative" ? (narrow ? 84 : 108) : 52, top: 26, bottom: 4, containLabel: true },
       xAxis: { type: "category", data: data.labels, boundaryGap: false, ...bare, axisLine: { show: true, lineStyle: { color: line } } },
-      yAxis: { type: "value", name: scale.label, nameTextStyle: { color: soft, align: "left", padding: [0, 0, 0, -6], fontSize: 12 }, scale: mode === "monthly", splitNumber: 4, splitLine: { lineStyle: { color: line } }, ...bare, axisLabel: { color: soft, fontSize: 12, formatter: (v) => grouped(v, 0) } },
+      yAxis: { type: "value", name: scale.label, nameTextStyle: { color: soft, align: "left", padding: [0, 0, 0, -6], fontSize: 12 }, scale: mode === "monthly", splitNumber: 4, splitLine: { lineStyle: { color: line } }, ...bare, axisLabel: { color: soft, fontSize: 12, formatter: (v) => grouped(v, Number.isInteger(v) ? 0 : 1) } },
       tooltip: { trigger: "axis", confine: true, axisPointer: { lineStyle: { color: "#cbd6d1" } }, borderColor: line, textStyle: { color: ink, fontSize: 12.5, ...font },
         formatter: (points) => escape(points[0].axisValue) + points.filter((p) => p.seriesName && p.value !== undefined && p.value !== null && /^\d/.test(p.seriesName)).reverse()
           .map((p) => `<br>${p.marker}${p.seriesName} <b>${grouped(p.value, scale.digits)}</b> ${escape(scale.label)}`).join("") },
