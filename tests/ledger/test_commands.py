@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -225,3 +226,12 @@ def test_the_quick_reading_is_the_same_reading():
     assert read_transfer(plain) == read_transfer({**plain, "reason": None})
     assert read_opening({"account": "a", "instrument": "x", "overdraft": 1}).fault == "overdraft_invalid"
     assert read_opening({"account": "a"}).fault == "instrument_missing"
+
+
+@pytest.mark.parametrize("name", ["trust.md", "trust.zh-CN.md"])
+def test_the_documents_list_every_result(name):
+    text = (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+    language = "zh" if "zh" in name else "en"
+    listed = [line for line in text.splitlines() if line.startswith("| `") and line.count("|") == 3]
+    wanted = [f"| `{one['result']}` | {one[language]} |" for one in result_texts().values()]
+    assert listed[-len(wanted) :] == wanted

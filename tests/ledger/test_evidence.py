@@ -164,6 +164,14 @@ def test_a_ledger_rewritten_whole_is_found_with_a_kept_head(make_store, tmp_path
     assert "has another root" in found["problems"][0]["problem"]
 
 
+def test_an_altered_entry_is_the_only_thing_reported(store, signer):
+    fill(store)
+    evidence.make_head(store, signer)
+    alter(store, "UPDATE entry SET amount = amount + 1 WHERE seq = 10")
+    found = verifier.check_ledger(source(store))
+    assert found["problems"] == [{"what": "entry", "number": 10, "problem": "altered"}]
+
+
 def test_a_truncated_ledger_is_found_with_a_kept_head(make_store, tmp_path, signer):
     store = make_store(f"sqlite:///{tmp_path}/dualcarbon.db")
     fill(store)

@@ -362,13 +362,13 @@ def verify(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Runs the auditor's verifier; exit 1 with the first bad entry's number if anything was altered."""
-    from dualcarbon.ledger import verifier
+    from dualcarbon.ledger.verifier import check_ledger, read_heads
 
     url = _store(workspace).engine.url
     source = str(url.database)
     if url.get_backend_name() != "sqlite":
         source = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
-    found = verifier.check_ledger(source, verifier.read_heads(heads) if heads else (), key)
+    found = check_ledger(source, read_heads(heads) if heads else (), key)
 
     def text() -> None:
         if found["ok"]:
@@ -384,6 +384,18 @@ def verify(
     emit(found, json, text)
     if not found["ok"]:
         raise typer.Exit(1)
+
+
+@cli.command(help=say("取出审计方的核验程序（单个文件）", "write the auditor's verifier, a single file"))
+def verifier(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help=say("目标文件（.py）", "target file (.py)"))],
+    json: Json = False,
+) -> None:
+    """It needs Python alone, and shares no code with the program that writes the ledger."""
+    from shutil import copyfile
+
+    copyfile(Path(__file__).with_name("verifier.py"), out)
+    emit({"file": str(out)}, json, say(f"核验程序已写入 {out}", f"the verifier is in {out}"))
 
 
 @cli.command(help=say("导出整个账本（JSON 行），核验程序可直接检查", "export the ledger for the verifier"))

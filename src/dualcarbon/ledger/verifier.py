@@ -266,7 +266,8 @@ def check_stretch(start: int, stop: int, previous: bytes) -> Any:
     seen, wrong = replay(rows[: len(hashes)], accounts)
     if wrong and (fault is None or wrong[0] < fault[0]):
         fault = wrong
-    inside = {size: complete(hashes[: size - start + 1], algorithm) for size in sizes if start <= size <= stop}
+    within = [size for size in sizes if start <= size < start + len(hashes)]
+    inside = {size: complete(hashes[: size - start + 1], algorithm) for size in within}
     return fault, seen, hashes[-1] if hashes else previous, complete(hashes, algorithm), inside
 
 
