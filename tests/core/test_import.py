@@ -206,3 +206,34 @@ def test_two_imports_at_once_do_not_add_a_row_twice(tmp_path, file):
     assert [child.wait() for child in children] == [0, 0, 0]
     assert place.observations().aggregate("count(*), sum(value)").fetchall() == [(4, 13.0)]
     assert sorted(one["rows"] for one in place.imports()) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_template_comes_back_as_observations(place, tmp_path, lang):
+    from dualcarbon.app.observation_template import COLUMNS, write
+
+    write(tmp_path / "t.xlsx", "cn-jiaxing", lang)
+    book = openpyxl.load_workbook(tmp_path / "t.xlsx")
+    cells = {
+        "place": "桐乡市",
+        "sector": "纺织业",
+        "carrier": "电力",
+        "item": "购进量",
+        "period": "2024年1-2月",
+        "cumulative": "yes" if lang == "en" else "是",
+        "value": 12,
+        "unit": "万千瓦时",
+        "note": "试填",
+    }
+    for number, (_, column, _, _) in enumerate(COLUMNS, start=1):
+        book.worksheets[0].cell(2, number, cells.get(column))
+    book.save(tmp_path / "t.xlsx")
+    assert place.import_file(tmp_path / "t.xlsx")["rows"] == 1
+    assert place.observations().select("place, sector, value, unit").fetchall() == [("330483", "C17", 120.0, "MWh")]
+
+
+def test_an_official_form_is_read_by_its_own_room(dualcarbon, tmp_path):
+    assert dualcarbon("template", "energy-return", "r.xlsx").code == 0
+    ran = dualcarbon("import", "r.xlsx", "--template", "energy-return", "--json")
+    assert ran.code == 1 and {one["rule"].split(".")[0] for one in ran.json["problems"]} == {"inventory"}
+    assert dualcarbon("import", "r.xlsx", "--template", "none").code == 2
