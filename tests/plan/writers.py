@@ -212,6 +212,8 @@ class _Pages:
             wrapped = [self._wrap(cell, widths[j]) for j, cell in enumerate(rows[i])]
             height = max(len(lines) for lines in wrapped) * (self.size + 2) + 6
             if self.y - height < self.margin:
+                if framed and i:
+                    self._line(edges[0], self.y, edges[-1], self.y)  # the page closes every cell
                 self._new()
                 top = self.y
             for j, lines in enumerate(wrapped):
@@ -221,7 +223,7 @@ class _Pages:
                 if framed:
                     if rows[i][j] != MERGED or self.y == top:
                         self._line(edges[j], self.y, edges[j + 1], self.y)
-                    if not closes or self.y - height < self.margin + 30:
+                    if not closes:
                         self._line(edges[j], self.y - height, edges[j + 1], self.y - height)
                     self._line(edges[j], self.y, edges[j], self.y - height)
             if framed:

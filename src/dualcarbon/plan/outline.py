@@ -291,6 +291,9 @@ def _body(outline: Outline, prose: Sequence[Passage], level: int) -> None:
                 outline.domains.append(domain)
                 used = True
             continue
+        if _CAPTION.match(text) and len(text) < 40:
+            current = None
+            continue
         if _FURNITURE.match(text) or _DATE.match(text) or (len(text) <= 25 and departments.is_department(text)):
             current = None if outline.points else current
             continue
