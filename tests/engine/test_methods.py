@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.engine.calculation import run_case
+from dualcarbon.engine.cases import run_case
 from dualcarbon.engine.methods import check, find_method, method_files, read_method, schema
 from tests.engine.conftest import METHOD
 

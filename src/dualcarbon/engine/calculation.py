@@ -1,7 +1,6 @@
 """Calculate: reduce → resolve → apply, and keep the small table from which every total is combined.
 
-Only :func:`reduce` touches the big table, once, in the part of narwhals that DuckDB, Polars and Spark share
-(filter, group_by). What follows works on the reduced cells.
+Only the reduction touches the big table; what follows works on its cells.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,14 +17,13 @@ from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.core.tables import worst
 from dualcarbon.engine.factors import GAS, FactorTable, load_factors, row_of, with_factors
 from dualcarbon.engine.formula import DUALS, Dual, constant
-from dualcarbon.engine.methods import Case, Lookup, Method, Proven, Where, find_method
+from dualcarbon.engine.methods import Lookup, Method, Where, find_method
+from dualcarbon.engine.proof import Proven
+from dualcarbon.engine.reduce import NO_NOTATIONS, collected, filtered, notations, observations, reduce
 from dualcarbon.engine.resolve import Choice, resolve
 
-DIMS = ("place", "entity", "sector", "carrier", "domain", "process", "counterparty", "counterparty_place", "gas",
-        "equipment", "basis", "dataset")  # fmt: skip
 OPEN_NOTATIONS = frozenset({"NE"})
 
 
@@ -104,12 +102,12 @@ def calculate(
     choice = Choice(family, gwp, known_at)
     frame = observations(table, known_at)
     cells = reduce(frame, proven, factor_table, dims, where, keep_rows or not proven.linear, bool(statuses), canonical)
-    cells = _scaled(cells, proven, names)
+    cells = scaled(cells, proven, names)
     cells, fallbacks = resolve(cells, proven.method.factors, factor_table, names, choice)
     for look in proven.method.lookups:
         cells = _join_lookup(cells, frame, look)
-    cells = _apply(cells, proven, factor_table)
-    notations = _notations(frame, proven, dims, where) if (cells["rows"] > cells["values"]).any() else _NO_NOTATIONS
+    cells = applied(cells, proven, factor_table)
+    noted = notations(frame, proven, dims, where) if (cells["rows"] > cells["values"]).any() else NO_NOTATIONS
     return Calculation(
         proven=proven,
         names=names,
@@ -118,167 +116,12 @@ def calculate(
         factors=factor_table,
         missing=_missing(cells, proven.method, factor_table),
         fallbacks=fallbacks,
-        notations=notations,
+        notations=noted,
         statuses=dict(statuses or {}),
     )
 
 
-def observations(table: Any, known_at: date | None = None) -> "nw.LazyFrame[Any]":
-    """Any table in the observation layout as a lazy narwhals frame with ``start`` and ``end`` dates.
-
-    Rows published after ``known_at`` are left out; a row without ``known_at`` passes.
-    """
-    native = nw.from_native(table)
-    frame = native if isinstance(native, nw.LazyFrame) else native.lazy()
-    columns = frame.collect_schema().names()
-    if "start" not in columns or "end" not in columns:
-        if "period" not in columns:
-            raise Refused([Problem("engine.no-period", column="period", value=", ".join(columns))])
-        eager = pl.DataFrame(frame.collect(backend="polars").to_native())
-        texts = eager["period"].unique().to_list()
-        spans = {text: periods.parse(str(text)) for text in texts}
-        eager = eager.with_columns(
-            pl.col("period")
-            .replace_strict({t: s.start for t, s in spans.items()}, return_dtype=pl.Date)
-            .alias("start"),
-            pl.col("period").replace_strict({t: s.end for t, s in spans.items()}, return_dtype=pl.Date).alias("end"),
-        )
-        frame = nw.from_native(eager.lazy())
-        columns = frame.collect_schema().names()
-    if known_at is not None and "known_at" in columns:
-        frame = frame.filter(nw.col("known_at").is_null() | (nw.col("known_at") <= nw.lit(known_at)))
-    return frame
-
-
-def filtered(frame: "nw.LazyFrame[Any]", item: str, where: Where | None) -> "nw.LazyFrame[Any]":
-    """Rows of one item that equal ``where``; ``{"process": {"not": "power"}}`` keeps the others and the empty ones."""
-    frame = frame.filter(nw.col("item") == item)
-    columns = set(frame.collect_schema().names())
-    for column, wanted in (where or {}).items():
-        if column not in columns:
-            if isinstance(wanted, dict) or wanted in ("", None):
-                continue
-            return frame.filter(nw.lit(False))
-        frame = frame.filter(condition(nw.col(column), wanted))
-    return frame
-
-
-def condition(column: Any, wanted: Any) -> Any:
-    """One condition of a ``where``, for a narwhals or Polars column."""
-    if isinstance(wanted, dict):
-        unwanted = wanted["not"]
-        unwanted = unwanted if isinstance(unwanted, list) else [unwanted]
-        return column.is_null() | ~column.is_in(unwanted)
-    if wanted in ("", None):
-        return column.is_null() | (column == "")
-    return column.is_in(wanted) if isinstance(wanted, list) else column == wanted
-
-
-def reduce(
-    frame: "nw.LazyFrame[Any]",
-    proven: Proven,
-    table: FactorTable,
-    dims: Iterable[str],
-    where: Where | None,
-    keep_rows: bool,
-    by_dataset: bool,
-    canonical: bool,
-) -> pl.DataFrame:
-    """Sum the rows of the method's item to (dimensions × factor keys × period × unit): the only pass.
-
-    A sum over groups equals the sum over rows because the outputs are proportional to the row input; methods
-    that are not keep one cell per row.
-    """
-    method = proven.method
-    frame = filtered(filtered(frame, method.rows.item, method.rows.where), method.rows.item, where)
-    columns = set(frame.collect_schema().names())
-    wanted = {"place", *dims, *(["dataset"] if by_dataset else [])}
-    for use in method.factors:
-        parameter = table.parameters.get(use.parameter)
-        wanted |= {use.entity if key == "entity" else key for key in parameter.keys} if parameter else set()
-    wanted |= {dim for look in method.lookups for dim in look.on} - {"period"}
-    keys = [dim for dim in DIMS if dim in wanted and dim in columns]
-    keys += ["start", "end"]
-    if "unit" in columns and not (canonical and "carrier" in keys):
-        keys.append("unit")
-    frame = _only_entities_with_factors(frame, keys, set(dims), table)
-    cells = _rows(frame, keys, columns) if keep_rows else _grouped(frame, keys, columns)
-    for column in ("place", "sector", "carrier", "process", "unit"):
-        if column not in cells.columns:
-            cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
-    strings = [column for column in cells.columns if cells.schema[column] in (pl.Categorical, pl.Enum, pl.Null)]
-    cells = cells.with_columns(pl.col(strings).cast(pl.String))
-    return cells.with_columns(pl.col("start", "end").cast(pl.Date))
-
-
-def _only_entities_with_factors(
-    frame: "nw.LazyFrame[Any]", keys: list[str], dims: set[str], table: FactorTable
-) -> "nw.LazyFrame[Any]":
-    """Blank the entities that have no factor of their own, so that they share a group."""
-    own = table.frame["entity"].drop_nulls().unique().to_list()
-    for column in ("entity", "counterparty"):
-        if column not in keys or column in dims:
-            continue
-        if not own:
-            keys.remove(column)
-            continue
-        kept = nw.when(nw.col(column).is_in(own)).then(nw.col(column)).otherwise(nw.lit(None))
-        frame = frame.with_columns(kept.alias(column))
-    return frame
-
-
-def _rows(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.DataFrame:
-    """One cell per row, with where the row stands in its source."""
-    half = (nw.col("high") - nw.col("low")) / 2 if {"low", "high"} <= columns else nw.lit(None, dtype=nw.Float64)
-    kept = [*keys, *(name for name in ("source", "sheet", "row", "error_group") if name in columns)]
-    selected = frame.select(*kept, quantity=nw.col("value"), spread1=half)
-    cells = pl.DataFrame(selected.collect(backend="polars").to_native())
-    if "error_group" not in cells.columns:
-        cells = cells.with_columns(pl.lit(None, pl.String).alias("error_group"))
-    return cells.with_columns(
-        values=pl.col("quantity").is_not_null().cast(pl.Int64), rows=pl.lit(1, pl.Int64), spread2=pl.col("spread1") ** 2
-    )
-
-
-def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.DataFrame:
-    """One cell per key. Periods of one key that begin together mostly end together, and most tables tie no errors:
-    the first pass supposes both and is done again where it finds otherwise.
-    """
-    aggregates = [
-        nw.col("value").sum().alias("quantity"),
-        nw.col("value").count().alias("values"),
-        nw.len().alias("rows"),
-    ]
-    bounds = {"low", "high"} <= columns
-    if bounds:
-        half = (nw.col("high") - nw.col("low")) / 2
-        frame = frame.with_columns(spread1=half, spread2=half * half)
-        aggregates += [nw.col("spread2").sum(), nw.col("spread2").count().alias("spreads")]
-    ties = bounds and "error_group" in columns
-    probes = [nw.col("end").min(), nw.col("end").max().alias("last")]
-    probes += [nw.col("error_group").count().alias("tied")] if ties else []
-    cells = _collect(frame.group_by(*(key for key in keys if key != "end")).agg(*aggregates, *probes))
-    tied = ties and bool(cells["tied"].sum())
-    if tied:
-        keys, aggregates = [*keys, "error_group"], [*aggregates, nw.col("spread1").sum()]
-    if tied or not (cells["end"] == cells["last"]).all():
-        cells = _collect(frame.group_by(*keys).agg(*aggregates))
-    if not tied:
-        cells = cells.with_columns(pl.lit(None, pl.String).alias("error_group"))
-    spread2 = pl.when(pl.col("spreads") > 0).then(pl.col("spread2")) if bounds else pl.lit(None, pl.Float64)
-    cells = cells.with_columns(
-        pl.col("values", "rows").cast(pl.Int64),
-        pl.when(pl.col("values") > 0).then(pl.col("quantity")).alias("quantity"),
-        spread2.alias("spread2"),
-    )
-    return cells.drop("spreads", "last", "tied", strict=False)
-
-
-def _collect(frame: "nw.LazyFrame[Any]") -> pl.DataFrame:
-    return pl.DataFrame(frame.collect(backend="polars").to_native())
-
-
-def _scaled(cells: pl.DataFrame, proven: Proven, names: Classification) -> pl.DataFrame:
+def scaled(cells: pl.DataFrame, proven: Proven, names: Classification) -> pl.DataFrame:
     """Bring quantities to the method's unit; ``natural`` says under which unit the cell's proof stands."""
     method = proven.method
     carriers = cells["carrier"].unique().to_list() if "carrier" in cells.columns else [None]
@@ -326,7 +169,7 @@ def _join_lookup(cells: pl.DataFrame, frame: "nw.LazyFrame[Any]", look: Lookup) 
     selected = filtered(frame, look.item, look.where)
     columns = set(selected.collect_schema().names())
     keys = [dim for dim in on if dim in columns] + (["start", "end"] if timed else [])
-    found = pl.DataFrame(selected.select(*keys, "value", "unit").collect(backend="polars").to_native())
+    found = collected(selected.select(*keys, "value", "unit"))
     twice = found.filter(found.select(keys).is_duplicated()) if keys else found.slice(1)
     if twice.height:
         params = {"what": look.item, "on": ", ".join(look.on), "example": str(twice.select(keys).row(0))}
@@ -356,7 +199,7 @@ def cell_scales(proven: Proven, cells: pl.DataFrame) -> Callable[[str], Any]:
     return scale
 
 
-def _apply(cells: pl.DataFrame, proven: Proven, table: FactorTable) -> pl.DataFrame:
+def applied(cells: pl.DataFrame, proven: Proven, table: FactorTable) -> pl.DataFrame:
     """Evaluate the equations with their derivatives on the cells, in base units, unrounded."""
     method = proven.method
     scale = cell_scales(proven, cells)
@@ -427,23 +270,6 @@ def _missing(cells: pl.DataFrame, method: Method, table: FactorTable) -> list[di
     return found
 
 
-_NO_NOTATIONS = pl.DataFrame(schema={"notation": pl.String, "rows": pl.Int64, "start": pl.Date, "end": pl.Date})
-
-
-def _notations(frame: "nw.LazyFrame[Any]", proven: Proven, dims: Iterable[str], where: Where | None) -> pl.DataFrame:
-    """Rows that hold a notation key instead of a quantity, grouped like the cells."""
-    method = proven.method
-    frame = filtered(filtered(frame, method.rows.item, method.rows.where), method.rows.item, where)
-    columns = set(frame.collect_schema().names())
-    frame = frame.filter(nw.col("value").is_null())
-    keys = [dim for dim in DIMS if dim in {"place", *dims} and dim in columns] + ["start", "end"]
-    keys += ["notation"] if "notation" in columns else []
-    found = pl.DataFrame(frame.group_by(*keys).agg(nw.len().alias("rows")).collect(backend="polars").to_native())
-    if "notation" not in found.columns:
-        found = found.with_columns(pl.lit(None, pl.String).alias("notation"))
-    return found.with_columns(pl.col("rows").cast(pl.Int64))
-
-
 def _caller_carriers(table: FactorTable, pack: str) -> list[str]:
     known = load_factors(pack).frame.height
     return table.frame.slice(known)["carrier"].drop_nulls().unique().to_list()
@@ -485,61 +311,3 @@ def _same(theirs: str, ours: str) -> bool:
         return units.ratio(theirs.replace("natural", "t"), ours.replace("natural", "t")) == 1.0
     except ValueError:
         return False
-
-
-def run_case(
-    proven: Proven, case: Case, pack: str, table: FactorTable | None = None
-) -> dict[str, tuple[float, float | None]]:
-    """A method's worked case: expected and calculated value by equation.
-
-    Numbers in ``given`` stand for the row input, factors and lookups; text for dimensions, from which a
-    factor that is not given is resolved in the pack.
-    """
-    method = proven.method
-    texts = {name: str(value) for name, value in case.given.items() if isinstance(value, str)}
-    numbers = {name: float(value) for name, value in case.given.items() if not isinstance(value, str)}
-    period = periods.parse(texts.pop("period", "2023"))
-    family = texts.pop("family", "provincial-2025")
-    gwp = texts.pop("gwp", "AR5")
-    known_at = texts.pop("known_at", None)
-    names = classification(pack)
-    table = table or load_factors(pack)
-    row = {"start": period.start, "end": period.end, **texts, "quantity": numbers.get(method.rows.name)}
-    cells = pl.DataFrame([row], schema_overrides={"start": pl.Date, "end": pl.Date, "quantity": pl.Float64})
-    for column in ("place", "sector", "carrier", "process"):
-        if column not in cells.columns:
-            cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
-    cells = cells.with_columns(pl.lit(None, pl.String).alias("unit"), pl.lit(None, pl.Float64).alias("spread2"))
-    cells = _scaled(cells, proven, names)
-    choice = Choice(family, gwp, periods.parse(known_at).start if known_at else None)
-    cells, _ = resolve(cells, method.factors, table, names, choice)
-    given = pl.DataFrame(
-        {"value": [numbers[use.name] for use in method.factors if use.name in numbers]}, schema={"value": pl.Float64}
-    )
-    extended = FactorTable(table.parameters, pl.concat([table.frame.select("value"), given]), table.index, table.rows)
-    at = table.frame.height
-    for use in method.factors:
-        if use.name in numbers:
-            cells = cells.with_columns(pl.lit(at, pl.Int64).alias(f"factor:{use.name}"))
-            at += 1
-    for look in method.lookups:
-        cells = cells.with_columns(pl.lit(numbers.get(look.name), pl.Float64).alias(f"lookup:{look.name}"))
-    cells = _apply(cells, proven, extended)
-    return {
-        name: (expected, cells[name].item() if name in cells.columns else None)
-        for name, expected in case.expect.items()
-    }
-
-
-def status_of(calculation: Calculation, cells: pl.DataFrame) -> str | None:
-    """The weakest status among the method, the factors and the datasets of these cells."""
-    method = calculation.method
-    statuses: set[str | None] = {method.status}
-    used = {n for use in method.factors for n in cells[f"factor:{use.name}"].drop_nulls().unique().to_list()}
-    statuses |= {calculation.factors.rows[n]["status"] for n in used}
-    if calculation.statuses and "dataset" in cells.columns:
-        statuses |= {calculation.statuses.get(d) for d in cells["dataset"].drop_nulls().unique().to_list()} - {None}
-    return worst(statuses)
-
-
-__all__ = ["Calculation", "calculate", "condition", "filtered", "observations", "reduce", "run_case", "status_of"]

@@ -10,7 +10,7 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine.calculation import run_case
+from dualcarbon.engine.cases import run_case
 from dualcarbon.engine.factors import FAR_FUTURE, FAR_PAST, KEYS, load_factors, load_parameters
 from dualcarbon.engine.methods import FactorUse, find_method, method_files
 from dualcarbon.engine.resolve import Choice, resolve

@@ -16,9 +16,11 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine.calculation import Calculation, calculate, condition, observations
+from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import KEYS, load_parameters, row_of
-from dualcarbon.engine.methods import Method, Output, Proven, Where, find_method, method_files
+from dualcarbon.engine.methods import Method, Output, Where, find_method, method_files
+from dualcarbon.engine.proof import Proven
+from dualcarbon.engine.reduce import collected, condition, filtered, observations
 from dualcarbon.engine.uncertainty import Term, combine, labelled
 
 ROWS_SHOWN = 100
@@ -71,7 +73,7 @@ def explain(
     asked = {"item": item, "place": place, "period": period, "sector": sector, "carrier": carrier, "entity": entity}
     question = {key: value for key, value in asked.items() if value}
     frame, not_attributable = select(observations(table, known_at), names, question, tree, where)
-    few = pl.DataFrame(frame.head(IN_MEMORY + 1).collect(backend="polars").to_native())
+    few = collected(frame.head(IN_MEMORY + 1))
     if few.height <= IN_MEMORY:
         frame = nw.from_native(few.lazy())
     found = _answers(item, frame, method, methods, pack, basis)
@@ -132,7 +134,7 @@ def select(
     above = names.places.ancestors(place, tree)
     crossing = sorted(one for one, extent in extents.items() if extent & inside and one not in (*within, *above))
     split = frame.filter(nw.col("place").is_in(crossing)).group_by("place").agg(nw.len().alias("rows"))
-    lost = pl.DataFrame(split.collect(backend="polars").to_native()).sort("place").to_dicts() if crossing else []
+    lost = collected(split).sort("place").to_dicts() if crossing else []
     return frame.filter(nw.col("place").is_in(within)), lost
 
 
@@ -164,14 +166,12 @@ def _answers(
 
 
 def _has_rows(frame: "nw.LazyFrame[Any]", method: Method) -> bool:
-    from dualcarbon.engine.calculation import filtered
-
     kept = filtered(frame, method.rows.item, method.rows.where)
     return bool(_column(kept.select("item").head(1), "item"))
 
 
 def _column(frame: "nw.LazyFrame[Any]", name: str) -> list[Any]:
-    return list(pl.DataFrame(frame.collect(backend="polars").to_native())[name])
+    return list(collected(frame)[name])
 
 
 def _node(
@@ -370,8 +370,6 @@ def _rows(
     custody: Collection[str] | None,
 ) -> dict[str, Any]:
     """The first rows by contribution behind these cells."""
-    from dualcarbon.engine.calculation import filtered
-
     method = calculation.method
     rows = filtered(frame, method.rows.item, method.rows.where)
     columns = rows.collect_schema().names()
@@ -390,7 +388,7 @@ def _rows(
         rows = rows.filter(seen)
     shown = [name for name in dict.fromkeys((*SHOWN, *dims)) if name in columns]
     top = rows.filter(~nw.col("value").is_null()).select(*shown).with_columns(weight=nw.col("value").abs())
-    found = pl.DataFrame(top.sort("weight", descending=True).head(ROWS_SHOWN).collect(backend="polars").to_native())
+    found = collected(top.sort("weight", descending=True).head(ROWS_SHOWN))
     keys = [*dims, "start", "end"]
     slope = cells.select(*keys, per=f"d:{output.equation}:{method.rows.name}").unique(keys)
     found = found.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col("start", "end").cast(pl.Date))
@@ -439,7 +437,7 @@ def _observed(
 ) -> dict[str, Any]:
     """The node of an observed item, which no method gives: its rows and their sum where a sum makes sense."""
     kept = frame.filter(nw.col("item") == item)
-    found = pl.DataFrame(kept.collect(backend="polars").to_native())
+    found = collected(kept)
     if not found.height:
         raise _nothing(question)
     for dim in ("carrier", "unit", "basis", "quality"):

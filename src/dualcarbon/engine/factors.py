@@ -20,7 +20,7 @@ from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification, Codes
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.core.tables import STATUSES
+from dualcarbon.core.tables import FACTOR, STATUSES
 
 KEYS = ("entity", "sector", "carrier", "gas", "equipment")
 GAS = "/gas"  # in a parameter's unit: per mass of the gas, each row in its own unit (tCO2e/tCH4)
@@ -60,26 +60,9 @@ class FactorTable:
     rows: list[dict[str, Any]] = field(compare=False, repr=False)
 
 
-FACTOR_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "factor": pl.Int64,
-    "parameter": pl.String,
-    "family": pl.String,
-    "place": pl.String,
-    "entity": pl.String,
-    "sector": pl.String,
-    "carrier": pl.String,
-    "gas": pl.String,
-    "equipment": pl.String,
-    "value": pl.Float64,
-    "unit": pl.String,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "valid_from": pl.String,
-    "valid_to": pl.String,
-    "known_at": pl.Date,
-    "source": pl.String,
-    "clause": pl.String,
-    "status": pl.String,
+    **FACTOR,
     "start": pl.Date,
     "end": pl.Date,
     "up": pl.Float64,
@@ -215,7 +198,7 @@ def _build(
         if made_row is not None:
             made.append(made_row)
     problems += _twice(made)
-    frame = pl.DataFrame(made, schema=FACTOR_SCHEMA)
+    frame = pl.DataFrame(made, schema=SCHEMA)
     return FactorTable(parameters, frame, _index(parameters, made), made), problems
 
 

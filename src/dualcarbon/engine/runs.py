@@ -24,7 +24,8 @@ from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
-from dualcarbon.engine.methods import Proven, Where, find_method
+from dualcarbon.engine.methods import Where, find_method
+from dualcarbon.engine.proof import Proven
 
 DIMS = ("place", "sector", "carrier", "process")
 TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits

@@ -17,8 +17,8 @@ import polars as pl
 
 from dualcarbon.core.classification import Places
 from dualcarbon.engine import Calculation
-from dualcarbon.engine.calculation import condition
 from dualcarbon.engine.methods import Output
+from dualcarbon.engine.reduce import condition
 from dualcarbon.inventory.definitions import Account, Part
 from dualcarbon.inventory.snapshot import Snapshot
 

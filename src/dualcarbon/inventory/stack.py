@@ -17,7 +17,8 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import STATUSES, worst
 from dualcarbon.engine import Calculation, find_method
-from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Proven, Rows, Source, Title
+from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Rows, Source, Title
+from dualcarbon.engine.proof import Proven
 from dualcarbon.engine.uncertainty import OPEN_NOTATIONS
 from dualcarbon.inventory.definitions import Account, Part
 from dualcarbon.inventory.parts import Boundary, output_of, part_of, place_part, settled
