@@ -21,7 +21,7 @@ HEAD = "parameter,family,place,carrier,value,unit,valid_from,valid_to\n"
         ("fuel.carbon_content,enterprise,,briquette,2.8,tC/TJ,,", "engine.factor-out-of-bounds"),
         ("tce.calorific,,,natural_gas,12.143,tce_calorific/wan_m3,,", "engine.half-a-pair"),
         ("tce.calorific,,,natural_gas,13.3,tce_equivalent/wan_m3,,", "engine.unit-mismatch"),
-        ("fuel.ncv,enterprise,,diesel,not known,GJ/t,,", "engine.factor-number"),
+        ("fuel.ncv,enterprise,,diesel,not known,GJ/t,,", "core.not-a-number"),
         ("fuel.ncv,enterprise,Atlantis,diesel,42,GJ/t,,", "engine.factor-place"),
         ("power.co2,,330000,,0.49,tCO2/MWh,2024,2023", "engine.factor-date"),
     ],

@@ -253,7 +253,7 @@ def _placed(problem: Problem, file: str | None, headings: Mapping[tuple[str | No
 
 
 def read_factors(path: str | Path) -> tuple[pl.DataFrame, list[Problem]]:
-    """Read a factor file (CSV or Excel, any of the encodings) into the columns of `tables.FACTOR`.
+    """Read a factor file (CSV or Excel, any of the encodings) into the columns of `tables.FACTOR`, and `row`.
 
     Numbers, dates and units are checked; what parameters mean, and whether values are plausible, is for whoever uses
     them. Raises Refused when there is no such file.
@@ -279,10 +279,11 @@ def read_factors(path: str | Path) -> tuple[pl.DataFrame, list[Problem]]:
         told += found(raw.filter(raw["known_at"].is_not_null() & published.is_null()), "core.bad-date", "known_at")
         wrong = [text for text in raw["unit"].unique().drop_nulls() if not _is_factor_unit(text)]
         told += found(raw.filter(pl.col("unit").is_in(wrong)), "core.unknown-unit", "unit")
-        frames.append(conform(raw.with_columns(published.alias("known_at")).select(list(FACTOR)), FACTOR))
+        columns = {**FACTOR, "row": pl.Int64}
+        frames.append(conform(raw.with_columns(published.alias("known_at")).select(list(columns)), columns))
         headings = {(table.sheet, column): heading for column, heading in table.headings.items()}
         problems += [_placed(problem, path.name, headings) for problem in told]
-    return pl.concat(frames) if frames else empty(FACTOR), limited(problems)
+    return pl.concat(frames) if frames else empty({**FACTOR, "row": pl.Int64}), limited(problems)
 
 
 def _is_factor_unit(text: str) -> bool:

@@ -5,7 +5,6 @@ rows are appended. Every row has an index that stays its identity through the ca
 uses the same value errs together.
 """
 
-import csv
 import functools
 import math
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification, Codes
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.reading import read_factors
 from dualcarbon.core.tables import FACTOR, STATUSES
 
 KEYS = ("entity", "sector", "carrier", "gas", "equipment")
@@ -109,7 +109,7 @@ def _factors(pack: str, fingerprint: Any) -> FactorTable:
 
 
 def with_factors(pack: str, path: str | Path | None, frame: pl.DataFrame | None = None) -> FactorTable:
-    """The pack's table with a caller's factor CSV (or frame of the same columns) appended.
+    """The pack's table with a caller's factor file (CSV or Excel), or frame of the same columns, appended.
 
     A parameter that the pack does not know is declared by its rows: keyed by every key column that they fill,
     carried forward to no other year. Raises Refused with every fault found.
@@ -121,33 +121,25 @@ def with_factors(pack: str, path: str | Path | None, frame: pl.DataFrame | None 
         stat = Path(path).stat()
         return _with_file(pack, packs.fingerprint(pack), str(path), (stat.st_mtime_ns, stat.st_size))
     assert frame is not None
-    rows = [
-        {**{k: "" if v is None else str(v) for k, v in row.items()}, "_file": "", "_line": number}
-        for number, row in enumerate(frame.to_dicts(), 2)
-    ]
-    return _append(base, rows, pack)
+    return _append(base, _texts(frame, ""), pack)
 
 
 @functools.lru_cache(maxsize=8)
 def _with_file(pack: str, fingerprint: Any, path: str, stamp: Any) -> FactorTable:
-    return _append(load_factors(pack), read_rows(Path(path)), pack)
+    frame, problems = read_factors(path)
+    if problems:
+        raise Refused(problems)
+    return _append(load_factors(pack), _texts(frame, Path(path).name), pack)
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a caller's factor CSV (UTF-8, with or without BOM, or GB18030) with ``_file`` and ``_line``."""
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("gb18030")
-    reader = csv.DictReader(text.splitlines())
+def _texts(frame: pl.DataFrame, file: str) -> list[dict[str, Any]]:
+    """Rows of a caller's factors as those of a pack's file: text, with where each stands."""
+    numbered = frame.with_columns(
+        pl.col("row") if "row" in frame.columns else pl.int_range(2, pl.len() + 2).alias("row")
+    )
     return [
-        {
-            **{(k or "").strip(): (v or "").strip() for k, v in row.items() if k},
-            "_file": str(path),
-            "_line": reader.line_num,
-        }
-        for row in reader
+        {**{k: "" if v is None else str(v) for k, v in row.items()}, "_file": file, "_line": row["row"]}
+        for row in numbered.to_dicts()
     ]
 
 
