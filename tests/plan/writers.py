@@ -158,7 +158,7 @@ def as_xlsx(draft: Draft, path: Path) -> Path:
 
 def as_pdf(draft: Draft, path: Path, framed: bool = True) -> Path:
     """A PDF with wrapped lines, page numbers and tables that run over pages; text in an unembedded Chinese font."""
-    pages = _Pages()
+    pages = Pages()
     for block in draft.blocks:
         if isinstance(block, str):
             pages.paragraph(block)
@@ -170,7 +170,7 @@ def as_pdf(draft: Draft, path: Path, framed: bool = True) -> Path:
     return path
 
 
-class _Pages:
+class Pages:
     width, height, margin, size, lead = 595, 842, 72, 10, 16
 
     def __init__(self) -> None:

@@ -18,6 +18,7 @@ from dualcarbon.plan.reading import Indicator, Plan
 _PARTS = re.compile(
     "规上|规模以上|工业|建筑业|服务业|第三产业|农业|公共机构|居民|乡村|农村|城镇|市区|县城|城区|全省|全国|可再生能源|非化石能源"
 )
+_LEVELS = re.compile("国家级|省级|市级|县级|公共|专用|乡村|农村")
 _CHANGE = re.compile("(增长|增速|增幅|下降|降低|降幅|提高|提升)(率|幅度)?$")
 
 
@@ -192,7 +193,8 @@ def judge(a: Statement, b: Statement, like: Likeness) -> tuple[str, str, str]:
     """
     if a.unit and b.unit and a.unit.dimension != b.unit.dimension:
         return "unit-incompatible", "scope", ""
-    words = "、".join(dict.fromkeys(_PARTS.findall(like.extra_a + like.extra_b)))
+    extra = like.extra_a + "|" + like.extra_b
+    words = "、".join(dict.fromkeys(_PARTS.findall(extra) + _LEVELS.findall(extra)))
     if words:
         return "scope-differs", "scope", words
     if a.stock != b.stock:
@@ -256,7 +258,16 @@ def pairs(told: list[Statement]) -> list[Link]:
             if len(periods) > 1 or (a.scope == "change") != (b.scope == "change"):
                 continue
             like = names.compare(a.name, b.name)
-            if like.score >= 0.9 and not like.extra_a and not like.extra_b and len(like.shared) >= 3:
+            extra = like.extra_a + like.extra_b
+            if (
+                like.contained
+                and like.score >= 0.8
+                and len(like.shared) >= 3
+                and not like.other_head
+                and len(extra) < 4
+            ):
+                if names.SCOPES.search(extra):
+                    continue
                 found.append(Link("differs", a, b, like))
     return found
 

@@ -156,12 +156,27 @@ def _title(outline: Outline, prose: list[Passage], passages: list[Passage], firs
         labels = [label for label in labels if _KIND.search(label) and not _ANNEX.match(label)]
         outline.title = next((label for label in labels if _YEAR.search(label)), next(iter(labels), None))
     if outline.title:
-        outline.title = _as_written(outline.title, passages)
-        year = _YEAR.search(outline.title)
-        outline.year = _calendar(year[0]) if year else None
-        if city := re.match(r"^([\u4e00-\u9fff]{2,6}?)(自治州|市|县|区|州|省)", outline.title):
-            outline.city = (city[1], city[2])
+        _name(outline, outline.title, passages)
     return begin
+
+
+def title_from_tables(outline: Outline, document: Document) -> None:
+    """Take the title, and the year and place with it, from a row above the headings of a table."""
+    rows = [row for block in document.blocks if isinstance(block, Table) for row in block.rows[:3]]
+    for row in rows:
+        own = [cell for cell in row if not cell.blank and not cell.merged]
+        if len(own) == 1 and len(tight(own[0].raw)) <= 60 and _KIND.search(tight(own[0].raw).strip("《》")):
+            _name(outline, tight(own[0].raw).strip("《》"), own)
+            return
+
+
+def _name(outline: Outline, title: str, passages: Sequence[Passage]) -> None:
+    """Set the title, and the year and the place that it names."""
+    outline.title = _as_written(title, passages)
+    year = _YEAR.search(title)
+    outline.year = _calendar(year[0]) if year else outline.year
+    if city := re.match(r"^([\u4e00-\u9fff]{2,6}?)(自治州|市|县|区|州|省)", title):
+        outline.city = (city[1], city[2])
 
 
 def _as_written(title: str, passages: Sequence[Passage]) -> str:

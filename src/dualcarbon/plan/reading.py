@@ -135,6 +135,8 @@ def read(path: str | Path) -> Plan:
     sheets: list[layout.Sheet] = []
     unread: list[dict[str, Any]] = []
     problems: list[Problem] = []
+    if head.title is None:
+        outline.title_from_tables(head, document)
     for i, block in enumerate(document.blocks):
         if not isinstance(block, Table):
             continue
@@ -334,19 +336,19 @@ def _indicators(sheet: layout.Sheet, known: tuple[str, ...]) -> list[Indicator]:
         unit = tight(row["unit"].raw) if "unit" in row else ""
         if "unit" not in row and (match := re.search(r"[(（]([^()（）]+)[)）]$", name)) and units.parse(match[1]):
             name, unit = name[: match.start()], match[1]
+        target = targets.parse(value.raw if (value := row.get("value")) else "", unit)
         people = [
             one
             for role in ("lead", "lead 1", "lead 2")
             if role in row
             for one in departments.parse(row[role].raw, known)
         ]
-        value = row.get("value")
         found.append(
             Indicator(
                 number=_integer(row.get("number")) or position,
                 name=name,
-                unit=unit,
-                target=targets.parse(value.raw if value else "", unit),
+                unit=unit or (target.unit.text if target.unit else ""),
+                target=target,
                 lead=people,
                 passage=row["name"],
                 value_passage=value,

@@ -10,6 +10,8 @@ from dualcarbon.plan import units
 from dualcarbon.plan.quantities import _AFTER, _BEFORE, _DOWN, _UP, number
 from dualcarbon.plan.script import tight
 
+_HOPED = re.compile("力争|争取|力促")
+_INCENTIVE = re.compile(r"(?:力争|争取|激励目标|奋斗目标|挑战目标)[^\d]{0,6}(?P<value>\d+(?:\.\d+)?)")
 _LOWER = re.compile("浓度|能耗|排放|漏损|单耗|水耗|用水量|煤耗|死亡|事故|碳强度")
 
 
@@ -25,6 +27,7 @@ class Target:
     direction: str | None = None
     unit: units.Unit | None = None
     high: float | None = None
+    incentive: float | None = None  # a second, higher value: 3.0（力争3.5）
 
     @property
     def base(self) -> float | None:
@@ -43,13 +46,14 @@ class Target:
             row["direction"] = self.direction
         if self.high is not None:
             row["high"] = number(self.high)
+        if self.incentive is not None:
+            row["incentive"] = number(self.incentive)
         return row
 
 
 def parse(text: str, unit: str = "") -> Target:
     """Read a target cell; `unit` is the indicator's own unit, used when the cell names none."""
     clean = tight(text)
-    stretch = bool(re.search("力争|争取|力促", clean))
     own = units.parse(unit)
     figure = re.search(
         rf"(?P<before>{'|'.join(map(re.escape, sorted(_BEFORE, key=len, reverse=True)))})?(?:达到?)?"
@@ -59,7 +63,7 @@ def parse(text: str, unit: str = "") -> Target:
         clean,
     )
     if figure is None:
-        return Target("qualitative", clean, stretch=stretch, unit=own)
+        return Target("qualitative", clean, stretch=bool(_HOPED.search(clean)), unit=own)
     value = float(figure["value"].replace(",", ""))
     written = figure["unit"]
     if written in ("万", "亿"):
@@ -70,6 +74,7 @@ def parse(text: str, unit: str = "") -> Target:
         if own and found and own.text == found.text:
             found = own
     head = clean[: figure.start()]
+    hoped = _INCENTIVE.search(clean, figure.end())
     direction = "down" if re.search(f"({_DOWN})", head) else "up" if re.search(f"({_UP})", head) else None
     leads_to = bool(re.search(f"({_DOWN}|{_UP})(至|到)", head))
     if figure["sign"] == "-":
@@ -85,7 +90,9 @@ def parse(text: str, unit: str = "") -> Target:
     elif figure["before"]:
         comparison = _BEFORE[figure["before"]]
     high = float(figure["high"]) if figure["high"] else None
-    return Target(kind, clean, value, comparison, stretch, direction if kind == "change" else None, found, high)
+    shown = direction if kind == "change" else None
+    incentive = float(hoped["value"]) if hoped else None
+    return Target(kind, clean, value, comparison, bool(_HOPED.search(head)), shown, found, high, incentive)
 
 
 def better(name: str, target: Target) -> str:
