@@ -7,6 +7,7 @@ workspace is opened. A correction adds rows and names those it supersedes; a rev
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tomllib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -85,9 +86,13 @@ class Workspace:
         store.create(made)
         lines = f'format = {FORMAT}\nid = "{uuid.uuid4()}"\nname = {_toml(path.name)}\npack = {_toml(str(pack))}\n'
         (made / CONFIG).write_text(lines, encoding="utf-8")
-        if path.exists():
-            path.rmdir()
-        made.rename(path)
+        try:
+            if path.exists():
+                path.rmdir()
+            made.rename(path)
+        except OSError:
+            shutil.rmtree(made)
+            raise
         return cls(path)
 
     @classmethod
@@ -108,7 +113,14 @@ class Workspace:
         try:
             return cls.open(find(start))
         except NoWorkspace:
-            return cls.create(start or Path.cwd() / "workspace", pack)
+            try:
+                return cls.create(start or Path.cwd() / "workspace", pack)
+            except (OSError, Refused) as error:
+                # Another process may have made it in the meantime.
+                try:
+                    return cls.open(find(start))
+                except NoWorkspace:
+                    raise error from None
 
     # What came in
 
