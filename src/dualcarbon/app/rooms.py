@@ -63,6 +63,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("calc", _CALC, "account", "用一种方法核算一份数据", "calculate a table with a method"),
     Entry("explain", _CALC, "account", "打开一个数：公式、因子、原始行", "open a number: equation, factors, rows"),
     Entry("run", _WORKSPACE, "account", "核算批次：列出、查看、复核", "runs: list, show, verify"),
+    Entry(
+        "nowcast",
+        "dualcarbon.nowcast.commands",
+        "account",
+        "碳排放速算：检验与区间",
+        "carbon quick-calc: back-test and intervals",
+        kind="room",
+    ),
     Entry("methods", _CALC, "rules", "方法：列出、查看、校验", "methods: list, show, check"),
     Entry("factors", _CALC, "rules", "因子：查找", "factors: find"),
     Entry(

@@ -1,1 +1,17 @@
 """Quick-calc of carbon: this month by place and sector, with intervals whose coverage is shown."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dualcarbon.nowcast.trial import backtest
+
+__all__ = ["backtest"]
+
+_WHERE = {"backtest": "trial"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"dualcarbon.nowcast.{_WHERE[name]}"), name)
+    raise AttributeError(name)

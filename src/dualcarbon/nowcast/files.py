@@ -1,0 +1,206 @@
+"""Any file in the observation layout -> monthly indicators and annual truth, whatever its places, sectors and carriers.
+
+A back-test may be about places that no rule pack knows; so codes stay as they are written, and only the layout,
+numbers, periods and units are checked.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from dualcarbon.core import periods, sheets, units
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.translating import number
+
+KEYS = ("place", "sector", "carrier", "item", "unit")
+#: Spellings of a mass of CO2 without its gas, in tonnes.
+TONNES = {"Mt": 1e6, "百万吨": 1e6, "kt": 1e3, "万吨": 1e4, "t": 1.0, "吨": 1.0, "万t": 1e4, "亿吨": 1e8}
+
+
+class Series(NamedTuple):
+    """`monthly` and `annual`: place, sector, carrier, item, unit, year (and month), value."""
+
+    monthly: pl.DataFrame
+    annual: pl.DataFrame
+
+
+def read(path: Path) -> Series:
+    """Read a CSV, Excel or Parquet file; of several vintages of a quantity the latest counts.
+
+    Quarters, January–February and other spans of whole months within a year are spread over their months by days; days
+    are summed. Twelve months make a year. Raises Refused with every fault: no file, missing columns, text for numbers,
+    unknown periods, several units that do not convert for one item and carrier.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Refused(Problem("core.no-file", file=path.name, value=str(path))) from error
+    if path.suffix.lower() in (".parquet", ".pq"):
+        try:
+            frame = pl.read_parquet(path).with_row_index("_row", offset=1)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise Refused(Problem("core.unreadable-parquet", file=path.name)) from error
+        frames, problems = [frame.with_columns(pl.all().cast(pl.String))], list[Problem]()
+    else:
+        tables, problems = sheets.read_tables(path, content)
+        frames = [table.frame.with_columns(pl.all().cast(pl.String)) for table in tables]
+    if problems:
+        raise Refused(problems)
+    raw = pl.concat(frames, how="diagonal")
+    lacking = [name for name in ("place", "item", "value") if name not in raw.columns]
+    if not {"period", "start", "year"} & set(raw.columns):
+        lacking.append("period")
+    if lacking:
+        raise Refused([Problem("core.missing-column", path.name, column=name, value=name) for name in lacking])
+    frame, faults = _typed(raw, path.name)
+    if faults:
+        raise Refused(faults)
+    frame = _one_unit(frame, path.name)
+    frame = frame.sort("known_at", nulls_last=False).unique([*KEYS, "start", "end"], keep="last", maintain_order=True)
+    return _by_month(frame)
+
+
+def _typed(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Problem]]:
+    blank = pl.lit(None, dtype=pl.String)
+    raw = raw.with_columns(
+        (pl.col(name) if name in raw.columns else blank).alias(name)
+        for name in (*KEYS, "period", "start", "end", "year", "month", "known_at", "notation", "cumulative")
+    )
+    raw = raw.filter(pl.any_horizontal(pl.col("place", "value", "period").is_not_null()))
+    dated = pl.concat_str(pl.col("year"), pl.col("month").str.zfill(2), separator="-", ignore_nulls=True)
+    spanned = pl.col("start").str.slice(0, 10) + "/" + pl.col("end").str.slice(0, 10)
+    raw = raw.with_columns(pl.coalesce("period", pl.when(pl.col("start").is_null()).then(dated)).alias("period"))
+    spans: dict[str, periods.Period] = {}
+    bad: list[str] = []
+    for text in raw["period"].unique().drop_nulls():
+        try:
+            spans[text] = periods.parse(text.removesuffix(" 00:00:00"))
+        except periods.BadPeriod:
+            bad.append(text)
+    for text in raw.select(spanned.alias("s"))["s"].unique().drop_nulls():
+        first, last = text.split("/")
+        try:
+            spans[text] = periods.Period(periods.parse(first).start, periods.parse(last).start)
+        except periods.BadPeriod:
+            bad.append(text)
+    when = pl.coalesce("period", spanned)
+    frame = raw.with_columns(
+        when.replace_strict({k: v.start for k, v in spans.items()}, default=None, return_dtype=pl.Date).alias("start"),
+        when.replace_strict({k: v.end for k, v in spans.items()}, default=None, return_dtype=pl.Date).alias("end"),
+        number(pl.col("value")).alias("number"),
+        *(pl.col(name).fill_null("").alias(name) for name in ("sector", "carrier", "item", "unit")),
+    )
+    faults: list[Problem] = []
+
+    def told(rows: pl.Expr, rule: str, column: str) -> None:
+        for row in frame.filter(rows).head(100).iter_rows(named=True):
+            faults.append(Problem(rule, file, row=int(row["_row"]), column=column, value=row[column]))
+
+    told(pl.col("place").is_null(), "core.place-missing", "place")
+    told(pl.col("start").is_null(), "core.bad-period", "period")
+    told(pl.col("value").is_not_null() & (pl.col("number").is_null() | ~pl.col("number").is_finite()),
+         "core.not-a-number", "value")  # fmt: skip
+    frame = frame.filter(pl.col("number").is_not_null()).with_columns(pl.col("number").alias("value"))
+    flag = pl.col("cumulative").str.to_lowercase().is_in(["true", "1", "是", "yes", "y"]).fill_null(False)
+    return _differenced(frame.with_columns(flag.alias("cumulative"))), faults
+
+
+def _differenced(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sums since January as single spans."""
+    if not frame["cumulative"].any():
+        return frame
+    whole = frame.filter(pl.col("cumulative")).sort(*KEYS, "end")
+    by = [*KEYS, pl.col("start").dt.year()]
+    before, until = pl.col("value").shift(1).over(by), pl.col("end").shift(1).over(by)
+    whole = whole.with_columns(pl.col("value") - before.fill_null(0.0), pl.coalesce(until, "start").alias("start"))
+    return pl.concat([frame.filter(~pl.col("cumulative")), whole])
+
+
+def _one_unit(frame: pl.DataFrame, file: str) -> pl.DataFrame:
+    """Values of one item and carrier in one unit. Raises Refused when their units do not convert."""
+    faults = []
+    scales: list[dict[str, Any]] = []
+    for (item, carrier), part in frame.group_by("item", "carrier"):
+        found = part["unit"].value_counts(sort=True)["unit"].to_list()
+        for unit in found:
+            scale = convert(unit, found[0])
+            if scale is None:
+                faults.append(
+                    Problem("nowcast.mixed-units", file, column="unit", value=unit, params={"other": found[0]})
+                )
+            scales.append({"item": item, "carrier": carrier, "unit": unit, "to": found[0], "scale": scale or 1.0})
+    if faults:
+        raise Refused(faults)
+    if all(one["scale"] == 1.0 and one["unit"] == one["to"] for one in scales):
+        return frame
+    joined = frame.join(pl.DataFrame(scales), on=["item", "carrier", "unit"])
+    return joined.with_columns(pl.col("value") * pl.col("scale"), pl.col("to").alias("unit")).drop("to", "scale")
+
+
+def convert(from_: str, to: str) -> float | None:
+    """What a value in `from_` is multiplied with to be in `to`; None when they do not convert or are not known."""
+    if from_ == to:
+        return 1.0
+    try:
+        return units.ratio(from_, to)
+    except units.UnitError:
+        return TONNES[from_] / TONNES[to] if from_ in TONNES and to in TONNES else None
+
+
+def _by_month(frame: pl.DataFrame) -> Series:
+    months = (pl.col("end").dt.year() - pl.col("start").dt.year()) * 12
+    months = months + pl.col("end").dt.month().cast(pl.Int32) - pl.col("start").dt.month().cast(pl.Int32)
+    frame = frame.with_columns(
+        months.alias("_months"), pl.col("start").dt.year().alias("year"), pl.col("start").dt.month().alias("month")
+    )
+    columns = [*KEYS, "year", "month", "value"]
+    one = frame.filter((pl.col("_months") <= 1) & ((pl.col("end") - pl.col("start")).dt.total_days() <= 31))
+    spans = frame.filter((pl.col("_months") > 1) & (pl.col("_months") < 12))
+    spread = spans.with_columns(
+        pl.date_ranges("start", pl.col("end").dt.offset_by("-1d"), interval="1mo").alias("day"),
+        (pl.col("end") - pl.col("start")).dt.total_days().alias("_days"),
+    ).explode("day", empty_as_null=True)
+    spread = spread.with_columns(
+        pl.col("day").dt.month().alias("month"),
+        pl.col("value") * pl.col("day").dt.days_in_month() / pl.col("_days"),
+    )
+    kinds = {"year": pl.Int32, "month": pl.Int32, "value": pl.Float64}
+    monthly = pl.concat([part.select(columns).cast(kinds) for part in (one, spread)])  # type: ignore[arg-type]
+    monthly = monthly.group_by(*KEYS, "year", "month").agg(pl.col("value").sum())
+    complete = monthly.group_by(*KEYS, "year").agg(pl.col("value").sum(), pl.len().alias("n")).filter(pl.col("n") == 12)
+    given = frame.filter(pl.col("_months") == 12).select(*KEYS, pl.col("year").cast(pl.Int32), "value")
+    annual = pl.concat([given, complete.drop("n").join(given, on=[*KEYS, "year"], how="anti")])
+    return Series(monthly, annual)
+
+
+def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> dict[str, float]:
+    """Direct CO2 per unit of each carrier (in `truth_unit`), from the engine's combustion method at the pack's nation.
+
+    Carriers that the pack does not know, or has no factors for, are not counted.
+    """
+    from dualcarbon.core.classification import load
+    from dualcarbon.engine import calculate
+
+    tonnes = convert("tCO2", truth_unit)
+    if tonnes is None and truth_unit in TONNES:
+        tonnes = 1 / TONNES[truth_unit]
+    if tonnes is None:
+        return {}
+    book = load(pack)
+    rows: dict[str, dict[str, Any]] = {}
+    found: dict[str, tuple[str, float]] = {}
+    for carrier, unit in observations.select("carrier", "unit").unique().sort("carrier", "unit").iter_rows():
+        code = book.carriers.find(carrier) if carrier else None
+        natural = (book.carriers.row(code) or {}).get("natural_unit", "") if code else ""
+        scale = convert(unit, natural) if natural else None
+        if code is None or scale is None or code in ("electricity", "heat"):
+            continue
+        row = {"place": "CN", "carrier": code, "item": "energy.combustion", "period": "2020", "value": 1.0}
+        rows[code] = {**row, "unit": natural}
+        found[carrier] = (code, scale)
+    if not rows:
+        return {}
+    cells = calculate("cn.combustion", pl.DataFrame(list(rows.values())), pack=pack).cells
+    per = {row["carrier"]: row["co2"] for row in cells.iter_rows(named=True) if row["co2"] is not None}
+    return {carrier: per[code] * scale * tonnes for carrier, (code, scale) in found.items() if code in per}

@@ -1,0 +1,250 @@
+"""Forecasts of annual cells from the months seen so far, by a chain of methods from the simplest up.
+
+`last_value` the last known year · `electricity_ratio` moved with electricity · `counted_rest` observed fuels counted,
+the rest moved with electricity · `ridge` the pooled bridge on growth · `ridge_filled` the same with the unseen months
+filled by the factor model. Features of a year use its months ≤ m and earlier years only.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.nowcast import bridge, factor_model
+from dualcarbon.nowcast.panel import Panel
+from dualcarbon.nowcast.shape import Array
+
+#: The fallback chain, simplest first.
+METHODS = ("last_value", "electricity_ratio", "counted_rest", "ridge", "ridge_filled")
+#: Annual growth of an indicator beyond this counts as this (natural logarithm).
+LIMIT = 0.6
+FACTORS = 2
+
+
+@dataclass
+class Forecaster:
+    """Features and forecasts over one panel; everything computed once is kept."""
+
+    panel: Panel
+    filled: bool = True
+    _projected: dict[tuple[int, int, bool], Array] = field(default_factory=dict)
+    _bridges: dict[tuple[int, int, bool, frozenset[int]], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        streams = self.panel.streams
+        self.factors = np.array([stream.factor for stream in streams]).reshape(-1, 1)
+        power = [k for k, stream in enumerate(streams) if stream.carrier == "electricity"]
+        whole = [k for k in power if streams[k].total]
+        self.electricity = whole or power
+        self.annual = np.nansum(self.panel.values, 3) if streams else np.zeros((0, len(self.panel.cells), 1))
+
+    def year(self, year: int) -> Array:
+        """Annual sums of the streams (S, N) of `year`."""
+        place = year - self.panel.start
+        return self.annual[:, :, place] if 0 <= place < self.annual.shape[2] else np.zeros(self.annual.shape[:2])
+
+    def months(self, year: int) -> Array:
+        """Months (S, N, 12) of `year`."""
+        place = year - self.panel.start
+        shape = (*self.annual.shape[:2], 12)
+        return self.panel.values[:, :, place] if 0 <= place < self.annual.shape[2] else np.full(shape, np.nan)
+
+    def projected(self, year: int, seen: int, filled: bool = False) -> Array:
+        """Annual sums (S, N) of `year` when its first `seen` months are known.
+
+        Unseen months are those of the year before, moved by 0.7 of the growth so far (less before June); `filled`: by
+        the growth that the factor model expects.
+        """
+        key = (year, seen, filled)
+        if key not in self._projected:
+            now, before = self.months(year), self.months(year - 1)
+            if seen == 12:
+                made = np.nansum(now, 2)
+            elif filled:
+                made = np.nansum(now[:, :, :seen], 2) + self._expected(year, seen)
+            else:
+                moved = 0.7 * self._growth(now, before, seen) * min(1.0, seen / 6)
+                made = np.nansum(now[:, :, :seen], 2) + np.nansum(before[:, :, seen:], 2) * np.exp(moved)
+            self._projected[key] = made
+        return self._projected[key]
+
+    def _growth(self, now: Array, before: Array, seen: int) -> Array:
+        """Growth so far (S, N), over the months known in both years."""
+        if seen == 0:
+            return np.zeros(now.shape[:2])
+        both = np.isfinite(now[:, :, :seen]) & np.isfinite(before[:, :, :seen])
+        a = np.where(both, now[:, :, :seen], 0).sum(2)
+        b = np.where(both, before[:, :, :seen], 0).sum(2)
+        return log_ratio(a, b)
+
+    def _expected(self, year: int, seen: int) -> Array:
+        """Sum of the unseen months of `year` (S, N), from the factor model of all monthly growth so far."""
+        place = year - self.panel.start
+        streams, cells = self.annual.shape[:2]
+        history = self.panel.values[:, :, : place + 1].reshape(streams * cells, -1)
+        with np.errstate(all="ignore"):
+            growth = np.log(history[:, 12:] / history[:, :-12])
+        growth[~np.isfinite(growth)] = np.nan
+        growth = np.clip(growth, -0.8, 0.8).T.copy()
+        growth[len(growth) - 12 + seen :] = np.nan
+        live = np.isfinite(growth).mean(0) > 0.6
+        expected = np.zeros((12 - seen, streams * cells))
+        if live.any() and len(growth) >= 24:
+            started = int(np.isfinite(growth[:, live]).mean(1).__gt__(0.5).argmax())
+            fit = factor_model.fit(growth[started:, live], FACTORS, rounds=12, tolerance=1e-3)
+            expected[:, live] = fit.filled[-(12 - seen) :]
+        before = self.months(year - 1)[:, :, seen:]
+        return np.asarray(np.nansum(before * np.exp(expected.T.reshape(streams, cells, 12 - seen)), 2))
+
+    def features(self, year: int, seen: int, filled: bool, previous: Array) -> Array:
+        """Features (N, p): growth of each stream, counted fuels as shares of the cell's CO2, electricity's growth for
+        the rest, and how far the year before was off its usual level in the months not seen yet.
+        """
+        now, before = self.projected(year, seen, filled), self.year(year - 1)
+        growth = log_ratio(now, before)
+        parts = [growth]
+        with np.errstate(all="ignore"):
+            base = np.where(previous > 0, previous, np.nan)
+            counted = self.factors[:, 0] > 0
+            share = np.nan_to_num((now - before)[counted] * self.factors[counted] / base)
+            held = np.nan_to_num((before[counted] * self.factors[counted]).sum(0) / base)
+            parts.append(np.clip(share, -LIMIT / 2, LIMIT / 2))
+            if self.electricity and counted.any():
+                drive = log_ratio(now[self.electricity].sum(0), before[self.electricity].sum(0))
+                parts.append((drive * np.clip(1 - held, 0, 1))[None])
+        if seen < 12:
+            parts.append(self._unusual(year, seen))
+        return np.concatenate(parts).T
+
+    def _unusual(self, year: int, seen: int) -> Array:
+        """How the unseen months of the three years before last differ from those of last year, over its sum (S, N)."""
+        place = year - 1 - self.panel.start
+        before = self.months(year - 1)[:, :, seen:]
+        past = self.panel.values[:, :, max(0, place - 3) : max(0, place), seen:]
+        if past.shape[2] == 0:
+            return np.zeros(self.annual.shape[:2])
+        with np.errstate(all="ignore"):
+            whole = np.isfinite(past).all(3)
+            mean = np.where(whole, past.sum(3), 0).sum(2) / whole.sum(2)
+            made = (mean - np.nansum(before, 2)) / self.year(year - 1)
+        return np.clip(np.where(np.isfinite(made), made, 0.0), -0.4, 0.4)
+
+    def bridge(self, last: int, seen: int, filled: bool, without: frozenset[int]) -> bridge.Bridge | None:
+        """The bridge trained on every year up to `last`, but those `without`, as it looked with `seen` months."""
+        key = (last, seen, filled, without)
+        if key not in self._bridges:
+            rows, growth, when = [], [], []
+            for year in self.training(last):
+                if year in without:
+                    continue
+                before, now = self.panel.actual(year - 1), self.panel.actual(year)
+                made = self.features(year, seen, filled and year > self.panel.start + 1, before)
+                with np.errstate(all="ignore"):
+                    change = np.log(now / before)
+                change[~np.isfinite(change) | ~self.alive(year)] = np.nan
+                rows.append(made)
+                growth.append(change)
+                when.append(np.full(len(change), year))
+            found = None
+            if rows and rows[0].shape[1]:
+                grouped = self.panel.groups * len(rows) if len(set(self.panel.groups)) > 1 else None
+                found = bridge.fit(np.concatenate(rows), np.concatenate(growth), np.concatenate(when), grouped)
+            self._bridges[key] = found
+        return self._bridges[key]
+
+    def training(self, last: int) -> list[int]:
+        """Years up to `last` with truth and nearly all the streams that `last` has; all with any, when none has."""
+        first = max(self.panel.start + 1, self.panel.truth_start + 1)
+        years = list(range(first, last + 1))
+        live = {year: ((self.year(year) > 0) & (self.year(year - 1) > 0)).any(1).sum() for year in years}
+        most = max(live.values(), default=0)
+        return [year for year in years if live[year] >= 0.8 * most > 0]
+
+    def alive(self, year: int) -> np.ndarray:
+        """Cells with an indicator in `year` − 1 and `year` (N,)."""
+        return np.asarray(((self.year(year) > 0) & (self.year(year - 1) > 0)).any(0))
+
+    def reporting(self, year: int, seen: int) -> np.ndarray:
+        """Cells with an indicator the year before (N,): without one only the last value can be shown."""
+        return np.asarray((self.year(year - 1) > 0).any(0) | (self.projected(year, seen) > 0).any(0))
+
+    def forecast(self, year: int, seen: int, lag: int, trained_to: int | None = None) -> dict[str, Array]:
+        """Each method's annual CO2 (N,) of `year` with `seen` months known and truth up to `year` − `lag`.
+
+        `trained_to`: a past year is asked at a later time, to learn how large errors are: the bridge is then trained on
+        every year up to that one except those between the truth used and `year`.
+
+        Methods that cannot speak (no electricity, no counted fuel, too few years) are left out; a cell for which a
+        method has nothing to go by takes the last value. The last value is the latest known truth not after that year.
+        """
+        last = year - lag
+        to, without = (last, frozenset()) if trained_to is None else (trained_to, frozenset(range(last + 1, year + 1)))
+        base = self.latest(last)
+        made = {"last_value": base}
+        if not self.panel.streams:
+            return made
+        ahead, known = self.projected(year, seen), self.year(last)
+        lively = self.reporting(year, seen)
+        if self.electricity:
+            with np.errstate(all="ignore"):
+                drive = np.exp(log_ratio(ahead[self.electricity].sum(0), known[self.electricity].sum(0)))
+            made["electricity_ratio"] = np.where(lively, base * drive, base)
+            if (self.factors > 0).any():
+                direct, before = (ahead * self.factors).sum(0), (known * self.factors).sum(0)
+                made["counted_rest"] = np.where(lively, direct + np.maximum(base - before, 0) * drive, base)
+        for name, filled in (("ridge", False), ("ridge_filled", True)):
+            if filled and (seen == 12 or not self.filled):
+                if name == "ridge_filled" and "ridge" in made and self.filled:
+                    made[name] = made["ridge"]
+                continue
+            value: Array | None = base
+            for step in range(last + 1, year + 1):
+                months = 12 if step < year else seen
+                model = self.bridge(to, months, filled, without)
+                if model is None:
+                    value = None
+                    break
+                features = self.features(step, months, filled, value)  # type: ignore[arg-type]
+                value = value * np.exp(model.predict(features, self.panel.groups))
+            if value is not None:
+                made[name] = np.where(lively, value, base)
+        return made
+
+    def movement(self, year: int, seen: int, last: int) -> float:
+        """How far the indicators move together in `year`, against the years of `training(last)`: the root mean square
+        over streams of the middle growth of all cells in units of its past scatter; 1 where that is usual or less.
+        """
+
+        def common(when: int) -> Array:
+            now, before = self.projected(when, seen), self.year(when - 1)
+            growth = np.where((now > 0) & (before > 0), log_ratio(now, before), np.nan)
+            enough = np.isfinite(growth).mean(1) > 0.5
+            made = np.full(len(growth), np.nan)
+            made[enough] = np.nanmedian(growth[enough], 1)
+            return made
+
+        past = np.array([common(when) for when in self.training(last)])
+        if len(past) < 3 or seen == 0:
+            return 1.0
+        use = np.isfinite(past).all(0) & np.isfinite(common(year))
+        if not use.any():
+            return 1.0
+        past, now = past[:, use], common(year)[use]
+        centre, spread = past.mean(0), past.var(0, ddof=1)
+        spread = (spread * (len(past) - 1) + 2 * spread.mean()) / (len(past) + 1)
+        return float(max(1.0, np.sqrt(np.mean((now - centre) ** 2 / np.maximum(spread, 1e-8)))))
+
+    def latest(self, last: int) -> Array:
+        """The latest known truth (N,) of a year not after `last`; NaN where there is none."""
+        made = np.full(len(self.panel.cells), np.nan)
+        for year in range(self.panel.truth_start, last + 1):
+            now = self.panel.actual(year)
+            made = np.where(np.isfinite(now), now, made)
+        return made
+
+
+def log_ratio(now: Array, before: Array) -> Array:
+    """log(now / before) within ±LIMIT, 0 where either is not positive."""
+    with np.errstate(all="ignore"):
+        made = np.log(now / before)
+    return np.clip(np.where(np.isfinite(made), made, 0.0), -LIMIT, LIMIT)

@@ -1,0 +1,66 @@
+"""Intervals with two parts: what a whole year has in common, and what is each cell's own.
+
+Errors of one year are alike everywhere, so the common part is estimated from few years and takes Student's quantile;
+the cell's own part is split-conformal over all cells and years (Vovk et al. 2005), scaled by how much the cell usually
+moves.
+Both are natural logarithms of truth over estimate. Uncertainty of emission factors is not in here: it is carried by the
+engine's results.
+"""
+
+import numpy as np
+from scipy import stats
+
+from dualcarbon.nowcast.shape import Array
+
+#: Scatter of annual growth of a city's sector where nothing is known yet (243 Chinese cities 2013–2019 move by 10.4 %
+#: in the mean, 1.25 times that as a standard deviation of the logarithm). One year's worth of evidence.
+UNKNOWN = 0.13
+#: Weight of that in years.
+WEIGHT = 1.0
+
+
+def half_widths(errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9) -> Array:
+    """Half-widths (N,) in logarithms for `level`.
+
+    `errors` (N, K): log errors of past years, NaN where not known. `usual` (N,): scatter of each cell's own growth.
+    `history` (H,): common growth of past years, the error of the last value. `movement` ≥ 1 stretches both parts in a
+    year whose indicators move farther together than they did, or which follows such a year.
+    """
+    count = len(errors)
+    known = np.isfinite(errors)
+    live = known.any(0)
+    common = np.array([np.median(errors[known[:, q], q]) for q in np.nonzero(live)[0]])
+    prior = float(np.mean((history - np.mean(history)) ** 2)) if len(history) >= 3 else UNKNOWN**2
+    variance = (float((common**2).sum()) + WEIGHT * prior) / (len(common) + WEIGHT)
+    shared = stats.t.ppf(0.5 + level / 2, len(common) + WEIGHT) * np.sqrt(variance)
+    scale = own_scale(usual)
+    own = np.abs(errors[:, live] - common) / scale[:, None]
+    own = np.sort(own[np.isfinite(own)])
+    if count < 3 or len(own) < 10:
+        own_width = stats.norm.ppf(0.5 + level / 2) * UNKNOWN if len(own) < 10 and count >= 3 else 0.0
+    else:
+        own_width = float(own[min(int(np.ceil((len(own) + 1) * level)), len(own)) - 1])
+    return np.asarray(np.sqrt(shared**2 + (own_width * scale) ** 2) * movement)
+
+
+def own_scale(usual: Array) -> Array:
+    """How much wider than the middle cell each is (N,), half-way to one, between ½ and 2."""
+    fine = np.isfinite(usual) & (usual > 0)
+    if not fine.any():
+        return np.ones(len(usual))
+    ratio = np.where(fine, usual / np.median(usual[fine]), 1.0)
+    return np.asarray(np.clip(np.sqrt(0.5 + 0.5 * ratio**2), 0.5, 2.0))
+
+
+def scatter(truth: Array, lag: int = 1) -> tuple[Array, Array]:
+    """Scatter of each cell's own growth (N,) and the common growth of each year (H,), from `truth` (N, Y)."""
+    with np.errstate(all="ignore"):
+        growth = np.log(truth[:, lag:] / truth[:, :-lag])
+    growth = np.where(np.isfinite(growth), growth, np.nan)[:, -20:]
+    some = np.isfinite(growth).any(0)
+    common = np.array([np.median(growth[np.isfinite(growth[:, q]), q]) for q in np.nonzero(some)[0]])
+    own = growth[:, some] - common
+    known = np.isfinite(own)
+    number = known.sum(1)
+    spread = np.sqrt(np.where(known, own**2, 0).sum(1) / np.maximum(number, 1))
+    return np.where(number >= 2, spread, np.nan), common

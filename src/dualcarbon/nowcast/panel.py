@@ -1,0 +1,257 @@
+"""Monthly indicators and annual truth as arrays: cells × years × months, cleaned without looking ahead.
+
+A cell is what the truth is given for (place, and sector or carrier where the truth has them). A stream is one indicator
+(carrier, sector, item) seen for the cells. Every repair is a `Statement`; a repaired month counts as not seen.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from dualcarbon.nowcast.shape import Array
+
+#: A month is taken for wrong when it moves against the year before by this factor more than the half year before it …
+WRONG = 5.0
+#: … and by this many times the usual scatter of that movement.
+SCATTER = 8.0
+#: So many odd months in a row are a new level, not an error.
+NEW_LEVEL = 3
+#: Two series are the same sum when they agree this closely.
+SAME = 5e-3
+
+
+class Statement(NamedTuple):
+    """One thing said about the data: a rule of this room's problems.csv and where it applies."""
+
+    rule: str
+    place: str | None
+    detail: Mapping[str, Any]
+
+
+class Stream(NamedTuple):
+    """One indicator; `factor` is the direct CO2 of one unit in the truth's unit (0: not counted), `total` marks a sum
+    of other streams of its carrier."""
+
+    carrier: str
+    sector: str
+    item: str
+    unit: str
+    factor: float
+    total: bool
+
+
+@dataclass
+class Panel:
+    """`truth` (N, Yt) from the year `truth_start`; `values`, `repaired` (S, N, Y, 12) from `start`, made of `raw`."""
+
+    cells: list[dict[str, str]]
+    truth: Array
+    truth_start: int
+    truth_unit: str
+    streams: list[Stream]
+    raw: Array
+    start: int
+    statements: list[Statement] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.values, self.repaired, told = cleaned(self.raw, self.cells, self.streams, self.start)
+        self.statements += told
+
+    @property
+    def truth_years(self) -> range:
+        """Years of the truth."""
+        return range(self.truth_start, self.truth_start + self.truth.shape[1])
+
+    @property
+    def years(self) -> range:
+        """Years that the indicators touch."""
+        return range(self.start, self.start + self.values.shape[2])
+
+    def actual(self, year: int) -> Array:
+        """Truth of `year` (N,), NaN where not known."""
+        place = year - self.truth_start
+        return self.truth[:, place] if 0 <= place < self.truth.shape[1] else np.full(len(self.cells), np.nan)
+
+    @property
+    def groups(self) -> list[str]:
+        """Sector (and carrier) of each cell: cells of one group may have slopes of their own."""
+        return ["|".join(cell[name] for name in ("sector", "carrier")) for cell in self.cells]
+
+
+def cleaned(
+    raw: Array, cells: Sequence[Mapping[str, str]], streams: Sequence[Stream], start: int
+) -> tuple[Array, np.ndarray, list[Statement]]:
+    """Fill missing, negative and wrong months from the months before them; say which.
+
+    A missing month becomes the same month of the year before times the middle movement of the last six known months;
+    nothing later is used. Months after the last of the whole stream stay NaN, and so do those before a cell's first.
+    """
+    streams_n, cells_n, years, _ = raw.shape
+    months = years * 12
+    x = raw.reshape(streams_n * cells_n, months).copy()
+    negative = x < 0
+    x[negative] = np.nan
+    given: np.ndarray = np.isfinite(x)
+    last = np.zeros(len(x), int)
+    for s in range(streams_n):
+        rows = slice(s * cells_n, (s + 1) * cells_n)
+        last[rows] = np.nonzero(given[rows].any(0))[0].max(initial=-1)
+    first = np.where(given.any(1), given.argmax(1), months)
+    repaired, wrong = np.zeros_like(given), np.zeros_like(given)
+    growth = np.full((len(x), months), np.nan)
+    run, shifted = np.zeros(len(x), int), np.zeros_like(given)
+    scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
+    zeros_usual = (np.where(given, x == 0, False)).sum(1) > 0.02 * given.sum(1)
+    with np.errstate(all="ignore"):
+        for t in range(months):
+            alive = (t >= first) & (t <= last)
+            usual = np.zeros(len(x))
+            if t >= 12:
+                before = x[:, t - 12]
+                recent = growth[:, max(t - 6, 0) : t]
+                some = np.isfinite(recent).any(1)
+                usual[some] = np.nanmedian(recent[some], 1)
+                move = np.log(x[:, t] / before)
+                spread = np.maximum(scatter_sum / np.maximum(scatter_n, 1), 0.02)
+                odd = np.abs(move - usual) > np.maximum(np.log(WRONG), SCATTER * spread)
+                odd = odd & (before > 0) & given[:, t] & (scatter_n >= 6) & ~(zeros_usual & (x[:, t] == 0))
+                run = np.where(odd, run + 1, np.where(given[:, t], 0, run))
+                shifted[:, t] = odd & (run == NEW_LEVEL)
+                odd &= run < NEW_LEVEL
+                wrong[:, t] = odd
+                x[odd, t] = np.nan
+                hole = alive & ~np.isfinite(x[:, t]) & np.isfinite(before)
+                x[hole, t] = before[hole] * np.exp(usual[hole])
+                repaired[:, t] = hole
+                fine = given[:, t] & ~odd & (before > 0) & (x[:, t] > 0)
+                growth[fine, t] = move[fine]
+                scatter_sum += np.where(fine, np.abs(move - usual), 0)
+                scatter_n += fine
+    marks = {"negative-month": negative, "wrong-month": wrong, "missing-month": repaired & ~negative & ~wrong}
+    told = _told({**marks, "new-level": shifted}, cells, streams, start)
+    shape = raw.shape
+    return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
+
+
+def _told(
+    found: Mapping[str, np.ndarray],
+    cells: Sequence[Mapping[str, str]],
+    streams: Sequence[Stream],
+    start: int,
+) -> list[Statement]:
+    told = []
+    for rule, marks in found.items():
+        for row in np.nonzero(marks.any(1))[0].tolist():
+            stream, cell = streams[row // len(cells)], cells[row % len(cells)]
+            when = [f"{start + t // 12}-{t % 12 + 1:02d}" for t in np.nonzero(marks[row])[0]]
+            shown = when if len(when) <= 6 else [*when[:5], "…", when[-1]]
+            detail = {"carrier": stream.carrier, "sector": stream.sector or cell.get("sector", ""), "months": shown}
+            told.append(Statement(f"nowcast.{rule}", cell["place"], {**detail, "count": len(when)}))
+    return told
+
+
+def build(
+    observations: pl.DataFrame,
+    truth: pl.DataFrame,
+    factors: Mapping[str, float] | None = None,
+    *,
+    truth_unit: str = "",
+) -> Panel:
+    """Panel from two frames of texts (place, sector, carrier, item, unit), `year`, `month` and `value`.
+
+    `truth` has no month. `factors` gives direct CO2 per unit of a carrier, in the truth's unit. Places whose truth is
+    the sum of all others are left out and named in `excluded`.
+    """
+    keys = ["place", *(name for name in ("sector", "carrier") if truth[name].n_unique() > 1)]
+    statements: list[Statement] = []
+    excluded = _sums(truth, keys)
+    truth = truth.filter(~pl.col("place").is_in(excluded))
+    table = truth.group_by(*keys, "year").agg(pl.col("value").sum()).sort(*keys, "year")
+    cells = [
+        {"place": row["place"], "sector": row.get("sector", ""), "carrier": row.get("carrier", "")}
+        for row in table.select(keys).unique().sort(keys).to_dicts()
+    ]
+    number = {tuple(cell[key] for key in keys): i for i, cell in enumerate(cells)}
+    first, final = int(table["year"].min() or 0), int(table["year"].max() or 0)  # type: ignore[arg-type]
+    actual = np.full((len(cells), final - first + 1), np.nan)
+    for row in table.iter_rows(named=True):
+        actual[number[tuple(row[key] for key in keys)], row["year"] - first] = row["value"]
+    for cell, series in zip(cells, actual, strict=True):
+        if (series[np.isfinite(series)] < 0).any():
+            statements.append(Statement("nowcast.negative-truth", cell["place"], {}))
+    actual[actual < 0] = np.nan
+    seen = observations.filter(pl.col("place").is_in([cell["place"] for cell in cells]))
+    streams, raw, start = _streams(seen, cells, keys, factors or {})
+    silent = sorted({c["place"] for c in cells} - set(seen["place"].unique()))
+    statements += [Statement("nowcast.place-silent", place, {}) for place in silent]
+    return Panel(cells, actual, first, truth_unit, streams, raw, start, statements, excluded)
+
+
+def _sums(truth: pl.DataFrame, keys: list[str]) -> list[str]:
+    """Places that are the sum of all other places in every year."""
+    by = truth.group_by("place", "year").agg(pl.col("value").sum())
+    if by["place"].n_unique() < 3:
+        return []
+    wide = by.pivot(on="place", index="year", values="value").drop("year")
+    values = wide.to_numpy()
+    rest = np.nansum(values, 1, keepdims=True) - np.nan_to_num(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        near = np.abs(values / rest - 1) < SAME
+    whole = near.sum(0) >= np.maximum(np.isfinite(values).sum(0), 1)
+    return [name for name, yes in zip(wide.columns, whole, strict=True) if yes]
+
+
+def _streams(
+    seen: pl.DataFrame, cells: list[dict[str, str]], keys: list[str], factors: Mapping[str, float]
+) -> tuple[list[Stream], Array, int]:
+    """Indicators for the cells: by sector where cells are places; else those of the own sector and the place's sums."""
+    places = pl.DataFrame(cells).with_row_index("cell")
+    if seen.is_empty():
+        return [], np.zeros((0, len(cells), 1, 12)), 0
+    start, final = int(seen["year"].min()), int(seen["year"].max())  # type: ignore[arg-type]
+    seen = seen.filter(pl.col("month").is_not_null())
+    if "sector" in keys:
+        own = seen.join(places.select("cell", "place", "sector"), on=["place", "sector"])
+        own = own.with_columns(pl.lit("").alias("sector"))
+        whole = seen.group_by("place", "carrier", "item", "unit", "year", "month").agg(pl.col("value").sum())
+        whole = whole.join(places.select("cell", "place"), on="place").with_columns(pl.lit("*").alias("sector"))
+        columns = ["cell", "carrier", "sector", "item", "unit", "year", "month", "value"]
+        long = pl.concat([own.select(columns), whole.select(columns)])
+    else:
+        long = seen.join(places.select("cell", "place"), on="place")
+    long = long.group_by("cell", "carrier", "sector", "item", "unit", "year", "month").agg(pl.col("value").sum())
+    names = long.select("carrier", "sector", "item", "unit").unique().sort("carrier", "item", "sector", "unit")
+    long = long.join(names.with_row_index("stream"), on=["carrier", "sector", "item", "unit"])
+    raw = np.full((names.height, len(cells), final - start + 1, 12), np.nan)
+    where = [long[name].to_numpy() for name in ("stream", "cell", "year", "month")]
+    raw[where[0], where[1], where[2] - start, where[3] - 1] = long["value"].to_numpy()
+    rows = names.to_dicts()
+    total = [_is_total(raw, rows, k) or row["sector"] == "*" for k, row in enumerate(rows)]
+    streams = [
+        Stream(r["carrier"], r["sector"], r["item"], r["unit"], 0.0 if t else factors.get(r["carrier"], 0.0), t)
+        for r, t in zip(rows, total, strict=True)
+    ]
+    return streams, raw, start
+
+
+def _is_total(raw: Array, rows: list[dict[str, str]], k: int) -> bool:
+    """Whether stream `k` is the sum of the other streams of its carrier, item and unit."""
+    others = [j for j, r in enumerate(rows) if j != k and all(r[n] == rows[k][n] for n in ("carrier", "item", "unit"))]
+    if len(others) < 2:
+        return False
+    rest = np.nansum(raw[others], 0)
+    known = np.isfinite(raw[k]) & (raw[k] > 0)
+    return bool(known.any() and np.mean(np.abs(rest[known] / raw[k][known] - 1) < SAME) > 0.95)
+
+
+def last_month(panel: Panel, year: int, streams: Iterable[int] | None = None) -> int:
+    """The last month of `year` for which any cell of any stream has a value (0: none)."""
+    if year not in panel.years:
+        return 0
+    part = panel.raw[list(streams) if streams is not None else slice(None), :, year - panel.start]
+    there = np.isfinite(part).any((0, 1))
+    return int(np.nonzero(there)[0].max(initial=-1)) + 1

@@ -1,0 +1,235 @@
+"""Honest replay: what each method would have said, with which interval, and how right it was, against the last value.
+
+For target year Y with m months seen and lag L: truth of years ≤ Y − L, indicators up to month m of Y. The method of
+each cell and the intervals are learnt from years ≤ Y − L alone: each of those is forecast by a bridge that has not seen
+it (methods are chosen by errors one year ahead, intervals come from errors L years ahead).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.nowcast import intervals
+from dualcarbon.nowcast.choose import choose, picked
+from dualcarbon.nowcast.forecast import METHODS, Forecaster
+from dualcarbon.nowcast.panel import Panel
+from dualcarbon.nowcast.shape import Array
+
+SELECTED = "selected"
+RECONCILED = "last_value_reconciled"
+LEVELS = (80, 90)
+
+
+@dataclass(frozen=True)
+class Total:
+    """A known total of all cells: `annual` by year; `monthly` (12,) by year where it is known by month."""
+
+    annual: dict[int, float]
+    monthly: dict[int, Array] = field(default_factory=dict)
+    name: str = ""
+
+    def known(self, year: int, seen: int, lag: int) -> float | None:
+        """The total of `year` when `seen` months are known: of a monthly series, moved by its growth so far."""
+        if year not in self.monthly or seen == 12:
+            return self.annual.get(year)
+        before = self.monthly.get(year - 1)
+        if seen == 0 or before is None or lag < 1:
+            return None
+        return float(before.sum() * self.monthly[year][:seen].sum() / before[:seen].sum())
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One year's estimate: by method (N,), with half-widths (N,) in logarithms by level, and what was chosen."""
+
+    year: int
+    seen: int
+    estimates: dict[str, Array]
+    widths: dict[str, dict[int, Array]]
+    chosen: np.ndarray
+    candidates: list[str]
+    record: dict[str, float]
+    past: int
+    movement: float
+    total: float | None
+
+
+def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total | None = None) -> Outlook:
+    """Estimate `year` from `seen` months and truth up to `year` − `lag`, choosing by cell and giving intervals."""
+    panel, last = forecaster.panel, year - lag
+    made = _reconciled(forecaster, forecaster.forecast(year, seen, lag), year, seen, lag, total)
+    record = past_errors(forecaster, last, seen, lag, total, list(made))
+    steps = record if lag == 1 else past_errors(forecaster, last, seen, 1, total, list(made))
+    full = {name: rows for name, rows in steps.items() if np.isfinite(rows).any()}
+    candidates = [name for name in (*METHODS, RECONCILED) if name in made]
+    chosen, skill = choose(full, candidates) if full else (np.zeros(len(panel.cells), int), {})
+    made[SELECTED] = picked(made, candidates, chosen)
+    stretch = max(
+        forecaster.movement(q, 12 if q < year else seen, min(q - 1, last)) ** (1.0 if q > last else 0.5)
+        for q in range(last, year + 1)
+    )
+    usual, history = intervals.scatter(panel.truth[:, : max(last - panel.truth_start + 1, 0)], lag)
+    empty = np.full((len(panel.cells), 0), np.nan)
+    record[SELECTED] = picked(record, candidates, chosen) if record else empty
+    unseen = _unseen(forecaster, year, seen)
+    widths: dict[str, dict[int, Array]] = {}
+    for name in made:
+        widths[name] = {}
+        for level in LEVELS:
+            known, base = (
+                intervals.half_widths(record.get(n, empty), usual, history, movement=stretch, level=level / 100)
+                for n in (name, "last_value")
+            )
+            widths[name][level] = known + unseen * np.maximum(base - known, 0.5 * known)
+    past = record["last_value"].shape[1] if "last_value" in record else 0
+    return Outlook(year, seen, made, widths, chosen, candidates, skill, past, stretch,
+                   total.known(year, seen, lag) if total else None)  # fmt: skip
+
+
+def past_errors(
+    forecaster: Forecaster, last: int, seen: int, lag: int, total: Total | None, names: Sequence[str]
+) -> dict[str, Array]:
+    """Log errors (N, K) by method of the years up to `last`, each forecast `lag` years ahead by a bridge without it."""
+    panel = forecaster.panel
+    errors: dict[str, list[Array]] = {}
+    for q in forecaster.training(last):
+        if q - lag not in panel.truth_years:
+            continue
+        then = _reconciled(forecaster, forecaster.forecast(q, seen, lag, trained_to=last), q, seen, lag, total)
+        with np.errstate(all="ignore"):
+            for name in names:
+                error = np.log(panel.actual(q) / then[name]) if name in then else np.full(len(panel.cells), np.nan)
+                errors.setdefault(name, []).append(np.where(np.isfinite(error), error, np.nan))
+    return {name: np.array(rows).T for name, rows in errors.items()}
+
+
+def _unseen(forecaster: Forecaster, year: int, seen: int) -> Array:
+    """Share (N,) of a cell's months that ought to have been seen but were missing, negative or wrong; 1 when silent."""
+    panel = forecaster.panel
+    count = len(panel.cells)
+    place = year - panel.start
+    if not panel.streams or not 0 <= place < panel.values.shape[2]:
+        return np.ones(count)
+    alive = (forecaster.year(year - 1) > 0) | (forecaster.year(year) > 0)
+    marks = panel.repaired[:, :, place, :seen].sum(2) + panel.repaired[:, :, place - 1].sum(2) / 2 if place else 0
+    share = np.where(alive, marks, 0).sum(0) / np.maximum(alive.sum(0) * max(seen, 1), 1)
+    return np.asarray(np.where(alive.any(0), np.minimum(share, 1.0), 1.0))
+
+
+def _reconciled(
+    forecaster: Forecaster, made: dict[str, Array], year: int, seen: int, lag: int, total: Total | None
+) -> dict[str, Array]:
+    """`made` raked to the total, linked by the last known year; the last value is kept beside its raked form."""
+    if total is None:
+        return made
+    one, last = total.known(year, seen, lag), year - lag
+    before = total.annual.get(last)
+    actual = forecaster.panel.actual(last)
+    if one is None or not before or not np.isfinite(actual).any():
+        return {**made, RECONCILED: made["last_value"]}
+    out = {"last_value": made["last_value"]}
+    for name, value in made.items():
+        fine = np.isfinite(value) & np.isfinite(actual)
+        target = one * actual[fine].sum() / before
+        out[RECONCILED if name == "last_value" else name] = value * target / value[fine].sum()
+    return out
+
+
+@dataclass
+class Scores:
+    """Absolute percentage errors (cells × years × months) by method and what else a replay shows."""
+
+    errors: dict[str, dict[int, dict[int, Array]]] = field(default_factory=dict)
+    inside: dict[str, dict[int, dict[int, dict[int, Array]]]] = field(default_factory=dict)
+    width: dict[str, dict[int, list[float]]] = field(default_factory=dict)
+    selection: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+
+
+def replay(
+    panel: Panel,
+    years: Sequence[int],
+    months: Sequence[int],
+    lag: int,
+    total: Total | None = None,
+    *,
+    filled: bool = True,
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Score every method over `years` × `months`; the document that ``nowcast backtest --json`` prints, less its head.
+
+    `mape`, `median` and `width90` are in %, `skill_vs_last` is 1 − MAPE / MAPE of the last value, coverage a share.
+    """
+    forecaster = Forecaster(panel, filled)
+    scores = Scores()
+    for m in months:
+        for year in years:
+            _score(scores, panel, outlook(forecaster, year, m, lag, total))
+            advance()
+    names = [n for n in (*METHODS, RECONCILED, SELECTED) if n in scores.errors]
+    last = max(months)
+    methods = []
+    for name in names:
+        flat = {m: np.concatenate([scores.errors[name][m][y] for y in years]) for m in months}
+        base = {m: np.concatenate([scores.errors["last_value"][m][y] for y in years]) for m in months}
+        entry: dict[str, Any] = {"method": name, "chosen": name == SELECTED}
+        entry["mape"] = {str(m): _mean(flat[m]) for m in months}
+        entry["median"] = {str(m): _median(flat[m]) for m in months}
+        entry["skill_vs_last"] = {str(m): _skill(flat[m], base[m]) for m in months}
+        entry["better_than_last"] = {str(m): _share(flat[m] < base[m], flat[m]) for m in months}
+        for level in LEVELS:
+            entry[f"coverage{level}"] = {str(y): _coverage(scores, name, last, y, level) for y in years}
+        entry["coverage90_by_month"] = {
+            str(m): {str(y): _coverage(scores, name, m, y, 90) for y in years} for m in months
+        }
+        entry["width90"] = {str(m): _mean(np.array(scores.width[name][m])) for m in months}
+        entry["by_year"] = {str(m): {str(y): _mean(scores.errors[name][m][y]) for y in years} for m in months}
+        methods.append(entry)
+    return {"methods": methods, "regions": len(panel.cells), "years": list(years), "months": list(months), "lag": lag,
+            "selection": scores.selection}  # fmt: skip
+
+
+def _score(scores: Scores, panel: Panel, seen: Outlook) -> None:
+    truth = panel.actual(seen.year)
+    for name, value in seen.estimates.items():
+        with np.errstate(all="ignore"):
+            relative = 100 * np.abs(value / truth - 1)
+            gap = np.abs(np.log(truth / value))
+        fine = np.isfinite(relative)
+        scores.errors.setdefault(name, {}).setdefault(seen.seen, {})[seen.year] = np.where(fine, relative, np.nan)
+        for level, width in seen.widths[name].items():
+            inside = np.where(fine & np.isfinite(gap), gap <= width, np.nan)
+            by = scores.inside.setdefault(name, {}).setdefault(seen.seen, {}).setdefault(seen.year, {})
+            by[level] = inside
+        full = 100 * (np.exp(seen.widths[name][90]) - np.exp(-seen.widths[name][90]))
+        scores.width.setdefault(name, {}).setdefault(seen.seen, []).append(float(np.median(full)))
+    counts = {name: int((seen.chosen == k).sum()) for k, name in enumerate(seen.candidates)}
+    scores.selection.setdefault(str(seen.seen), {})[str(seen.year)] = {k: n for k, n in counts.items() if n}
+
+
+def _coverage(scores: Scores, name: str, month: int, year: int, level: int) -> float | None:
+    inside = scores.inside[name][month][year][level]
+    return _round(float(np.nanmean(inside)), 4) if np.isfinite(inside).any() else None
+
+
+def _mean(values: Array) -> float | None:
+    return _round(float(np.nanmean(values)), 3) if np.isfinite(values).any() else None
+
+
+def _median(values: Array) -> float | None:
+    return _round(float(np.nanmedian(values)), 3) if np.isfinite(values).any() else None
+
+
+def _skill(values: Array, base: Array) -> float | None:
+    mine, theirs = _mean(values), _mean(base)
+    return None if mine is None or not theirs else _round(1 - mine / theirs, 4)
+
+
+def _share(better: np.ndarray, values: Array) -> float | None:
+    fine = np.isfinite(values)
+    return _round(float(better[fine].mean()), 4) if fine.any() else None
+
+
+def _round(value: float, digits: int) -> float:
+    return round(value, digits)

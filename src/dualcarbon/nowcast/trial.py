@@ -1,0 +1,192 @@
+"""The back-test of files: read, check, replay, and say what was found."""
+
+import calendar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import files, panel, shape
+from dualcarbon.nowcast.forecast import Forecaster
+from dualcarbon.nowcast.panel import Panel, Statement
+from dualcarbon.nowcast.replay import SELECTED, Total, outlook, replay
+from dualcarbon.nowcast.shape import Array
+
+#: A total belongs to the cells when it is within this share of their sum in the years before the test.
+RELATED = 0.25
+#: The part of what is not counted that follows electricity; the other part is even over the days. Neither is known.
+FOLLOWS_ELECTRICITY = 0.5
+
+
+def backtest(
+    observations: str | Path,
+    truth: str | Path,
+    *,
+    years: Sequence[int] | None = None,
+    months: Sequence[int] = (0, 3, 6, 9, 12),
+    lag: int = 1,
+    total: str | Path | None = None,
+    pack: str = "cn-jiaxing",
+    advance: Callable[[int, int], None] = lambda done, all: None,
+) -> dict[str, Any]:
+    """Replay `years` (default: the last seven that can be scored) from files in the observation layout.
+
+    Returns the document of ``nowcast backtest --json``: `methods` (one is `chosen`), `regions`, `years`, `statements`
+    on the data, and `monthly` where the total is known by month. `advance` is told the steps done and all steps.
+    Raises Refused when the files cannot be read or nothing can be scored.
+    """
+    seen, known = files.read(Path(observations)), files.read(Path(truth))
+    if known.annual.is_empty():
+        raise Refused(Problem("nowcast.no-annual-truth", Path(truth).name))
+    if seen.monthly.is_empty():
+        raise Refused(Problem("nowcast.no-monthly-indicators", Path(observations).name))
+    units = known.annual["unit"].unique().to_list()
+    if len(units) > 1 or known.annual["item"].n_unique() > 1:
+        both = sorted({*units, *known.annual["item"].unique()})
+        raise Refused(Problem("nowcast.several-truths", Path(truth).name, value="、".join(both)))
+    factors = files.fuel_factors(seen.monthly, units[0], pack)
+    made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0])
+    asked = _years(made, years, lag)
+    bound = _total(Path(total), made, asked, units[0]) if total else None
+    steps = len(asked) * len(months)
+    done = iter(range(1, steps + 1))
+    document = replay(made, asked, sorted(set(months)), lag, bound, advance=lambda: advance(next(done), steps))
+    document["unit"] = made.truth_unit
+    document["units"] = {"mape": "%", "median": "%", "width90": "%", "skill_vs_last": "1", "coverage90": "1"}
+    document["excluded"] = made.excluded
+    document["total"] = bound.name if bound else None
+    document["counted"] = sorted(factors)
+    document["factors_pack"] = pack if factors else None
+    document["statements"] = [problem_of(one) for one in (*made.statements, *_short(made, asked, lag))]
+    if bound is not None and bound.monthly and 12 in months:
+        document["monthly"] = _monthly(made, asked, lag, bound)
+    return document
+
+
+def problem_of(statement: Statement) -> Problem:
+    """A statement as a problem, so that it is said in the reader's language."""
+    words = {key: "、".join(map(str, v)) if isinstance(v, list) else v for key, v in statement.detail.items()}
+    return Problem(statement.rule, value=statement.place, params=words)
+
+
+def _years(made: Panel, asked: Sequence[int] | None, lag: int) -> list[int]:
+    with_truth = [y for y in made.truth_years if np.isfinite(made.actual(y)).any()]
+    able = [y for y in with_truth if any(k <= y - lag for k in with_truth) and y in made.years]
+    if asked is None:
+        chosen = able[-7:]
+    else:
+        wrong = [y for y in asked if y not in able]
+        if wrong:
+            words = "、".join(map(str, wrong))
+            raise Refused(Problem("nowcast.years-not-known", column="years", value=words, params={"able": _span(able)}))
+        chosen = sorted(set(asked))
+    if not chosen:
+        raise Refused(Problem("nowcast.nothing-to-score"))
+    return chosen
+
+
+def _span(years: Sequence[int]) -> str:
+    return f"{years[0]}–{years[-1]}" if years else "—"
+
+
+def _short(made: Panel, years: Sequence[int], lag: int) -> list[Statement]:
+    """What the record is too short for, and cells that are zero throughout."""
+    told = []
+    forecaster = Forecaster(made, filled=False)
+    few = [y for y in years if len(forecaster.training(y - lag)) < 3]
+    if few:
+        told.append(Statement("nowcast.short-record", None, {"years": few, "lag": lag}))
+    for cell, row in zip(made.cells, made.truth, strict=True):
+        if np.isfinite(row).any() and np.nansum(np.abs(row)) == 0:
+            told.append(Statement("nowcast.zero-truth", cell["place"], {"sector": cell["sector"]}))
+    return told
+
+
+def _total(path: Path, made: Panel, years: Sequence[int], unit: str) -> Total:
+    """The series of the file nearest to the sum of the cells in the years before the test, or the sum of its series."""
+    series = files.read(path)
+    keys = ["place", "sector", "carrier", "item", "unit"]
+    before = [y for y in made.truth_years if y < min(years) and np.isfinite(made.actual(y)).all()][-10:]
+    sums = {y: float(made.actual(y).sum()) for y in before}
+    found: list[tuple[float, dict[str, Any] | None]] = []
+    names = series.annual.select(keys).unique().sort(keys).to_dicts()
+    for name in [*names, None] if len(names) > 1 else names:
+        annual = _annual(series.annual, name, unit)
+        ratios = [annual[y] / sums[y] for y in before if annual.get(y) and sums[y]]
+        if ratios:
+            found.append((abs(float(np.mean(ratios)) - 1) + float(np.std(ratios)), name))
+    best = min(found, key=lambda one: one[0], default=(float("inf"), None))
+    if best[0] > RELATED:
+        raise Refused(Problem("nowcast.total-unrelated", path.name, params={"share": f"{RELATED:.0%}"}))
+    name = best[1]
+    part = series.monthly if name is None else series.monthly.join(pl.DataFrame([name]), on=keys)
+    scale = files.convert(part["unit"][0], unit) or 1.0 if part.height else 1.0
+    monthly: dict[int, Array] = {}
+    for (year,), rows in part.group_by("year"):
+        by = rows.group_by("month").agg(pl.col("value").sum()).sort("month")
+        if by.height == 12:
+            monthly[int(str(year))] = by["value"].to_numpy() * scale
+    title = " ".join(str(name[key]) for key in keys[:3] if name[key]) if name else path.name
+    return Total(_annual(series.annual, name, unit), monthly, title)
+
+
+def _annual(annual: pl.DataFrame, name: dict[str, Any] | None, unit: str) -> dict[int, float]:
+    part = annual if name is None else annual.join(pl.DataFrame([name]), on=list(name))
+    sums: dict[int, float] = {}
+    for row in part.iter_rows(named=True):
+        scale = files.convert(row["unit"], unit)
+        if scale is not None:
+            sums[row["year"]] = sums.get(row["year"], 0.0) + row["value"] * scale
+    return sums
+
+
+def composite(forecaster: Forecaster, years: Sequence[int], totals: Sequence[float]) -> Array:
+    """A physical indicator (Y·12,) of the sum of all cells: counted fuels as they were burned, the rest of each year's
+    total half by electricity and half by days.
+    """
+    parts = []
+    for year, total in zip(years, totals, strict=True):
+        seen = np.nan_to_num(forecaster.months(year))
+        counted = np.einsum("snm,s->m", seen, forecaster.factors[:, 0])
+        days = np.array([calendar.monthrange(year, month)[1] for month in range(1, 13)], float)
+        shares = days / days.sum()
+        power = seen[forecaster.electricity].sum((0, 1)) if forecaster.electricity else np.zeros(12)
+        if power.sum() > 0:
+            shares = FOLLOWS_ELECTRICITY * power / power.sum() + (1 - FOLLOWS_ELECTRICITY) * shares
+        parts.append(counted + max(total - counted.sum(), 0.0) * shares)
+    return np.concatenate(parts)
+
+
+def _monthly(made: Panel, years: Sequence[int], lag: int, total: Total) -> dict[str, Any]:
+    """The total by month from annual truth only: each target year's months, and the shape inside benchmarked years."""
+    forecaster = Forecaster(made, filled=False)
+    first = max(made.start + 1, min(total.monthly))
+    errors, flat, annual, used = [], [], [], []
+    for year in years:
+        last = year - lag
+        known = [y for y in range(first, last + 1) if y in total.monthly and forecaster.year(y).any()]
+        known = [y for y in known if y in forecaster.training(last)] or known[-1:]
+        if not known or year not in total.monthly:
+            continue
+        link = total.annual[last] / np.nansum(made.actual(last))
+        estimate = float(np.nansum(outlook(forecaster, year, 12, lag).estimates[SELECTED]) * link)
+        between = list(range(known[-1] + 1, year))
+        sums = [total.annual[y] for y in known] + [estimate] * (len(between) + 1)
+        physical = composite(forecaster, [*known, *between, year], sums)
+        months = shape.denton_cholette(np.array([sums]), physical[None])[0][-12:]
+        errors.append(100 * np.abs(months / total.monthly[year] - 1))
+        flat.append(100 * np.abs(total.annual[last] / 12 / total.monthly[year] - 1))
+        annual.append(100 * abs(estimate / total.annual[year] - 1))
+        used.append(year)
+    if not used:
+        return {}
+    inside = [y for y in forecaster.training(max(years)) if y in total.monthly]
+    sums = [total.annual[y] for y in inside]
+    benchmarked = shape.denton_cholette(np.array([sums]), composite(forecaster, inside, sums)[None])
+    actual = np.concatenate([total.monthly[y] for y in inside])[None]
+    return {"series": total.name, "years": used, "mape": round(float(np.mean(errors)), 3),
+            "last_value_mape": round(float(np.mean(flat)), 3), "annual_mape": round(float(np.mean(annual)), 3),
+            "shape_error": round(shape.shape_error(benchmarked, actual), 3), "shape_years": inside}  # fmt: skip
