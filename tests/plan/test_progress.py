@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dualcarbon.core.problems import Refused
 from dualcarbon.plan import Milestone, assess, milestones, path, reached, shape
 from dualcarbon.plan.progress import limits
+from dualcarbon.plan.standings import STUDENT, standings
 
 NONE = [None] * 12
 
@@ -152,3 +153,29 @@ def test_the_interval_holds_the_forecast_and_what_is_done(gains: list[float], mo
     if found.low is not None and found.high is not None:
         assert stood[month - 1] * (1 - 1e-12) <= found.low <= found.forecast * (1 + 1e-12)
         assert found.forecast <= found.high * (1 + 1e-12)
+
+
+def test_the_points_of_students_t() -> None:
+    from scipy.stats import t
+
+    assert pytest.approx([float(t.ppf(0.95, free)) for free in range(1, 13)], rel=1e-12) == list(STUDENT)
+
+
+reported = st.lists(st.one_of(st.none(), st.floats(0, 200)), min_size=12, max_size=12)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["flow", "cumulative", "level", "change"]), st.floats(1, 100), reported), max_size=8
+    ),
+    st.integers(1, 12),
+)
+def test_many_at_once_stand_as_each_alone(rows: list[tuple[str, float, list[float | None]]], month: int) -> None:
+    paths = [path(kind, target, opening=5.0 if kind == "cumulative" else None) for kind, target, _ in rows]
+    together = standings(paths, [values for *_, values in rows], month)
+    for i, (one, (*_, values)) in enumerate(zip(paths, rows, strict=True)):
+        alone = assess(one, values, month)
+        assert together["state"][i] == alone.state
+        for name in ("forecast", "low", "high", "needed", "pace"):
+            value = None if math.isnan(together[name][i]) else together[name][i]
+            assert value == (getattr(alone, name) if alone.state != "no_data" else value)
