@@ -379,11 +379,40 @@ def verify(
                 say(f"第 {found['entry']} 号分录起有改动：", f"altered from entry {found['entry']} on:"), err=True
             )
         for problem in found["problems"]:
-            typer.echo("- " + ", ".join(f"{name} {value}" for name, value in problem.items()), err=True)
+            typer.echo(f"- {_fault(problem)}", err=True)
 
     emit(found, json, text)
     if not found["ok"]:
         raise typer.Exit(1)
+
+
+FAULTS = {
+    "entry": "分录",
+    "account": "账户",
+    "lock": "结账",
+    "head": "树头",
+    "ledger": "账本",
+    "altered": "被改动",
+    "missing": "缺失",
+    "unknown account": "账户不存在",
+    "wrong instrument": "品种不符",
+    "impossible amount": "数量不可能",
+    "wrong balance": "余额不连续",
+    "wrong totals": "累计与分录不符",
+    "ended or reversed twice": "重复了结或重复冲销",
+    "has a false signature": "签名不实",
+    "is signed by another key": "不是所信任的密钥签署",
+    "of another ledger": "属于另一账本",
+    "has other accounts": "所载账户不同",
+    "has other locks": "所载结账不同",
+}
+
+
+def _fault(problem: dict[str, Any]) -> str:
+    """One finding of the verifier in the reader's language."""
+    what, why = problem["what"], problem["problem"]
+    name = problem.get("account", problem.get("number", ""))
+    return say(f"{FAULTS.get(what, what)} {name}：{FAULTS.get(why, why)}", f"{what} {name}: {why}")
 
 
 @cli.command(help=say("取出审计方的核验程序（单个文件）", "write the auditor's verifier, a single file"))
