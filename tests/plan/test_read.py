@@ -69,7 +69,7 @@ def test_every_layout_reads_as_the_case_says(name: str, layout: str, tmp_path: P
     assert essence(read_plan(LAYOUTS[layout](DRAFTS[name], tmp_path))) == expected
 
 
-@pytest.mark.parametrize("name", ["anlan-2026.md", "binhai-2023.txt"])
+@pytest.mark.parametrize("name", ["anlan-2026.md", "binhai-2023.txt", "yunling-2025.html"])
 def test_invented_documents_read_as_the_case_says(name: str) -> None:
     path = CASES / name
     expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))

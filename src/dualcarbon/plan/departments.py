@@ -205,7 +205,8 @@ def bracketed(passage: Passage, known: Sequence[str] = (), start: int = 0) -> li
         people = parse(inside, names)
         real = [one for one in people if one.kind == "department"]
         labelled = bool(re.match(r"^(牵头|责任|负责|主办|配合)(单位|部门)?:", tight(inside)))
-        fits = all(one.kind == "group" or one.name in names or _STYLED.match(one.name) or labelled for one in people)
+        styled = any(one.name in names or (_STYLED.match(one.name) and not one.name.endswith("区")) for one in real)
+        fits = labelled or (styled and all(len(one.name) > 2 for one in real))
         if real and fits and all(one.kind != "note" for one in people):
             found.append((match.start(), match.end(), people))
     return sorted(found, key=lambda one: one[0])

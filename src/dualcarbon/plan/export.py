@@ -7,7 +7,8 @@ from typing import Any
 from dualcarbon.plan import links as linking
 from dualcarbon.plan import targets, units
 from dualcarbon.plan.departments import Department
-from dualcarbon.plan.findings import CLASSES, check
+from dualcarbon.plan.finding import CLASSES
+from dualcarbon.plan.findings import check
 from dualcarbon.plan.links import Link
 from dualcarbon.plan.reading import Indicator, Plan, Policy, Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.plan import columns, departments, units
@@ -182,7 +182,7 @@ def best_fit(
     return score.get((len(cells), len(roles)), (-1e9, {}))
 
 
-@cache
+@lru_cache(maxsize=20_000)
 def fit(text: str, role: str, domains: frozenset[str] = frozenset()) -> float:
     """Return how well a cell's text fits a column: above 0 it may stand there, below 0 it hardly can."""
     clean = tight(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from dualcarbon.plan.script import fold
@@ -48,7 +48,7 @@ def _synonyms() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(rows, key=lambda pair: -len(pair[0])))
 
 
-@cache
+@lru_cache(maxsize=20_000)
 def core(name: str) -> str:
     """Return a name in its common form: synonyms replaced, brackets and punctuation left out."""
     text = fold(name)
@@ -58,7 +58,7 @@ def core(name: str) -> str:
     return re.sub(r"[^\w%]", "", text)
 
 
-@cache
+@lru_cache(maxsize=50_000)
 def compare(a: str, b: str, context: str = "") -> Likeness:
     """Compare two names by their longest common pieces, whatever their order.
 

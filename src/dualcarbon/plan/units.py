@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from dualcarbon.plan.script import fold, simplify
@@ -43,7 +43,7 @@ def _border(base: str) -> str:
     return "(?![A-Za-z])" if base[-1].isascii() and base[-1].isalpha() else ""
 
 
-@cache
+@lru_cache(maxsize=20_000)
 def parse(text: str) -> Unit | None:
     """Return the unit that `text` names, or None: `万千瓦`, `万m2`, `吨标煤/万元`, `个`, `台(套)`."""
     clean = re.sub(r"\s+", "", fold(simplify(text)))
