@@ -67,6 +67,8 @@ def test_a_method_of_ones_own_calculates_and_explains(verb: Cli, tmp_path: Path)
     given = ("--observations", rows, "--factors", factors, "--json")
     [row] = verb("calc", method, *given).json["results"]
     assert row["value"] == pytest.approx(22.0) and row["low"] == pytest.approx(17.6) and row["status"] == "unverified"
+    [sampled] = verb("calc", method, *given, "--monte-carlo", 4000, "--seed", 5).json["monte_carlo"]
+    assert sampled["mean"] == pytest.approx(22.0, rel=0.01) and sampled["low"] == pytest.approx(17.6, rel=0.03)
     node = verb("explain", "emission.co2", "--method", method, "--place", "桐乡", "--period", "2024", *given).json
     assert node["substituted"] == "12 t × 0.5 tC/t × 44/12 tCO2/tC = 22 tCO2"
     assert "Foaming agent" in verb("methods", "show", method, DUALCARBON_LANG="en").out

@@ -64,6 +64,10 @@ def calc(
     strict: Annotated[
         bool, typer.Option("--strict", help=say("有缺失即退出码 1", "exit 1 when anything is missing"))
     ] = False,
+    samples: Annotated[
+        int, typer.Option("--monte-carlo", metavar="N", min=0, help=say("另做 N 次抽样", "also draw N samples"))
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help=say("抽样种子", "seed of the samples"))] = 1,
     pack: Pack = "cn-jiaxing",
     json: Json = False,
     workspace: WorkspaceDir = None,
@@ -76,7 +80,7 @@ def calc(
         raise typer.BadParameter(say("可用：", "known: ") + ", ".join(DIMENSIONS), param_hint="--by")
     run = runs.calc(
         method, observations, workspace=workspace, datasets=dataset, factors=factors, family=family,
-        known_at=_day(known_at), gwp=gwp, by=dims, pack=pack,
+        known_at=_day(known_at), gwp=gwp, by=dims, pack=pack, samples=samples, seed=seed,
     )  # fmt: skip
     if observations is None:
         runs.keep(run, workspace)
@@ -97,6 +101,9 @@ def _told(run: Any, dims: list[str]) -> None:
         "complete": say("完整", "complete"), "basis": say("口径", "basis"),
     }  # fmt: skip
     table(run.as_dict()["results"], columns)
+    if run.sampled is not None:
+        heads = {"mean": say("抽样均值", "mean"), "low": say("2.5% 分位", "2.5 %"), "high": say("97.5% 分位", "97.5 %")}
+        table(run.sampled.to_dicts(), {name: columns[name] for name in (*dims, "item", "unit")} | heads)
     for row in run.missing:
         where = " ".join(str(row[key]) for key in ("place", "carrier", "period") if row.get(key))
         typer.echo(

@@ -26,6 +26,7 @@ from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
 from dualcarbon.engine.methods import Where, find_method
 from dualcarbon.engine.proof import Proven
+from dualcarbon.engine.uncertainty import Term, monte_carlo
 
 DIMS = ("place", "sector", "carrier", "process")
 TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits
@@ -52,6 +53,7 @@ class Run:
     manifest: dict[str, Any]
     calculation: Calculation
     factors: Path | None = None
+    sampled: pl.DataFrame | None = None
 
     @property
     def complete(self) -> bool:
@@ -59,10 +61,11 @@ class Run:
         return bool(pl.DataFrame(nw.from_native(self.results).to_polars())["complete"].all())
 
     def as_dict(self) -> dict[str, Any]:
-        """``{results, missing, fallbacks, run}`` of plain values."""
+        """``{results, missing, fallbacks, run}`` of plain values, and ``monte_carlo`` when samples were drawn."""
         results = nw.from_native(self.results).to_polars()
         rows = [{k: v for k, v in row.items() if k not in _OPTIONAL or v is not None} for row in results.to_dicts()]
-        return {"results": rows, "missing": self.missing, "fallbacks": self.fallbacks, "run": self.manifest}
+        told = {"results": rows, "missing": self.missing, "fallbacks": self.fallbacks, "run": self.manifest}
+        return told if self.sampled is None else {**told, "monte_carlo": self.sampled.to_dicts()}
 
 
 _OPTIONAL = ("scope", "category")
@@ -143,12 +146,15 @@ def calc(
     by: Sequence[str] = (),
     where: Where | None = None,
     pack: str = "cn-jiaxing",
+    samples: int = 0,
+    seed: int = 1,
 ) -> Run:
     """Calculate a method over a file, a dataframe or a workspace.
 
     ``method``: an id of the pack, or a YAML file. ``by``: dimensions of the results (``place sector carrier month
     year …``); without it one row per output item. Results come as the kind of dataframe that was given, else Polars:
-    ``by…, item, value, unit, low, high, uncertainty, status, complete, basis``. Raises Refused.
+    ``by…, item, value, unit, low, high, uncertainty, status, complete, basis``. ``samples`` seeded draws give
+    ``Run.sampled`` beside them (see :func:`dualcarbon.engine.uncertainty.monte_carlo`). Raises Refused.
     """
     day = as_date(known_at)
     proven, table = prepared(method, pack, factors)
@@ -163,7 +169,9 @@ def calc(
         statuses=shot.statuses, canonical=shot.canonical,
     )  # fmt: skip
     results = calculation.combine(by)
+    terms = [Term(calculation, output) for output in calculation.method.outputs]
     return Run(
+        sampled=monte_carlo(terms, by, samples=samples, seed=seed) if samples else None,
         results=_like(results, shot.native),
         missing=calculation.missing,
         fallbacks=calculation.fallbacks,
