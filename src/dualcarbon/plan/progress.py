@@ -62,13 +62,14 @@ def assess(
 ) -> Standing:
     """Return how an indicator stands at the end of `month` (1 to 12).
 
-    `reports`: twelve values as reported by the end of each month: since January for a flow, as they stand for a
+    `reports`: up to twelve values, as reported by the end of each month: since January for a flow, as they stand for a
     stock, level or change; None where nothing was reported. A missing report is never zero: the last one before
     counts and says so. `better`: `lower` for caps and concentrations.
     """
     from dualcarbon.plan.standings import standings
 
-    found = standings([path], [reports], month, lower=[better == "lower"], confirmed=[confirmed])
+    told = [*reports, *[None] * (12 - len(reports))]
+    found = standings([path], [told], month, lower=[better == "lower"], confirmed=[confirmed])
     row = {name: _plain(column[0]) for name, column in found.items()}
     expected = path.expected[month - 1]
     if row["state"] == "no_data":
@@ -129,7 +130,7 @@ def _reason(
             return f"{zh}，已完成并经牵头单位确认。", f"{en}: reached and confirmed by the lead department."
         return f"{zh}，已达到，待牵头单位确认。", f"{en}: reached, to be confirmed by the lead department."
     if expected is not None:
-        due = f"{expected:.0%}" if path.kind == "milestones" else f"{expected:g}{unit}"
+        due = f"{expected:.0%}" if path.kind == "milestones" else f"{expected:.4g}{unit}"
         word = ("应达", "due") if better == "higher" else ("应不超过", "at most")
         zh, en = f"{zh}，按进度{word[0]} {due}", f"{en}, {word[1]} by then {due}"
     if forecast is not None and last < 12:
