@@ -231,7 +231,7 @@ ACTS = st.lists(
 
 
 @given(ACTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_serial_numbers_behave_as_sets(acts):
     """Splitting, merging and moving blocks is moving numbers between sets: nothing is lost, nothing is in two hands."""
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
