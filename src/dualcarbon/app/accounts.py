@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
+from dualcarbon.app.asking import Asked, NoSuch, asked, language
 from dualcarbon.app.home import months
-from dualcarbon.app.pages import CITY, Asked, NoSuch, Site, View, asked, page
+from dualcarbon.app.pages import CITY, Site, View, page
 
 router = APIRouter()
 TABS = ("sector", "domain", "section", "place", "carrier", "process", "part", "scope", "month", "quarter")
@@ -27,15 +28,22 @@ def _file(kind: str) -> Any:
         request: Request, place: str, choice: Annotated[Asked, Depends(asked)], by: By = "sector"
     ) -> FileResponse:
         site: Site = request.app.state.site
-        view = View(site, choice, "zh", request.url.path, request.query_params)
+        view = View(site, choice, language(request), request.url.path, request.query_params)
         _known(view, place)
         from dualcarbon import inventory
 
         folder = Path(tempfile.mkdtemp(prefix="dualcarbon-"))
         with site.lock:
-            account = inventory.account(view.workspace, by=_dims(by), **_question(view, place))
+            question = _question(view, place)
+            account = inventory.account(view.workspace, by=_dims(by), **question)
             path = folder / f"account-{place}-{view.period.replace('/', '_')}-{account['basis']}-{by}.{kind}"
-            inventory.export(account, path)
+            more: dict[str, Any] = {}
+            if kind == "xlsx" and account["value"] is not None:
+                more["uncertainty"] = inventory.uncertainty(view.workspace, by=("part", "carrier"), **question)
+                more["key"] = inventory.key_categories(view.workspace, by=("sector", "carrier"), **question)
+                if not account["entity"]:
+                    more["completeness"] = inventory.completeness(view.workspace, **question)
+            inventory.export(account, path, lang=view.lang, **more)
 
         def clean() -> None:
             path.unlink(missing_ok=True)

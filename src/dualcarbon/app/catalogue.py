@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from dualcarbon.app.pages import NoSuch, View, page
+from dualcarbon.app.asking import NoSuch
+from dualcarbon.app.pages import View, page
 from dualcarbon.core import pack as packs
 
 router = APIRouter()
@@ -39,7 +40,7 @@ def methods(view: View) -> dict[str, Any]:
 @page(router, "/methods/{identifier}", "method.html")
 def method(view: View, identifier: str) -> dict[str, Any]:
     """One method: equations, inputs with units, constants, clause, worked cases and what they give now."""
-    from dualcarbon.engine.calculation import run_case
+    from dualcarbon.engine.cases import run_case
     from dualcarbon.engine.factors import load_parameters
     from dualcarbon.engine.methods import find_method, method_files
 

@@ -3,10 +3,12 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from dualcarbon.app.pages import View
 from dualcarbon.app.wording import Scale, Words
+from dualcarbon.core import periods
 
 Row = Mapping[str, Any]
 
@@ -118,20 +120,27 @@ def map_title(areas: Sequence[Row], w: Words) -> str:
     return w.say("{first}最多，与{second}合占 {share}", first=first, second=second, share=share)
 
 
-def path(rows: Sequence[Row], view: View, year: int) -> dict[str, Any]:
-    """Months as one line per year, with intervals and the address at which each month opens; in one scale."""
+def path(rows: Sequence[Row], view: View, year: int, unit: str) -> dict[str, Any]:
+    """Months as one line per year, with intervals and the address at which each month opens; in one scale.
+
+    A report that is longer than a month (January–February) counts in the cumulative line at its end; it is no month.
+    """
     w = view.words
     years: dict[int, list[dict[str, Any] | None]] = {}
     for row in rows:
-        at, month = int(str(row["period"])[:4]), int(str(row["period"])[5:7])
-        years.setdefault(at, [None] * 12)[month - 1] = {
+        start, end = periods.parse(str(row["period"]))
+        last = end - timedelta(days=1)
+        if start.year != last.year:
+            continue
+        years.setdefault(last.year, [None] * 12)[last.month - 1] = {
             "value": row["value"],
             "low": row["low"],
             "high": row["high"],
+            "whole": start.month == last.month,
             "href": view.explain(row["explain"]),
         }
     totals = [sum(m["value"] or 0.0 for m in months if m) for months in years.values()]
-    scale, cumulative = w.scale("tCO2", [r["value"] for r in rows]), w.scale("tCO2", totals)
+    scale, cumulative = w.scale(unit, [r["value"] for r in rows]), w.scale(unit, totals)
     return {
         "years": [{"year": at, "months": months, "now": at == year} for at, months in sorted(years.items())],
         "monthly": scale._asdict(),
@@ -141,17 +150,30 @@ def path(rows: Sequence[Row], view: View, year: int) -> dict[str, Any]:
     }
 
 
+def monthly(rows: Sequence[Row]) -> bool:
+    """Are there months enough for a line?"""
+    return sum(re.fullmatch(r"\d{4}-\d\d", str(row["period"])) is not None for row in rows) > 1
+
+
 def path_title(headline: Row, w: Words) -> str:
     """How far the year has come, and how that compares."""
     if headline["value"] is None or headline["previous"]["value"] is None:
-        return w.say("逐月排放")
-    scale = w.scale("tCO2", [headline["value"]])
+        return w.say("逐月")
+    scale = w.scale(headline["unit"], [headline["value"]])
     gap = headline["value"] - headline["previous"]["value"]
     amount = f"{w.number(abs(gap) / scale.factor, scale.digits)} {scale.label}"
     before = w.period(headline["previous"]["period"])
     if gap >= 0:
         return w.say("累计比{before}多 {amount}", before=before, amount=amount)
     return w.say("累计比{before}少 {amount}", before=before, amount=amount)
+
+
+_FILLED = ("reported", "none", "NO", "NA", "IE")
+
+
+def gaps(matrix: Row) -> list[Row]:
+    """Rows of a completeness matrix in which a cell is not reported."""
+    return [row for row in matrix["rows"] if any(cell["state"] not in _FILLED for cell in row["cells"])]
 
 
 def off_map(areas: Sequence[Row]) -> list[Row]:
@@ -167,6 +189,12 @@ def area_label(title: Any, w: Words) -> str:
     """An area's name as short as a map needs."""
     name = w.pick(title)
     return name if w.english else name.rstrip("市县区") if len(name) > 2 else name
+
+
+def item_of(account: Row) -> str:
+    """The item that an account is about: `emission.co2`, or `energy.tce`."""
+    parts = account.get("parts") or []
+    return str(next((one["explain"]["item"] for one in parts if one.get("explain")), "emission.co2"))
 
 
 def table_scale(rows: Sequence[Row], w: Words, unit: str = "tCO2") -> Scale:
@@ -202,7 +230,7 @@ def fallback_groups(view: View, fallbacks: Sequence[Row]) -> list[dict[str, Any]
     for group in groups.values():
         parameter = parameters.get(group["parameter"])
         text = _fallback(view, group)
-        periods = sorted(period[:4] for period in group["periods"] if period)
+        wanted = sorted(period[:4] for period in group["periods"] if period)
         said.append(
             {
                 "parameter": group["parameter"],
@@ -211,7 +239,7 @@ def fallback_groups(view: View, fallbacks: Sequence[Row]) -> list[dict[str, Any]
                 "value": group["used"].get("value"),
                 "unit": group["used"].get("unit"),
                 "places": len(group["places"]),
-                "periods": periods,
+                "periods": wanted,
                 "text": text,
             }
         )

@@ -5,7 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from dualcarbon.app.pages import BASES, CITY, Asked, Site, View, page
+from dualcarbon.app.asking import Asked, Question
+from dualcarbon.app.pages import BASES, CITY, Site, View, page
+from dualcarbon.app.wording import LANGUAGES
 
 router = APIRouter()
 
@@ -27,8 +29,7 @@ def home(view: View) -> dict[str, Any]:
         "months": months(view, CITY, view.basis),
         "areas": inventory.areas(view.workspace, basis=view.basis, **asked),
         "domains": domains(view, asked),
-        "electricity": electricity(view),
-        "energy": energy(view),
+        "energy": inventory.energy(view.workspace, **asked),
         "completeness": inventory.completeness(view.workspace, basis=view.basis, **asked),
     }
 
@@ -96,58 +97,18 @@ def months(view: View, place: str, basis: str) -> list[dict[str, Any]]:
     )  # fmt: skip
 
 
-def electricity(view: View) -> dict[str, Any] | None:
-    """Electricity used in the city, with the year before; None where the workspace has none."""
-    from dualcarbon import inventory
-    from dualcarbon.core.problems import Refused
-
-    asked = {"item": "energy.consumption", "carrier": "electricity", "place": CITY, "tree": view.tree}
-    found: list[dict[str, Any] | None] = []
-    for period in (view.period, year_before(view.period)):
-        try:
-            found.append(inventory.explain(view.workspace, period=period, known_at=view.known_at, **asked))
-        except Refused:
-            found.append(None)
-    now, before = found
-    if now is None or now["value"] is None:
-        return None
-    previous = before["value"] if before else None
-    return {
-        **{key: now[key] for key in ("value", "unit", "low", "high", "complete", "rows_total")},
-        "status": now["status"],
-        "previous": previous,
-        "change_percent": 100 * (now["value"] / previous - 1) if previous else None,
-        "explain": {**asked, "period": view.period},
-    }
-
-
-def energy(view: View) -> list[dict[str, Any]]:
-    """The accounts of energy in standard coal that the pack defines (当量, 等价), side by side, never added."""
-    from dualcarbon import inventory
-    from dualcarbon.inventory.definitions import accounts
-
-    asked: dict[str, Any] = {"place": CITY, "period": view.period, "tree": view.tree, "known_at": view.known_at}
-    found = []
-    for basis, defined in accounts(view.pack).items():
-        if defined.item == "energy.tce":
-            one = summary(inventory.account(view.workspace, basis=basis, by=(), **asked))
-            found.append({**one, "explain": {**one["explain"], "item": defined.item}})
-    return found
-
-
-def year_before(period: str) -> str:
-    """The same months of the year before."""
-    from dualcarbon.core import periods
-
-    start, end = periods.parse(period)
-    return periods.text(start.replace(year=start.year - 1, day=1), end.replace(year=end.year - 1, day=1))
-
-
 def prepare(site: Site) -> None:
-    """Calculate what the first reader will ask for, so that nobody waits."""
-    from dualcarbon.app.pages import render_for
+    """Calculate what readers ask for first (the home page and the areas' accounts), so that nobody waits."""
+    from dualcarbon.app.accounts import account_page
 
     try:
-        render_for(site, home, "home.html", Asked(), "zh")
+        for lang in LANGUAGES:
+            site.body(Question("/", (), lang), Asked(), home, {}, "home.html")
+        places = View(site, Asked(), "zh", "/", {}).codes.places
+        for tree in ("admin", "management"):
+            for place in (CITY, *places.children(CITY, tree)):
+                query = () if tree == "admin" else (("tree", tree),)
+                question = Question(f"/account/{place}", query, "zh")
+                site.body(question, Asked(tree=tree), account_page, {"place": place}, "account.html")
     except Exception:
-        logging.getLogger(__name__).exception("the home page could not be prepared")
+        logging.getLogger(__name__).exception("the first pages could not be prepared")

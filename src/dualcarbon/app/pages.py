@@ -12,68 +12,24 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from dualcarbon.app import mathml, outline
+from dualcarbon.app.asking import Asked, Question, asked, language, period_choices
 from dualcarbon.app.wording import LANGUAGES, Words, words
 
 HERE = Path(__file__).parent
-KEPT_PAGES = 400
+KEPT_PAGES, KEPT_DATA = 400, 80
 CITY = "330400"
 BASES = ("A", "B", "C")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the reader chose: period, tree, basis, and the date of knowledge; None where nothing was chosen."""
-
-    period: str | None = None
-    tree: Literal["admin", "management"] = "admin"
-    basis: str | None = None
-    known_at: date | None = None
-
-
-def asked(
-    period: Annotated[str | None, Query(description="2024, 2024-Q1, 2024-03, 2024-01/2024-09", max_length=40)] = None,
-    tree: Annotated[Literal["admin", "management"], Query(description="place tree")] = "admin",
-    basis: Annotated[str | None, Query(description="account A, B or C", max_length=20)] = None,
-    known_at: Annotated[date | None, Query(description="only what was known at this date")] = None,
-) -> Asked:
-    """The choices that every page understands, read from the query. Raises `BadChoice` for a period that is none."""
-    from dualcarbon.core import periods
-
-    if period:
-        try:
-            parsed = periods.parse(period)
-        except ValueError as error:
-            raise BadChoice("period", period) from error
-        period = periods.text(*parsed)
-    return Asked(period or None, tree, basis or None, known_at)
-
-
-class BadChoice(ValueError):
-    """A choice in the query that means nothing: `name` and `value`."""
-
-    def __init__(self, name: str, value: str) -> None:
-        super().__init__(f"{name}: {value}")
-        self.name, self.value = name, value
-
-
-class NoSuch(LookupError):
-    """What was asked for does not exist: `kind` (place, method, factor, run) and the `name` asked for."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"{kind}: {name}")
-        self.kind, self.name = kind, name
 
 
 class View:
@@ -159,24 +115,6 @@ class View:
         return "/explain?" + urlencode(own)
 
 
-def period_choices(horizon: Mapping[str, Any], chosen: str) -> list[tuple[str, list[str]]]:
-    """Years, quarters and months from the first to the last month of the data; the chosen period is always there."""
-    if not horizon["first"]:
-        return [("years", [chosen])]
-    first, last = (tuple(map(int, horizon[name].split("-"))) for name in ("first", "last"))
-    every = [(y, m) for y in range(first[0], last[0] + 1) for m in range(1, 13) if first <= (y, m) <= last]
-    every.reverse()
-    has = set(every)
-    years = [str(y) for y in range(last[0], first[0] - 1, -1) if (y, 1) in has and (y, 12) in has]
-    if horizon["period"] not in years:
-        years.insert(0, horizon["period"])
-    quarters = [f"{y}-Q{m // 3}" for y, m in every if m % 3 == 0 and (y, m - 2) in has]
-    groups = [("years", years), ("quarters", quarters), ("months", [f"{y}-{m:02d}" for y, m in every])]
-    if not any(chosen in periods for _, periods in groups):
-        groups.insert(0, ("chosen", [chosen]))
-    return groups
-
-
 class Site:
     """One workspace on the web, with its kept pages."""
 
@@ -188,6 +126,7 @@ class Site:
         self.lock = threading.RLock()
         self.build = _build()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._data: OrderedDict[str, Any] = OrderedDict()
         self._known: dict[tuple[str, int], Any] = {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
@@ -262,47 +201,63 @@ class Site:
 
         return str(self.once("headline", ask))
 
-    def tag(self, request: Request, lang: str) -> str:
-        """The ETag of what `request` asks for: workspace version, pack, build, language, address."""
-        query = sorted((key, value) for key, value in request.query_params.multi_items() if key != "lang")
-        partial = request.headers.get("hx-request") == "true"
-        parts = (self.workspace.version(), self.build, self.pack, lang, partial, request.url.path, query)
+    def tag(self, question: Question) -> str:
+        """The ETag of the answer to `question`: workspace version, pack, build, language, address."""
+        parts = (self.workspace.version(), self.build, self.pack, *question)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
     def answer(
         self, request: Request, choice: Asked, make: Callable[..., Any], own: dict[str, Any], template: str | None
     ) -> Response:
         """The page (or, without a template, its JSON twin): 304 when the reader has it, else kept or made."""
-        lang = language(request)
-        tag = self.tag(request, lang)
-        headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache", "Vary": "Cookie, Accept-Language, HX-Request"}
-        if f'"{tag}"' in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
+        question = Question.of(request)
+        tag = f'"{self.tag(question)}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
+        if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
             return said(request, Response(status_code=304, headers=headers))
-        body = self._kept.get(tag)
-        if body is None:
-            with self.lock:
-                view = View(self, choice, lang, request.url.path, request.query_params)
-                data = make(view, **own)
-                body = document(data) if template is None else self.render(request, view, template, data)
-            self._kept[tag] = body
-            while len(self._kept) > KEPT_PAGES:
-                self._kept.popitem(last=False)
+        body = self.body(question, choice, make, own, template)
         media = "application/json" if template is None else "text/html; charset=utf-8"
         return said(request, Response(body, media_type=media, headers=headers))
 
-    def render(self, request: Request, view: View, template: str, data: Mapping[str, Any]) -> bytes:
-        """A template filled with a page's data; only its body for an HTMX request."""
-        partial = request.headers.get("hx-request") == "true"
-        made = environment(view.lang).get_template(template)
-        return made.render(page=data, view=view, site=self, partial=partial, build=self.build).encode()
+    def body(
+        self,
+        question: Question,
+        choice: Asked,
+        make: Callable[..., Any],
+        own: dict[str, Any],
+        template: str | None,
+    ) -> bytes:
+        """What answers a question, kept until the workspace changes."""
+        tag = self.tag(question)
+        found = self._kept.get(tag)
+        if found is not None:
+            return found
+        with self.lock:
+            view = View(self, choice, question.lang, question.path, dict(question.query))
+            data = self.data(question, view, make, own)
+            if template is None:
+                made = document(data)
+            else:
+                filled = environment(view.lang).get_template(template)
+                made = filled.render(
+                    page=data, view=view, site=self, partial=question.partial, build=self.build
+                ).encode()
+            _keep(self._kept, tag, made, KEPT_PAGES)
+        return made
+
+    def data(self, question: Question, view: View, make: Callable[..., Any], own: dict[str, Any]) -> Any:
+        """What a page function gives: the same for both languages and both faces, so kept for a while."""
+        key = (self.workspace.version(), make.__name__, question.query, sorted(own.items(), key=str))
+        name = repr(key)
+        if name not in self._data:
+            _keep(self._data, name, make(view, **own), KEPT_DATA)
+        return self._data[name]
 
 
-def render_for(site: Site, make: Callable[..., Any], template: str, choice: Asked, lang: str) -> str:
-    """A page made without anybody's request, to have its figures ready."""
-    view = View(site, choice, lang, "/", {})
-    made = environment(lang).get_template(template)
-    with site.lock:
-        return made.render(page=make(view), view=view, site=site, partial=False, build=site.build)
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    kept[key] = value
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def page(router: APIRouter, path: str, template: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -337,14 +292,6 @@ def _endpoint(make: Callable[..., Any], template: str | None) -> Callable[..., R
         return site.answer(request, choice, make, own, template)
 
     return endpoint
-
-
-def language(request: Request) -> str:
-    """``?lang=``, else the cookie, else Chinese."""
-    for wanted in (request.query_params.get("lang"), request.cookies.get("lang")):
-        if wanted in LANGUAGES:
-            return wanted
-    return "zh"
 
 
 def said(request: Request, response: Response) -> Response:

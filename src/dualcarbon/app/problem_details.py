@@ -7,7 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from dualcarbon.app.pages import BadChoice, NoSuch, document, environment, language, said
+from dualcarbon.app.asking import BadChoice, NoSuch, language
+from dualcarbon.app.pages import document, environment, said
 from dualcarbon.app.wording import words
 from dualcarbon.core.problems import Refused
 

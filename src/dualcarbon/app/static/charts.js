@@ -20,6 +20,7 @@
       return one.months.map((month) => {
         if (!month || month.value === null) return null;
         sum += month.value;
+        if (mode === "monthly" && !month.whole) return null;
         return { value: (mode === "cumulative" ? sum : month.value) / scale.factor, href: month.href,
           low: mode === "monthly" && month.low !== null ? month.low / scale.factor : null,
           high: mode === "monthly" && month.high !== null ? month.high / scale.factor : null };
