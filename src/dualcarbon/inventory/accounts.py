@@ -30,6 +30,8 @@ from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT, UNPLACED_NAME,
 from dualcarbon.inventory.views import View, cut, doubtful_areas, results
 
 APART = "process"
+NO_DATA = {"zh": "无数据", "en": "no data"}
+NOTHING = {"zh": "不存在", "en": "not occurring"}
 TIME = ("month", "quarter", "year")
 OTHER_GASES = {"zh": "其他温室气体", "en": "Other greenhouse gases"}
 
@@ -181,7 +183,7 @@ def account(
         "uncertainty": total["uncertainty"],
         "status": worst([total["status"], q.account.status]) if total["status"] else None,
         "complete": bool(total["complete"]) and not missing,
-        "notation": None if total["value"] is not None else {"zh": "无数据", "en": "no data"},
+        "notation": None if total["value"] is not None else NOTHING if total["complete"] else NO_DATA,
         "synthetic": trace.synthetic(stack, now),
         "previous": {"period": str(q.spans[PREVIOUS]), "value": before["value"]},
         "change": change,

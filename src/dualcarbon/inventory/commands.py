@@ -149,8 +149,14 @@ def _show(found: dict[str, Any], export: Path | None) -> None:
              "change": _scaled(r["change"], scale), "pull": _rounded(r["pull_points"]), "complete": r["complete"]}
             for r in found["rows"]
         ]  # fmt: skip
-        heads = {"name": " · ".join(say(*NAMES[name]) for name in found["by"]), "value": unit, "share": "%", "change": say("变化", "change"),
-                 "pull": say("拉动（百分点）", "pull (points)"), "complete": say("完整", "complete")}  # fmt: skip
+        heads = {
+            "name": " · ".join(say(*NAMES[name]) for name in found["by"]),
+            "value": unit,
+            "share": "%",
+            "change": say("变化", "change"),
+            "pull": say("拉动（百分点）", "pull (points)"),
+            "complete": say("完整", "complete"),
+        }
         table(rows, heads)
     _footer(found, lang)
     if export is not None:

@@ -7,6 +7,7 @@ validated; a column of hints says what a statistician would ask; a balance is co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -310,12 +311,14 @@ def _quantities(name: str, row: int) -> str:
     return f"{letters[0]}{row}:{letters[-1]}{row}"
 
 
+@cache
 def _letter(name: str, key: str) -> str:
     from openpyxl.utils import get_column_letter
 
     return get_column_letter(4 + next(i for i, column in enumerate(columns(name)) if column.key == key))
 
 
+@cache
 def _unlocked() -> Any:
     from openpyxl.styles import Protection
 

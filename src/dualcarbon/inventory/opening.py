@@ -103,9 +103,9 @@ def _filtered(stack: Stack, filters: Mapping[str, Any], part: str | None, method
     wanted.append(pl.col("part").is_in(names))
     cells = stack.cells.filter(reduce(lambda a, b: a & b, wanted))
     absent = stack.absent.filter(pl.col("part").is_in(names)) if stack.absent.height else stack.absent
-    noted = stack.noted.filter(pl.col("part").is_in(names))
+    noted = stack.noted.filter(reduce(lambda a, b: a & b, wanted)) if stack.noted.height else stack.noted
     if filters:
-        absent, noted = absent.clear(), noted.clear()
+        absent = absent.clear()
     return replace(stack, calculation=replace(stack.calculation, cells=cells), absent=absent, noted=noted)
 
 

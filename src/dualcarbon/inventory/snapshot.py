@@ -17,10 +17,11 @@ from typing import Any
 
 import polars as pl
 
-from dualcarbon.core import periods
+from dualcarbon.core import periods, reading
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.reading import CHAIN
 from dualcarbon.core.tables import OBSERVATION
 from dualcarbon.engine import Calculation, calculate, find_method
 from dualcarbon.inventory.definitions import Account, Part, accounts
@@ -252,7 +253,7 @@ def read_as(rows: Any, item: str, own: str) -> Any:
 
 
 def _of_table(table: Any, choices: Choices, entities: pl.DataFrame | None, given: list[dict[str, Any]]) -> Snapshot:
-    frame = observed(table)
+    frame = observed(table, choices.pack, entities)
     if choices.known_at is not None:
         frame = frame.filter(pl.col("known_at").is_null() | (pl.col("known_at") <= choices.known_at))
     named = {str(one["id"]): one for one in given}
@@ -274,30 +275,29 @@ def _names(frame: pl.DataFrame) -> list[str]:
     return sorted(frame["dataset"].unique().to_list())
 
 
-def observed(table: Any) -> pl.DataFrame:
-    """Any dataframe as a frame with every observation column, `period` read, dataset named, reports differenced."""
+def observed(table: Any, pack: str = "cn-jiaxing", entities: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Any dataframe as rows of the observation layout: read as a file is, reports since January differenced.
+
+    A frame that has `item`, `start` and `end` is taken as it stands. Raises Refused with every problem.
+    """
     import narwhals as nw
 
     native = nw.from_native(table)
     frame = pl.DataFrame(native.lazy().collect(backend="polars").to_native())
-    if "period" in frame.columns and "start" not in frame.columns:
-        spans = {text: periods.parse(str(text)) for text in frame["period"].unique()}
-        frame = frame.with_columns(
-            pl.col("period")
-            .replace_strict({t: s.start for t, s in spans.items()}, return_dtype=pl.Date)
-            .alias("start"),
-            pl.col("period").replace_strict({t: s.end for t, s in spans.items()}, return_dtype=pl.Date).alias("end"),
+    if {"item", "start", "end"} <= set(frame.columns):
+        frame = frame.select(
+            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
+            for name, kind in OBSERVATION.items()
         )
-    frame = frame.select(
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
-        for name, kind in OBSERVATION.items()
-    ).with_columns(pl.col("dataset").fill_null("given"))
-    keys = [name for name in ("dataset", *_DIMENSIONS) if name in frame.columns]
-    return periods.difference_cumulative(frame, keys)[0]
-
-
-_DIMENSIONS = ("place", "entity", "sector", "carrier", "item", "domain", "process", "counterparty",
-               "counterparty_place", "gas", "equipment", "basis")  # fmt: skip
+    else:
+        read = reading.read_frame(frame, pack=pack, entities=entities)
+        if read.problems:
+            raise Refused(read.problems)
+        frame = read.frame
+    frame, problems = periods.difference_cumulative(frame.with_columns(pl.col("dataset").fill_null("given")), CHAIN)
+    if problems:
+        raise Refused(problems)
+    return frame
 
 
 def _quantities(snapshot: Snapshot) -> pl.DataFrame:

@@ -19,7 +19,6 @@ from dualcarbon.core.tables import STATUSES, worst
 from dualcarbon.engine import Calculation, find_method
 from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Rows, Source, Title
 from dualcarbon.engine.proof import Proven
-from dualcarbon.engine.uncertainty import OPEN_NOTATIONS
 from dualcarbon.inventory.definitions import Account, Part
 from dualcarbon.inventory.parts import Boundary, output_of, part_of, place_part, settled
 from dualcarbon.inventory.snapshot import ENTITY_DIMS, Snapshot
@@ -49,7 +48,7 @@ class Stack:
 
     ``calculation.cells``: one row per kept dimension, period and set of factors; ``counted_in`` is the dataset,
     ``dataset`` its status (the engine reads a status by dataset). ``absent``: what lacks a factor, a place or a
-    counterparty, as recorded. ``noted``: rows that say NE or nothing. ``sources``: the calculation of each part;
+    counterparty, as recorded. ``noted``: rows that hold a notation key. ``sources``: the calculation of each part;
     ``places``: where its cells are recorded; ``recorded(part)``: its cells inside the boundary, as recorded.
     """
 
@@ -109,12 +108,7 @@ def _stacked(
         places[part.name] = frozenset(inside["place"].unique().to_list())
         cells.append(_narrow(account, part, source, inside, weight, slots, bool(entities_of)))
         absent += [absent_cells(account, part, source, frame) for frame in (lost, _blank(account, source, inside))]
-        open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
-        noted.append(
-            notations.filter(open_).select(
-                pl.lit(part.name).alias("part"), "area", "place", "notation", "rows", "start", "end"
-            )
-        )
+        noted.append(_noted(account, part, source, notations))
     absent += _unknown_entities(snapshot, account, boundary)
     method = _method(account, slots)
     first = sources[account.parts[0].name]
@@ -134,7 +128,7 @@ def _stacked(
         calculation,
         method.outputs[0],
         pl.concat(left_out) if left_out else empty,
-        pl.concat(noted),
+        _timed(pl.concat(noted)),
         sources,
         places,
         lambda part: place_part(snapshot, part, boundary)[0],
@@ -174,10 +168,7 @@ def _narrow(
     """A part's cells in the columns of the stack, summed over all others."""
     output = output_of(source, account)
     name, row = output.equation, source.method.rows.name
-    for column in ("process", "carrier", "dataset", "error_group", "sector"):
-        if column not in cells.columns:
-            cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
-    labels = sector_labels(cells["sector"].unique().to_list(), source.names)
+    cells, labels = _labelled(part, source, output, cells)
     slope = pl.col(f"d:{name}:{row}") if f"d:{name}:{row}" in cells.columns else pl.lit(None, pl.Float64)
     tied = pl.col("spread1") if "spread1" in cells.columns else pl.lit(None, pl.Float64)
     shared: list[pl.Expr] = []
@@ -188,15 +179,7 @@ def _narrow(
         shared += [number.alias(f"factor:f{slot}"), (partial * weight).alias(f"d:total:f{slot}")]
     statuses = {one: worst([status, source.method.status]) for one, status in source.statuses.items()}
     labelled = cells.select(
-        pl.lit(part.name).alias("part"),
-        pl.lit(part.memo).alias("memo"),
-        "area",
-        "carrier",
-        pl.when(pl.col("process") != "").then(pl.col("process")).alias("process"),
-        pl.coalesce(pl.col("domain"), _label(labels, "domain")).alias("in_domain"),
-        _label(labels, "section").alias("in_section"),
-        _label(labels, "division").alias("in_sector"),
-        pl.lit(output.scope, pl.String).alias("in_scope"),
+        *labels,
         pl.col("dataset").alias("counted_in"),
         pl.col("dataset")
         .replace_strict(statuses, default=source.method.status, return_dtype=pl.String)
@@ -224,8 +207,34 @@ def _narrow(
     )
 
 
-def _label(labels: Mapping[str, Mapping[str, str]], kind: str) -> pl.Expr:
-    return pl.col("sector").replace_strict(labels[kind], default=None, return_dtype=pl.String)
+def _labelled(
+    part: Part, source: Calculation, output: Output, cells: pl.DataFrame
+) -> tuple[pl.DataFrame, list[pl.Expr | str]]:
+    """Cells with every column a label needs, and the columns by which an account can be asked."""
+    absent = [c for c in ("process", "carrier", "dataset", "error_group", "sector", "domain") if c not in cells.columns]
+    cells = cells.with_columns(pl.lit(None, pl.String).alias(column) for column in absent)
+    labels = sector_labels(cells["sector"].unique().to_list(), source.names)
+    by_sector = {
+        kind: pl.col("sector").replace_strict(found, default=None, return_dtype=pl.String)
+        for kind, found in labels.items()
+    }
+    return cells, [
+        pl.lit(part.name).alias("part"),
+        pl.lit(part.memo).alias("memo"),
+        "area",
+        "carrier",
+        pl.when(pl.col("process") != "").then(pl.col("process")).alias("process"),
+        pl.coalesce(pl.col("domain"), by_sector["domain"]).alias("in_domain"),
+        by_sector["section"].alias("in_section"),
+        by_sector["division"].alias("in_sector"),
+        pl.lit(output.scope, pl.String).alias("in_scope"),
+    ]
+
+
+def _noted(account: Account, part: Part, source: Calculation, notations: pl.DataFrame) -> pl.DataFrame:
+    """Rows that hold a notation key, labelled like the cells."""
+    cells, labels = _labelled(part, source, output_of(source, account), notations)
+    return cells.select(*labels, "place", "notation", "rows", "start", "end")
 
 
 def sector_labels(sectors: Sequence[str | None], names: Classification) -> dict[str, dict[str, str]]:

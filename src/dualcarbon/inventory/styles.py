@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 INK, SOFT, ACCENT, HEAD, EDGE = "17252A", "5B6B70", "0E6A5A", "E3F1ED", "C9D6D2"
 FONT = "Microsoft YaHei"
 
 
+@cache
 def font(size: float, bold: bool = False, color: str = INK) -> Any:
     """The room's font."""
     from openpyxl.styles import Font
@@ -15,6 +17,7 @@ def font(size: float, bold: bool = False, color: str = INK) -> Any:
     return Font(name=FONT, size=size, bold=bold, color=color)
 
 
+@cache
 def fill(color: str) -> Any:
     """A plain background."""
     from openpyxl.styles import PatternFill
@@ -22,6 +25,7 @@ def fill(color: str) -> Any:
     return PatternFill("solid", fgColor=color)
 
 
+@cache
 def border(box: bool = False) -> Any:
     """A hairline below, or around."""
     from openpyxl.styles import Border, Side
@@ -30,6 +34,7 @@ def border(box: bool = False) -> Any:
     return Border(left=side, right=side, top=side, bottom=side) if box else Border(bottom=side)
 
 
+@cache
 def alignment(**options: Any) -> Any:
     """Centred vertically."""
     from openpyxl.styles import Alignment

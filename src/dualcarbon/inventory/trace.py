@@ -10,6 +10,7 @@ import polars as pl
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
+from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, located
 from dualcarbon.inventory.snapshot import Snapshot
 from dualcarbon.inventory.stack import Stack
@@ -64,8 +65,8 @@ def _open_notations(stack: Stack, period: Period) -> list[dict[str, Any]]:
     """Rows that say NE (not estimated) or nothing, where a quantity should stand."""
     if not stack.noted.height:
         return []
-    memo = [part.name for part in stack.account.parts if part.memo]
-    within = (pl.col("start") >= period.start) & (pl.col("end") <= period.end) & ~pl.col("part").is_in(memo)
+    open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
+    within = (pl.col("start") >= period.start) & (pl.col("end") <= period.end) & ~pl.col("memo") & open_
     grouped = stack.noted.filter(within).group_by("part", "place", "notation", maintain_order=True)
     found = []
     for row in grouped.agg(pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max()).iter_rows(named=True):

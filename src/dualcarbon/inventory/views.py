@@ -10,6 +10,7 @@ import polars as pl
 
 from dualcarbon.core.periods import Period
 from dualcarbon.engine import Term, combine
+from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.inventory.parts import PREVIOUS, SPLIT, UNPLACED
 from dualcarbon.inventory.stack import KEPT, TIMES, Stack, absent_cells
 
@@ -82,24 +83,35 @@ def results(
     width = max((len(view.columns) for view in views.values()), default=0)
     keys = [f"key{number}" for number in range(width)]
     frames: list[pl.DataFrame] = []
+    noted: list[pl.DataFrame] = []
     slices: dict[tuple[int, bool], pl.DataFrame] = {}
     for name, view in views.items():
         timed = bool(set(view.columns) & set(TIMES))
         if (id(view.stack), timed) not in slices:
             slices[id(view.stack), timed] = cut(view.stack, spans, timed)
-        cells = slices[id(view.stack), timed]
-        if not view.memo:
-            cells = cells.filter(~pl.col("memo"))
-        named = [pl.col(column).alias(key) for key, column in zip(keys, view.columns, strict=False)]
-        named += [pl.lit(None, pl.String).alias(key) for key in keys[len(view.columns) :]]
-        frames.append(cells.with_columns(pl.lit(name).alias("view"), *named))
+        marks = [pl.lit(name).alias("view")]
+        marks += [pl.col(column).alias(key) for key, column in zip(keys, view.columns, strict=False)]
+        marks += [pl.lit(None, pl.String).alias(key) for key in keys[len(view.columns) :]]
+        for cells, kept in ((slices[id(view.stack), timed], frames), (_noted(view.stack, spans), noted)):
+            if cells.height or kept is frames:
+                kept.append((cells if view.memo else cells.filter(~pl.col("memo"))).with_columns(marks))
     stack = next(iter(views.values())).stack
-    calculation = replace(stack.calculation, cells=pl.concat(frames))
+    calculation = replace(stack.calculation, cells=pl.concat(frames, how="diagonal"))
+    if noted:
+        calculation = replace(calculation, notations=pl.concat(noted, how="diagonal"))
     found: dict[str, Any] = {name: {span: {} for span in spans} for name in views}
     for row in combine([Term(calculation, stack.output)], ["view", "span", *keys]).iter_rows(named=True):
         key = tuple(row[one] for one in keys[: len(views[row["view"]].columns)])
         found[row["view"]][row["span"]][key] = row
     return found
+
+
+def _noted(stack: Stack, spans: Mapping[str, Period]) -> pl.DataFrame:
+    """Rows that hold a notation key in the spans."""
+    if not stack.noted.height:
+        return stack.noted
+    frames = [_within(stack.noted, span).with_columns(pl.lit(name).alias("span")) for name, span in spans.items()]
+    return pl.concat(frames)
 
 
 def left_out(stack: Stack, span: Period) -> pl.DataFrame:
@@ -123,6 +135,9 @@ def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
     memo = {part.name for part in stack.account.parts if part.memo}
     absent = left_out(stack, span)
     lost = {area for part, area in absent.select("part", "area").rows() if part not in memo} if absent.height else set()
+    open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
+    noted = _within(stack.noted, span).filter(open_ & ~pl.col("memo")) if stack.noted.height else stack.noted
+    lost |= set(noted["area"].unique().to_list())
     here = set(stack.cells["area"].unique().to_list())
     within = stack.cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end) & ~pl.col("memo"))
     unplaced = UNPLACED in here and within.filter(pl.col("area") == UNPLACED).height > 0
