@@ -76,6 +76,17 @@ def test_invented_documents_read_as_the_case_says(name: str) -> None:
     assert essence(read_plan(path)) == expected
 
 
+def test_lines_broken_at_a_width_and_blank_lines(tmp_path: Path) -> None:
+    expected = json.loads((CASES / "yunze-2025.json").read_text(encoding="utf-8"))
+    path = as_text(YUNZE, tmp_path / "p.txt")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    path.write_text("\n\n".join(lines), encoding="utf-8")
+    assert essence(read_plan(path)) == expected
+    broken = [line[i : i + 28] for line in lines for i in range(0, max(len(line), 1), 28)]
+    path.write_text("\n".join(broken), encoding="utf-8")
+    assert essence(read_plan(path)) == expected
+
+
 def test_text_in_other_encodings(tmp_path: Path) -> None:
     expected = json.loads((CASES / "qinglan-2023.json").read_text(encoding="utf-8"))
     text = as_text(QINGLAN, tmp_path / "p.txt").read_text(encoding="utf-8")

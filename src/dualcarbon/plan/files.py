@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,33 @@ def _text(path: Path, data: bytes) -> list[Passage | Table]:
     if text.count("\x00") > 4:
         raise ValueError("binary data")
     lines = [re.sub(r"^\s*#{1,6}\s+", "", line) for line in text.splitlines()]  # headings of Markdown
-    return flat.blocks([Passage(line, number) for number, line in enumerate(lines, 1)])
+    filled = [Passage(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    return flat.blocks(_unwrapped(filled))
+
+
+_NEW = re.compile(
+    r"^\s*([一二三四五六七八九十]{1,3}、|[(（][一二三四五六七八九十\d]{1,3}[)）]|\d{1,3}[.、．](?!\d)|附件|附表|附錄|表\s*[\d一二三四五六七八九十]|\u3000\u3000)"
+)
+
+
+def _unwrapped(lines: list[Passage]) -> list[Passage]:
+    """Join lines of a text that was broken at a fixed width; a text without such a width stays as it is."""
+    prose = [line for line in lines if not re.search(r"[|｜│\t]", line.raw)]
+    lengths = sorted(len(line.raw.rstrip()) for line in prose)
+    longest = lengths[-1] if lengths else 0
+    full = sum(length >= longest - 2 for length in lengths)
+    if not 20 <= longest <= 120 or full < 5 or full < 0.3 * len(lengths):
+        return lines
+    joined: list[Passage] = []
+    before = 0  # the length of the line before, 0 after one that cannot go on
+    for line in lines:
+        barred = bool(re.search(r"[|｜│\t]", line.raw))
+        if before >= longest - 2 and not barred and not _NEW.match(line.raw):
+            joined[-1] = replace(joined[-1], raw=joined[-1].raw.rstrip() + line.raw.strip())
+        else:
+            joined.append(line)
+        before = 0 if barred else len(line.raw.rstrip())
+    return joined
 
 
 def _html(path: Path, data: bytes) -> list[Passage | Table]:
