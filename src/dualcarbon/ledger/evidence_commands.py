@@ -135,11 +135,9 @@ def verify(
             typer.echo(say(f"{found['entries']:,} 条分录完好。", f"{found['entries']:,} entries are intact."))
             return
         if found["entry"] is not None:
-            typer.echo(
-                say(f"第 {found['entry']} 号分录起有改动：", f"altered from entry {found['entry']} on:"), err=True
-            )
+            typer.echo(say(f"第 {found['entry']} 号分录起有改动：", f"altered from entry {found['entry']} on:"))
         for problem in found["problems"]:
-            typer.echo(f"- {_fault(problem)}", err=True)
+            typer.echo(f"- {_fault(problem)}")
 
     emit(found, json, text)
     if not found["ok"]:

@@ -90,7 +90,9 @@ class Store:
         """A transaction that is the only writer: its connection, the ledger's row, and the time to record."""
         with self._writer.begin() as connection:
             if self.dialect == "sqlite":
+                # Wait for other writers; keep the upper levels of the indexes in memory (64 MB).
                 connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
+                connection.exec_driver_sql("PRAGMA cache_size = -65536")
             standing = connection.execute(
                 LEDGER.update().where(LEDGER.c.number == 1).values(writes=LEDGER.c.writes + 1).returning(*LEDGER.c)
             ).one()
