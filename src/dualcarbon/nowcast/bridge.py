@@ -1,10 +1,11 @@
 """Pooled ridge regression of annual growth on the growth of indicators, with slopes of sectors shrunk to the pool.
 
 The penalty is chosen by leaving out one year at a time, because errors of one year are alike everywhere; with fewer
-than three years, by leaving out cells.
+than three years, by leaving out a fifth of the cells. Everything is computed from sums of products by year and sector,
+so leaving years out costs nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,81 +15,132 @@ from dualcarbon.nowcast.shape import Array
 PENALTIES = np.logspace(-1, 5, 31)
 #: Growth beyond this (natural logarithm, a year) trains nothing: a change of scope, not of activity.
 LARGEST = 0.7
+#: Rows that a pool, and slopes of a sector's own, need at least.
+FEWEST = 8
+_PARTS = 5
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """What `fit` found: centre and scale of the features, slopes of the pool and by group, level."""
+    """What was found: centre and scale of the features, slopes of the pool (p,) and by group (g, p), level."""
 
     centre: Array
     scale: Array
     slopes: Array
     level: float
     penalty: float
-    groups: dict[str, Array]
+    own: Array | None
 
-    def predict(self, features: Array, groups: Sequence[str] | None = None) -> Array:
-        """Expected growth (n,) for `features` (n, p); features are held within four scales of their centre."""
+    def predict(self, features: Array, groups: np.ndarray | None = None) -> Array:
+        """Expected growth (n,) for `features` (n, p) and group numbers; features are held within four scales."""
         z = np.clip((features - self.centre) / self.scale, -4, 4)
         made = self.level + z @ self.slopes
-        if groups is not None and self.groups:
-            own = np.stack([self.groups.get(group, np.zeros(len(self.slopes))) for group in groups])
-            made = made + (z * own).sum(1)
+        if groups is not None and self.own is not None:
+            made = made + np.einsum("np,np->n", z, self.own[groups])
         return np.asarray(np.clip(made, -LARGEST, LARGEST))
 
 
-def fit(features: Array, growth: Array, years: np.ndarray, groups: Sequence[str] | None = None) -> Bridge | None:
-    """Fit to `features` (n, p), `growth` (n,) and `years` (n,); None with fewer than eight usable rows.
+class Training:
+    """Sums of products of `features` (n, p) and `growth` (n,) of each of `years`, and of `groups` (n,) of the cells."""
 
-    `groups` (n,) adds slopes of each group, estimated from what the pool leaves and shrunk to none; they are kept only
-    where they lower the error of left-out years.
-    """
-    fine = np.isfinite(growth) & np.isfinite(features).all(1) & (np.abs(growth) <= LARGEST)
-    if fine.sum() < 8:
-        return None
-    x, y, when = features[fine], growth[fine], years[fine]
-    centre, scale = x.mean(0), x.std(0)
-    scale = np.where(scale > 1e-9, scale, 1.0)
-    z = np.clip((x - centre) / scale, -4, 4)
-    folds = when if len(np.unique(when)) >= 3 else np.arange(len(y)) % 5
-    level = float(y.mean())
-    errors = _left_out(z, y - level, folds, PENALTIES)
-    penalty = float(PENALTIES[int(np.argmin(errors))])
-    slopes = _solve(z, y - level, penalty)
-    own: dict[str, Array] = {}
-    if groups is not None:
-        labels = np.asarray(groups, dtype=object)[fine]
-        own = _group_slopes(z, y - level - z @ slopes, folds, labels)
-    return Bridge(centre, scale, slopes, level, penalty, own)
+    def __init__(
+        self, features: Sequence[Array], growth: Sequence[Array], years: Sequence[int], groups: np.ndarray | None = None
+    ) -> None:
+        x, y = np.concatenate(features), np.concatenate(growth)
+        when = np.repeat(np.arange(len(years)), [len(rows) for rows in growth])
+        row = np.concatenate([np.arange(len(rows)) for rows in growth])
+        fine = np.isfinite(y) & np.isfinite(x).all(1) & (np.abs(y) <= LARGEST)
+        self.years, self.rows = list(years), int(fine.sum())
+        if not self.rows:
+            return
+        x, y, when, row = x[fine], y[fine], when[fine], row[fine]
+        self.centre, scale = x.mean(0), x.std(0)
+        self.scale = np.where(scale > 1e-9, scale, 1.0)
+        z = np.clip((x - self.centre) / self.scale, -4, 4)
+        rows = np.concatenate([z, np.ones((len(z), 1)), y[:, None]], 1)
+        self.by_fold = _sums(rows, when * _PARTS + row % _PARTS, len(years) * _PARTS)
+        self.by_group: Array | None = None
+        if groups is not None and groups.max(initial=0) > 0:
+            count = int(groups.max()) + 1
+            label = groups[row] * len(years) + when
+            self.by_group = _sums(rows, label, count * len(years)).reshape(count, len(years), *self.by_fold.shape[1:])
+
+    def fit(self, without: Collection[int] = ()) -> Bridge | None:
+        """The bridge of every year but those `without`; None with fewer than `FEWEST` rows.
+
+        Slopes of a group's own, estimated from what the pool leaves, are kept only where they lower the error of
+        left-out years.
+        """
+        keep = np.array([year not in without for year in self.years], bool)
+        if not self.rows or not keep.any():
+            return None
+        parts = self.by_fold.reshape(len(self.years), _PARTS, *self.by_fold.shape[1:])[keep]
+        folds = parts.sum(1) if keep.sum() >= 3 else parts.sum(0)
+        total = parts.sum((0, 1))
+        number = total[-2, -2]
+        if number < FEWEST:
+            return None
+        level = float(total[-2, -1] / number)
+        folds = _centred(folds, level)
+        errors, base = _left_out(folds[None])
+        penalty = float(PENALTIES[int(np.argmin(errors))])
+        whole = folds.sum(0)
+        slopes = _slopes(whole[:-1, :-1], whole[:-1, -1], penalty)
+        own = None
+        if self.by_group is not None and keep.sum() >= 3:
+            rest = _less(_centred(self.by_group[:, keep], level), slopes)
+            enough = self.by_group[:, keep, -2, -2].sum(1) >= FEWEST
+            rest[~enough] = 0
+            errors, base = _left_out(rest)
+            best = int(np.argmin(errors))
+            if errors[best] < base * 0.995:
+                sums = rest.sum(1)
+                own = _slopes(sums[:, :-1, :-1], sums[:, :-1, -1], float(PENALTIES[best]))
+        return Bridge(self.centre, self.scale, slopes, level, penalty, own)
 
 
-def _solve(z: Array, y: Array, penalty: float) -> Array:
-    return np.asarray(np.linalg.solve(z.T @ z + penalty * np.eye(z.shape[1]), z.T @ y))
+def _sums(rows: Array, label: np.ndarray, count: int) -> Array:
+    """Sum of the outer products of the rows (features, 1, growth) of each label: (count, p + 2, p + 2)."""
+    order = np.argsort(label, kind="stable")
+    rows, label = rows[order], label[order]
+    edges = np.searchsorted(label, np.arange(count + 1))
+    out = np.zeros((count, rows.shape[1], rows.shape[1]))
+    for k in range(count):
+        part = rows[edges[k] : edges[k + 1]]
+        if len(part):
+            out[k] = part.T @ part
+    return out
 
 
-def _left_out(z: Array, y: Array, folds: np.ndarray, penalties: Array) -> Array:
-    """Sum of squared errors of each left-out fold for each penalty."""
-    gram, right = z.T @ z, z.T @ y
-    errors = np.zeros(len(penalties))
-    for fold in np.unique(folds):
-        out = folds == fold
-        values, vectors = np.linalg.eigh(gram - z[out].T @ z[out])
-        turned = vectors.T @ (right - z[out].T @ y[out])
-        slopes = vectors @ (turned[:, None] / (np.maximum(values, 0)[:, None] + penalties))
-        errors += ((y[out][:, None] - z[out] @ slopes) ** 2).sum(0)
-    return errors
+def _centred(sums: Array, level: float) -> Array:
+    """Sums of (features, growth less `level`): (…, p + 1, p + 1)."""
+    width = sums.shape[-1] - 2
+    out = np.empty((*sums.shape[:-2], width + 1, width + 1))
+    out[..., :-1, :-1] = sums[..., :width, :width]
+    out[..., :-1, -1] = out[..., -1, :-1] = sums[..., :width, -1] - level * sums[..., :width, -2]
+    out[..., -1, -1] = sums[..., -1, -1] - 2 * level * sums[..., -2, -1] + level**2 * sums[..., -2, -2]
+    return out
 
 
-def _group_slopes(z: Array, rest: Array, folds: np.ndarray, labels: np.ndarray) -> dict[str, Array]:
-    names = [name for name in np.unique(labels) if (labels == name).sum() >= 8]
-    if len(names) < 2:
-        return {}
-    errors, base = np.zeros(len(PENALTIES)), 0.0
-    for name in names:
-        mine = labels == name
-        errors += _left_out(z[mine], rest[mine], folds[mine], PENALTIES)
-        base += float((rest[mine] ** 2).sum())
-    best = int(np.argmin(errors))
-    if errors[best] >= base * 0.995:
-        return {}
-    return {str(name): _solve(z[labels == name], rest[labels == name], float(PENALTIES[best])) for name in names}
+def _less(sums: Array, slopes: Array) -> Array:
+    """Sums of (features, growth less what `slopes` expect)."""
+    out = sums.copy()
+    expected = sums[..., :-1, :-1] @ slopes
+    out[..., :-1, -1] = out[..., -1, :-1] = sums[..., :-1, -1] - expected
+    out[..., -1, -1] = sums[..., -1, -1] - 2 * sums[..., :-1, -1] @ slopes + expected @ slopes
+    return out
+
+
+def _slopes(gram: Array, right: Array, penalty: float) -> Array:
+    return np.asarray(np.linalg.solve(gram + penalty * np.eye(gram.shape[-1]), right[..., None])[..., 0])
+
+
+def _left_out(sums: Array) -> tuple[Array, float]:
+    """Squared error of left-out folds for each penalty, and of no slopes; `sums` (groups, folds, p + 1, p + 1)."""
+    rest = sums.sum(1, keepdims=True) - sums
+    values, vectors = np.linalg.eigh(rest[..., :-1, :-1])
+    turned = np.swapaxes(vectors, -1, -2) @ rest[..., :-1, -1:]
+    slopes = vectors @ (turned / (np.maximum(values, 0)[..., None] + PENALTIES))
+    fit = (slopes * (sums[..., :-1, :-1] @ slopes)).sum(-2)
+    errors = sums[..., -1, -1:] - 2 * (slopes * sums[..., :-1, -1:]).sum(-2) + fit
+    return np.asarray(errors.sum((0, 1))), float(sums[..., -1, -1].sum())

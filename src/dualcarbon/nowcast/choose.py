@@ -15,11 +15,11 @@ DEFAULT = "ridge"
 def choose(errors: Mapping[str, Array], available: list[str]) -> tuple[np.ndarray, dict[str, float]]:
     """Number in `available` of each cell's method (N,), and each method's past error against the last value's.
 
-    `errors`: log errors (N, K) of past years by method; years count alike, whatever their size. The best method of all
-    cells together is shown, unless a cell's own record prefers another by more than its standard error; the record is
-    shrunk to that of all by empirical Bayes (scatter between cells against that between years). The last value stands
-    where nothing beats it. Without a record of `RECORD` years the default is shown, or the last value with fewer than
-    three.
+    `errors`: log errors (N, K) of past years by method; years count alike, whatever their size. The default is shown
+    where it beats the last value and no other method beats it by more than the standard error between years; else the
+    best of all cells together. A cell's own record, shrunk to that of all by empirical Bayes (scatter between cells
+    against that between years), must prefer another by more than its standard error. Without a record of `RECORD` years
+    the default is shown, or the last value with fewer than three.
     """
     start = np.full(len(next(iter(errors.values()), [])), available.index("last_value"))
     base = np.abs(errors["last_value"]) if "last_value" in errors else np.zeros((0, 0))
@@ -35,6 +35,10 @@ def choose(errors: Mapping[str, Array], available: list[str]) -> tuple[np.ndarra
         ready = fine.sum() == RECORD - 1 and DEFAULT in usable
         return np.full(len(base), available.index(DEFAULT)) if ready else start, pool
     leader = min(usable, key=lambda name: (pool[name], usable.index(name)))
+    if pool.get(DEFAULT, 1.0) < 1.0:
+        behind = _mean(relative[DEFAULT], 0) - _mean(relative[leader], 0)
+        if np.mean(behind) <= np.std(behind, ddof=1) / np.sqrt(len(behind)):
+            leader = DEFAULT
     best, chosen = np.zeros(len(base)), np.full(len(base), available.index(leader))
     for name in usable:
         if name == leader:

@@ -28,7 +28,10 @@ class Forecaster:
     panel: Panel
     filled: bool = True
     _projected: dict[tuple[int, int, bool], Array] = field(default_factory=dict)
-    _bridges: dict[tuple[int, int, bool, frozenset[int]], Any] = field(default_factory=dict)
+    _features: dict[tuple[int, int, bool], Array] = field(default_factory=dict)
+    _trainings: dict[tuple[int, int, bool], Any] = field(default_factory=dict)
+    _unusuals: dict[tuple[int, int], Array] = field(default_factory=dict)
+    _latest: dict[int, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         streams = self.panel.streams
@@ -118,6 +121,12 @@ class Forecaster:
 
     def _unusual(self, year: int, seen: int) -> Array:
         """How the unseen months of the three years before last differ from those of last year, over its sum (S, N)."""
+        key = (year, seen)
+        if key not in self._unusuals:
+            self._unusuals[key] = self._unusual_now(year, seen)
+        return self._unusuals[key]
+
+    def _unusual_now(self, year: int, seen: int) -> Array:
         place = year - 1 - self.panel.start
         before = self.months(year - 1)[:, :, seen:]
         past = self.panel.values[:, :, max(0, place - 3) : max(0, place), seen:]
@@ -131,26 +140,26 @@ class Forecaster:
 
     def bridge(self, last: int, seen: int, filled: bool, without: frozenset[int]) -> bridge.Bridge | None:
         """The bridge trained on every year up to `last`, but those `without`, as it looked with `seen` months."""
-        key = (last, seen, filled, without)
-        if key not in self._bridges:
-            rows, growth, when = [], [], []
-            for year in self.training(last):
-                if year in without:
-                    continue
-                before, now = self.panel.actual(year - 1), self.panel.actual(year)
-                made = self.features(year, seen, filled and year > self.panel.start + 1, before)
+        key = (last, seen, filled)
+        if key not in self._trainings:
+            years = self.training(last)
+            growth = []
+            for year in years:
                 with np.errstate(all="ignore"):
-                    change = np.log(now / before)
-                change[~np.isfinite(change) | ~self.alive(year)] = np.nan
-                rows.append(made)
-                growth.append(change)
-                when.append(np.full(len(change), year))
-            found = None
-            if rows and rows[0].shape[1]:
-                grouped = self.panel.groups * len(rows) if len(set(self.panel.groups)) > 1 else None
-                found = bridge.fit(np.concatenate(rows), np.concatenate(growth), np.concatenate(when), grouped)
-            self._bridges[key] = found
-        return self._bridges[key]
+                    change = np.log(self.panel.actual(year) / self.panel.actual(year - 1))
+                growth.append(np.where(np.isfinite(change) & self.alive(year), change, np.nan))
+            rows = [self.known_features(year, seen, filled) for year in years]
+            groups = self.panel.groups if self.panel.groups.max(initial=0) else None
+            self._trainings[key] = bridge.Training(rows, growth, years, groups) if rows else None
+        training = self._trainings[key]
+        return training.fit(without) if training is not None else None
+
+    def known_features(self, year: int, seen: int, filled: bool) -> Array:
+        """Features of `year` when the truth of the year before is known."""
+        key = (year, seen, filled and year > self.panel.start + 1)
+        if key not in self._features:
+            self._features[key] = self.features(*key, self.latest(year - 1))
+        return self._features[key]
 
     def training(self, last: int) -> list[int]:
         """Years up to `last` with truth and nearly all the streams that `last` has; all with any, when none has."""
@@ -204,7 +213,10 @@ class Forecaster:
                 if model is None:
                     value = None
                     break
-                features = self.features(step, months, filled, value)  # type: ignore[arg-type]
+                if step == last + 1:
+                    features = self.known_features(step, months, filled)
+                else:
+                    features = self.features(step, months, filled, value)  # type: ignore[arg-type]
                 value = value * np.exp(model.predict(features, self.panel.groups))
             if value is not None:
                 made[name] = np.where(lively, value, base)
@@ -236,11 +248,13 @@ class Forecaster:
 
     def latest(self, last: int) -> Array:
         """The latest known truth (N,) of a year not after `last`; NaN where there is none."""
-        made = np.full(len(self.panel.cells), np.nan)
-        for year in range(self.panel.truth_start, last + 1):
-            now = self.panel.actual(year)
-            made = np.where(np.isfinite(now), now, made)
-        return made
+        if last not in self._latest:
+            made = np.full(len(self.panel.cells), np.nan)
+            for year in range(self.panel.truth_start, last + 1):
+                now = self.panel.actual(year)
+                made = np.where(np.isfinite(now), now, made)
+            self._latest[last] = made
+        return self._latest[last]
 
 
 def log_ratio(now: Array, before: Array) -> Array:

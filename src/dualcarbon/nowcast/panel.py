@@ -6,6 +6,7 @@ A cell is what the truth is given for (place, and sector or carrier where the tr
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,10 +77,11 @@ class Panel:
         place = year - self.truth_start
         return self.truth[:, place] if 0 <= place < self.truth.shape[1] else np.full(len(self.cells), np.nan)
 
-    @property
-    def groups(self) -> list[str]:
-        """Sector (and carrier) of each cell: cells of one group may have slopes of their own."""
-        return ["|".join(cell[name] for name in ("sector", "carrier")) for cell in self.cells]
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """A number (N,) for the sector (and carrier) of each cell: cells of one group may have slopes of their own."""
+        names: dict[tuple[str, str], int] = {}
+        return np.array([names.setdefault((c["sector"], c["carrier"]), len(names)) for c in self.cells], dtype=int)
 
 
 def cleaned(
@@ -109,12 +111,9 @@ def cleaned(
     with np.errstate(all="ignore"):
         for t in range(months):
             alive = (t >= first) & (t <= last)
-            usual = np.zeros(len(x))
             if t >= 12:
                 before = x[:, t - 12]
-                recent = growth[:, max(t - 6, 0) : t]
-                some = np.isfinite(recent).any(1)
-                usual[some] = np.nanmedian(recent[some], 1)
+                usual = _middle(growth[:, max(t - 6, 0) : t])
                 move = np.log(x[:, t] / before)
                 spread = np.maximum(scatter_sum / np.maximum(scatter_n, 1), 0.02)
                 odd = np.abs(move - usual) > np.maximum(np.log(WRONG), SCATTER * spread)
@@ -135,6 +134,15 @@ def cleaned(
     told = _told({**marks, "new-level": shifted}, cells, streams, start)
     shape = raw.shape
     return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
+
+
+def _middle(values: Array) -> Array:
+    """Median of the known values of each row (N,), 0 where there are none."""
+    ordered = np.sort(values, 1)
+    number = np.isfinite(values).sum(1)
+    index = np.arange(len(values))
+    low, high = ordered[index, np.maximum(number - 1, 0) // 2], ordered[index, number // 2 * (number > 1)]
+    return np.where(number > 0, (low + np.where(number > 1, high, low)) / 2, 0.0)
 
 
 def _told(
