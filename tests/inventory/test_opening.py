@@ -44,6 +44,16 @@ def test_every_row_of_an_account_opens_to_its_own_value() -> None:
                 assert inventory.explain(rows, **row["explain"])["value"] == pytest.approx(row["value"]), (by, row)
 
 
+def test_rows_of_a_workspace_open_to_their_own_value_whatever_was_asked_before(made: Any) -> None:
+    store = made(HEAT["observations"], HEAT["entities"])
+    for by in (("place",), ("sector",), ("part",)):
+        found = inventory.account(store, place="330400", period="2023", basis="B", by=by)
+        for row in found["rows"]:
+            assert inventory.explain(store, **row["explain"])["value"] == pytest.approx(row["value"])
+    whole = inventory.explain(store, place="330400", period="2023", basis="B")
+    assert whole["value"] == pytest.approx(found["value"])
+
+
 def test_a_part_opens_to_its_equation_factors_and_rows() -> None:
     rows = observed(CHANGE["observations"])
     node = inventory.explain(rows, place="330400", period="2023", basis="B", part="electricity", sector="C17")

@@ -201,6 +201,26 @@ def account(
     }
 
 
+def outline(data: Any, *, by: Sequence[str], **asked: Any) -> dict[str, Any]:
+    """An account without what stands behind it: head, value, interval and rows, for tables that need no more."""
+    q = query(data, **asked)
+    by = settled_by(by)
+    if q.unset:
+        return _unset(q, by)
+    stack = stacked(q.snapshot, q.account, q.boundary, q.shares)
+    shown = _row_stack(q, by) or stack
+    made = results({"total": View(stack), "rows": View(shown, tuple(DIMENSIONS[name] for name in by))}, q.spans)
+    total, before = (made["total"][span].get((), ABSENT) for span in (NOW, PREVIOUS))
+    doubtful = doubtful_areas(shown, q.period) if "place" in by else frozenset()
+    return {
+        **_head(q),
+        **{key: total[key] for key in ("value", "low", "high", "uncertainty")},
+        "unit": q.account.unit,
+        "by": list(by),
+        "rows": _rows(q, made["rows"], by, total["value"], before["value"], doubtful),
+    }
+
+
 def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
     """Dimensions of the rows. Raises Refused for one that no account has."""
     names = tuple(name.strip() for name in (by.split(",") if isinstance(by, str) else by) if name.strip())

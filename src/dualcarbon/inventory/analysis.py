@@ -13,10 +13,10 @@ import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.inventory import trace
-from dualcarbon.inventory.accounts import Query, account, query
+from dualcarbon.inventory.accounts import Query, account, outline, query
 from dualcarbon.inventory.parts import NOW, PREVIOUS
 from dualcarbon.inventory.stack import Stack, stacked
-from dualcarbon.inventory.tables import ABSENT, UNIT
+from dualcarbon.inventory.tables import ABSENT
 from dualcarbon.inventory.views import View, results
 
 KEY_SHARE = 0.95
@@ -83,7 +83,7 @@ def key_categories(
     """
     if approach not in ("level", "uncertainty"):
         raise Refused(Problem("inventory.unknown-dimension", value=approach, params={"known": "level, uncertainty"}))
-    rows = _with_half(account(data, by=by, **asked)["rows"])
+    rows = _with_half(outline(data, by=by, **asked)["rows"])
     frame = pl.DataFrame(rows, schema=_schema(by), strict=False, orient="row")
     ranked = key_rows(frame, share=share) if approach == "level" else key_rows_with_uncertainty(frame, share=share)
     return [{"rank": rank, **row} for rank, row in enumerate(ranked.to_dicts(), 1)]
@@ -110,7 +110,7 @@ def uncertainty(data: Any, *, by: Sequence[str] = ("part", "carrier"), **asked: 
     emission, combined uncertainty, contribution to the variance, change since the year before. Contributions of rows
     that share factors do not sum to 1: `shared` is what their correlation adds.
     """
-    found = account(data, by=by, **asked)
+    found = outline(data, by=by, **asked)
     total = found["value"]
     rows = []
     for row in _with_half(found["rows"]):
@@ -118,7 +118,7 @@ def uncertainty(data: Any, *, by: Sequence[str] = ("part", "carrier"), **asked: 
         rows.append(
             {
                 **{name: row[name] for name in (*by, "name", "previous", "value", "low", "high", "status", "complete")},
-                "unit": UNIT,
+                "unit": found["unit"],
                 "uncertainty_percent": 100 * row["half"] / abs(row["value"])
                 if row["half"] is not None and row["value"]
                 else None,
@@ -134,7 +134,7 @@ def uncertainty(data: Any, *, by: Sequence[str] = ("part", "carrier"), **asked: 
             key: found[key]
             for key in ("place", "place_name", "period", "tree", "basis", "title", "value", "low", "high")
         },
-        "unit": UNIT,
+        "unit": found["unit"],
         "uncertainty": found["uncertainty"],
         "uncertainty_percent": 100 * half / abs(total) if half is not None and total else None,
         "variance": variance,
@@ -161,11 +161,29 @@ def movers(
     statistical returns are not for everyone.
     """
     if grain == "entity":
-        rows = _entity_rows(query(data, place=place, period=period, tree=tree, basis=basis, **chosen))
+        q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
+        rows = sorted(_entity_rows(q), key=lambda row: -abs(row["change"]))[:top]
+        custody = _custody(q, [row["entity"] for row in rows])
+        rows = [{**row, "custody": custody.get(row["entity"], [])} for row in rows]
     else:
-        rows = account(data, place=place, period=period, tree=tree, basis=basis, by=(grain,), **chosen)["rows"]
+        asked = {"place": place, "period": period, "tree": tree, "basis": basis, **chosen}
+        rows = outline(data, by=(grain,), **asked)["rows"]
     moved = [row for row in rows if row["change"] is not None]
     return sorted(moved, key=lambda row: -abs(row["change"]))[:top]
+
+
+def _custody(q: Query, codes: Sequence[str]) -> dict[str, list[str]]:
+    """Custodies of the rows of these entities in the two spans."""
+    import narwhals as nw
+
+    frame = nw.from_native(q.snapshot.rows(None)).lazy()
+    start = min(span.start for span in q.spans.values())
+    mine = nw.col("entity").is_in(list(codes)) & (nw.col("start") >= nw.lit(start))
+    rows = frame.filter(mine).select("entity", "custody").unique().collect(backend="polars").to_native()
+    found: dict[str, list[str]] = {}
+    for code, custody in pl.DataFrame(rows).drop_nulls("custody").sort("entity", "custody").rows():
+        found.setdefault(code, []).append(custody)
+    return found
 
 
 def _entity_rows(q: Query) -> list[dict[str, Any]]:

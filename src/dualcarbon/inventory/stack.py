@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -60,7 +61,22 @@ class Stack:
     sources: dict[str, Calculation]
     places: dict[str, frozenset[str]]
     recorded: Callable[[Part], pl.DataFrame]
-    slices: dict[Period, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    slices: dict[Period, pl.DataFrame] = field(default_factory=dict, init=False, compare=False, repr=False)
+    facts: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def times(self) -> list[tuple[date, date]]:
+        """Distinct periods of the cells."""
+        if "times" not in self.facts:
+            self.facts["times"] = self.cells.select("start", "end").unique().rows()
+        found: list[tuple[date, date]] = self.facts["times"]
+        return found
+
+    def areas(self) -> list[str]:
+        """Areas that have a cell."""
+        if "areas" not in self.facts:
+            self.facts["areas"] = self.cells["area"].unique().to_list()
+        found: list[str] = self.facts["areas"]
+        return found
 
     @property
     def cells(self) -> pl.DataFrame:

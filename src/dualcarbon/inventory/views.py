@@ -120,7 +120,10 @@ def left_out(stack: Stack, span: Period) -> pl.DataFrame:
     touching = (start < span.end) & (end > span.start)
     inside = (start >= span.start) & (end <= span.end)
     absent = stack.absent.filter(touching) if stack.absent.height else stack.absent
-    if not stack.cells.filter(touching & ~inside & ~pl.col("memo")).height:
+    if not any(
+        start < span.end and end > span.start and not (start >= span.start and end <= span.end)
+        for start, end in stack.times()
+    ):
         return absent
     crossing = [absent] if absent.height else []
     for part in stack.account.parts:
@@ -138,7 +141,6 @@ def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
     open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
     noted = _within(stack.noted, span).filter(open_ & ~pl.col("memo")) if stack.noted.height else stack.noted
     lost |= set(noted["area"].unique().to_list())
-    here = set(stack.cells["area"].unique().to_list())
-    within = stack.cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end) & ~pl.col("memo"))
-    unplaced = UNPLACED in here and within.filter(pl.col("area") == UNPLACED).height > 0
+    here = set(stack.areas())
+    unplaced = UNPLACED in here and UNPLACED in _slice(stack, span).filter(~pl.col("memo"))["area"]
     return frozenset(here | lost) if SPLIT in lost or unplaced else frozenset(lost)
