@@ -69,6 +69,16 @@ def test_the_keyboard_reaches_the_content_and_the_map(quiet: Page, address: str)
     expect(quiet.locator("h1")).to_contain_text("碳账户")
 
 
+def test_a_chart_has_its_table_and_a_month_of_it_opens(quiet: Page, address: str) -> None:
+    quiet.goto(address + "/")
+    table = quiet.locator("#t-path")
+    expect(table).not_to_be_visible()
+    quiet.locator("[data-toggle][href='#t-path']").click()
+    expect(table.locator("tbody tr")).to_have_count(36)
+    table.locator("a.num").first.click()
+    expect(quiet.locator("#drawer-body .crumbs")).to_contain_text("2024年12月")
+
+
 def test_search_leads_to_a_place(quiet: Page, address: str) -> None:
     quiet.goto(address + "/methods")
     quiet.keyboard.press("/")

@@ -233,3 +233,12 @@ def test_kept_pages_are_fast(client: TestClient) -> None:
     client.get("/")
     spent = sorted(float(client.get("/").headers["server-timing"].split("dur=")[1]) for _ in range(20))
     assert spent[18] < 100
+
+
+def test_the_interface_is_described(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    twins = described["paths"]
+    assert {"/index.json", "/account/{place}.json", "/explain.json", "/methods/{identifier}.json"} <= twins.keys()
+    asked = {one["name"] for one in twins["/account/{place}.json"]["get"]["parameters"]}
+    assert {"place", "period", "tree", "basis", "by", "known_at"} <= asked

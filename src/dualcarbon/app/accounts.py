@@ -87,7 +87,15 @@ def account_page(view: View, place: str, by: By = "sector") -> dict[str, Any]:
     question = _question(view, place)
     dims = _dims(by)
     account = inventory.account(view.workspace, by=dims, **question)
-    found: dict[str, Any] = {"account": account, "by": by, "months": [], "key": [], "uncertainty": None}
+    found: dict[str, Any] = {"account": account, "by": by}
+    return found | view.site.kept(("account", question), lambda: _beside(view, place, account, question))
+
+
+def _beside(view: View, place: str, account: dict[str, Any], question: dict[str, Any]) -> dict[str, Any]:
+    """What stands beside an account's rows, however they are grouped."""
+    from dualcarbon import inventory
+
+    found: dict[str, Any] = {"months": [], "key": [], "uncertainty": None, "completeness": None, "areas": []}
     if account["value"] is None:
         return found
     found["months"] = months(view, place, account["basis"])

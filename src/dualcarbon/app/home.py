@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from dualcarbon.app.asking import Asked, Question
+from dualcarbon.app.asking import Asked, BadChoice, Question
 from dualcarbon.app.pages import BASES, CITY, Site, View, page
 from dualcarbon.app.wording import LANGUAGES
 
@@ -18,6 +18,8 @@ def home(view: View) -> dict[str, Any]:
     from dualcarbon import inventory
 
     asked = {"place": CITY, "period": view.period, "tree": view.tree, "known_at": view.known_at}
+    if view.basis not in BASES:
+        raise BadChoice("basis", view.basis)
     headline = inventory.account(view.workspace, basis=view.basis, by=("sector",), **asked)
     accounts = [
         headline if basis == view.basis else inventory.account(view.workspace, basis=basis, by=(), **asked)
@@ -104,6 +106,7 @@ def prepare(site: Site) -> None:
     try:
         for lang in LANGUAGES:
             site.body(Question("/", (), lang), Asked(), home, {}, "home.html")
+        site.body(Question("/", (("tree", "management"),), "zh"), Asked(tree="management"), home, {}, "home.html")
         places = View(site, Asked(), "zh", "/", {}).codes.places
         for tree in ("admin", "management"):
             for place in (CITY, *places.children(CITY, tree)):

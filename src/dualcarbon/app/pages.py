@@ -27,7 +27,7 @@ from dualcarbon.app.asking import Asked, Question, asked, language, period_choic
 from dualcarbon.app.wording import LANGUAGES, Words, words
 
 HERE = Path(__file__).parent
-KEPT_PAGES, KEPT_DATA = 400, 80
+KEPT_PAGES, KEPT_DATA = 400, 160
 CITY = "330400"
 BASES = ("A", "B", "C")
 
@@ -57,6 +57,15 @@ class View:
     def basis(self) -> str:
         """The asked account, else the site's headline: C where the province's convention is set, otherwise B."""
         return self.choice.basis or self.site.headline_basis()
+
+    def bases(self) -> list[tuple[str, str]]:
+        """The accounts to choose from with their titles: the three of carbon, then those of energy."""
+        from dualcarbon.inventory.definitions import accounts
+
+        defined = accounts(self.pack)
+        carbon = [(basis, f"{basis} {self.words.pick(defined[basis].title)}") for basis in BASES if basis in defined]
+        energy = [(k, self.words.pick(v.title)) for k, v in defined.items() if v.item == "energy.tce"]
+        return carbon + energy
 
     def place_name(self, code: str) -> str:
         """A place's name in the reader's language."""
@@ -212,7 +221,7 @@ class Site:
         """The page (or, without a template, its JSON twin): 304 when the reader has it, else kept or made."""
         question = Question.of(request)
         tag = f'"{self.tag(question)}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
+        headers = {"ETag": f"W/{tag}", "Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
         if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
             return said(request, Response(status_code=304, headers=headers))
         body = self.body(question, choice, make, own, template)
@@ -247,10 +256,13 @@ class Site:
 
     def data(self, question: Question, view: View, make: Callable[..., Any], own: dict[str, Any]) -> Any:
         """What a page function gives: the same for both languages and both faces, so kept for a while."""
-        key = (self.workspace.version(), make.__name__, question.query, sorted(own.items(), key=str))
-        name = repr(key)
+        return self.kept((make.__name__, question.query, sorted(own.items(), key=str)), lambda: make(view, **own))
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """`make()`, kept for a while under `key` and the workspace's version."""
+        name = repr((self.workspace.version(), key))
         if name not in self._data:
-            _keep(self._data, name, make(view, **own), KEPT_DATA)
+            _keep(self._data, name, make(), KEPT_DATA)
         return self._data[name]
 
 

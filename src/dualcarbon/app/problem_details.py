@@ -35,7 +35,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BadChoice)
     async def choice(request: Request, error: BadChoice) -> Response:
         w = words(language(request))
-        detail = w.say("“{value}”不是一个时期。可写 2024、2024-Q1、2024-03、2024-01/2024-09。", value=error.value)
+        if error.name == "basis":
+            detail = w.say("总览的账只有 A、B、C，没有“{value}”。", value=error.value)
+        else:
+            detail = w.say("“{value}”不是一个时期。可写 2024、2024-Q1、2024-03、2024-01/2024-09。", value=error.value)
         faults = [{"pointer": f"query/{error.name}", "detail": detail}]
         return problem(request, 422, "地址中的选项无效", detail, "invalid-choice", errors=faults)
 

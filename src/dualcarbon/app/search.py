@@ -35,7 +35,7 @@ def search(view: View, q: Annotated[str, Query(max_length=80)] = "") -> dict[str
 
 
 def _codes(view: View, kind: str, wanted: str) -> list[tuple[tuple[int, int], Hit]]:
-    """Codes of one list that match, with how well: exact, beginning, inside."""
+    """Codes of one list that match, with how well: exact, beginning, inside; places outside the city last."""
     codes = getattr(view.codes, kind)
     found = []
     for number, code in enumerate(codes):

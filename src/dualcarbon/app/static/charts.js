@@ -81,7 +81,13 @@
   for (const box of document.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(box.nextElementSibling.textContent);
     let mode = data.mode || "cumulative";
-    const draw = () => (box.dataset.chart === "path" ? path(box, data, mode) : history(box, data));
+    const draw = () => {
+      const drawn = box.dataset.chart === "path" ? path(box, data, mode) : history(box, data);
+      drawn.getZr().flush();
+      // A view box lets the drawing shrink to a printed page.
+      box.querySelector("svg").setAttribute("viewBox", `0 0 ${box.clientWidth} ${box.clientHeight}`);
+      return drawn;
+    };
     const chart = draw();
     box.dataset.ready = "1";
     let width = box.clientWidth;
