@@ -133,6 +133,13 @@ def test_a_fault_is_named_with_its_cell(
 def test_all_faults_come_at_once_and_an_explanation_settles_what_can_be_explained(fill: Fill) -> None:
     cells = {**GOOD, ("energy", COAL, "consumption_before"): 1001, ("energy", COAL, "purchased"): 1200}
     assert {p.rule for p in read(fill(cells)).problems} == {"inventory.return-falling", "inventory.return-balance"}
+    more = {**cells, ("energy", DIESEL, "consumption"): "二十", ("energy", POWER, "transport"): 9e9}
+    told = [(p.rule.removeprefix("inventory.return-"), p.column) for p in read(fill(more, place="龙宫")).problems]
+    assert told == [
+        ("number", address("energy", DIESEL, "consumption")), ("cover-unknown", f"B{4 + list(COVER).index('place')}"),
+        ("falling", address("energy", COAL, "consumption")), ("balance", address("energy", COAL, "stock_closing")),
+        ("part-exceeds", address("energy", POWER, "consumption")),
+    ]  # fmt: skip
     assert read(fill({**cells, ("energy", COAL, "note"): "更正 6 月计量"})).problems == []
 
 

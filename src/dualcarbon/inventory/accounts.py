@@ -336,7 +336,7 @@ def _rows(
     for key in dict.fromkeys([*made[NOW], *made[PREVIOUS]]) if by else ():
         row, old = made[NOW].get(key, ABSENT), made[PREVIOUS].get(key, ABSENT)
         dims = dict(zip(by, (None if part == UNPLACED else part for part in key), strict=True))
-        change = _difference(row["value"], old["value"], whole=False)
+        change = None if before is None else _difference(row["value"], old["value"], whole=False)
         shown = {name: code for name, code in dims.items() if code is not None and name not in ("place", *TIME)}
         found.append(
             {

@@ -55,8 +55,7 @@ def read(path: str | Path, *, pack: str = "cn-jiaxing", dataset: str | None = No
     """
     form = read_form(path, pack)
     cover = settled_cover(form)
-    if not form.problems:
-        check(form, cover)
+    check(form, cover)
     rows = list(_observations(form, cover, dataset)) if not form.problems else []
     if not rows and not form.problems:
         form.problem("return-empty", TITLES["energy"]["zh"], None, None, None)
@@ -82,9 +81,10 @@ def check(form: Form, cover: dict[str, Any]) -> None:
     _signs(form)
     _sums(form)
     for line in lines("energy"):
-        _parts(form, line)
-        _rising(form, line)
-        _balance(form, line)
+        if line.number not in form.unread:
+            _parts(form, line)
+            _rising(form, line)
+            _balance(form, line)
     heat = next((line for line in lines("energy") if line.carrier == "heat"), None)
     if heat and form.amount("energy", heat.number, "purchased") > 0 and not cover.get("supplier_place"):
         where = form.addresses.get("supplier_place")
@@ -107,7 +107,7 @@ def _sums(form: Form) -> None:
     """A total beside its parts, in one unit, equals their sum within half a unit of the last digit of each."""
     for line in lines("energy"):
         parts = children(line.number)
-        if not parts or any(part.unit != line.unit for part in parts):
+        if not parts or any(part.unit != line.unit for part in parts) or line.number in form.unread:
             continue
         for sheet in ("energy", "transformation"):
             for column in columns(sheet):

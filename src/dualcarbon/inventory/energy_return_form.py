@@ -146,7 +146,10 @@ def _table(name: str) -> list[dict[str, str]]:
 
 
 class Form:
-    """A filled form while it is read: cover fields, cells by (sheet, line, column), notes, and problems."""
+    """A filled form while it is read: cover fields, cells by (sheet, line, column), notes, and problems.
+
+    `unread`: lines with a cell that could not be read, whose other cells are not judged.
+    """
 
     def __init__(self, file: str, names: Classification) -> None:
         self.file = file
@@ -156,6 +159,7 @@ class Form:
         self.cells: dict[tuple[str, int, str], Cell] = {}
         self.notes: dict[tuple[str, int], str] = {}
         self.units: dict[tuple[str, int], str] = {}
+        self.unread: set[int] = set()
         self.problems: list[Problem] = []
 
     def problem(
@@ -186,6 +190,7 @@ def read_form(path: str | Path, pack: str = "cn-jiaxing") -> Form:
         if name is None:
             if sheet in ("cover", "energy"):
                 form.problem("return-no-sheet", None, None, None, titles["zh"])
+                form.unread |= {line.number for line in lines("energy")}
             continue
         rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
         if sheet == "cover":
@@ -213,6 +218,7 @@ def _read_sheet(form: Form, sheet: str, name: str, rows: list[list[Any]]) -> Non
     found = _header(sheet, rows)
     if found is None:
         form.problem("return-no-header", name, None, None, None)
+        form.unread |= {line.number for line in lines(sheet)}
         return
     start, places = found
     numbers = {line.number: line for line in lines(sheet)}
@@ -252,7 +258,10 @@ def _read_sheet(form: Form, sheet: str, name: str, rows: list[list[Any]]) -> Non
             if column.kind == "note":
                 form.notes[sheet, line.number] = _text(value)
                 continue
+            told = len(form.problems)
             cell = _cell(form, value, name, _address(number, places[column.key]), number)
+            if len(form.problems) > told:
+                form.unread |= {line.number, line.parent or line.number}
             if cell is not None:
                 form.cells[sheet, line.number, column.key] = cell
 
