@@ -242,3 +242,8 @@ def test_the_interface_is_described(client: TestClient) -> None:
     assert {"/index.json", "/account/{place}.json", "/explain.json", "/methods/{identifier}.json"} <= twins.keys()
     asked = {one["name"] for one in twins["/account/{place}.json"]["get"]["parameters"]}
     assert {"place", "period", "tree", "basis", "by", "known_at"} <= asked
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_says_that_the_city_is_synthetic(client: TestClient, path: str) -> None:
+    assert "本工作区含合成的企业与居民数据" in client.get(path).text

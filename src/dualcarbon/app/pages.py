@@ -156,6 +156,10 @@ class Site:
         names: dict[str, str] = self.once("entities", read)
         return names
 
+    def synthetic(self) -> bool:
+        """Does the workspace hold synthetic data? Every page then says so."""
+        return bool(self.once("synthetic", lambda: any(d["status"] == "synthetic" for d in self.workspace.datasets())))
+
     def files(self) -> dict[str, str]:
         """Names of the imported files by import."""
         names: dict[str, str] = self.once(
