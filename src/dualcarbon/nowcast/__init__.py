@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dualcarbon.nowcast.present import news, run
     from dualcarbon.nowcast.trial import backtest
 
-__all__ = ["backtest"]
+__all__ = ["backtest", "news", "run"]
 
-_WHERE = {"backtest": "trial"}
+_WHERE = {"backtest": "trial", "news": "present", "run": "present"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,12 +1,13 @@
 """Verbs of the quick-calc room."""
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dualcarbon.core.console import Json, emit, progress, say, table
+from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say, table
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
 
@@ -16,9 +17,83 @@ Years = Annotated[
 Months = Annotated[str, typer.Option("--months", help=say("已知月数，如 0,3,6,9,12", "months seen, as 0,3,6,9,12"))]
 
 
+Place = Annotated[str, typer.Option("--place", metavar="CODE", help=say("地区（代码或名称）", "place (code or name)"))]
+Tree = Annotated[str, typer.Option("--tree", help=say("admin 行政口径，management 管理口径", "admin or management"))]
+Family = Annotated[str, typer.Option("--family", help=say("因子族", "family of factors"))]
+
+
+Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help=say("估算月份", "the month estimated"))]
+
+
 @cli.callback()
 def room() -> None:
     """The room's verbs."""
+
+
+@cli.command(help=say("当月排放：已报的核算，未报的估算，附区间", "this month: counted where reported, else estimated"))
+def run(
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help=say("按该日已知的数据", "with what was known that day")),
+    ] = None,
+    month: Month = None,
+    place: Place = "330400",
+    by: Annotated[
+        str, typer.Option("--by", help=say("明细：place、sector、domain", "rows: place, sector, domain"))
+    ] = "place",
+    tree: Tree = "admin",
+    family: Family = "provincial-2025",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon import nowcast
+
+    with progress(json) as bar:
+        bar.add_task(say("估算", "estimating"), total=None)
+        result = nowcast.run(
+            workspace, as_of=_day(as_of, "--as-of"), month=_month(month), place=place, tree=tree, family=family,
+            by=[word for word in re.split(r"[,，、\s]+", by) if word],
+        )  # fmt: skip
+    emit(result, json, lambda: _show_run(result))
+
+
+@cli.command(help=say("新到数据使估算变了多少", "which arrivals moved the estimate, by how much"))
+def news(
+    before: Annotated[str, typer.Option("--before", metavar="DATE", help=say("较早的一天", "the earlier day"))],
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="DATE", help=say("较晚的一天（默认：最近）", "the later day"))
+    ] = None,
+    month: Month = None,
+    place: Place = "330400",
+    tree: Tree = "admin",
+    family: Family = "provincial-2025",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon import nowcast
+
+    first = _day(before, "--before")
+    assert first is not None
+    with progress(json) as bar:
+        bar.add_task(say("比较", "comparing"), total=None)
+        result = nowcast.news(
+            workspace, before=first, after=_day(after, "--after"), month=_month(month), place=place, tree=tree,
+            family=family,
+        )  # fmt: skip
+    emit(result, json, lambda: _show_news(result))
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(say(f"“{text}”不是日期", f"“{text}” is no day"), param_hint=option) from error
+
+
+def _month(text: str | None) -> date | None:
+    return _day(f"{text}-01" if text else None, "--month")
 
 
 @cli.command(
@@ -70,6 +145,82 @@ TITLES = {
     "last_value_reconciled": ("沿用最近一年＋总量校准", "last value, raked to the total"),
     "selected": ("逐单元择优（采用）", "chosen cell by cell"),
 }
+
+
+METHODS = {
+    "counted": ("核算", "counted"),
+    "last_value": ("沿用上年同月", "month a year ago"),
+    "electricity_ratio": ("随用电", "with electricity"),
+    "recent_growth": ("随近月增速", "with recent growth"),
+    "ridge": ("汇集岭回归", "pooled ridge"),
+}
+
+
+def _show_run(result: dict[str, Any]) -> None:
+    name = result["place_name"][language()]
+    mark = say("（模拟数据）", " (synthetic)") if result["synthetic"] else ""
+    span = say("全部核算，无须估算", "all counted, nothing estimated")
+    if result["low"] is not None:
+        ends = f"{result['low'] / 1e4:,.1f}–{result['high'] / 1e4:,.1f}"
+        share = f"{result['counted_share']:.0%}"
+        span = say(f"90% 区间 {ends}，已核算 {share}", f"90 % interval {ends}, {share} counted")
+    typer.echo(
+        say(
+            f"{name} {result['month']} 二氧化碳 {result['value'] / 1e4:,.1f} 万吨{mark}；{span}；"
+            f"数据截至 {result['as_of']}。",
+            f"{name} {result['month']}: {result['value'] / 1e4:,.1f} ×10⁴ t CO2{mark}; {span}; "
+            f"known on {result['as_of']}.",
+        )
+    )
+    record = result["record"]
+    if record and record["coverage90"] is not None:
+        typer.echo(
+            say(
+                f"近 {len(record['months'])} 个月回放：区间实际覆盖 {record['coverage90']:.0%}（名义 90%），"
+                f"{record['better_than_last']:.0%} 的单元优于沿用上年同月。",
+                f"Replay of {len(record['months'])} months: the 90 % interval held {record['coverage90']:.0%}; "
+                f"{record['better_than_last']:.0%} of cells better than the month a year ago.",
+            )
+        )
+    rows = []
+    for row in result["rows"]:
+        shown = {"name": row["name"], "value": row["value"] / 1e4}
+        shown |= {end: row[end] / 1e4 for end in ("low", "high") if row[end] is not None}
+        shown |= {"change": row["change_percent"], "pull": row.get("pull_points")}
+        shown["how"] = "、".join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
+        rows.append(shown)
+    columns = {
+        "name": say("名称", "name"), "value": say("万吨", "10⁴ t"), "low": say("下限", "low"),
+        "high": say("上限", "high"), "change": say("同比%", "on a year %"), "pull": say("拉动点数", "points"),
+        "how": say("单元数", "cells"),
+    }  # fmt: skip
+    table(rows, columns)
+    for flag in result["flags"][:10]:
+        typer.echo("- " + flag["message"][language()])
+
+
+ARRIVALS = {
+    "revision": ("更正与新因子", "corrections and new factors"),
+    "electricity": ("用电数据", "electricity"),
+    "fuel": ("燃料数据", "fuels"),
+}
+
+
+def _show_news(result: dict[str, Any]) -> None:
+    typer.echo(
+        say(
+            f"{result['month']}：{result['value_before'] / 1e4:,.1f} → {result['value_after'] / 1e4:,.1f} 万吨"
+            f"（{result['change'] / 1e4:+,.1f}），{result['before']} 至 {result['after']}。",
+            f"{result['month']}: {result['value_before'] / 1e4:,.1f} → {result['value_after'] / 1e4:,.1f} ×10⁴ t "
+            f"({result['change'] / 1e4:+,.1f}), {result['before']} to {result['after']}.",
+        )
+    )
+    rows = []
+    for step in result["steps"]:
+        span = step["months"]
+        when = span[0] if len(span) == 1 else f"{span[0]}–{span[-1]}"
+        rows.append({"arrival": say(*ARRIVALS[step["arrival"]]), "when": when, "effect": step["effect"] / 1e4})
+    table(rows, {"arrival": say("新到", "arrival"), "when": say("月份", "months"), "effect": say("万吨", "10⁴ t")})
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -20,13 +20,21 @@ WEIGHT = 1.0
 
 
 def half_widths(errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9) -> Array:
-    """Half-widths (N,) in logarithms for `level`.
+    """Half-widths (N,) in logarithms for `level`: both of the `parts` together."""
+    shared, own = parts(errors, usual, history, movement=movement, level=level)
+    return np.asarray(np.sqrt(shared**2 + own**2))
+
+
+def parts(
+    errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9
+) -> tuple[float, Array]:
+    """Half-widths in logarithms for `level`: what all cells share, and each cell's own (N,).
 
     `errors` (N, K): log errors of past years, NaN where not known. `usual` (N,): scatter of each cell's own growth.
     `history` (H,): common growth of past years, the error of the last value. `movement` ≥ 1 stretches both parts in a
-    year whose indicators move farther together than they did, or which follows such a year.
+    year whose indicators move farther together than they did, or which follows such a year. In a sum the shared parts
+    add up and the own parts add up in quadrature.
     """
-    count = len(errors)
     known = np.isfinite(errors)
     live = known.any(0)
     common = np.array([np.median(errors[known[:, q], q]) for q in np.nonzero(live)[0]])
@@ -34,13 +42,14 @@ def half_widths(errors: Array, usual: Array, history: Array, *, movement: float 
     variance = (float((common**2).sum()) + WEIGHT * prior) / (len(common) + WEIGHT)
     shared = stats.t.ppf(0.5 + level / 2, len(common) + WEIGHT) * np.sqrt(variance)
     scale = own_scale(usual)
-    own = np.abs(errors[:, live] - common) / scale[:, None]
-    own = np.sort(own[np.isfinite(own)])
-    if count < 3 or len(own) < 10:
-        own_width = stats.norm.ppf(0.5 + level / 2) * UNKNOWN if len(own) < 10 and count >= 3 else 0.0
-    else:
-        own_width = float(own[min(int(np.ceil((len(own) + 1) * level)), len(own)) - 1])
-    return np.asarray(np.sqrt(shared**2 + (own_width * scale) ** 2) * movement)
+    rest = np.abs(errors[:, live] - common) / scale[:, None]
+    rest = np.sort(rest[np.isfinite(rest)])
+    own = 0.0
+    if len(errors) >= 3 and len(rest) < 10:
+        own = float(stats.norm.ppf(0.5 + level / 2)) * UNKNOWN
+    elif len(errors) >= 3:
+        own = float(rest[min(int(np.ceil((len(rest) + 1) * level)), len(rest)) - 1])
+    return float(shared) * movement, own * scale * movement
 
 
 def own_scale(usual: Array) -> Array:

@@ -1,0 +1,156 @@
+"""Observations of a workspace -> monthly CO2 of county × sector × domain cells by the engine, and what was seen when.
+
+Counted are the fuels burned other than for electricity (direct), and purchased electricity (indirect, apart): the parts
+of the consumption account that electricity and above-scale energy returns let one follow by month. Heat across the
+boundary and process CO2 are left to the account itself.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dualcarbon.core.classification import Classification, load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import worst
+from dualcarbon.engine import calculate
+from dualcarbon.nowcast.shape import Array
+
+BIOMASS = ("biogas", "wood", "straw", "biomass_waste", "sludge")
+PARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "direct": ("cn.combustion", {"process": {"not": "power"}, "carrier": {"not": list(BIOMASS)}}),
+    "indirect": ("cn.electricity", {}),
+}
+DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
+#: A cell whose rows stay away longer than this no longer has that energy, rather than being late.
+SILENT = 12
+
+
+@dataclass(frozen=True)
+class City:
+    """`direct`, `indirect` (tCO2) and `power` (MWh) by cell (place, sector, domain) and month (N, T), NaN where not
+    seen; `months` (T)."""
+
+    cells: list[tuple[str, str, str]]
+    months: list[date]
+    direct: Array
+    indirect: Array
+    power: Array
+    status: str
+    as_of: date
+    version: int
+    fallbacks: list[dict[str, Any]]
+    missing: int
+
+    @property
+    def places(self) -> np.ndarray:
+        """A number (N,) for the place of each cell."""
+        return _numbers([cell[0] for cell in self.cells])
+
+    @property
+    def sectors(self) -> np.ndarray:
+        """A number (N,) for the sector of each cell."""
+        return _numbers([cell[1] for cell in self.cells])
+
+    def upto(self, t: int) -> "City":
+        """The same, seen no further than month number `t`."""
+        cut = {name: getattr(self, name)[:, : t + 1] for name in ("direct", "indirect", "power")}
+        return replace(self, months=self.months[: t + 1], **cut)
+
+
+def _numbers(names: list[str]) -> np.ndarray:
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=int)
+
+
+def read(
+    workspace: Any,
+    *,
+    as_of: date | None = None,
+    until: date | None = None,
+    place: str = "330400",
+    tree: str = "admin",
+    family: str = "provincial-2025",
+    version: int | None = None,
+) -> City:
+    """What was known on `as_of` (default: when the last month became known) about the areas directly under `place`.
+
+    `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
+    that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
+    Raises Refused when the workspace holds no monthly energy data, or the place is unknown.
+    """
+    book = load(workspace.pack)
+    code = book.places.find(place)
+    if code is None:
+        raise Refused(Problem("nowcast.unknown-place", value=place))
+    version = workspace.version() if version is None else version
+    datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
+    rows = workspace.observations(datasets=list(datasets), version=version)
+    if as_of is None:
+        as_of = _last_arrival(rows)
+    rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
+    end = until or month_before(as_of)
+    targets = book.places.children(code, tree, end) or [code]
+    made, fallbacks, lacking = {}, [], 0
+    for part, (method, where) in PARTS.items():
+        found = calculate(
+            method, rows, pack=workspace.pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True
+        )
+        fallbacks += found.fallbacks
+        lacking += len(found.missing)
+        made[part] = _monthly(found.cells, book, targets, tree, end)
+    if all(frame.is_empty() for frame in made.values()):
+        raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
+    cells = sorted(
+        {tuple(row) for frame in made.values() for row in frame.select("area", "sector", "domain").iter_rows()}
+    )
+    starts: list[Any] = [frame["start"].min() for frame in made.values() if not frame.is_empty()]
+    months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
+    arrays = {part: _spread(frame, cells, months, "co2") for part, frame in made.items()}
+    power = _spread(made["indirect"], cells, months, "quantity")
+    used = {name for frame in made.values() for name in frame["dataset"].unique().to_list()}
+    status = worst([*(datasets[n].get("status") for n in used if n in datasets), "unverified"]) or "unverified"
+    return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking)
+
+
+def _last_arrival(rows: Any) -> date:
+    """The day on which the last month of electricity or fuel became known (the day after it, where nobody says)."""
+    energy = "item in ('energy.combustion', 'energy.purchased') and date_diff('month', start, \"end\") = 1"
+    of_month = rows.filter(energy).aggregate('start, max(known_at) as known_at, max("end") as finish', "start")
+    found = of_month.order("start desc").limit(1).fetchall()
+    return (found[0][1] or found[0][2]) if found else date.today()
+
+
+def month_before(day: date) -> date:
+    """First day of the month before that of `day`."""
+    return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)
+
+
+def _monthly(cells: pl.DataFrame, book: Classification, targets: list[str], tree: str, end: date) -> pl.DataFrame:
+    """CO2 and quantity by area, sector and month; rows of other periods, or outside the areas, are left out."""
+    whole = pl.col("start").dt.offset_by("1mo") == pl.col("end")
+    cells = cells.filter(whole & (pl.col("start") <= end) & pl.col("co2").is_not_null())
+    areas = book.places.rollup(cells["place"].unique().drop_nulls(), targets, tree, end)
+    of_sector = {code: (book.sectors.row(code) or {}).get("domain", "") for code in book.sectors}
+    cells = cells.with_columns(
+        pl.col("place").replace_strict(areas, default=None, return_dtype=pl.String).alias("area"),
+        pl.col("sector").fill_null(""),
+        pl.coalesce("domain", pl.col("sector").replace_strict(of_sector, default="")).fill_null("").alias("domain"),
+    ).filter(pl.col("area").is_not_null())
+    by = cells.group_by("area", "sector", "domain", "start")
+    return by.agg(pl.col("co2").sum(), pl.col("quantity").sum(), pl.col("dataset").first())
+
+
+def _spread(frame: pl.DataFrame, cells: list[Any], months: list[date], column: str) -> Array:
+    out = np.full((len(cells), len(months)), np.nan)
+    row = {cell: k for k, cell in enumerate(cells)}
+    place = {month: k for k, month in enumerate(months)}
+    for *cell, start, value in frame.select("area", "sector", "domain", "start", column).iter_rows():
+        out[row[tuple(cell)], place[start]] = value
+    seen = np.isfinite(out)
+    for t in range(len(months)):
+        quiet = ~seen[:, max(t - SILENT, 0) : t + 1].any(1)
+        out[quiet, t] = 0.0
+    return out

@@ -1,0 +1,77 @@
+"""What looks wrong in the latest months of the cells: late places, jumps of carbon per kWh, divergence, new levels."""
+
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.shape import Array
+
+#: A departure is flagged beyond so many robust standard deviations, and beyond this factor.
+DEVIATIONS, FACTOR = 6.0, 1.5
+#: Cells below this share of the total are too small to be asked about.
+SMALL = 5e-4
+_SIGMA = 1.4826
+
+
+def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
+    """Flags of month number `t` (default: the last), the largest cells first.
+
+    Each is {rule, place, sector, month, value, usual}: `nowcast.late-place`, `nowcast.carbon-per-kwh` (CO2 of fuels per
+    kWh against the cell's own year), `nowcast.divergence` (growth of fuels' CO2 against that of electricity),
+    `nowcast.level-shift` (growth on a year ago of three months against the months before).
+    """
+    t = len(city.months) - 1 if t is None else t
+    direct, power = city.direct[:, : t + 1], city.power[:, : t + 1]
+    month = city.months[t].isoformat()[:7]
+    size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
+    told: list[tuple[float, dict[str, Any]]] = []
+    for place in sorted({cell[0] for cell in city.cells}):
+        mine = np.array([cell[0] == place for cell in city.cells])
+        lost = ~np.isfinite(power[mine, t])
+        if lost.mean() > 0.5 and np.isfinite(power[~mine, t]).mean() > 0.5:
+            told.append((float("inf"), {"rule": "nowcast.late-place", "place": place, "sector": "", "month": month,
+                                        "value": float(lost.mean()), "usual": 0.0}))  # fmt: skip
+    with np.errstate(all="ignore"):
+        ratio = np.log(np.where(direct > 0, direct, np.nan) / np.where(power > 0, power, np.nan))
+    found = [("nowcast.carbon-per-kwh", *_against(ratio[:, max(t - 12, 0) : t], ratio[:, t]))]
+    if t >= 12:
+        with np.errstate(all="ignore"):
+            grown = ratio[:, t] - ratio[:, t - 12]
+            yearly = np.log(direct[:, 12:] / direct[:, :-12])
+        yearly = np.where(np.isfinite(yearly), yearly, np.nan)
+        found.append(("nowcast.divergence", *_pooled(grown)))
+        if yearly.shape[1] >= 9:
+            found.append(("nowcast.level-shift", *_against(yearly[:, :-3], _middle(yearly[:, -3:]))))
+    for rule, now, usual, odd in found:
+        for k in np.nonzero(odd & (size > SMALL * size.sum()))[0].tolist():
+            place, sector, _ = city.cells[k]
+            flag = {"rule": rule, "place": place, "sector": sector, "month": month}
+            told.append((float(size[k]), {**flag, "value": float(np.exp(now[k])), "usual": float(np.exp(usual[k]))}))
+    return [flag for _, flag in sorted(told, key=lambda one: -one[0])]
+
+
+def _middle(values: Array) -> Array:
+    known = np.isfinite(values).any(1)
+    out = np.full(len(values), np.nan)
+    out[known] = np.nanmedian(values[known], 1)
+    return out
+
+
+def _against(past: Array, now: Array) -> tuple[Array, Array, np.ndarray]:
+    """`now` (N,), its usual value in `past` (N, K), and where it departs from that."""
+    usual = _middle(past)
+    spread = _SIGMA * _middle(np.abs(past - usual[:, None]))
+    odd = np.abs(now - usual) > np.maximum(DEVIATIONS * spread, np.log(FACTOR))
+    return now, usual, odd & np.isfinite(now) & (np.isfinite(past).sum(1) >= 6)
+
+
+def _pooled(now: Array) -> tuple[Array, Array, np.ndarray]:
+    """`now` (N,), the middle of all cells, and where it departs from that."""
+    known = now[np.isfinite(now)]
+    if len(known) < 6:
+        return now, np.full(len(now), np.nan), np.zeros(len(now), bool)
+    usual = float(np.median(known))
+    spread = _SIGMA * float(np.median(np.abs(known - usual)))
+    odd = np.abs(now - usual) > max(DEVIATIONS * spread, np.log(FACTOR))
+    return now, np.full(len(now), usual), odd & np.isfinite(now)

@@ -1,0 +1,161 @@
+"""This month's direct CO2 of every cell where its fuels are not seen yet, from electricity and what is known so far.
+
+Fuels that were seen are counted elsewhere; here only the remainder is modelled. The same chain as for years: last value
+(the month a year ago) → moved with electricity → moved with recent growth → pooled ridge, chosen by past skill.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dualcarbon.nowcast import bridge, intervals
+from dualcarbon.nowcast.choose import choose, picked
+from dualcarbon.nowcast.forecast import log_ratio
+from dualcarbon.nowcast.shape import Array
+
+METHODS = ("last_value", "electricity_ratio", "recent_growth", "ridge")
+#: Months of a year before, that growth needs.
+YEAR = 12
+#: Months that teach: three years.
+PAST = 36
+#: Months over which recent growth is taken.
+RECENT = 3
+
+
+@dataclass(frozen=True)
+class Month:
+    """An estimate of one month for all cells: `value` (N,), half-widths in logarithms (`shared`, `own` (N,)), which
+    cells were `counted`, and each cell's `method` (number in METHODS; counted cells have none)."""
+
+    value: Array
+    counted: np.ndarray
+    method: np.ndarray
+    shared: float
+    own: Array
+    record: dict[str, float]
+    candidates: dict[str, Array]
+    features: Array
+    model: bridge.Bridge | None
+
+
+def gap(direct: Array, t: int) -> int:
+    """How many months before `t` most cells that ought to have reported last had; at least 1."""
+    for back in range(1, t + 1):
+        column = direct[:, t - back]
+        if np.isfinite(column).mean() >= 0.5:
+            return back
+    return t + 1
+
+
+def features(direct: Array, power: Array, t: int, late: int, power_late: int, places: np.ndarray) -> Array:
+    """Growth on a year ago that is known at month `t` (N, 3): the cell's electricity, its place's, its recent CO2.
+
+    `direct` (CO2) and `power` (electricity) are (N, T), NaN where not seen; they are taken up to `t` − `late` and
+    `t` − `power_late`. Electricity of a cell that is late counts as it grew over the three months before.
+    """
+    count = int(places.max(initial=0)) + 1
+    months = [t] if power_late == 0 else _window(t, power_late)
+    now, before = power[:, months], power[:, [s - YEAR for s in months]]
+    seen = np.isfinite(now) & np.isfinite(before)
+    sums = [np.where(seen, part, 0.0).sum(1) for part in (now, before)]
+    own = np.where(seen.any(1), log_ratio(*sums), _recent(power, t, power_late + 1))
+    total = [np.bincount(places, part, count).astype(float) for part in sums]
+    return np.stack([own, log_ratio(*total)[places], _recent(direct, t, late)], 1)
+
+
+def _window(t: int, late: int) -> list[int]:
+    """The last three months up to `t` − `late` that have a month a year before."""
+    return [s for s in range(t - late - RECENT + 1, t - late + 1) if s >= YEAR]
+
+
+def _recent(values: Array, t: int, late: int) -> Array:
+    """Growth on a year before over the last three months up to `t` − `late`, of the months seen in both years (N,)."""
+    months = _window(t, late)
+    if not months:
+        return np.zeros(len(values))
+    now, before = values[:, months], values[:, [s - YEAR for s in months]]
+    both = np.isfinite(now) & np.isfinite(before)
+    return log_ratio(np.where(both, now, 0).sum(1), np.where(both, before, 0).sum(1))
+
+
+def base(direct: Array, t: int, late: int) -> Array:
+    """The last value (N,): the month a year ago; where that is not known or zero, the mean of the last three seen."""
+    before = direct[:, t - YEAR] if t >= YEAR else np.full(len(direct), np.nan)
+    months = direct[:, max(t - late - RECENT + 1, 0) : max(t - late + 1, 0)]
+    known = np.isfinite(months)
+    mean = np.where(known, months, 0).sum(1) / np.maximum(known.sum(1), 1)
+    return np.where(np.isfinite(before) & (before > 0), before, np.where(known.any(1), mean, np.nan_to_num(before)))
+
+
+def estimate(direct: Array, power: Array, t: int, places: np.ndarray, sectors: np.ndarray) -> Month:
+    """Estimate month `t` of `direct` (N, T): counted where seen, else from the best of METHODS for each cell.
+
+    `power` (N, T) is the electricity of the cells; `places` and `sectors` (N,) number their places and sectors. Nothing
+    after `t` is used, and nothing that is NaN at the time. A cell without any history is 0.
+    """
+    direct, power = direct[:, : t + 1], power[:, : t + 1]
+    counted = np.isfinite(direct[:, t])
+    late = gap(direct, t)
+    power_late = 0 if np.isfinite(power[:, t]).mean() >= 0.5 else gap(power, t)
+    past = [s for s in range(max(YEAR, t - PAST), t - late + 1) if np.isfinite(direct[:, s]).any()]
+    made = {s: features(direct, power, s, late, power_late, places) for s in [*past, t] if s >= YEAR}
+    growth = {}
+    for s in past:
+        change = np.log(np.where(direct[:, s] > 0, direct[:, s], np.nan) / np.where(base(direct, s, late) > 0,
+                        base(direct, s, late), np.nan))  # fmt: skip
+        growth[s] = change
+    several = sectors if sectors.max(initial=0) > 0 else None
+    training = bridge.Training([made[s] for s in past], [growth[s] for s in past], past, several) if past else None
+    model = training.fit() if training is not None else None
+    start = base(direct, t, late)
+    inputs = made.get(t, np.zeros((len(direct), 3)))
+    candidates = _candidates(start, inputs, model, sectors)
+    errors: dict[str, list[Array]] = {}
+    for s in past:
+        without = training.fit([s]) if training is not None else None
+        then = _candidates(base(direct, s, late), made[s], without, sectors)
+        for name in candidates:
+            with np.errstate(all="ignore"):
+                error = np.log(direct[:, s] / then[name]) if name in then else np.full(len(direct), np.nan)
+            errors.setdefault(name, []).append(np.where(np.isfinite(error), error, np.nan))
+    record = {name: np.array(rows).T for name, rows in errors.items()}
+    names = [name for name in METHODS if name in candidates]
+    chosen, skill = choose(record, names) if record else (np.zeros(len(direct), int), {})
+    value = picked(candidates, names, chosen)
+    shown = picked(record, names, chosen) if record else np.full((len(direct), 0), np.nan)
+    usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
+    shared, own = intervals.parts(shown, usual, history)
+    method = np.array([METHODS.index(name) for name in names])[chosen]
+    return Month(
+        np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
+        np.where(counted, 0.0, own), skill, candidates, inputs, model,
+    )  # fmt: skip
+
+
+def _candidates(start: Array, inputs: Array, model: bridge.Bridge | None, sectors: np.ndarray) -> dict[str, Array]:
+    made = {
+        "last_value": start,
+        "electricity_ratio": start * np.exp(inputs[:, 0]),
+        "recent_growth": start * np.exp(inputs[:, 2]),
+    }
+    if model is not None:
+        made["ridge"] = start * np.exp(model.predict(inputs, sectors if model.own is not None else None))
+    return made
+
+
+def replay(
+    direct: Array, power: Array, months: list[int], late: int, places: np.ndarray, sectors: np.ndarray
+) -> dict[str, Array]:
+    """Estimates (N, M) of `months` as if CO2 came `late` months after electricity: the chosen, and the last value."""
+    out: dict[str, list[Array]] = {"selected": [], "last_value": [], "inside": []}
+    for t in months:
+        seen = direct[:, : t + 1].copy()
+        seen[:, t - late + 1 :] = np.nan
+        made = estimate(seen, power, t, places, sectors)
+        out["selected"].append(made.value)
+        out["last_value"].append(base(seen, t, late))
+        with np.errstate(all="ignore"):
+            miss = np.abs(np.log(direct[:, t] / made.value))
+        width = np.sqrt(made.shared**2 + made.own**2)
+        out["inside"].append(np.where(np.isfinite(miss), miss <= width, np.nan))
+    return {name: np.array(rows).T for name, rows in out.items()}

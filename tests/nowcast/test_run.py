@@ -1,0 +1,183 @@
+"""This month on a workspace: what is counted, what is estimated, how wide, and why it moved."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from dualcarbon import nowcast
+from dualcarbon.core.problems import Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast import city, flags, months
+from dualcarbon.nowcast.commands import cli
+
+PLACES = ("330402-rest", "330411-rest", "330421-rest", "330424-rest", "330481-rest", "330483-rest")
+SECTORS = ("C17", "C26", "C28", "C30", "C33", "C39")
+EARLY = date(2024, 11, 15)
+DATASET = {"id": "world", "title_zh": "模拟", "title_en": "World", "role": "account", "status": "synthetic",
+           "custody": "public"}  # fmt: skip
+
+
+def rows(seed: int = 0) -> pl.DataFrame:
+    """Three years: electricity known 10 days after the month, natural gas 40 days after; gas follows electricity."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for place in PLACES:
+        for sector in SECTORS:
+            level = rng.lognormal(8, 0.7)
+            for t in range(36):
+                start = date(2022 + t // 12, t % 12 + 1, 1)
+                end = date(2022 + (t + 1) // 12, (t + 1) % 12 + 1, 1)
+                level *= np.exp(rng.normal(0.004, 0.03))
+                power = level * (1 + 0.15 * np.cos(t / 6 * np.pi))
+                gas = 0.02 * power * rng.lognormal(0, 0.01)
+                for carrier, item, value, unit, wait in (
+                    ("electricity", "energy.purchased", power, "MWh", 10),
+                    ("natural_gas", "energy.combustion", gas, "wan_m3", 40),
+                ):
+                    made.append((place, sector, carrier, item, start, end, value, unit, end + timedelta(wait)))
+    columns = ["place", "sector", "carrier", "item", "start", "end", "value", "unit", "known_at"]
+    return pl.DataFrame(made, schema=columns, orient="row")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = Workspace.create(tmp_path_factory.mktemp("nowcast") / "workspace")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def early(place: Workspace) -> dict[str, Any]:
+    """October 2024 as it looked on 15 November: electricity was there, gas was not."""
+    return nowcast.run(place, as_of=EARLY, by=("place", "sector"))
+
+
+def test_the_part_not_reported_is_estimated_and_holds_what_came(place: Workspace, early: dict[str, Any]) -> None:
+    later = nowcast.run(place, as_of=date(2024, 12, 15), month=date(2024, 10, 1), by=("place", "sector"), record=False)
+    assert early["month"] == later["month"] == "2024-10"
+    assert later["counted_share"] == 1 and later["low"] is None
+    assert early["indirect"] == pytest.approx(later["indirect"])
+    assert 0 < early["counted_share"] < 1
+    assert early["low"] < later["value"] < early["high"]
+    inside = [
+        one["low"] <= two["value"] <= one["high"]
+        for one in early["rows"]
+        for two in later["rows"]
+        if (one["place"], one["sector"]) == (two["place"], two["sector"])
+    ]
+    assert len(inside) == 36 and np.mean(inside) >= 0.75
+    assert early["status"] == "synthetic" and early["synthetic"]
+
+
+def test_rows_sum_to_the_total_and_open(early: dict[str, Any]) -> None:
+    assert sum(row["value"] for row in early["rows"]) == pytest.approx(early["value"])
+    assert sum(row["direct"] for row in early["rows"]) == pytest.approx(early["direct"])
+    assert sum(row["pull_points"] for row in early["rows"]) == pytest.approx(early["change_percent"])
+    row = early["rows"][0]
+    assert row["explain"]["item"] == "emission.co2" and row["explain"]["place"] == row["place"]
+    assert row["name"]["zh"] and sum(row["methods"].values()) == 1
+
+
+def test_coverage_and_skill_stand_beside_the_estimate(early: dict[str, Any]) -> None:
+    record = early["record"]
+    assert len(record["months"]) == 12
+    assert record["better_than_last"] >= 0.65
+    assert 0.8 <= record["coverage90"] <= 1
+    assert record["error_percent"] < record["last_value_error_percent"]
+
+
+def test_year_to_date_estimates_only_open_months(early: dict[str, Any]) -> None:
+    assert early["year_to_date"]["estimated_months"] == ["2024-10"]
+    assert early["year_to_date"]["value"] > 9 * 0.8 * early["value"]
+
+
+def test_a_run_is_kept_and_gives_the_same_again(place: Workspace, early: dict[str, Any]) -> None:
+    again = nowcast.run(place, as_of=EARLY, by=("place", "sector"))
+    assert again["value"] == early["value"] and again["run"]["id"] == early["run"]["id"]
+    assert early["run"]["id"] in {run["id"] for run in place.runs()}
+
+
+def test_later_rows_change_nothing_known_before(place: Workspace, tmp_path: Path, early: dict[str, Any]) -> None:
+    other = Workspace.create(tmp_path / "other")
+    changed = pl.when(pl.col("known_at") > EARLY).then(pl.col("value") * 3).otherwise("value")
+    other.import_frame(rows().with_columns(changed.alias("value")), source={"file": "generator"}, dataset=DATASET)
+    assert nowcast.run(other, as_of=EARLY, record=False)["value"] == pytest.approx(early["value"])
+
+
+def test_nothing_seen_yet_widens_the_interval(place: Workspace, early: dict[str, Any]) -> None:
+    blind = nowcast.run(place, as_of=date(2024, 11, 5), record=False, keep=False)
+    assert blind["month"] == "2024-10" and blind["counted_share"] == 0
+    assert blind["high"] - blind["low"] > early["high"] - early["low"]
+
+
+def test_news_sum_to_the_change(place: Workspace) -> None:
+    made = nowcast.news(place, before=date(2024, 11, 5), after=date(2024, 12, 15))
+    assert made["month"] == "2024-10"
+    assert sum(step["effect"] for step in made["steps"]) == pytest.approx(made["change"])
+    assert {step["arrival"] for step in made["steps"]} == {"electricity", "fuel"}
+    same = nowcast.news(place, before=EARLY, after=date(2024, 11, 16))
+    assert same["steps"] == [] and same["change"] == 0
+
+
+def test_a_new_grid_factor_is_news(place: Workspace) -> None:
+    """The grid factor of 2022 was published on 20 December 2024; until then that of 2021 had to serve."""
+    made = nowcast.news(place, before=date(2024, 12, 15), after=date(2025, 1, 3))
+    assert {step["arrival"] for step in made["steps"]} == {"revision"}
+    assert sum(step["effect"] for step in made["steps"]) == pytest.approx(made["change"])
+
+
+def test_flags_find_a_wrong_unit_and_a_late_county(place: Workspace) -> None:
+    seen = city.read(place, until=date(2024, 12, 1), as_of=date(2025, 3, 1))
+    assert flags.find(seen) == []
+    seen.direct[3, -1] *= 100
+    seen.power[[k for k, cell in enumerate(seen.cells) if cell[0] == seen.cells[-1][0]], -1] = np.nan
+    found = {(flag["rule"], flag["place"], flag["sector"]) for flag in flags.find(seen)}
+    assert ("nowcast.carbon-per-kwh", *seen.cells[3][:2]) in found
+    assert ("nowcast.divergence", *seen.cells[3][:2]) in found
+    assert ("nowcast.late-place", seen.cells[-1][0], "") in found
+
+
+def test_cells_with_hardly_any_history() -> None:
+    rng = np.random.default_rng(1)
+    direct, power = rng.lognormal(0, 0.1, (2, 10, 20))
+    direct[:, -1] = np.nan
+    direct[0] = 0.0
+    direct[1, :17] = np.nan
+    power[2] = 0.0
+    power[3, -1] = np.nan
+    zero = np.zeros(10, int)
+    made = months.estimate(direct, power, 19, zero, zero)
+    assert np.isfinite(made.value).all() and (made.value >= 0).all()
+    assert made.value[0] == 0 and 0.3 < made.value[1] < 3
+    few = months.estimate(direct[:, :3], power[:, :3], 2, zero, zero)
+    assert np.isfinite(few.value).all()
+    assert few.shared > made.shared
+
+
+def test_refusals(place: Workspace, tmp_path: Path) -> None:
+    def rule(**question: Any) -> str:
+        with pytest.raises(Refused) as caught:
+            nowcast.run(question.pop("workspace", place), **question)
+        return caught.value.problems[0].rule
+
+    assert rule(place="nowhere") == "nowcast.unknown-place"
+    assert rule(by=("colour",)) == "nowcast.unknown-dimension"
+    assert rule(workspace=Workspace.create(tmp_path / "empty")) == "nowcast.no-energy-data"
+
+
+def test_commands(place: Workspace) -> None:
+    folder = str(place.path)
+    run = CliRunner().invoke(cli, ["run", "--as-of", "2024-11-15", "--by", "sector", "--workspace", folder, "--json"])
+    assert run.exit_code == 0, run.output
+    assert json.loads(run.stdout)["month"] == "2024-10"
+    run = CliRunner().invoke(cli, ["run", "--workspace", folder])
+    assert run.exit_code == 0 and "嘉兴市" in run.stdout and "模拟数据" in run.stdout
+    run = CliRunner().invoke(cli, ["news", "--before", "2024-12-05", "--after", "2025-01-20", "--workspace", folder])
+    assert run.exit_code == 0 and "用电数据" in run.stdout
+    assert CliRunner().invoke(cli, ["run", "--as-of", "soon", "--workspace", folder]).exit_code == 2
