@@ -138,9 +138,7 @@ def _rows(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.
 
 
 def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> pl.DataFrame:
-    """One cell per key. Periods of one key that begin together mostly end together, and most tables tie no errors:
-    the first pass supposes both and is done again where it finds otherwise.
-    """
+    """One cell per key. Most tables tie no errors: the pass supposes so, and is done again where it finds otherwise."""
     aggregates = [
         nw.col("value").sum().alias("quantity"),
         nw.col("value").count().alias("values"),
@@ -152,14 +150,11 @@ def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> 
         frame = frame.with_columns(spread1=half, spread2=half * half)
         aggregates += [nw.col("spread2").sum(), nw.col("spread2").count().alias("spreads")]
     ties = bounds and "error_group" in columns
-    probes = [nw.col("end").min(), nw.col("end").max().alias("last")]
-    probes += [nw.col("error_group").count().alias("tied")] if ties else []
-    cells = collected(frame.group_by(*(key for key in keys if key != "end")).agg(*aggregates, *probes))
+    probe = [nw.col("error_group").count().alias("tied")] if ties else []
+    cells = collected(frame.group_by(*keys).agg(*aggregates, *probe))
     tied = ties and bool(cells["tied"].sum())
     if tied:
-        keys, aggregates = [*keys, "error_group"], [*aggregates, nw.col("spread1").sum()]
-    if tied or not (cells["end"] == cells["last"]).all():
-        cells = collected(frame.group_by(*keys).agg(*aggregates))
+        cells = collected(frame.group_by(*keys, "error_group").agg(*aggregates, nw.col("spread1").sum()))
     if not tied:
         cells = cells.with_columns(pl.lit(None, pl.String).alias("error_group"))
     spread2 = pl.when(pl.col("spreads") > 0).then(pl.col("spread2")) if bounds else pl.lit(None, pl.Float64)
@@ -168,7 +163,7 @@ def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str]) -> 
         pl.when(pl.col("values") > 0).then(pl.col("quantity")).alias("quantity"),
         spread2.alias("spread2"),
     )
-    return cells.drop("spreads", "last", "tied", strict=False)
+    return cells.drop("spreads", "tied", strict=False)
 
 
 def collected(frame: "nw.LazyFrame[Any]") -> pl.DataFrame:
