@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 @pytest.fixture(scope="session")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the demonstration workspace."""
-    from dualcarbon.demo.build import build
+    from dualcarbon.demo.assembly import build
 
     folder = tmp_path_factory.mktemp("pages") / "city"
     build(folder)

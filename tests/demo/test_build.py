@@ -11,7 +11,7 @@ import pytest
 
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.demo.build import STEPS, build
+from dualcarbon.demo.assembly import STEPS, build
 
 
 @pytest.fixture(scope="module")

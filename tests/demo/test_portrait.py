@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from dualcarbon.demo.city import City
-from dualcarbon.demo.portrait import portrait
+from dualcarbon.demo.figures import portrait
 from dualcarbon.demo.tables import read
 
 TCE = dict(read("carriers").select("carrier", "tce").iter_rows())

@@ -43,11 +43,11 @@ def test_the_workbook_tells_where_every_figure_comes_from(tmp_path: Path) -> Non
         assert sheet.freeze_panes == "B5"
     told = texts(book["账户"])
     assert pytest.approx(found["value"]) == next(cell for cell in told if isinstance(cell, float))
-    assert "纺织业" in told and "模拟数据" in told
+    assert "纺织业" in told and "演示数据" in told
     cell = next(c for row in book["账户"].iter_rows() for c in row if c.value == found["value"])
     assert cell.number_format.startswith("#,##0.00")
     assert "公告2025年第47号" in texts(book["来源"])
-    assert "官方原文" in texts(book["因子"])
+    assert "官方" in texts(book["因子"])
     assert {"已报", "2023-05"} <= set(texts(book["完整性"]))
 
 

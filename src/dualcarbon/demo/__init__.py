@@ -11,5 +11,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = "city" if name in ("City", "generate") else name
+    module = {"build": "assembly", "portrait": "figures"}.get(name, "city")
     return getattr(import_module(f"{__name__}.{module}"), name)

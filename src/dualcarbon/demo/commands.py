@@ -30,7 +30,7 @@ WORDS = {
 )
 def demo(workspace: WorkspaceDir = None, json: Json = False) -> None:
     from dualcarbon.core.workspace import NoWorkspace, find
-    from dualcarbon.demo.build import STEPS, build
+    from dualcarbon.demo.assembly import STEPS, build
 
     try:
         folder = find(workspace)

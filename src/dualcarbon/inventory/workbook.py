@@ -20,10 +20,10 @@ Texts = Mapping[str, str]
 NUMBER, PERCENT, POINTS, TEXT = "#,##0.00;[Red]-#,##0.00", "0.00%", "+0.00;-0.00;0.00", "@"
 FACTOR_NUMBER = "#,##0.######"
 STATUS = {
-    "official": ("官方原文", "official", "EFFAF6", "0E6A5A"),
-    "secondary": ("二手转载", "secondary", "F3F7FB", "3A5A7A"),
+    "official": ("官方", "official", "EFFAF6", "0E6A5A"),
+    "secondary": ("转引", "secondary", "F3F7FB", "3A5A7A"),
     "unverified": ("未核实", "unverified", "FDF7EA", "A86A00"),
-    "synthetic": ("模拟数据", "synthetic", "F6F4FC", "6A58A8"),
+    "synthetic": ("演示数据", "synthetic", "F6F4FC", "6A58A8"),
 }
 STATES = {
     "reported": ("已报", "reported", "EFFAF6"),

@@ -14,7 +14,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import CONFIG, Workspace
 from dualcarbon.demo import faults
 from dualcarbon.demo.city import REVISION_KNOWN, City, datasets, generate
-from dualcarbon.demo.portrait import portrait
+from dualcarbon.demo.figures import portrait
 from dualcarbon.demo.tables import CITY, PACK, SEED
 
 #: What `step` is told, in order.
