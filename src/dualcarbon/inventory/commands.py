@@ -139,7 +139,7 @@ def _show(found: dict[str, Any], export: Path | None) -> None:
         "memo": say("备忘", "memo"),
         "status": say("依据状态", "status"),
     }
-    names = ("官方", "二手", "未核实", "模拟") if lang == "zh" else STATUSES
+    names = ("官方", "转引", "未核实", "演示数据") if lang == "zh" else STATUSES
     words = dict(zip(STATUSES, names, strict=True))
     parts = [{**p, "value": _scaled(p["value"], scale), "status": words.get(p["status"], "")} for p in found["parts"]]
     table(parts, columns)
