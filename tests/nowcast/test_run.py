@@ -160,6 +160,43 @@ def test_cells_with_hardly_any_history() -> None:
     assert few.shared > made.shared
 
 
+def test_explanation_sums_to_the_change(place: Workspace, tmp_path: Path) -> None:
+    energy = rows()
+    by = energy.group_by("place", "sector", pl.col("start").dt.year().alias("year")).agg(pl.col("value").sum() * 10)
+    added = by.with_columns(
+        pl.lit("economy.value_added").alias("item"),
+        pl.date("year", 1, 1).alias("start"),
+        pl.date(pl.col("year") + 1, 1, 1).alias("end"),
+        pl.lit("wan_CNY").alias("unit"),
+        pl.date(pl.col("year") + 1, 1, 20).alias("known_at"),
+    ).filter(pl.col("sector") != "C39")
+    other = Workspace.create(tmp_path / "economy")
+    whole = pl.concat([energy, added.drop("year")], how="diagonal")
+    other.import_frame(whole, source={"file": "generator"}, dataset=DATASET)
+    made = nowcast.explain(other, period="2024", as_of=date(2026, 2, 1))
+    assert made["against"] == "2023" and made["activity"] == "economy.value_added"
+    assert sum(one["value"] for one in made["effects"]) == pytest.approx(made["change"])
+    assert sum(row["change"] for row in made["rows"]) == pytest.approx(made["change"])
+    effects = {one["effect"]: one["value"] for one in made["effects"]}
+    assert effects["own_energy"] != 0 and effects["activity"] != 0
+    assert effects["grid_factor"] == pytest.approx(0, abs=1e-6)
+    before = nowcast.explain(other, period="2023", as_of=date(2026, 2, 1))
+    assert {one["effect"]: one["value"] for one in before["effects"]}["grid_factor"] < 0
+    assert sum(one["value"] for one in before["effects"]) == pytest.approx(before["change"])
+    month = nowcast.explain(place, period="2024-06")
+    assert month["activity"] is None
+    assert sum(one["value"] for one in month["effects"]) == pytest.approx(month["change"])
+
+
+def test_open_periods_are_not_explained(place: Workspace) -> None:
+    with pytest.raises(Refused) as caught:
+        nowcast.explain(place, period="2024-10", as_of=EARLY)
+    assert caught.value.problems[0].rule == "nowcast.period-open"
+    with pytest.raises(Refused) as caught:
+        nowcast.explain(place, period="someday")
+    assert caught.value.problems[0].rule == "nowcast.bad-period"
+
+
 def test_refusals(place: Workspace, tmp_path: Path) -> None:
     def rule(**question: Any) -> str:
         with pytest.raises(Refused) as caught:
@@ -180,4 +217,6 @@ def test_commands(place: Workspace) -> None:
     assert run.exit_code == 0 and "嘉兴市" in run.stdout and "模拟数据" in run.stdout
     run = CliRunner().invoke(cli, ["news", "--before", "2024-12-05", "--after", "2025-01-20", "--workspace", folder])
     assert run.exit_code == 0 and "用电数据" in run.stdout
+    run = CliRunner().invoke(cli, ["explain", "--period", "2024-06", "--workspace", folder])
+    assert run.exit_code == 0 and "电网因子" in run.stdout
     assert CliRunner().invoke(cli, ["run", "--as-of", "soon", "--workspace", folder]).exit_code == 2
