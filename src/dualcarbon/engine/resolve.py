@@ -116,7 +116,7 @@ def pick(
         for key, numbers in level:
             for number in numbers:
                 row = rows[number]
-                if row["start"] <= start and end <= row["end"] and _known(row, known_at):
+                if row["start"] <= start and row["end"] >= end and (known_at is None or _known(row, known_at)):
                     return number, key, True
         for key, numbers in level:
             for number in sorted(numbers, key=lambda n: rows[n]["start"], reverse=True):

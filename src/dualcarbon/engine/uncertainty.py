@@ -5,7 +5,7 @@ from the cells' intervals (IPCC 2006 Guidelines, volume 1, chapter 3, approach 1
 shared factors taken in full). Bounds are at 95 %; unequal distances up and down are carried apart.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,7 @@ def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, 
     terms = _one_basis(terms)
     groups = _Groups(by)
     values, shared, squares, halves, notations = [], [], [], [], []
+    varying = _varying(terms)
     for term in terms:
         calculation, name, sign = term.calculation, term.output.equation, term.sign
         cells = labelled(term, calculation.cells, by, labels)
@@ -60,8 +61,7 @@ def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, 
                 (pl.col(name) * sign).alias("value"),
                 (pl.col(name).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0)).alias("lost"),
                 _status_rank(term, cells).alias("rank"),
-                pl.lit(term.output.scope, pl.String).alias("scope"),
-                _category(term).alias("category"),
+                *(column(term).alias(name_of) for name_of, column in varying.items()),
             )
         )
         for use in calculation.method.factors:
@@ -87,7 +87,7 @@ def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, 
             pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value"),
             pl.col("lost").any(),
             pl.col("rank").max(),
-            *(pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c) for c in ("scope", "category")),
+            *(pl.when(pl.col(c).n_unique() == 1).then(pl.col(c).first()).alias(c) for c in varying),
         )
     )
     if notations:
@@ -109,11 +109,26 @@ def combine(terms: Sequence[Term], by: Sequence[str] = (), labels: Mapping[str, 
         pl.col("rank").replace_strict(dict(enumerate(STATUSES)), return_dtype=pl.String).alias("status"),
         (~pl.col("lost").fill_null(False) & ~pl.col("open").fill_null(False)).alias("complete"),
     )
+    fixed = {"scope": terms[0].output.scope, "category": terms[0].output.category} if terms else {}
+    total = total.with_columns(
+        pl.lit(value, pl.String).alias(name) for name, value in fixed.items() if name not in varying
+    )
     named = [name for name in ("scope", "category") if name in by]
     total = total.drop(named).join(groups.table(), on="group", how="left")
     columns = [*by, "item", "value", "unit", "low", "high", "uncertainty", "status", "complete", "basis"]
     columns += [name for name in ("scope", "category") if name not in by]
     return total.select(columns).sort([key for key in keys if key != "unit"], nulls_last=True)
+
+
+def _varying(terms: Sequence[Term]) -> dict[str, Callable[[Term], pl.Expr]]:
+    """Scope and category where they are not one and the same for all cells."""
+    found: dict[str, Callable[[Term], pl.Expr]] = {}
+    if len({term.output.scope for term in terms}) > 1:
+        found["scope"] = lambda term: pl.lit(term.output.scope, pl.String)
+    categories = {term.output.category for term in terms}
+    if len(categories) > 1 or "by sector" in categories:
+        found["category"] = _category
+    return found
 
 
 class _Groups:
@@ -269,8 +284,10 @@ def _factor_part(terms: Sequence[Term], shared: list[pl.DataFrame]) -> pl.DataFr
     known = pl.Series(np.isfinite(up))
     if not shared or not known.any():
         return pl.DataFrame(schema={"group": pl.Int64, "up2": pl.Float64, "down2": pl.Float64})
-    rows = pl.concat(shared).drop_nulls("factor")
-    rows = rows.filter(known.gather(rows["factor"]))
+    rows = pl.concat(shared)
+    if rows["factor"].null_count() or not known.all():
+        rows = rows.drop_nulls("factor")
+        rows = rows.filter(known.gather(rows["factor"]))
     pair = pl.col("group") * frame.height + pl.col("factor")
     pairs = rows.select(pair.alias("pair"), "slope").group_by("pair").agg(pl.col("slope").sum())
     factor, slope = (pairs["pair"] % frame.height).to_numpy(), pairs["slope"].to_numpy()
