@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import docx
 import numpy as np
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import city, flags, months
+from dualcarbon.nowcast import city, flags, months, situation
 from dualcarbon.nowcast.commands import cli
 
 PLACES = ("330402-rest", "330411-rest", "330421-rest", "330424-rest", "330481-rest", "330483-rest")
@@ -197,6 +198,37 @@ def test_open_periods_are_not_explained(place: Workspace) -> None:
     assert caught.value.problems[0].rule == "nowcast.bad-period"
 
 
+def test_the_yearly_analysis(place: Workspace, tmp_path: Path) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=date(2025, 3, 1))
+    assert made["low"] is None and made["estimated_months"] == []
+    assert sum(row["value"] for row in made["areas"]) == pytest.approx(made["value"])
+    for key in ("areas", "domains", "sectors"):
+        assert sum(row["pull_points"] for row in made[key]) == pytest.approx(made["change_percent"])
+    assert made["causes"]["change"] == pytest.approx(made["change"])
+    headings = [part["heading"] for part in made["paragraphs"]["zh"]]
+    assert headings[0] == "一、总体情况" and "五、变动原因" in headings
+    assert f"{made['value'] / 1e4:,.1f} 万吨" in made["paragraphs"]["zh"][0]["text"]
+    for lang, word in (("zh", "碳排放形势分析（演示数据）"), ("en", "carbon in 2024 (synthetic data)")):
+        file = situation.write(made, tmp_path / f"{lang}.docx", lang)
+        document = docx.Document(str(file))
+        assert word in document.paragraphs[0].text
+        assert len(document.tables) == 2 and len(document.tables[1].rows) == len(made["areas"]) + 1
+
+
+def test_an_open_year_says_what_is_estimated(place: Workspace, tmp_path: Path) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=EARLY)
+    assert made["period"] == "2024-01/2024-10" and made["estimated_months"] == ["2024-10"]
+    assert made["low"] < made["value"] < made["high"] and made["causes"] is None
+    assert "2024-10 尚未报齐" in made["paragraphs"]["zh"][0]["text"]
+    for year in (2022, 2030):
+        with pytest.raises(Refused) as caught:
+            nowcast.analyse(place, year=year)
+        assert caught.value.problems[0].rule == "nowcast.year-not-covered"
+    with pytest.raises(Refused) as caught:
+        situation.write(made, tmp_path / "report.pdf")
+    assert caught.value.problems[0].rule == "nowcast.no-report-file"
+
+
 def test_refusals(place: Workspace, tmp_path: Path) -> None:
     def rule(**question: Any) -> str:
         with pytest.raises(Refused) as caught:
@@ -214,9 +246,11 @@ def test_commands(place: Workspace) -> None:
     assert run.exit_code == 0, run.output
     assert json.loads(run.stdout)["month"] == "2024-10"
     run = CliRunner().invoke(cli, ["run", "--workspace", folder])
-    assert run.exit_code == 0 and "嘉兴市" in run.stdout and "模拟数据" in run.stdout
+    assert run.exit_code == 0 and "嘉兴市" in run.stdout and "演示数据" in run.stdout
     run = CliRunner().invoke(cli, ["news", "--before", "2024-12-05", "--after", "2025-01-20", "--workspace", folder])
     assert run.exit_code == 0 and "用电数据" in run.stdout
     run = CliRunner().invoke(cli, ["explain", "--period", "2024-06", "--workspace", folder])
     assert run.exit_code == 0 and "电网因子" in run.stdout
+    run = CliRunner().invoke(cli, ["situation", "--year", "2024", "--workspace", folder, "--json"])
+    assert run.exit_code == 0 and json.loads(run.stdout)["period"] == "2024"
     assert CliRunner().invoke(cli, ["run", "--as-of", "soon", "--workspace", folder]).exit_code == 2

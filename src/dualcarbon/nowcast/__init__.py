@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dualcarbon.nowcast.present import news, run
+    from dualcarbon.nowcast.situation import analyse
     from dualcarbon.nowcast.trial import backtest
+    from dualcarbon.nowcast.why import explain
 
-__all__ = ["backtest", "news", "run"]
+__all__ = ["analyse", "backtest", "explain", "news", "run"]
 
-_WHERE = {"backtest": "trial", "news": "present", "run": "present"}
+_WHERE = {"analyse": "situation", "backtest": "trial", "explain": "why", "news": "present", "run": "present"}
 
 
 def __getattr__(name: str) -> Any:

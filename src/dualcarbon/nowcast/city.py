@@ -89,7 +89,7 @@ def read(
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
     rows = workspace.observations(datasets=list(datasets), version=version)
     if as_of is None:
-        as_of = _last_arrival(rows)
+        as_of = last_arrival(rows)
     rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
     end = until or month_before(as_of)
     targets = book.places.children(code, tree, end) or [code]
@@ -115,7 +115,7 @@ def read(
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking)
 
 
-def _last_arrival(rows: Any) -> date:
+def last_arrival(rows: Any) -> date:
     """The day on which the last month of electricity or fuel became known (the day after it, where nobody says)."""
     energy = "item in ('energy.combustion', 'energy.purchased') and date_diff('month', start, \"end\") = 1"
     of_month = rows.filter(energy).aggregate('start, max(known_at) as known_at, max("end") as finish', "start")

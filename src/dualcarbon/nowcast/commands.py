@@ -83,6 +83,69 @@ def news(
     emit(result, json, lambda: _show_news(result))
 
 
+@cli.command(
+    help=say("变动原因：规模、结构、强度、用能结构、电网因子", "why it changed: activity, structure, intensity, mix")
+)
+def explain(
+    place: Place = "330400",
+    period: Annotated[
+        str | None, typer.Option("--period", help=say("时期，如 2024、2024-11（默认：最近一月）", "period, as 2024"))
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help=say("对比时期（默认：上年同期）", "compared with (a year before)"))
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help=say("按该日已知的数据", "with what was known that day")),
+    ] = None,
+    tree: Tree = "admin",
+    family: Family = "provincial-2025",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon import nowcast
+
+    with progress(json) as bar:
+        bar.add_task(say("分解", "decomposing"), total=None)
+        result = nowcast.explain(
+            workspace, place=place, period=period, against=against, as_of=_day(as_of, "--as-of"), tree=tree,
+            family=family,
+        )  # fmt: skip
+    emit(result, json, lambda: _show_why(result))
+
+
+@cli.command(help=say("年度碳排放形势分析（可写成 Word）", "the yearly analysis of the carbon situation (Word)"))
+def situation(
+    year: Annotated[int, typer.Option("--year", help=say("年份", "the year"))],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.docx", help=say("写成 Word 文件", "write a Word file"))
+    ] = None,
+    place: Place = "330400",
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help=say("按该日已知的数据", "with what was known that day")),
+    ] = None,
+    tree: Tree = "admin",
+    family: Family = "provincial-2025",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon import nowcast
+    from dualcarbon.nowcast.situation import title, write
+
+    with progress(json) as bar:
+        bar.add_task(say("分析", "analysing"), total=None)
+        result = nowcast.analyse(
+            workspace, year=year, place=place, as_of=_day(as_of, "--as-of"), tree=tree, family=family
+        )
+        result["file"] = write(result, out, language()) if out else None
+    lines = [title(result, language())]
+    for part in result["paragraphs"][language()]:
+        lines += ["", part["heading"], *([part["text"]] if part["text"] else [])]
+        lines += ["  ".join(row) for row in part["table"] or []]
+    emit(result, json, "\n".join(lines))
+
+
 def _day(text: str | None, option: str) -> date | None:
     if text is None:
         return None
@@ -158,7 +221,7 @@ METHODS = {
 
 def _show_run(result: dict[str, Any]) -> None:
     name = result["place_name"][language()]
-    mark = say("（模拟数据）", " (synthetic)") if result["synthetic"] else ""
+    mark = say("（演示数据）", " (synthetic)") if result["synthetic"] else ""
     span = say("全部核算，无须估算", "all counted, nothing estimated")
     if result["low"] is not None:
         ends = f"{result['low'] / 1e4:,.1f}–{result['high'] / 1e4:,.1f}"
@@ -197,6 +260,26 @@ def _show_run(result: dict[str, Any]) -> None:
     table(rows, columns)
     for flag in result["flags"][:10]:
         typer.echo("- " + flag["message"][language()])
+
+
+def _show_why(result: dict[str, Any]) -> None:
+    name = result["place_name"][language()]
+    change = result["change_percent"]
+    moved = "—" if change is None else f"{change:+.2f}%"
+    typer.echo(
+        say(
+            f"{name} {result['period']} 比 {result['against']}：{result['before'] / 1e4:,.1f} → "
+            f"{result['after'] / 1e4:,.1f} 万吨（{moved}）。",
+            f"{name} {result['period']} against {result['against']}: {result['before'] / 1e4:,.1f} → "
+            f"{result['after'] / 1e4:,.1f} ×10⁴ t ({moved}).",
+        )
+    )
+    rows = [
+        {"effect": one["title"], "value": one["value"] / 1e4, "percent": one["percent"]} for one in result["effects"]
+    ]
+    table(rows, {"effect": say("因素", "effect"), "value": say("万吨", "10⁴ t"), "percent": say("拉动点数", "points")})
+    used = result["activity"] or say("无（数据未覆盖两个时期）", "none (no data for both periods)")
+    typer.echo(say(f"增加值指标：{used}。", f"Value added: {used}."))
 
 
 ARRIVALS = {

@@ -74,7 +74,7 @@ def run(
     made["methods"] = _methods(direct)
     made["skill"] = direct.record
     made["record"] = _record(seen, late) if record else None
-    made["flags"] = [{**flag, **_names(book, flag)} for flag in flags.find(seen)]
+    made["flags"] = [{**flag, **named(book, flag)} for flag in flags.find(seen)]
     made["missing"], made["fallbacks"] = seen.missing, seen.fallbacks
     made["run"] = manifest(made, place=code, by=list(by), tree=tree, family=family)
     if keep:
@@ -184,7 +184,7 @@ def _name(codes: Any, code: str) -> dict[str, str]:
     return {lang: codes.name(code, lang) for lang in ("zh", "en")}
 
 
-def _names(book: Classification, flag: dict[str, Any]) -> dict[str, Any]:
+def named(book: Classification, flag: dict[str, Any]) -> dict[str, Any]:
     name = _label({"place": flag["place"], **({"sector": flag["sector"]} if flag["sector"] else {})}, book)
     words = {"name": name, "month": flag["month"], "times": f"{flag['value'] / (flag['usual'] or 1):.2f}"}
     problem = Problem(flag["rule"], value=name["zh"], params=words)
