@@ -109,6 +109,7 @@ def test_bad_months_are_said_and_cost_only_width(document: dict, tmp_path: Path)
         ("nowcast.missing-month", "P01"),
         ("nowcast.negative-month", "P02"),
         ("nowcast.place-silent", "P03"),
+        ("nowcast.zero-indicator", "P04"),
     } <= rules
     for statement in made["statements"]:
         for language in ("zh", "en"):
@@ -148,6 +149,13 @@ def test_two_years_only(tmp_path: Path) -> None:
     assert method(made)["mape"] == method(made, "last_value")["mape"]
     assert method(made)["width90"]["12"] > 40
     assert "nowcast.short-record" in {s.rule for s in made["statements"]}
+
+
+def test_one_place_alone(tmp_path: Path) -> None:
+    made = nowcast.backtest(*world.write(tmp_path, places=1), years=[2017, 2023], months=[6, 12])
+    assert made["regions"] == 1
+    assert method(made)["mape"]["12"] is not None
+    assert set(method(made)["coverage90"]) == {"2017", "2023"}
 
 
 def test_truth_by_sector_makes_cells_of_place_and_sector(tmp_path: Path) -> None:

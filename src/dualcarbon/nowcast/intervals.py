@@ -40,7 +40,8 @@ def parts(
     common = np.array([np.median(errors[known[:, q], q]) for q in np.nonzero(live)[0]])
     prior = float(np.mean((history - np.mean(history)) ** 2)) if len(history) >= 3 else UNKNOWN**2
     variance = (float((common**2).sum()) + WEIGHT * prior) / (len(common) + WEIGHT)
-    shared = stats.t.ppf(0.5 + level / 2, len(common) + WEIGHT) * np.sqrt(variance)
+    freedom = len(common) + WEIGHT if len(common) else np.inf
+    shared = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance)
     scale = own_scale(usual)
     rest = np.abs(errors[:, live] - common) / scale[:, None]
     rest = np.sort(rest[np.isfinite(rest)])

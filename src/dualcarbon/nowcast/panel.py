@@ -196,6 +196,9 @@ def build(
     streams, raw, start = _streams(seen, cells, keys, factors or {})
     silent = sorted({c["place"] for c in cells} - set(seen["place"].unique()))
     statements += [Statement("nowcast.place-silent", place, {}) for place in silent]
+    for k, cell in enumerate(cells):
+        if cell["place"] not in silent and raw.size and not (np.nan_to_num(raw[:, k]) != 0).any():
+            statements.append(Statement("nowcast.zero-indicator", cell["place"], {"sector": cell["sector"]}))
     return Panel(cells, actual, first, truth_unit, streams, raw, start, statements, excluded)
 
 

@@ -146,6 +146,11 @@ class Scores:
     width: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     selection: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
 
+    def of(self, method: str, month: int, year: int) -> Array:
+        """Errors of one method, month and year (N,); NaN where the method could not speak."""
+        found = self.errors[method].get(month, {}).get(year)
+        return np.full_like(self.errors["last_value"][month][year], np.nan) if found is None else found
+
 
 def replay(
     panel: Panel,
@@ -171,7 +176,7 @@ def replay(
     last = max(months)
     methods = []
     for name in names:
-        flat = {m: np.concatenate([scores.errors[name][m][y] for y in years]) for m in months}
+        flat = {m: np.concatenate([scores.of(name, m, y) for y in years]) for m in months}
         base = {m: np.concatenate([scores.errors["last_value"][m][y] for y in years]) for m in months}
         entry: dict[str, Any] = {"method": name, "chosen": name == SELECTED}
         entry["mape"] = {str(m): _mean(flat[m]) for m in months}
@@ -183,8 +188,8 @@ def replay(
         entry["coverage90_by_month"] = {
             str(m): {str(y): _coverage(scores, name, m, y, 90) for y in years} for m in months
         }
-        entry["width90"] = {str(m): _mean(np.array(scores.width[name][m])) for m in months}
-        entry["by_year"] = {str(m): {str(y): _mean(scores.errors[name][m][y]) for y in years} for m in months}
+        entry["width90"] = {str(m): _mean(np.array(scores.width[name].get(m, []))) for m in months}
+        entry["by_year"] = {str(m): {str(y): _mean(scores.of(name, m, y)) for y in years} for m in months}
         methods.append(entry)
     return {"methods": methods, "regions": len(panel.cells), "years": list(years), "months": list(months), "lag": lag,
             "selection": scores.selection}  # fmt: skip
@@ -209,7 +214,10 @@ def _score(scores: Scores, panel: Panel, seen: Outlook) -> None:
 
 
 def _coverage(scores: Scores, name: str, month: int, year: int, level: int) -> float | None:
-    inside = scores.inside[name][month][year][level]
+    by_year = scores.inside[name].get(month, {})
+    if year not in by_year:
+        return None
+    inside = by_year[year][level]
     return _round(float(np.nanmean(inside)), 4) if np.isfinite(inside).any() else None
 
 
