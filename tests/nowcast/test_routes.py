@@ -1,0 +1,50 @@
+"""The quick-calc over HTTP says what Python says."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from dualcarbon import nowcast
+from dualcarbon.app.web import create_app
+from dualcarbon.core.workspace import Workspace
+from tests.nowcast.test_run import DATASET, rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Workspace.create(tmp_path_factory.mktemp("routes") / "workspace")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    return made.path
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(folder, warm=False)) as made:
+        yield made
+
+
+def test_answers_are_those_of_the_functions(client: TestClient, folder: Path) -> None:
+    answer = client.get("/nowcast/run.json", params={"as_of": "2024-11-15", "by": ["sector"]})
+    expected = nowcast.run(folder, as_of=date(2024, 11, 15), by=("sector",), keep=False)
+    assert answer.status_code == 200 and answer.json()["value"] == pytest.approx(expected["value"])
+    assert len(answer.json()["rows"]) == 6
+    assert Workspace.open(folder).runs() == []
+    answer = client.get("/nowcast/explain.json", params={"period": "2024-06"})
+    assert sum(one["value"] for one in answer.json()["effects"]) == pytest.approx(answer.json()["change"])
+    answer = client.get("/nowcast/news.json", params={"before": "2024-11-05", "after": "2024-12-15"})
+    assert {step["arrival"] for step in answer.json()["steps"]} == {"electricity", "fuel"}
+
+
+def test_the_report_comes_as_word(client: TestClient) -> None:
+    assert client.get("/nowcast/situation.json", params={"year": 2024}).json()["year"] == 2024
+    answer = client.get("/nowcast/situation.docx", params={"year": 2024})
+    assert answer.status_code == 200 and answer.content[:2] == b"PK"
+
+
+def test_wrong_questions_are_refused(client: TestClient) -> None:
+    assert client.get("/nowcast/run.json", params={"month": "2024-13"}).status_code == 422
+    answer = client.get("/nowcast/run.json", params={"place": "nowhere"})
+    assert 400 <= answer.status_code < 500 and "nowcast.unknown-place" in answer.text
