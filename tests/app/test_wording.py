@@ -5,25 +5,29 @@ import pytest
 from jinja2.ext import babel_extract
 
 from dualcarbon import app
+from dualcarbon.app.pages import menu
+from dualcarbon.app.problem_details import KINDS
+from dualcarbon.app.rooms import room_folders
 from dualcarbon.app.wording import messages, words
 
-HERE = Path(app.__file__).parent
+FOLDERS = [Path(app.__file__).parent, *room_folders().values()]
 
 
 def texts() -> set[str]:
     """Every Chinese text of the templates and modules that asks for a translation."""
     found: set[str] = set()
-    for file in HERE.glob("templates/*.html"):
+    for file in (file for folder in FOLDERS for file in folder.glob("templates/*.html")):
         with file.open("rb") as lines:
             for _, _, said, _ in babel_extract(lines, ["_"], [], {"silent": "false"}):
-                found.add(said if isinstance(said, str) else next(part for part in said if part))
-    for file in HERE.glob("*.py"):
+                if said is not None:
+                    found.add(said if isinstance(said, str) else next(part for part in said if part))
+    for file in FOLDERS[0].glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "say" and node.args:
                 first = node.args[0]
                 if isinstance(first, ast.Constant):
                     found.add(first.value)
-    return found
+    return found | {title for _, title in menu()} | set(KINDS.values())
 
 
 def test_every_text_is_translated_and_keeps_its_names() -> None:

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from dualcarbon.app.asking import Asked, NoSuch, asked, language
+from dualcarbon.app.asking import Asked, asked, language
 from dualcarbon.app.home import months
 from dualcarbon.app.pages import CITY, Site, View, page
+from dualcarbon.core.faces import NoSuch
 
 router = APIRouter()
 TABS = ("sector", "domain", "section", "place", "carrier", "process", "part", "scope", "month", "quarter")

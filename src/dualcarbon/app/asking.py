@@ -46,14 +46,6 @@ class BadChoice(ValueError):
         self.name, self.value = name, value
 
 
-class NoSuch(LookupError):
-    """What was asked for does not exist: `kind` (place, method, factor, run) and the `name` asked for."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"{kind}: {name}")
-        self.kind, self.name = kind, name
-
-
 class Question(NamedTuple):
     """What decides an answer besides the data: address, query without the language, language, whole page or part."""
 

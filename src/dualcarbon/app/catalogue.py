@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from dualcarbon.app.asking import NoSuch
 from dualcarbon.app.pages import View, page
 from dualcarbon.core import pack as packs
+from dualcarbon.core.faces import NoSuch
 
 router = APIRouter()
 SHOWN = 200

@@ -1,7 +1,8 @@
 """How a page is answered: what is asked, one piece of data, two faces (HTML and its ``.json`` twin), one ETag.
 
 A page is a function ``make(view, ...) -> dict`` registered with :func:`page`. It depends on nothing but the workspace's
-version, the question and the language, so its ETag is known before anything is calculated and its body is kept.
+version, the question, the language and what it names itself (`changes`), so its ETag is known before anything is
+calculated and its body is kept. The pages of rooms (`core.faces`) are served the same way by :func:`room_router`.
 """
 
 import functools
@@ -19,12 +20,14 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from markupsafe import Markup
 
 from dualcarbon.app import mathml, outline
 from dualcarbon.app.asking import Asked, Question, asked, language, period_choices
+from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
+from dualcarbon.core.faces import Changes
 
 HERE = Path(__file__).parent
 KEPT_PAGES, KEPT_DATA = 400, 160
@@ -214,21 +217,28 @@ class Site:
 
         return str(self.once("headline", ask))
 
-    def tag(self, question: Question) -> str:
-        """The ETag of the answer to `question`: workspace version, pack, build, language, address."""
-        parts = (self.workspace.version(), self.build, self.pack, *question)
+    def tag(self, question: Question, state: Any = None) -> str:
+        """The ETag of the answer to `question`: workspace version, pack, build, language, address, page's `state`."""
+        parts = (self.workspace.version(), self.build, self.pack, *question, state)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
     def answer(
-        self, request: Request, choice: Asked, make: Callable[..., Any], own: dict[str, Any], template: str | None
+        self,
+        request: Request,
+        choice: Asked,
+        make: Callable[..., Any],
+        own: dict[str, Any],
+        template: str | None,
+        changes: Changes | None = None,
     ) -> Response:
         """The page (or, without a template, its JSON twin): 304 when the reader has it, else kept or made."""
         question = Question.of(request)
-        tag = f'"{self.tag(question)}"'
+        state = changes(self.workspace) if changes else None
+        tag = f'"{self.tag(question, state)}"'
         headers = {"ETag": f"W/{tag}", "Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
         if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
             return said(request, Response(status_code=304, headers=headers))
-        body = self.body(question, choice, make, own, template)
+        body = self.body(question, choice, make, own, template, state)
         media = "application/json" if template is None else "text/html; charset=utf-8"
         return said(request, Response(body, media_type=media, headers=headers))
 
@@ -239,15 +249,16 @@ class Site:
         make: Callable[..., Any],
         own: dict[str, Any],
         template: str | None,
+        state: Any = None,
     ) -> bytes:
-        """What answers a question, kept until the workspace changes."""
-        tag = self.tag(question)
+        """What answers a question, kept until the workspace or the page's `state` changes."""
+        tag = self.tag(question, state)
         found = self._kept.get(tag)
         if found is not None:
             return found
         with self.lock:
             view = View(self, choice, question.lang, question.path, dict(question.query))
-            data = self.data(question, view, make, own)
+            data = self.data(question, view, make, own, state)
             if template is None:
                 made = document(data)
             else:
@@ -258,9 +269,12 @@ class Site:
             _keep(self._kept, tag, made, KEPT_PAGES)
         return made
 
-    def data(self, question: Question, view: View, make: Callable[..., Any], own: dict[str, Any]) -> Any:
+    def data(
+        self, question: Question, view: View, make: Callable[..., Any], own: dict[str, Any], state: Any = None
+    ) -> Any:
         """What a page function gives: the same for both languages and both faces, so kept for a while."""
-        return self.kept((make.__name__, question.query, sorted(own.items(), key=str)), lambda: make(view, **own))
+        key = (make.__module__, make.__name__, question.query, sorted(own.items(), key=str), state)
+        return self.kept(key, lambda: make(view, **own))
 
     def kept(self, key: Any, make: Callable[[], Any]) -> Any:
         """`make()`, kept for a while under `key` and the workspace's version."""
@@ -276,14 +290,16 @@ def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
         kept.popitem(last=False)
 
 
-def page(router: APIRouter, path: str, template: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def page(
+    router: APIRouter, path: str, template: str, changes: Changes | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register ``make(view, ...)`` at `path`, and its JSON twin at ``PATH.json`` (that of ``/`` is ``/index.json``)."""
 
     def register(make: Callable[..., Any]) -> Callable[..., Any]:
         own = [p.replace(kind=p.KEYWORD_ONLY) for p in list(inspect.signature(make).parameters.values())[1:]]
         twin = "/index.json" if path == "/" else f"{path}.json"
         for address, chosen in ((twin, None), (path, template)):
-            endpoint = _endpoint(make, chosen)
+            endpoint = _endpoint(make, chosen, changes)
             request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
             choice = inspect.Parameter(
                 "choice", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Asked, Depends(asked)]
@@ -302,12 +318,20 @@ def page(router: APIRouter, path: str, template: str) -> Callable[[Callable[...,
     return register
 
 
-def _endpoint(make: Callable[..., Any], template: str | None) -> Callable[..., Response]:
+def _endpoint(make: Callable[..., Any], template: str | None, changes: Changes | None) -> Callable[..., Response]:
     def endpoint(request: Request, choice: Asked, **own: Any) -> Response:
         site: Site = request.app.state.site
-        return site.answer(request, choice, make, own, template)
+        return site.answer(request, choice, make, own, template, changes)
 
     return endpoint
+
+
+def room_router(room: str) -> APIRouter:
+    """The pages that a room declares (``pages`` in its ``routes.py``); its templates are ``ROOM/templates/*.html``."""
+    router = APIRouter(tags=[room])
+    for one in getattr(room_routes()[room], "pages", ()):
+        page(router, one.path, f"{room}/{one.template}", one.changes)(one.make)
+    return router
 
 
 def said(request: Request, response: Response) -> Response:
@@ -330,8 +354,11 @@ def document(data: Any) -> bytes:
 def environment(lang: str) -> Environment:
     """The templates in one language."""
     said_in = words(lang)
+    folders: dict[str, BaseLoader] = {
+        room: FileSystemLoader(folder / "templates") for room, folder in room_folders().items()
+    }
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=ChoiceLoader([FileSystemLoader(HERE / "templates"), PrefixLoader(folders)]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -341,6 +368,7 @@ def environment(lang: str) -> Environment:
         **rooms,
         w=said_in,
         _=said_in.say,
+        menu=menu(),
         outline=outline.outline,
         equation=lambda *a, **k: Markup(mathml.equation(*a, **k)),
         symbol=lambda name: Markup(f"<math>{mathml.symbol(name)}</math>"),
@@ -350,10 +378,19 @@ def environment(lang: str) -> Environment:
 
 
 @functools.cache
+def menu() -> list[tuple[str, str]]:
+    """Addresses and Chinese titles of the main navigation; the rooms' entries stand between accounts and rules."""
+    rooms = [tuple(entry) for routes in room_routes().values() for entry in getattr(routes, "nav", ())]
+    rules = [("/methods", "方法"), ("/factors", "因子"), ("/imports", "数据"), ("/runs", "核算批次")]
+    return [("/", "总览"), (f"/account/{CITY}", "排放"), *rooms, *rules]
+
+
+@functools.cache
 def _build() -> str:
-    """A fingerprint of the program's pages: templates, styles, scripts, texts and modules."""
-    files = [path for path in sorted(HERE.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    """A fingerprint of the program: templates, styles, scripts, texts and modules, of the shell and of every room."""
+    program = HERE.parent
+    files = [path for path in sorted(program.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     stamp = hashlib.sha256()
     for path in files:
-        stamp.update(f"{path.relative_to(HERE)} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
+        stamp.update(f"{path.relative_to(program)} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
     return stamp.hexdigest()[:12]

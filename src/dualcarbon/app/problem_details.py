@@ -7,12 +7,32 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from dualcarbon.app.asking import BadChoice, NoSuch, language
+from dualcarbon.app.asking import BadChoice, language
 from dualcarbon.app.pages import document, environment, said
 from dualcarbon.app.wording import words
+from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Refused
 
-KINDS = {"place": "地区", "method": "方法", "parameter": "因子", "run": "核算批次", "import": "导入批次"}
+KINDS = {
+    "place": "地区",
+    "method": "方法",
+    "parameter": "因子",
+    "run": "核算批次",
+    "import": "导入批次",
+    "account": "账户",
+    "entry": "分录",
+    "instrument": "品种",
+    "certificate": "证书",
+    "listing": "挂牌",
+    "trade": "成交",
+    "project": "项目",
+    "methodology": "方法学",
+    "plan": "计划",
+    "indicator": "指标",
+    "task": "任务",
+    "department": "部门",
+    "report": "填报",
+}
 
 
 def install(app: FastAPI) -> None:

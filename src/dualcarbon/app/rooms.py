@@ -11,6 +11,11 @@ The module is imported only when its verb is used, so ``dualcarbon --help`` cost
 ``import file FILE``.
 """
 
+import functools
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 
@@ -95,3 +100,18 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("backup", _WORKSPACE, "keep", "备份工作区为一个文件", "back the workspace up into one file"),
     Entry("restore", _WORKSPACE, "keep", "由备份恢复工作区", "restore a workspace from a backup"),
 )
+
+
+@functools.cache
+def room_folders() -> dict[str, Path]:
+    """The rooms in the order of the list, each with its folder; nothing is imported."""
+    home = Path(__file__).resolve().parent.parent
+    names = [entry.module.split(".")[1] for entry in ENTRIES]
+    return {name: home / name for name in dict.fromkeys(names) if name != "app"}
+
+
+@functools.cache
+def room_routes() -> dict[str, ModuleType]:
+    """The ``routes`` module of every room that has one: ``router`` (its API), ``pages`` and ``nav`` (`core.faces`)."""
+    named = {room: f"dualcarbon.{room}.routes" for room in room_folders()}
+    return {room: importlib.import_module(name) for room, name in named.items() if importlib.util.find_spec(name)}

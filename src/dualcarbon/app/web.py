@@ -3,10 +3,9 @@
 import contextlib
 import errno
 import socket
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 8000
-POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
 
 cli = typer.Typer(help=say("网页", "web pages"))
 
@@ -130,14 +125,15 @@ def create_app(workspace: Path | str, warm: bool = True) -> "FastAPI":
 
     Raises LookupError (from the workspace) when the folder holds none.
     """
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI
     from fastapi.middleware.gzip import GZipMiddleware
     from fastapi.staticfiles import StaticFiles
-    from starlette.responses import Response
 
     from dualcarbon import __version__
     from dualcarbon.app import accounts, catalogue, explaining, home, problem_details, search
-    from dualcarbon.app.pages import HERE, Site
+    from dualcarbon.app.frame import Frame
+    from dualcarbon.app.pages import HERE, Site, room_router
+    from dualcarbon.app.rooms import room_folders, room_routes
 
     site = Site(Path(workspace))
 
@@ -153,35 +149,15 @@ def create_app(workspace: Path | str, warm: bool = True) -> "FastAPI":
     app.state.site = site
     for module in (home, accounts, explaining, catalogue, search):
         app.include_router(module.router)
-    for room in _room_routers():
-        app.include_router(room)
+    for room, routes in room_routes().items():
+        app.include_router(room_router(room))
+        if hasattr(routes, "router"):
+            app.include_router(routes.router)
+        static = room_folders()[room] / "static"
+        if static.is_dir():
+            app.mount(f"/static/{room}", StaticFiles(directory=static), name=f"static.{room}")
     app.mount("/static", StaticFiles(directory=HERE / "static", check_dir=False), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1500, compresslevel=4)
+    app.add_middleware(Frame, version=__version__)
     problem_details.install(app)
-
-    @app.middleware("http")
-    async def frame(request: Request, call_next: Any) -> Response:
-        begun = time.perf_counter()
-        response: Response = await call_next(request)
-        response.headers["X-Dualcarbon"] = __version__
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["Server-Timing"] = f"app;dur={(time.perf_counter() - begun) * 1000:.1f}"
-        if request.url.path.startswith("/static/") and "v" in request.query_params:
-            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
-
     return app
-
-
-def _room_routers() -> list[Any]:
-    """Routers of the rooms that have pages or an API of their own (``routes.py`` with ``router``)."""
-    import importlib
-    import importlib.util
-
-    from dualcarbon.app.rooms import ENTRIES
-
-    rooms = dict.fromkeys(entry.module.rpartition(".")[0] for entry in ENTRIES)
-    named = [f"{room}.routes" for room in rooms if room != "dualcarbon.app"]
-    return [importlib.import_module(name).router for name in named if importlib.util.find_spec(name)]

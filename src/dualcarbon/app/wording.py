@@ -1,7 +1,7 @@
 """What a reader sees of words, numbers, units and periods, in Chinese (the source language) or English.
 
 Chinese texts are written in the templates and the code; ``locale/LANG/LC_MESSAGES/messages.po`` holds their
-translations and is read as it is, without a compiling step.
+translations (each room has its own beside its templates) and is read as it is, without a compiling step.
 """
 
 import functools
@@ -97,14 +97,18 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 @functools.cache
 def messages(lang: str) -> dict[str, str]:
-    """The translations of the Chinese texts into `lang`, read from its catalogue; empty for Chinese."""
-    path = LOCALE / lang / "LC_MESSAGES" / "messages.po"
-    if not path.is_file():
-        return {}
-    from babel.messages.pofile import read_po
+    """The translations of the Chinese texts into `lang`, from the catalogues of the rooms and, first, the shell."""
+    from dualcarbon.app.rooms import room_folders
 
-    with path.open(encoding="utf-8") as lines:
-        return {str(entry.id): str(entry.string) for entry in read_po(lines) if entry.id and entry.string}
+    found: dict[str, str] = {}
+    for folder in (*room_folders().values(), LOCALE.parent):
+        path = folder / "locale" / lang / "LC_MESSAGES" / "messages.po"
+        if path.is_file():
+            from babel.messages.pofile import read_po
+
+            with path.open(encoding="utf-8") as lines:
+                found |= {str(entry.id): str(entry.string) for entry in read_po(lines) if entry.id and entry.string}
+    return found
 
 
 class Words:

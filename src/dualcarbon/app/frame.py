@@ -1,0 +1,81 @@
+"""What stands around every answer: whom the server speaks to, and the headers that every answer carries.
+
+Until identity exists the server listens on the loopback only. A page of another site, opened in the same browser, must
+not act here all the same: a changing request from elsewhere, or one to a foreign host name, is refused.
+"""
+
+import json
+import time
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+LOCAL = ("127.0.0.1", "localhost", "::1", "testserver")
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Frame:
+    """Refuse foreign hosts and cross-site changes; add the headers."""
+
+    def __init__(self, app: ASGIApp, version: str, hosts: Iterable[str] = LOCAL) -> None:
+        self.app, self.version, self.hosts = app, version, frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Dualcarbon"] = self.version
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+                headers["Content-Security-Policy"] = POLICY
+                headers["Server-Timing"] = f"app;dur={(time.perf_counter() - begun) * 1000:.1f}"
+                query = scope["query_string"]
+                if scope["path"].startswith("/static/") and (query.startswith(b"v=") or b"&v=" in query):
+                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
+            await send(message)
+
+        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        if refusal is None:
+            await self.app(scope, receive, framed)
+            return
+        status, title, detail = refusal
+        told = {
+            "type": "/problems/foreign-request",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "instance": scope["path"],
+        }
+        body = json.dumps(told, ensure_ascii=False).encode()
+        start = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        await framed({"type": "http.response.start", "status": status, "headers": start})
+        await framed({"type": "http.response.body", "body": body})
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[int, str, str] | None:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        if host not in self.hosts:
+            return 421, "主机名不对 / wrong host", "本服务只在本机使用。 This server serves this machine only."
+        if method in SAFE:
+            return None
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        foreign = site not in (None, "same-origin", "none") or (
+            origin is not None and urlsplit(origin).netloc != headers.get("host")
+        )
+        if foreign:
+            return (
+                403,
+                "来自其他网站的请求 / request from another site",
+                "请在本网站的页面上操作。 Act on this site's own pages.",
+            )
+        return None

@@ -1,0 +1,29 @@
+"""Whom the server speaks to: this machine's own pages and programs, nobody else."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 405),
+        ({"sec-fetch-site": "same-origin", "origin": "http://testserver"}, 405),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "http://elsewhere.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"host": "elsewhere.example"}, 421),
+    ],
+)
+def test_a_change_is_taken_from_this_site_only(client: TestClient, headers: dict[str, str], status: int) -> None:
+    answer = client.post("/methods", headers=headers)
+    assert answer.status_code == status
+    if status != 405:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "/problems/foreign-request"
+
+
+def test_reading_from_a_foreign_host_name_is_refused(client: TestClient) -> None:
+    assert client.get("/methods", headers={"host": "elsewhere.example"}).status_code == 421
+    assert client.get("/methods", headers={"host": "localhost:8000", "origin": "http://a.example"}).status_code == 200
