@@ -1,0 +1,81 @@
+"""The plan room's tables in a workspace: made when first needed, written in one transaction at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan.tables import DOCUMENT, METADATA, MIRROR
+
+ZONE = ZoneInfo("Asia/Shanghai")
+_LOCK = 5147003218846120  # of the advisory lock under which PostgreSQL writes plans
+
+
+def install(workspace: Workspace) -> None:
+    """Create the tables where they are missing."""
+    if not ready(workspace):
+        with writing(workspace) as connection:
+            METADATA.create_all(connection)
+
+
+def ready(workspace: Workspace) -> bool:
+    """Whether the tables are there."""
+    return sa.inspect(workspace.database).has_table(MIRROR.name)
+
+
+@contextmanager
+def writing(workspace: Workspace) -> Iterator[sa.Connection]:
+    """A transaction in which nobody else writes plans, so that what was checked still holds when it is kept."""
+    engine = workspace.database
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            with connection.begin():
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                yield connection
+            return
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+
+def stamp(at: date | None = None, department: str | None = None, person: str | None = None) -> dict[str, Any]:
+    """Return who told something and when: the day it arrived (today when not said) and the machine's clock."""
+    now = datetime.now(UTC)
+    told = at if at is not None else now.astimezone(ZONE).date()
+    recorded = now.isoformat(timespec="microseconds")
+    return {"department": department, "person": person, "told": told.isoformat(), "recorded": recorded}
+
+
+def document(workspace: Workspace, plan: str | None = None) -> Mapping[str, Any]:
+    """Return the record of a plan's version: `330400-2024` the last, `330400-2024@1` the first.
+
+    None: the plan of the latest year, when the workspace has plans of one place alone.
+    Raises NoSuch for a plan that is not there, Refused `plan.which-plan` when None could be several.
+    """
+    from dualcarbon.core.faces import NoSuch
+
+    name, _, version = (plan or "").partition("@")
+    rows: list[Mapping[str, Any]] = []
+    if ready(workspace):
+        with workspace.database.connect() as connection:
+            chosen = sa.select(DOCUMENT).order_by(DOCUMENT.c.year, DOCUMENT.c.version)
+            rows = [dict(row) for row in connection.execute(chosen).mappings()]
+    if name:
+        rows = [row for row in rows if row["plan"] == name and (not version or str(row["version"]) == version)]
+    if not rows:
+        raise NoSuch("plan", plan or "")
+    if not name and len({row["place"] for row in rows}) > 1:
+        raise Refused(Problem("plan.which-plan", value="、".join(dict.fromkeys(row["plan"] for row in rows))))
+    return rows[-1]
