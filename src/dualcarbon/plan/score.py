@@ -1,0 +1,182 @@
+"""Scores of departments and counties by a weighted scheme: points of each item with their arithmetic, and who is ahead.
+
+Basic target met: full marks; incentive target: bonus; missed: a capped share, nothing, or a veto on the whole. A score
+carries the uncertainty of its data, and a rank is said only as far as scores differ by more than that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MISSED = ("share", "zero", "veto")
+Cells = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def score(scheme: Mapping[str, Any], values: Cells, deductions: Mapping[str, Mapping[str, float]] | None = None) -> dict[str, Any]:  # fmt: skip
+    """Return the score sheet `{scheme, title, full, subjects, status}`, the best subject first.
+
+    `scheme`: as `score_scheme.read` gives it. `values`: subject → item → `{value, low?, high?, basic?, incentive?,
+    status?, confirmed?, points?}`; an item counts for the subjects that have a cell for it, `value` None when nothing
+    was reported; `points` are points settled by a review. `deductions`: subject → deduction → how often.
+    A subject is `{subject, rows, points, weight, base, bonus, deducted, veto, total, low, high, complete, rank_from,
+    rank_to, tied}`; a row is as `item` gives it.
+    """
+    items = {one["id"]: one for one in scheme["items"]}
+    subjects = []
+    for subject, cells in values.items():
+        rows = [item(scheme, items[name], cell) for name, cell in cells.items() if name in items]
+        subjects.append({"subject": subject, **_summed(scheme, rows, (deductions or {}).get(subject, {}))})
+    subjects.sort(key=lambda one: (-_order(one["total"]), one["subject"]))
+    for one in subjects:
+        one |= rank(one, subjects)
+    return {"scheme": scheme["id"], "version": scheme["version"], "title": scheme["title"], "of": scheme["of"],
+            "full": scheme["full"], "status": scheme["status"], "subjects": subjects}  # fmt: skip
+
+
+def _order(total: float | None) -> float:
+    return -math.inf if total is None else total
+
+
+def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one item's points: `{item, title, unit, weight, value, basic, incentive, outcome, points, bonus, low, high,
+    veto, arithmetic: {zh, en}, status, confirmed}`.
+
+    `outcome`: `incentive`, `basic`, `missed`, `no data`, `not set` (no target to compare with). `low`, `high`: points
+    with bonus at the ends of the value's interval; for an item without data the whole range it leaves open.
+    """
+    basic = cell.get("basic", one.get("basic"))
+    incentive = cell.get("incentive", one.get("incentive"))
+    value, weight = cell.get("value"), float(one["weight"])
+    row: dict[str, Any] = {
+        "item": one["id"], "title": one["title"], "unit": one.get("unit") or "", "weight": weight, "value": value,
+        "basic": basic, "incentive": incentive, "better": one.get("better", "higher"), "veto": False, "bonus": 0.0,
+        "status": cell.get("status"), "confirmed": cell.get("confirmed"), "settled": cell.get("points") is not None,
+    }  # fmt: skip
+    most = weight + (float(one.get("bonus") or 0.0) if incentive is not None else 0.0)
+    if cell.get("points") is not None:
+        points = float(cell["points"])
+        words = (f"复核认定 {points:g} 分", f"{points:g} points as reviewed")
+        return row | _told("settled", points, points, points, words)
+    if basic is None:
+        return row | _told("not set", None, 0.0, most, ("目标未设定，不计分", "no target is set, not scored"))
+    if value is None:
+        if scheme.get("no_data", "open") == "zero":
+            return row | _told("no data", 0.0, 0.0, 0.0, ("没有数据，0 分", "no data, 0 points"))
+        words = (f"没有数据，0—{most:g} 分都可能", f"no data, anything from 0 to {most:g}")
+        return row | _told("no data", None, 0.0, most, words)
+    points, bonus, outcome, veto = _points(scheme, one, row["better"], value, basic, incentive)
+    ends = [end if end is not None else value for end in (cell.get("low"), cell.get("high"))]
+    at = [_points(scheme, one, row["better"], end, basic, incentive) for end in ends]
+    sums = [points + bonus, *(p + b for p, b, _, _ in at)]
+    row |= {"bonus": bonus, "veto": veto, "veto_possible": veto or any(v for *_, v in at)}
+    return row | _told(outcome, points, min(sums), max(sums), _arithmetic(one, row, points, bonus, outcome))
+
+
+def _told(outcome: str, points: float | None, low: float, high: float, words: tuple[str, str]) -> dict[str, Any]:
+    said = {"zh": words[0], "en": words[1]}
+    return {"outcome": outcome, "points": points, "low": low, "high": high, "arithmetic": said}
+
+
+def _points(
+    scheme: Mapping[str, Any], one: Mapping[str, Any], better: str, value: float, basic: float, incentive: float | None
+) -> tuple[float, float, str, bool]:
+    """Points, bonus, outcome and veto of a value."""
+    weight, more = float(one["weight"]), float(one.get("bonus") or 0.0)
+    sign = -1.0 if better == "lower" else 1.0
+    slack = 1e-9 * max(1.0, abs(basic))
+    if sign * (value - basic) >= -slack:
+        if incentive is None or not more:
+            return weight, 0.0, "basic", False
+        if sign * (value - incentive) >= -slack:
+            return weight, more, "incentive", False
+        way = (value - basic) / (incentive - basic) if incentive != basic else 0.0
+        return weight, more * way if scheme.get("bonus_rule") == "linear" else 0.0, "basic", False
+    rule = one.get("missed", "share")
+    if rule not in MISSED:
+        raise ValueError(rule)
+    if rule == "zero":
+        return 0.0, 0.0, "missed", False
+    return weight * min(achieved(value, basic, better), float(one.get("cap", 1.0))), 0.0, "missed", rule == "veto"
+
+
+def achieved(value: float, basic: float, better: str = "higher") -> float:
+    """Return the share of a target that is reached, from 0: value ÷ target, or target ÷ value where small is good."""
+    over, under = (basic, value) if better == "lower" else (value, basic)
+    return max(0.0, over / under) if under > 0 else 0.0
+
+
+def _arithmetic(one: Mapping[str, Any], row: Mapping[str, Any], points: float, bonus: float, outcome: str) -> tuple[str, str]:  # fmt: skip
+    unit, value, basic = row["unit"], row["value"], row["basic"]
+    if outcome == "missed":
+        rule = one.get("missed", "share")
+        if rule == "zero":
+            return f"{value:g}{unit} 未达 {basic:g}{unit}，0 分", f"{value:g}{unit} misses {basic:g}{unit}: 0 points"
+        share, cap = achieved(value, basic, row["better"]), float(one.get("cap", 1.0))
+        fraction = f"{basic:g}/{value:g}" if row["better"] == "lower" else f"{value:g}/{basic:g}"
+        sum_ = f"{row['weight']:g} × min({fraction} = {share:.4g}, {cap:g}) = {points:.4g}"
+        veto = ("；一票否决", "; veto") if rule == "veto" else ("", "")
+        return f"未达基本目标：{sum_} 分{veto[0]}", f"basic target missed: {sum_} points{veto[1]}"
+    zh, en = f"达到基本目标 {basic:g}{unit}：{points:g} 分", f"basic target {basic:g}{unit} met: {points:g} points"
+    if bonus:
+        zh, en = f"{zh}，激励加 {bonus:.4g} 分", f"{en}, bonus {bonus:.4g}"
+    return zh, en
+
+
+def _summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: Mapping[str, float]) -> dict[str, Any]:
+    """A subject's total on the scheme's scale: points ÷ weights × full, with bonus, deductions and the veto's cap."""
+    scored = [row for row in rows if row["points"] is not None]
+    open_ = [row for row in rows if row["points"] is None and row["outcome"] == "no data"]
+    weight = sum(row["weight"] for row in scored)
+    whole = weight + sum(row["weight"] for row in open_)
+    points, bonus = sum(row["points"] for row in scored), sum(row["bonus"] for row in scored)
+    taken = []
+    for one in scheme.get("deductions") or []:
+        times = float(told.get(one["id"], 0.0))
+        if times:
+            taken.append({**one, "times": times, "points": min(times * one["each"], one.get("limit", math.inf))})
+    deducted = min(sum(one["points"] for one in taken), scheme.get("deduction_limit", math.inf))
+    veto = any(row["veto"] for row in scored)
+    maybe = any(row.get("veto_possible") for row in scored) or any(row.get("missed") == "veto" for row in open_)
+    head = {"rows": list(rows), "weight": weight, "points": points, "bonus": bonus, "deductions": taken,
+            "deducted": deducted, "veto": veto, "complete": not open_}  # fmt: skip
+    if not scored:
+        return head | {"base": None, "total": None, "low": None, "high": None}
+
+    def total(sum_: float, extra: float, of: float, stopped: bool) -> float:
+        made = scheme["full"] * sum_ / of + min(extra, scheme.get("bonus_limit", math.inf)) - deducted
+        return max(0.0, min(made, scheme["veto_cap"]) if stopped else made)
+
+    down = math.sqrt(sum((row["points"] + row["bonus"] - row["low"]) ** 2 for row in scored))
+    up = math.sqrt(sum((row["high"] - row["points"] - row["bonus"]) ** 2 for row in scored))
+    low = total(points - down, bonus, whole, veto or maybe)
+    best = points + up + sum(row["weight"] for row in open_)
+    more = sum(row["high"] - row["weight"] for row in open_)
+    return head | {
+        "base": scheme["full"] * points / weight,
+        "total": total(points, bonus, weight, veto),
+        "low": min(low, total(points, bonus, weight, veto)),
+        "high": max(
+            total(best, bonus + more, whole, veto and not _may_lift(scored)), total(points, bonus, weight, veto)
+        ),
+    }
+
+
+def _may_lift(scored: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every veto may still fall within the data's uncertainty."""
+    return all(row["high"] >= row["weight"] - 1e-9 for row in scored if row["veto"])
+
+
+def rank(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return `{rank_from, rank_to, tied}`: the ranks that the data leave open, and with whom.
+
+    Another is ahead for certain only when its lowest score lies above this one's highest. Without a score: no rank.
+    """
+    if one["total"] is None:
+        return {"rank_from": None, "rank_to": None, "tied": []}
+    known = [other for other in others if other["total"] is not None and other["subject"] != one["subject"]]
+    ahead = [other for other in known if other["low"] > one["high"] + 1e-9]
+    behind = [other for other in known if other["high"] < one["low"] - 1e-9]
+    tied = [other["subject"] for other in known if other not in ahead and other not in behind]
+    return {"rank_from": len(ahead) + 1, "rank_to": len(known) + 1 - len(behind), "tied": tied}

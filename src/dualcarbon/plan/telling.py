@@ -1,0 +1,266 @@
+"""Tell a plan what became of its lines: one submission, checked against what stands, kept whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import checking, reads, words
+from dualcarbon.plan.checking import Checked, Known, Listed, Told
+from dualcarbon.plan.store import document, install, stamp, writing
+from dualcarbon.plan.tables import BATCH, ENTRY, PATH, REPORT, STEP
+
+
+def department_of(workspace: Workspace, plan: str | None, name: str) -> str:
+    """Return the plan's own name of a department: its name or one of its aliases. Raises Refused."""
+    wanted = words.key(name)
+    known = reads.departments(workspace, plan)
+    for one in known:
+        if wanted in (words.key(alias) for alias in (one["name"], *one["aliases"])):
+            return str(one["name"])
+    raise Refused(Problem("plan.no-department", value=name, params={"known": "、".join(one["name"] for one in known)}))
+
+
+def known(workspace: Workspace, plan: str | None, department: str | None, day: date) -> Known:
+    """Return what stands in a plan before a submission of `department` (None: of the plan's keeper) on a day."""
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    last: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for row in reads.reports(workspace, name).iter_rows(named=True):
+        key = (row["line"], row["month"])
+        if row["counts"] or key not in last or not last[key]["counts"]:
+            last[key] = row
+    open_: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in reads.entries(workspace, name).iter_rows(named=True):
+        if row["struck"] is None:
+            open_.setdefault(row["line"], {})[row["key"]] = row
+    tasks = {row["line"]: row for row in reads.tasks(workspace, name).to_dicts()}
+    tasks |= {row["line"]: row for row in reads.policies(workspace, name).to_dicts()}
+    mine = None
+    if department is not None:
+        own = next(one for one in reads.departments(workspace, name) if one["name"] == department)
+        mine = frozenset((*own["lead"], *own["joint"], *own["drafter"]))
+    indicators = {row["line"]: row for row in reads.indicators(workspace, name).to_dicts()}
+    return Known(int(head["year"]), day, indicators, tasks, last, open_, reads.steps(workspace, name), mine)
+
+
+def tell(
+    workspace: Workspace,
+    plan: str | None,
+    month: int,
+    told: Iterable[Told] = (),
+    listed: Iterable[Listed] = (),
+    *,
+    department: str | None = None,
+    person: str | None = None,
+    at: date | None = None,
+    key: str | None = None,
+    file: str | None = None,
+    feed: str = "form",
+    status: str | None = None,
+    queries: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Keep one submission about `month` of a plan: figures and progress (`told`), names, projects and steps (`listed`).
+
+    `department` checks that the lines are its own; `at` is the day it arrived (today when None); `key` the client's:
+    the same key with the same content answers again. `status` marks the values (`synthetic` for demonstration), else
+    figures of departments are `unverified` until reviewed. `queries`: for computed lines the JSON of their explanation.
+    Returns `{batch, key, already, plan, month, reports: [{number, line, month, value, stage, corrects}], entries,
+    unchanged, dry_run}`. Raises Refused with every problem; nothing is half kept.
+    """
+    told, listed = list(told), list(listed)
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    install(workspace)
+    who = department_of(workspace, name, department) if department else None
+    stamped = stamp(at, who, person)
+    day = date.fromisoformat(stamped["told"])
+    said = [*map(asdict, told), *map(asdict, listed)]
+    content = json.dumps([name, month, who, said], ensure_ascii=False, sort_keys=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    key = key or digest
+    with writing(workspace) as connection:
+        earlier = connection.execute(sa.select(BATCH).where(BATCH.c.key == key)).mappings().first()
+        if earlier is not None:
+            if earlier["digest"] != digest:
+                raise Refused(Problem("plan.key-used", file=file, value=key))
+            return {**json.loads(earlier["answer"]), "already": True}
+        found = checking.check(known(workspace, name, who, day), told, listed, month)
+        if found.problems:
+            raise Refused(found.problems)
+        if not (found.reports or found.entries or found.unchanged):
+            raise Refused(Problem("plan.nothing-told", file=file))
+        answer: dict[str, Any] = {
+            "batch": None, "key": key, "already": False, "plan": name, "month": month, "department": who,
+            "reports": [], "entries": len(found.entries), "unchanged": found.unchanged, "dry_run": dry_run,
+        }  # fmt: skip
+        if dry_run or not (found.reports or found.entries):
+            return answer | {"reports": found.reports}
+        common = {"plan": name, "status": status or "unverified", **stamped}
+        _write(connection, answer, found, common, {"digest": digest, "file": file}, feed, queries or {})
+    return answer
+
+
+def _write(
+    connection: sa.Connection,
+    answer: dict[str, Any],
+    found: Checked,
+    common: Mapping[str, Any],
+    batch: Mapping[str, Any],
+    feed: str,
+    queries: Mapping[str, str],
+) -> None:
+    """Write a submission and complete its answer with the numbers that its reports got."""
+    last = connection.execute(sa.select(sa.func.max(REPORT.c.number))).scalar() or 0
+    number = (connection.execute(sa.select(sa.func.max(BATCH.c.number))).scalar() or 0) + 1
+    reports = [
+        {**row, **common, "number": last + i, "batch": number, "feed": feed, "query": queries.get(row["line"])}
+        for i, row in enumerate(found.reports, 1)
+    ]
+    answer["batch"] = number
+    shown = ("number", "line", "month", "value", "stage", "progress", "corrects")
+    answer["reports"] = [{name: row[name] for name in shown} for row in reports]
+    told = {name: common[name] for name in ("plan", "department", "person", "told", "recorded")}
+    kept = json.dumps(answer, ensure_ascii=False)
+    connection.execute(BATCH.insert().values(number=number, key=answer["key"], answer=kept, **batch, **told))
+    if reports:
+        connection.execute(REPORT.insert(), reports)
+    if found.entries:
+        connection.execute(ENTRY.insert(), [{**row, **common, "batch": number} for row in found.entries])
+
+
+def set_path(
+    workspace: Workspace,
+    plan: str | None,
+    line: str,
+    method: str = "linear",
+    *,
+    opening: float | None = None,
+    points: Mapping[int, float] | None = None,
+    history: Sequence[Sequence[float | None]] | None = None,
+    department: str | None = None,
+    person: str | None = None,
+    reason: str | None = None,
+    at: date | None = None,
+) -> dict[str, Any]:
+    """Set the way of an indicator to its target, as a new row beside the earlier ones. Returns `{line, method, path}`.
+
+    `opening`: the value at the year's start; `points`: for `set`, values by month, December the target; `history`: for
+    `seasonal`, twelve monthly increments of each earlier year; without it those reported in the place's earlier plans
+    under the same name. Raises Refused.
+    """
+    from dualcarbon.plan.paths import shape
+
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    indicator = _indicator(workspace, name, line)
+    who = department_of(workspace, name, department) if department else None
+    if who is not None and who not in indicator["lead"]:
+        raise Refused(Problem("plan.not-yours", value=line))
+    months: list[float | None] = []
+    if method == "seasonal":
+        months = list(shape(history if history is not None else _history(workspace, head, indicator)))
+    row = {"method": method, "opening": opening, "months": months, "points": dict(points or {})}
+    try:
+        way = _way(indicator, row)
+    except ValueError as error:
+        raise Refused(Problem("plan.bad-path", value=str(error))) from error
+    install(workspace)
+    kept = {"months": json.dumps(months), "points": json.dumps(row["points"]), "reason": reason}
+    with writing(workspace) as connection:
+        values = {**row, **kept, "plan": name, "line": line, **stamp(at, who, person)}
+        connection.execute(PATH.insert().values(values))
+    return {"plan": name, "line": line, "method": method, "opening": opening, "path": way}
+
+
+def _indicator(workspace: Workspace, plan: str, line: str) -> dict[str, Any]:
+    for row in reads.indicators(workspace, plan).to_dicts():
+        if line in (row["line"], str(row["indicator"])):
+            return row
+    raise Refused(Problem("plan.unknown-line", value=line))
+
+
+def _way(indicator: Mapping[str, Any], row: Mapping[str, Any]) -> list[float | None]:
+    from dualcarbon.plan import paths
+
+    if indicator["value"] is None or indicator["figure"] == "milestones":
+        raise ValueError(indicator["text"])
+    laid = paths.path(
+        indicator["figure"], indicator["value"], method=row["method"], opening=row["opening"],
+        months=row["months"] or None, points={int(m): v for m, v in row["points"].items()} or None,
+    )  # fmt: skip
+    return list(laid.expected)
+
+
+def _history(workspace: Workspace, head: Mapping[str, Any], indicator: Mapping[str, Any]) -> list[list[float | None]]:
+    """Return the monthly increments that earlier plans of the place reported under the same name."""
+    found: list[list[float | None]] = []
+    for plan in reads.plans(workspace):
+        if plan["place"] != head["place"] or plan["year"] >= head["year"]:
+            continue
+        for row in reads.indicators(workspace, plan["plan"]).to_dicts():
+            if words.key(row["name"]) != words.key(indicator["name"]) or row["figure"] != "flow":
+                continue
+            told = reads.reports(workspace, plan["plan"]).to_dicts()
+            values = {one["month"]: one["value"] for one in told if one["line"] == row["line"] and one["counts"]}
+            before, year = 0.0, []
+            for month in range(1, 13):
+                value = values.get(month)
+                year.append(None if value is None else value - before)
+                before = before if value is None else value
+            if year[-1] is not None:
+                found.append(year)
+    return found
+
+
+def set_steps(
+    workspace: Workspace,
+    plan: str | None,
+    line: str,
+    steps: Sequence[Mapping[str, Any]],
+    *,
+    department: str | None = None,
+    person: str | None = None,
+    reason: str | None = None,
+    at: date | None = None,
+) -> dict[str, Any]:
+    """Set the milestones of a line: `{title, month, weight}` each, as a new edition. A later edition needs a reason."""
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    line = _indicator(workspace, name, line)["line"]
+    before = reads.steps(workspace, name).get(line)
+    problems = [
+        Problem("plan.bad-step", row=i, value=str(step.get("title") or step.get("month")))
+        for i, step in enumerate(steps, 1)
+        if not step.get("title")
+        or step.get("month") not in range(1, 13)
+        or not isinstance(step.get("weight", 1), (int, float))
+        or step.get("weight", 1) <= 0
+    ]
+    if not steps:
+        problems.append(Problem("plan.bad-step", value="0"))
+    if before and not reason:
+        problems.append(Problem("plan.steps-set", value=line))
+    if problems:
+        raise Refused(problems)
+    who = department_of(workspace, name, department) if department else None
+    stamped = stamp(at, who, person)
+    edition = before[0]["edition"] + 1 if before else 1
+    install(workspace)
+    with writing(workspace) as connection:
+        rows = [
+            {"plan": name, "line": line, "edition": edition, "position": i, "title": str(step["title"]),
+             "month": step["month"], "weight": float(step.get("weight", 1)), "reason": reason, **stamped}
+            for i, step in enumerate(steps, 1)
+        ]  # fmt: skip
+        connection.execute(STEP.insert(), rows)
+    return {"plan": name, "line": line, "edition": edition, "steps": len(rows)}

@@ -1,0 +1,104 @@
+"""The words of forms and pages: stages, progress, decisions, headings; and how cells are read."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from dualcarbon.plan.script import fold, simplify
+
+STAGE_WORDS = {
+    "flash": ("快报", "flash figure"),
+    "preliminary": ("初步", "preliminary"),
+    "approved": ("省核定", "approved by the province"),
+    "revised": ("普查修订", "revised by the census"),
+}
+PROGRESS_WORDS = {
+    "not_started": ("未启动", "not started"),
+    "under_way": ("推进中", "under way"),
+    "blocked": ("受阻", "blocked"),
+    "finished": ("已完成", "finished"),
+}
+STATE_WORDS = {
+    "submitted": ("待审核", "to be reviewed"),
+    "accepted": ("已审核", "accepted"),
+    "returned": ("已退回", "returned"),
+}
+FIGURE_WORDS = {
+    "flow": ("当年累加", "adds up over the year"),
+    "cumulative": ("累计存量", "a stock"),
+    "level": ("占比或水平", "a share or level"),
+    "change": ("同比变化", "a change on last year"),
+    "milestones": ("里程碑", "milestones"),
+}
+BASIS_WORDS = {
+    "figure": ("数值", "a figure"),
+    "names": ("名单", "a list of names"),
+    "projects": ("项目台账", "a ledger of projects"),
+    "milestones": ("里程碑", "milestones"),
+}
+METHOD_WORDS = {"linear": ("均匀", "linear"), "seasonal": ("按往年月度形态", "seasonal"), "set": ("部门自定", "set")}
+ACTION_WORDS = {"add": ("新增", "add"), "strike": ("撤销", "strike")}
+STANDING_WORDS = {
+    "done": ("完成", "done"),
+    "on_pace": ("正常", "on pace"),
+    "behind": ("滞后", "behind"),
+    "at_risk": ("有风险", "at risk"),
+    "no_data": ("无数据", "no data"),
+}
+
+#: The headings of a form, by the field they hold.
+HEADINGS = {
+    "line": "编码", "number": "序号", "name": "指标名称", "unit": "单位", "target": "目标", "before": "上期值",
+    "before_month": "上期月份", "due": "本期应达", "value": "本期值", "stage": "数据阶段", "text": "进展说明",
+    "evidence": "佐证材料文件名", "reason": "更正原因", "remark": "备注", "progress": "本期进展", "title": "任务名称",
+    "role": "分工", "progress_before": "上期进展", "entry": "名称", "mark": "证号或牌号", "site": "所在地（厂址）",
+    "amount": "数量", "month": "完成月份", "paper": "佐证文号", "action": "操作", "method": "方法", "opening": "年初值",
+    "step": "步骤", "weight": "权重", "due_month": "应完成月份",
+}  # fmt: skip
+
+
+def meaning(text: Any, words: dict[str, tuple[str, str]]) -> str | None:
+    """Return the code that `text` names (its code, Chinese or English word), or None."""
+    clean = plain(text).lower()
+    return next((code for code, said in words.items() if clean in (code, *(plain(one).lower() for one in said))), None)
+
+
+def plain(text: Any) -> str:
+    """Return a cell as comparable text: Simplified, half-width, without blanks."""
+    return re.sub(r"\s+", "", fold(simplify(str(text)))) if text is not None else ""
+
+
+def key(text: Any) -> str:
+    """Return what makes two names one: case and blanks, full width and traditional characters do not count."""
+    return re.sub(r"[·•.,，。、\-—_()（）\[\]【】“”\"']", "", plain(text)).upper()
+
+
+def number(cell: Any) -> float | None:
+    """Return the number in a cell, None for a blank one. Raises ValueError for anything else: a word is never zero."""
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return None
+    if isinstance(cell, bool):
+        raise ValueError(str(cell))
+    if isinstance(cell, (int, float)):
+        found = float(cell)
+    else:
+        found = float(re.sub(r"(?<=\d),(?=\d{3})", "", plain(cell)).removesuffix("%"))
+    if not math.isfinite(found):
+        raise ValueError(str(cell))
+    return found
+
+
+def whole(cell: Any) -> int | None:
+    """Return the month or count in a cell: 3, 3.0, 3月, 2024-03. Raises ValueError."""
+    if isinstance(cell, str):
+        clean = plain(cell)
+        dated = re.fullmatch(r"\d{4}[-年/.](\d{1,2})(?:[-月/.].*)?月?", clean)
+        cell = dated[1] if dated else clean.removesuffix("月份").removesuffix("月")
+    elif hasattr(cell, "month"):
+        return int(cell.month)
+    found = number(cell)
+    if found is not None and found != int(found):
+        raise ValueError(str(cell))
+    return None if found is None else int(found)
