@@ -38,10 +38,13 @@ def test_answers_are_those_of_the_functions(client: TestClient, folder: Path) ->
     assert {step["arrival"] for step in answer.json()["steps"]} == {"electricity", "fuel"}
 
 
-def test_the_report_comes_as_word(client: TestClient) -> None:
+def test_the_report_comes_as_word_and_pdf(client: TestClient) -> None:
     assert client.get("/nowcast/situation.json", params={"year": 2024}).json()["year"] == 2024
     answer = client.get("/nowcast/situation.docx", params={"year": 2024})
     assert answer.status_code == 200 and answer.content[:2] == b"PK"
+    answer = client.get("/nowcast/situation.pdf", params={"year": 2024, "lang": "en"})
+    assert answer.status_code == 200 and answer.content[:5] == b"%PDF-"
+    assert client.get("/nowcast/situation.odt", params={"year": 2024}).status_code == 422
 
 
 def test_wrong_questions_are_refused(client: TestClient) -> None:

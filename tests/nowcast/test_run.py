@@ -1,12 +1,14 @@
 """This month on a workspace: what is counted, what is estimated, how wide, and why it moved."""
 
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import docx
 import numpy as np
+import pdfplumber
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import city, flags, months, situation
+from dualcarbon.nowcast import city, flags, months, telling
 from dualcarbon.nowcast.commands import cli
 
 PLACES = ("330402-rest", "330411-rest", "330421-rest", "330424-rest", "330481-rest", "330483-rest")
@@ -208,11 +210,15 @@ def test_the_yearly_analysis(place: Workspace, tmp_path: Path) -> None:
     headings = [part["heading"] for part in made["paragraphs"]["zh"]]
     assert headings[0] == "一、总体情况" and "五、变动原因" in headings
     assert f"{made['value'] / 1e4:,.1f} 万吨" in made["paragraphs"]["zh"][0]["text"]
-    for lang, word in (("zh", "碳排放形势分析（演示数据）"), ("en", "carbon in 2024 (synthetic data)")):
-        file = situation.write(made, tmp_path / f"{lang}.docx", lang)
-        document = docx.Document(str(file))
-        assert word in document.paragraphs[0].text
+    for lang, word, mark in (("zh", "碳排放形势分析", "演示数据"), ("en", "carbon in 2024", "synthetic data")):
+        document = docx.Document(str(telling.write(made, tmp_path / f"{lang}.docx", lang)))
+        assert word in document.paragraphs[0].text and document.sections[0].header.paragraphs[0].text == mark
         assert len(document.tables) == 2 and len(document.tables[1].rows) == len(made["areas"]) + 1
+        assert len(document.inline_shapes) == 2
+        with pdfplumber.open(telling.write(made, tmp_path / f"{lang}.pdf", lang)) as pdf:
+            text = re.sub(r"\s", "", "".join(page.extract_text() for page in pdf.pages))
+        assert all(re.sub(r"\s", "", part["heading"]) in text for part in made["paragraphs"][lang])
+        assert f"{made['value'] / 1e4:,.1f}" in text and mark.replace(" ", "") in text
 
 
 def test_an_open_year_says_what_is_estimated(place: Workspace, tmp_path: Path) -> None:
@@ -225,8 +231,8 @@ def test_an_open_year_says_what_is_estimated(place: Workspace, tmp_path: Path) -
             nowcast.analyse(place, year=year)
         assert caught.value.problems[0].rule == "nowcast.year-not-covered"
     with pytest.raises(Refused) as caught:
-        situation.write(made, tmp_path / "report.pdf")
-    assert caught.value.problems[0].rule == "nowcast.no-report-file"
+        telling.write(made, tmp_path / "report.odt")
+    assert caught.value.problems[0].rule == "core.no-report-file"
 
 
 def test_refusals(place: Workspace, tmp_path: Path) -> None:
@@ -240,7 +246,7 @@ def test_refusals(place: Workspace, tmp_path: Path) -> None:
     assert rule(workspace=Workspace.create(tmp_path / "empty")) == "nowcast.no-energy-data"
 
 
-def test_commands(place: Workspace) -> None:
+def test_commands(place: Workspace, tmp_path: Path) -> None:
     folder = str(place.path)
     run = CliRunner().invoke(cli, ["run", "--as-of", "2024-11-15", "--by", "sector", "--workspace", folder, "--json"])
     assert run.exit_code == 0, run.output
@@ -253,4 +259,7 @@ def test_commands(place: Workspace) -> None:
     assert run.exit_code == 0 and "电网因子" in run.stdout
     run = CliRunner().invoke(cli, ["situation", "--year", "2024", "--workspace", folder, "--json"])
     assert run.exit_code == 0 and json.loads(run.stdout)["period"] == "2024"
+    file = tmp_path / "report.pdf"
+    run = CliRunner().invoke(cli, ["situation", str(file), "--year", "2024", "--workspace", folder])
+    assert run.exit_code == 0 and file.read_bytes()[:5] == b"%PDF-"
     assert CliRunner().invoke(cli, ["run", "--as-of", "soon", "--workspace", folder]).exit_code == 2

@@ -3,11 +3,14 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
 
-WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+MEDIA = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": "application/pdf",
+}
 Place = Annotated[str, Query(description="place, code or name")]
 Day = Annotated[date | None, Query(description="with what was known on that day")]
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
@@ -73,19 +76,19 @@ def situation(
     return _answer(nowcast.analyse(workspace, year=year, place=place, as_of=as_of, tree=tree))
 
 
-@router.get("/situation.docx", summary="The yearly analysis as a Word file")
+@router.get("/situation.{kind}", summary="The yearly analysis as a Word or PDF file", response_class=Response)
 def report(
-    request: Request, year: int, place: Place = "330400", as_of: Day = None, tree: Tree = "admin",
-    lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
+    request: Request, kind: Annotated[str, Path(pattern="^(docx|pdf)$")], year: int, place: Place = "330400",
+    as_of: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
 ) -> Response:  # fmt: skip
     import tempfile
-    from pathlib import Path
+    from pathlib import Path as File
 
     from dualcarbon import nowcast
-    from dualcarbon.nowcast.situation import write
+    from dualcarbon.nowcast import telling
 
     made = nowcast.analyse(request.app.state.site.workspace, year=year, place=place, as_of=as_of, tree=tree)
     with tempfile.TemporaryDirectory() as folder:
-        content = write(made, Path(folder) / "situation.docx", lang).read_bytes()
-    name = f'attachment; filename="situation-{made["place"]}-{year}.docx"'
-    return Response(content, media_type=WORD, headers={"Content-Disposition": name})
+        content = telling.write(made, File(folder) / f"situation.{kind}", lang).read_bytes()
+    name = f'attachment; filename="situation-{made["place"]}-{year}.{kind}"'
+    return Response(content, media_type=MEDIA[kind], headers={"Content-Disposition": name})

@@ -1,0 +1,104 @@
+"""Pictures of a printed report as SVG text: months as lines, effects as a waterfall."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+INK, SOFT, LINE, GREEN, PALE, AMBER = "#22302c", "#5d6b66", "#dfe5e1", "#0e6a5a", "#9db5ac", "#b4652b"
+WIDTH = 640
+WAN = 1e4
+_FONT = 'font-family="Noto Sans CJK SC, SimHei, Liberation Sans, sans-serif"'
+
+
+def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
+    """Months of a year ({month, value, last_year, estimated}, tCO2) against those a year before; estimates hollow."""
+    if len(rows) < 2:
+        return ""
+    height, left, right, top, bottom = 240, 46, 78, 26, 28
+    values = [one[key] / WAN for one in rows for key in ("value", "last_year") if one[key]]
+    low, high = min(values), max(values)
+    pad = (high - low or high or 1) * 0.12
+    low, high = max(low - pad, 0.0), high + pad
+    step = (WIDTH - left - right) / (len(rows) - 1)
+
+    def at(k: int, value: float) -> tuple[float, float]:
+        return left + k * step, top + (height - top - bottom) * (1 - (value / WAN - low) / (high - low))
+
+    out = []
+    for tick in _ticks(low, high):
+        y = at(0, tick * WAN)[1]
+        out.append(f'<path d="M{left} {y:.1f}H{WIDTH - right}" stroke="{LINE}"/>')
+        out.append(_text(left - 6, y + 4, f"{tick:,.0f}", SOFT, "end"))
+    out.append(_text(left - 34, 14, "万吨" if lang == "zh" else "10⁴ t", SOFT))
+    for k, one in enumerate(rows):
+        out.append(_text(left + k * step, height - 8, str(int(one["month"][5:])), SOFT, "middle"))
+    year = int(rows[0]["month"][:4])
+    ends: list[float] = []
+    for key, colour, width, label in (("value", GREEN, 2.4, year), ("last_year", PALE, 1.6, year - 1)):
+        points = [at(k, one[key]) for k, one in enumerate(rows) if one[key]]
+        if len(points) < 2:
+            continue
+        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        out.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>')
+        y = points[-1][1] + 4
+        if ends and abs(y - ends[0]) < 14:
+            y = ends[0] + (14 if y >= ends[0] else -14)
+        ends.append(y)
+        out.append(_text(points[-1][0] + 10, y, str(label), colour, weight=600 if key == "value" else 400))
+    for k, one in enumerate(rows):
+        x, y = at(k, one["value"])
+        fill = "#fff" if one["estimated"] else GREEN
+        out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{fill}" stroke="{GREEN}" stroke-width="1.4"/>')
+    return _svg(height, out)
+
+
+def effects(causes: Mapping[str, Any] | None, lang: str = "zh") -> str:
+    """The change between two periods as a waterfall of its effects (tCO2), from the earlier value to the later."""
+    if not causes:
+        return ""
+    parts = [one for one in causes["effects"] if abs(one["percent"] or 0) >= 0.005]
+    if not parts:
+        return ""
+    rows: list[tuple[str, float, float, str]] = []
+    now = causes["before"]
+    for one in parts:
+        rows.append((one["title"][lang], now, now + one["value"], AMBER if one["value"] > 0 else GREEN))
+        now += one["value"]
+    ends = [causes["before"], now, *(end for row in rows for end in row[1:3])]
+    low, high = min(ends) / WAN, max(ends) / WAN
+    left, right, top, each = 190, 76, 12, 25
+    height = top + each * (len(rows) + 2) + 6
+    span = (high - low) or 1.0
+    low, high = low - 0.05 * span, high + 0.05 * span
+
+    def x(value: float) -> float:
+        return left + (WIDTH - left - right) * (value / WAN - low) / (high - low)
+
+    out = []
+    shown = [(causes["against"], None, causes["before"], INK), *rows, (causes["period"], None, now, INK)]
+    for k, (name, start, end, colour) in enumerate(shown):
+        y = top + k * each
+        out.append(_text(left - 10, y + 15, name, INK, "end", 600 if start is None else 400))
+        a, b = (x(low * WAN), x(end)) if start is None else sorted((x(start), x(end)))
+        out.append(f'<rect x="{a:.1f}" y="{y + 3}" width="{max(b - a, 1):.1f}" height="{each - 8}" fill="{colour}" '
+                   f'fill-opacity="{0.75 if start is None else 0.9}"/>')  # fmt: skip
+        figure = f"{end / WAN:,.1f}" if start is None else f"{(end - start) / WAN:+,.1f}".replace("-", "−")
+        out.append(_text(b + 6, y + 15, figure, INK))
+    return _svg(height, out)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    span = high - low
+    size = next(s * 10.0**e for e in range(-6, 12) for s in (1, 2, 5) if span / (s * 10.0**e) <= 5)
+    first = int(low / size) + 1
+    return [n * size for n in range(first, int(high / size) + 1)]
+
+
+def _text(x: float, y: float, text: str, colour: str, anchor: str = "start", weight: int = 400) -> str:
+    return (f'<text x="{x:.1f}" y="{y:.1f}" {_FONT} font-size="12" font-weight="{weight}" fill="{colour}" '
+            f'text-anchor="{anchor}">{escape(text)}</text>')  # fmt: skip
+
+
+def _svg(height: float, parts: Sequence[str]) -> str:
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}">'
+            f'<rect width="{WIDTH}" height="{height:.0f}" fill="#fff"/>{"".join(parts)}</svg>')  # fmt: skip

@@ -1,0 +1,149 @@
+"""What the verbs of the quick-calc print for a reader."""
+
+from typing import Any
+
+import typer
+
+from dualcarbon.core.console import language, say, table
+
+TITLES = {
+    "last_value": ("沿用最近一年", "last value"),
+    "electricity_ratio": ("电碳比", "electricity ratio"),
+    "counted_rest": ("已观测燃料核算＋其余随电", "fuels counted, rest by electricity"),
+    "ridge": ("汇集岭回归", "pooled ridge"),
+    "ridge_filled": ("岭回归＋动态因子补齐", "ridge, edge filled by factors"),
+    "last_value_reconciled": ("沿用最近一年＋总量校准", "last value, raked to the total"),
+    "selected": ("逐单元择优（采用）", "chosen cell by cell"),
+}
+
+
+METHODS = {
+    "counted": ("核算", "counted"),
+    "last_value": ("沿用上年同月", "month a year ago"),
+    "electricity_ratio": ("随用电", "with electricity"),
+    "recent_growth": ("随近月增速", "with recent growth"),
+    "ridge": ("汇集岭回归", "pooled ridge"),
+}
+
+
+def this_month(result: dict[str, Any]) -> None:
+    name = result["place_name"][language()]
+    mark = say("（演示数据）", " (synthetic)") if result["synthetic"] else ""
+    span = say("全部核算，无须估算", "all counted, nothing estimated")
+    if result["low"] is not None:
+        ends = f"{result['low'] / 1e4:,.1f}–{result['high'] / 1e4:,.1f}"
+        share = f"{result['counted_share']:.0%}"
+        span = say(f"90% 区间 {ends}，已核算 {share}", f"90 % interval {ends}, {share} counted")
+    typer.echo(
+        say(
+            f"{name} {result['month']} 二氧化碳 {result['value'] / 1e4:,.1f} 万吨{mark}；{span}；"
+            f"数据截至 {result['as_of']}。",
+            f"{name} {result['month']}: {result['value'] / 1e4:,.1f} ×10⁴ t CO2{mark}; {span}; "
+            f"known on {result['as_of']}.",
+        )
+    )
+    record = result["record"]
+    if record and record["coverage90"] is not None:
+        typer.echo(
+            say(
+                f"近 {len(record['months'])} 个月回放：区间实际覆盖 {record['coverage90']:.0%}（名义 90%），"
+                f"{record['better_than_last']:.0%} 的单元优于沿用上年同月。",
+                f"Replay of {len(record['months'])} months: the 90 % interval held {record['coverage90']:.0%}; "
+                f"{record['better_than_last']:.0%} of cells better than the month a year ago.",
+            )
+        )
+    rows = []
+    for row in result["rows"]:
+        shown = {"name": row["name"], "value": row["value"] / 1e4}
+        shown |= {end: row[end] / 1e4 for end in ("low", "high") if row[end] is not None}
+        shown |= {"change": row["change_percent"], "pull": row.get("pull_points")}
+        shown["how"] = "、".join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
+        rows.append(shown)
+    columns = {
+        "name": say("名称", "name"), "value": say("万吨", "10⁴ t"), "low": say("下限", "low"),
+        "high": say("上限", "high"), "change": say("同比%", "on a year %"), "pull": say("拉动点数", "points"),
+        "how": say("单元数", "cells"),
+    }  # fmt: skip
+    table(rows, columns)
+    for flag in result["flags"][:10]:
+        typer.echo("- " + flag["message"][language()])
+
+
+def causes(result: dict[str, Any]) -> None:
+    name = result["place_name"][language()]
+    change = result["change_percent"]
+    moved = "—" if change is None else f"{change:+.2f}%"
+    typer.echo(
+        say(
+            f"{name} {result['period']} 比 {result['against']}：{result['before'] / 1e4:,.1f} → "
+            f"{result['after'] / 1e4:,.1f} 万吨（{moved}）。",
+            f"{name} {result['period']} against {result['against']}: {result['before'] / 1e4:,.1f} → "
+            f"{result['after'] / 1e4:,.1f} ×10⁴ t ({moved}).",
+        )
+    )
+    rows = [
+        {"effect": one["title"], "value": one["value"] / 1e4, "percent": one["percent"]} for one in result["effects"]
+    ]
+    table(rows, {"effect": say("因素", "effect"), "value": say("万吨", "10⁴ t"), "percent": say("拉动点数", "points")})
+    used = result["activity"] or say("无（数据未覆盖两个时期）", "none (no data for both periods)")
+    typer.echo(say(f"增加值指标：{used}。", f"Value added: {used}."))
+
+
+ARRIVALS = {
+    "revision": ("更正与新因子", "corrections and new factors"),
+    "electricity": ("用电数据", "electricity"),
+    "fuel": ("燃料数据", "fuels"),
+}
+
+
+def arrivals(result: dict[str, Any]) -> None:
+    typer.echo(
+        say(
+            f"{result['month']}：{result['value_before'] / 1e4:,.1f} → {result['value_after'] / 1e4:,.1f} 万吨"
+            f"（{result['change'] / 1e4:+,.1f}），{result['before']} 至 {result['after']}。",
+            f"{result['month']}: {result['value_before'] / 1e4:,.1f} → {result['value_after'] / 1e4:,.1f} ×10⁴ t "
+            f"({result['change'] / 1e4:+,.1f}), {result['before']} to {result['after']}.",
+        )
+    )
+    rows = []
+    for step in result["steps"]:
+        span = step["months"]
+        when = span[0] if len(span) == 1 else f"{span[0]}–{span[-1]}"
+        rows.append({"arrival": say(*ARRIVALS[step["arrival"]]), "when": when, "effect": step["effect"] / 1e4})
+    table(rows, {"arrival": say("新到", "arrival"), "when": say("月份", "months"), "effect": say("万吨", "10⁴ t")})
+
+
+def replayed(result: dict[str, Any]) -> None:
+    months = [str(m) for m in result["months"]]
+    rows = []
+    for one in result["methods"]:
+        row: dict[str, Any] = {"method": say(*TITLES[one["method"]]), "chosen": "✓" if one["chosen"] else ""}
+        row |= {f"m{m}": one["mape"][m] for m in months}
+        skill = one["skill_vs_last"][months[-1]]
+        row["skill"] = "—" if skill is None else f"{skill:+.0%}"
+        covered = [c for c in one["coverage90"].values() if c is not None]
+        row["coverage"] = f"{min(covered):.0%}–{max(covered):.0%}" if covered else "—"
+        rows.append(row)
+    columns = {"method": say("方法", "method"), "chosen": say("采用", "chosen")}
+    columns |= {f"m{m}": say(f"误差%（{m} 个月）", f"MAPE % ({m} m)") for m in months}
+    columns |= {"skill": say("较沿用上年", "skill"), "coverage": say("90% 区间实际覆盖", "cover of 90 %")}
+    title = say(
+        f"{result['regions']} 个单元，{result['years'][0]}–{result['years'][-1]} 年，核算滞后 {result['lag']} 年",
+        f"{result['regions']} cells, {result['years'][0]}–{result['years'][-1]}, truth {result['lag']} year(s) late",
+    )
+    table(rows, columns, title)
+    if result.get("monthly"):
+        m = result["monthly"]
+        typer.echo(
+            say(
+                f"按月（只知年度核算值）：误差 {m['mape']}%（沿用上年 {m['last_value_mape']}%）；"
+                f"已核算年份内月度形状误差 {m['shape_error']}%。",
+                f"By month (annual truth only): MAPE {m['mape']} % (last value {m['last_value_mape']} %); "
+                f"shape error inside benchmarked years {m['shape_error']} %.",
+            )
+        )
+    for statement in result["statements"][:10]:
+        typer.echo("- " + statement.line(say("zh", "en")))
+    rest = len(result["statements"]) - 10
+    if rest > 0:
+        typer.echo(say(f"另有 {rest} 条数据说明，见 --json。", f"{rest} more statements on the data: see --json."))
