@@ -63,7 +63,9 @@ class Known:
     day: date
     indicators: Mapping[str, Row]
     tasks: Mapping[str, Row]
-    reports: Mapping[tuple[str, int], Row]  # the one that counts, else the last that was returned
+    # The report that counts, else the last that was returned; `latest`: the number of the last one, `answering`: it was
+    # returned, so that the next one is its answer.
+    reports: Mapping[tuple[str, int], Row]
     open: dict[str, dict[str, Row]]  # line -> key -> entry that stands
     steps: Mapping[str, Sequence[Row]]
     mine: frozenset[str] | None = None
@@ -339,17 +341,18 @@ def _keep(one: Told, row: dict[str, Any], last: Row | None, found: Checked, befo
     """Add a row unless it says nothing new; a changed one is a correction with a reason."""
     if last is not None:
         same = all(last[name] == row[name] for name in ("value", "stage", "progress"))
-        if last["counts"] and same and (one.text or None) in (None, last["text"]):
+        if last["counts"] and not last["answering"] and same and (one.text or None) in (None, last["text"]):
             found.unchanged += 1
             return
         if last["counts"] and STAGES.index(row["stage"]) < STAGES.index(last["stage"]):
             zh, en = words.STAGE_WORDS[last["stage"]]
             found.problems.append(_problem("stage-falls", one, "stage", one.stage, last={"zh": zh, "en": en}))
         changed = last["value"] != row["value"] or last["progress"] != row["progress"]
-        if last["counts"] and changed and row["stage"] == last["stage"] and not one.reason and row["value"] is not None:
+        corrects = last["counts"] and not last["answering"] and row["stage"] == last["stage"]
+        if corrects and changed and not one.reason and row["value"] is not None:
             listing = {"earlier": f"{last['value']:g}" if last["value"] is not None else "—"}
             found.problems.append(_problem("correction", one, "reason", one.value, **listing))
     if len(found.problems) > before:
         return
     kept = {"text": one.text or None, "remark": one.remark or None, "reason": one.reason or None}
-    found.reports.append({**row, **kept, "corrects": last["number"] if last else None})
+    found.reports.append({**row, **kept, "corrects": last["latest"] if last else None})

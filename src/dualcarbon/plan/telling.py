@@ -36,8 +36,10 @@ def known(workspace: Workspace, plan: str | None, department: str | None, day: d
     last: dict[tuple[str, int], Mapping[str, Any]] = {}
     for row in reads.reports(workspace, name).iter_rows(named=True):
         key = (row["line"], row["month"])
+        returned = row["state"] == "returned"
         if row["counts"] or key not in last or not last[key]["counts"]:
             last[key] = row
+        last[key] = {**last[key], "latest": row["number"], "answering": returned}
     open_: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in reads.entries(workspace, name).iter_rows(named=True):
         if row["struck"] is None:
