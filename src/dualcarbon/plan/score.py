@@ -14,7 +14,9 @@ MISSED = ("share", "zero", "veto")
 Cells = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-def score(scheme: Mapping[str, Any], values: Cells, deductions: Mapping[str, Mapping[str, float]] | None = None) -> dict[str, Any]:  # fmt: skip
+def score(
+    scheme: Mapping[str, Any], values: Cells, deductions: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
     """Return the score sheet `{scheme, title, full, subjects, status}`, the best subject first.
 
     `scheme`: as `score_scheme.read` gives it. `values`: subject → item → `{value, low?, high?, basic?, incentive?,
@@ -40,8 +42,8 @@ def _order(total: float | None) -> float:
 
 
 def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one item's points: `{item, title, unit, weight, value, basic, incentive, outcome, points, bonus, low, high,
-    veto, arithmetic: {zh, en}, status, confirmed}`.
+    """Return one item's points: `{item, title, unit, weight, value, basic, incentive, outcome, points, bonus, low,
+    high, veto, arithmetic: {zh, en}, status, confirmed, missed, settled}`.
 
     `outcome`: `incentive`, `basic`, `missed`, `no data`, `not set` (no target to compare with). `low`, `high`: points
     with bonus at the ends of the value's interval; for an item without data the whole range it leaves open.
@@ -53,30 +55,36 @@ def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, A
         "item": one["id"], "title": one["title"], "unit": one.get("unit") or "", "weight": weight, "value": value,
         "basic": basic, "incentive": incentive, "better": one.get("better", "higher"), "veto": False, "bonus": 0.0,
         "status": cell.get("status"), "confirmed": cell.get("confirmed"), "settled": cell.get("points") is not None,
+        "missed": one.get("missed", "share"),
     }  # fmt: skip
     most = weight + (float(one.get("bonus") or 0.0) if incentive is not None else 0.0)
     if cell.get("points") is not None:
         points = float(cell["points"])
         words = (f"复核认定 {points:g} 分", f"{points:g} points as reviewed")
-        return row | _told("settled", points, points, points, words)
+        return row | _told("settled", points, (points, points), (0.0, 0.0), words)
     if basic is None:
-        return row | _told("not set", None, 0.0, most, ("目标未设定，不计分", "no target is set, not scored"))
+        words = ("目标未设定，不计分", "no target is set, not scored")
+        return row | _told("not set", None, (0.0, weight), (0.0, most - weight), words)
     if value is None:
         if scheme.get("no_data", "open") == "zero":
-            return row | _told("no data", 0.0, 0.0, 0.0, ("没有数据，0 分", "no data, 0 points"))
+            return row | _told("no data", 0.0, (0.0, 0.0), (0.0, 0.0), ("没有数据，0 分", "no data, 0 points"))
         words = (f"没有数据，0—{most:g} 分都可能", f"no data, anything from 0 to {most:g}")
-        return row | _told("no data", None, 0.0, most, words)
+        return row | _told("no data", None, (0.0, weight), (0.0, most - weight), words)
     points, bonus, outcome, veto = _points(scheme, one, row["better"], value, basic, incentive)
     ends = [end if end is not None else value for end in (cell.get("low"), cell.get("high"))]
     at = [_points(scheme, one, row["better"], end, basic, incentive) for end in ends]
-    sums = [points + bonus, *(p + b for p, b, _, _ in at)]
+    reach = [points, *(p for p, *_ in at)], [bonus, *(b for _, b, *_ in at)]
     row |= {"bonus": bonus, "veto": veto, "veto_possible": veto or any(v for *_, v in at)}
-    return row | _told(outcome, points, min(sums), max(sums), _arithmetic(one, row, points, bonus, outcome))
+    words = _arithmetic(one, row, points, bonus, outcome)
+    return row | _told(outcome, points, (min(reach[0]), max(reach[0])), (min(reach[1]), max(reach[1])), words)
 
 
-def _told(outcome: str, points: float | None, low: float, high: float, words: tuple[str, str]) -> dict[str, Any]:
+def _told(
+    outcome: str, points: float | None, reach: tuple[float, float], extra: tuple[float, float], words: tuple[str, str]
+) -> dict[str, Any]:
     said = {"zh": words[0], "en": words[1]}
-    return {"outcome": outcome, "points": points, "low": low, "high": high, "arithmetic": said}
+    ends = {"points_range": reach, "bonus_range": extra, "low": reach[0] + extra[0], "high": reach[1] + extra[1]}
+    return {"outcome": outcome, "points": points, "arithmetic": said, **ends}
 
 
 def _points(
@@ -107,7 +115,9 @@ def achieved(value: float, basic: float, better: str = "higher") -> float:
     return max(0.0, over / under) if under > 0 else 0.0
 
 
-def _arithmetic(one: Mapping[str, Any], row: Mapping[str, Any], points: float, bonus: float, outcome: str) -> tuple[str, str]:  # fmt: skip
+def _arithmetic(
+    one: Mapping[str, Any], row: Mapping[str, Any], points: float, bonus: float, outcome: str
+) -> tuple[str, str]:
     unit, value, basic = row["unit"], row["value"], row["basic"]
     if outcome == "missed":
         rule = one.get("missed", "share")
@@ -148,24 +158,22 @@ def _summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: 
         made = scheme["full"] * sum_ / of + min(extra, scheme.get("bonus_limit", math.inf)) - deducted
         return max(0.0, min(made, scheme["veto_cap"]) if stopped else made)
 
-    down = math.sqrt(sum((row["points"] + row["bonus"] - row["low"]) ** 2 for row in scored))
-    up = math.sqrt(sum((row["high"] - row["points"] - row["bonus"]) ** 2 for row in scored))
-    low = total(points - down, bonus, whole, veto or maybe)
-    best = points + up + sum(row["weight"] for row in open_)
-    more = sum(row["high"] - row["weight"] for row in open_)
+    now = total(points, bonus, weight, veto)
+    worst = points - _apart(scored, "points", 0), bonus - _apart(scored, "bonus", 0)
+    best = points + _apart(scored, "points", 1), bonus + _apart(scored, "bonus", 1)
+    free, more = sum(row["weight"] for row in open_), sum(row["bonus_range"][1] for row in open_)
+    stays = any(row["veto"] and row["points_range"][1] < row["weight"] - 1e-9 for row in scored)
     return head | {
         "base": scheme["full"] * points / weight,
-        "total": total(points, bonus, weight, veto),
-        "low": min(low, total(points, bonus, weight, veto)),
-        "high": max(
-            total(best, bonus + more, whole, veto and not _may_lift(scored)), total(points, bonus, weight, veto)
-        ),
+        "total": now,
+        "low": min(now, total(*worst, whole, veto or maybe)),
+        "high": max(now, total(best[0] + free, best[1] + more, whole, stays)),
     }
 
 
-def _may_lift(scored: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether every veto may still fall within the data's uncertainty."""
-    return all(row["high"] >= row["weight"] - 1e-9 for row in scored if row["veto"])
+def _apart(scored: Sequence[Mapping[str, Any]], name: str, end: int) -> float:
+    """How far the sum of points (or bonus) may lie from what it is: the items' distances, taken as independent."""
+    return math.sqrt(sum((row[f"{name}_range"][end] - row[name]) ** 2 for row in scored))
 
 
 def rank(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

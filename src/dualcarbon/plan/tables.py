@@ -266,7 +266,7 @@ ENTRIES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _final(table: Table) -> None:
+def final(table: Table) -> None:
     """Let the database refuse to change or delete a row of `table`."""
     word = f"{table.name} is final"
     for moment in ("UPDATE", "DELETE"):
@@ -285,4 +285,4 @@ def _final(table: Table) -> None:
 
 
 for _table in (BATCH, REPORT, ENTRY, STEP, PATH, EVIDENCE, REVIEW, CONFIRMATION, MIRROR, CARRIED):
-    _final(_table)
+    final(_table)

@@ -1,0 +1,189 @@
+"""Score sheets: hand-calculated cases, ranks within the data's uncertainty, what-if, and the steps to the freeze."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dualcarbon.core.faces import NoSuch
+from dualcarbon.core.problems import Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import facts, score_changes, score_scheme, score_sheet
+from dualcarbon.plan.loading import load
+from dualcarbon.plan.score import score
+
+CASE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "cases" / "plan" / "score-sheet.json").read_text(encoding="utf-8")
+)
+SCHEME = score_scheme.checked(CASE["scheme"])
+VALUES, TOLD = CASE["values"], CASE["deductions"]
+
+
+def by_subject(sheet: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["subject"]: one for one in sheet["subjects"]}
+
+
+def test_the_sheet_as_calculated_by_hand() -> None:
+    found = by_subject(score(SCHEME, VALUES, TOLD))
+    for subject, points in CASE["points"].items():
+        one = found[subject]
+        assert {row["item"]: row["points"] for row in one["rows"]} == pytest.approx(points)
+        for name in ("total", "low", "high"):
+            assert one[name] == pytest.approx(CASE[name][subject], abs=1e-6), (subject, name)
+        assert [one["rank_from"], one["rank_to"]] == CASE["ranks"][subject], subject
+    assert found["乙"]["veto"]
+    assert not found["丁"]["complete"]
+    assert found["甲"]["tied"] == ["丁"]
+
+
+def test_the_arithmetic_is_open_to_the_scored() -> None:
+    rows = {row["item"]: row for row in by_subject(score(SCHEME, VALUES, TOLD))["甲"]["rows"]}
+    assert rows["pv"]["arithmetic"]["zh"] == "未达基本目标：5 × min(70/80 = 0.875, 0.8) = 4 分"
+    assert rows["energy"]["arithmetic"]["en"] == "basic target 3% met: 10 points, bonus 2"
+
+
+def test_missing_is_not_zero_unless_the_scheme_says_so() -> None:
+    found = by_subject(score({**SCHEME, "no_data": "zero"}, VALUES, TOLD))
+    assert found["丁"]["total"] == pytest.approx(100 * 2 / 7)
+    assert found["丁"]["complete"]
+
+
+def test_what_would_turn_the_order() -> None:
+    rows = {(one["above"], one["below"]): one for one in score_changes.sensitivity(SCHEME, VALUES, TOLD)}
+    flip = CASE["flip"]
+    found = rows[flip["above"], flip["below"]]
+    assert found["certain"]
+    assert flip["item"] in [one["item"] for one in found["items"]]
+    for change in found["weights"]:
+        scheme = score_changes.reweighted(SCHEME, {change["item"]: change["factor"]})
+        pair = {name: VALUES[name] for name in (found["above"], found["below"])}
+        totals = {name: one["total"] for name, one in by_subject(score(scheme, pair, TOLD)).items()}
+        assert totals[found["above"]] <= totals[found["below"]] + 1e-6
+    assert not rows["丁", "甲"]["certain"]
+
+
+def test_what_if_before_publication() -> None:
+    found = score_changes.what_if(SCHEME, VALUES, [{"subject": "乙", "item": "energy", "value": 3.0}], TOLD)
+    moved = {one["subject"]: one for one in found["moved"]}
+    assert moved["乙"]["before"] == 60
+    assert moved["乙"]["after"] == pytest.approx(100 * 14.5 / 15)
+    with pytest.raises(KeyError):
+        score_changes.what_if(SCHEME, VALUES, [{"item": "nothing", "weight": 3}], TOLD)
+
+
+@given(st.floats(0, 10), st.floats(0, 5), st.floats(0, 5))
+def test_a_better_value_never_scores_less(value: float, more: float, spread: float) -> None:
+    def total(v: float) -> float:
+        cell = {"value": v, "low": v - spread, "high": v + spread}
+        one = score(SCHEME, {"x": {"energy": cell}})["subjects"][0]
+        assert one["low"] <= one["total"] <= one["high"]
+        return float(one["total"])
+
+    assert total(value + more) >= total(value) - 1e-9
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 20)), min_size=1, max_size=6))
+def test_ranks_hold_the_order_and_never_leave_the_field(told: list[tuple[float, float]]) -> None:
+    values = {f"s{n}": {"pv": {"value": v, "low": max(v - d, 0), "high": v + d}} for n, (v, d) in enumerate(told)}
+    sheet = score(SCHEME, values)["subjects"]
+    for position, one in enumerate(sheet, 1):
+        assert 1 <= one["rank_from"] <= one["rank_to"] <= len(sheet)
+        ties = [other["total"] for other in sheet].count(one["total"])
+        assert ties > 1 or one["rank_from"] <= position <= one["rank_to"]
+
+
+def test_shipped_schemes_are_sound_and_cover_the_plan() -> None:
+    schemes = {one["id"]: score_scheme.checked(one) for one in score_scheme.shipped()}
+    assert set(schemes) == {"departments-2024", "counties-2024"}
+    rows = [
+        {"line": f"I{one['number']}", "name": one["name"], "unit": one["unit"], "value": one["value"],
+         "better": one["better"]}
+        for one in facts.shipped("cn-jiaxing", 2024)["indicators"]
+    ]  # fmt: skip
+    laid = score_scheme.laid_out(schemes["departments-2024"], rows)
+    assert len(laid["items"]) == 57
+    items = {one["id"]: one for one in laid["items"]}
+    assert (items["I1"]["weight"], items["I1"]["missed"], items["I1"]["basic"]) == (6, "veto", 3)
+    assert (items["I36"]["weight"], items["I36"]["missed"]) == (2, "share")
+    assert sum(one["weight"] for one in schemes["counties-2024"]["items"]) == 100
+
+
+def test_schemes_and_values_come_from_files(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for line in (
+        ["我的评分"],
+        ["编号", "指标", "权重", "基本目标", "激励目标", "激励加分", "未完成", "封顶"],
+        ["pv", "光伏", 5, 80, 96, 1, "share", 0.8],
+        ["pm", "颗粒物", 5, 27, None, None, "zero", None],
+    ):
+        sheet.append(line)
+    book.save(tmp_path / "mine.xlsx")
+    scheme = score_scheme.read(tmp_path / "mine.xlsx")
+    assert [one["id"] for one in scheme["items"]] == ["pv", "pm"]
+    (tmp_path / "values.csv").write_text(
+        "对象,编号,数值,下限,上限\n海宁市,pv,90,88,92\n海宁市,pm,,,\n", encoding="utf-8"
+    )
+    values = score_scheme.read_values(tmp_path / "values.csv")
+    assert values["海宁市"]["pm"]["value"] is None
+    assert by_subject(score(scheme, values))["海宁市"]["rows"][0]["points"] == 5
+    (tmp_path / "bad.yaml").write_text(
+        "id: x\ntitle: {zh: x, en: x}\nitems: [{id: a, weight: -1}, {id: a, missed: maybe}]"
+    )
+    with pytest.raises(Refused) as refused:
+        score_scheme.read(tmp_path / "bad.yaml")
+    assert len(refused.value.problems) == 4
+
+
+def test_a_sheet_goes_its_way_and_a_frozen_one_stays(workspace: Workspace) -> None:
+    load(workspace, "cn-jiaxing/2024")
+    score_sheet.start(workspace, "s1", SCHEME, VALUES, deductions=TOLD)
+    assert score_sheet.start(workspace, "s1", SCHEME, VALUES, deductions=TOLD)["state"] == "open"
+    with pytest.raises(Refused):
+        score_sheet.start(workspace, "s1", SCHEME, {"甲": VALUES["甲"]})
+    with pytest.raises(Refused):
+        score_sheet.step(workspace, "s1", "review", subject="甲")
+    with pytest.raises(Refused):
+        score_sheet.step(workspace, "s1", "self-score", subject="甲", points={"pv": 7})
+    for subject in VALUES:
+        score_sheet.step(workspace, "s1", "self-score", subject=subject, points=dict.fromkeys(VALUES[subject], 1.0))
+    with pytest.raises(Refused):
+        score_sheet.step(workspace, "s1", "freeze")
+    for subject in VALUES:
+        score_sheet.step(workspace, "s1", "review", subject=subject)
+    with pytest.raises(Refused):
+        score_sheet.step(workspace, "s1", "object", subject="乙")
+    score_sheet.step(workspace, "s1", "object", subject="乙", reason="统计口径有误")
+    with pytest.raises(Refused) as refused:
+        score_sheet.step(workspace, "s1", "freeze")
+    assert refused.value.problems[0].value == "乙"
+    score_sheet.step(workspace, "s1", "decide", subject="乙", points={"pm": 5}, reason="采用核定值")
+    frozen = score_sheet.step(workspace, "s1", "freeze")
+    assert frozen["state"] == "frozen"
+    assert by_subject(frozen["result"])["乙"]["points"] == pytest.approx(9 + 5)
+    with pytest.raises(Refused):
+        score_sheet.step(workspace, "s1", "self-score", subject="甲")
+    better = {**VALUES, "乙": {**VALUES["乙"], "energy": {"value": 3.0}}}
+    again = score_sheet.step(workspace, "s1", "recalculate", values=better, reason="普查修订")
+    assert (again["state"], again["edition"]) == ("recalculated", 2)
+    assert by_subject(again["editions"][0]["result"])["乙"]["total"] == 60
+    assert by_subject(again["result"])["乙"]["total"] == pytest.approx(100)
+    last = score_sheet.step(workspace, "s1", "freeze")
+    assert [one["edition"] for one in last["editions"]] == [1, 2]
+    assert last["verified"]
+    assert [one["sheet"] for one in score_sheet.sheets(workspace)] == ["s1"]
+    with pytest.raises(NoSuch):
+        score_sheet.read(workspace, "s2")
+
+
+def test_steps_cannot_be_changed(workspace: Workspace) -> None:
+    load(workspace, "cn-jiaxing/2024")
+    score_sheet.start(workspace, "s1", SCHEME, VALUES)
+    for statement in ("UPDATE plan_score_step SET body='{}'", "DELETE FROM plan_score_step"):
+        with pytest.raises(sa.exc.DatabaseError), workspace.database.begin() as connection:
+            connection.exec_driver_sql(statement)
