@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core import pack as packs
@@ -25,7 +26,8 @@ from dualcarbon.core.tables import FACTOR, STATUSES
 KEYS = ("entity", "sector", "carrier", "gas", "equipment")
 GAS = "/gas"  # in a parameter's unit: per mass of the gas, each row in its own unit (tCO2e/tCH4)
 EVERYWHERE = "*"  # the place of a caller's value that names none: it serves before the pack's
-FAR_PAST, FAR_FUTURE = date(1, 1, 1), date(9999, 1, 1)
+FAR_PAST, FAR_FUTURE, EPOCH = date(1, 1, 1), date(9999, 1, 1), date(1970, 1, 1)
+NEVER = 10_000_000  # days
 Z95 = 1.959963984540054
 
 
@@ -58,6 +60,26 @@ class FactorTable:
     frame: pl.DataFrame
     index: dict[str, dict[tuple[str, ...], list[int]]] = field(compare=False, repr=False)
     rows: list[dict[str, Any]] = field(compare=False, repr=False)
+
+    def validity(self, known_at: date | None) -> tuple[Any, Any, Any]:
+        """First day, day after the last, and year of the last day, of each row and of one more that always holds.
+
+        A row that was not known at the date begins never.
+        """
+        start, end, last_year, known = self._days
+        if known_at is None:
+            return start, end, last_year
+        return np.where(known <= (known_at - EPOCH).days, start, NEVER), end, last_year
+
+    @functools.cached_property
+    def _days(self) -> list[Any]:
+        end, known = pl.col("end"), pl.col("known_at").fill_null(FAR_PAST)
+        days = self.frame.select("start", end, last=end.dt.offset_by("-1d").dt.year(), known=known)
+        always = (-NEVER, NEVER, NEVER, -NEVER)
+        return [
+            np.append(days[name].to_physical().to_numpy().astype(np.int64), held)
+            for name, held in zip(days.columns, always, strict=True)
+        ]
 
 
 SCHEMA: dict[str, Any] = {

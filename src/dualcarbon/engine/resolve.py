@@ -13,14 +13,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.engine.factors import EVERYWHERE, FAR_FUTURE, FAR_PAST, KEYS, FactorTable, Parameter
+from dualcarbon.engine.keys import Numbers, numbered
 from dualcarbon.engine.methods import FactorUse
 
 ROOTS = ("CN", "WORLD", "")
+
+Candidate = tuple[int, tuple[str, ...], bool]  # row of the factor table, its key, and whether it must hold the period
+NOTHING: Candidate = (-1, (), True)
 
 
 @dataclass(frozen=True)
@@ -41,31 +46,41 @@ def resolve(
     empty). Returns the cells and the fallbacks ``{parameter, wanted, used, reason: place|period|key}``.
     """
     fallbacks: list[dict[str, Any]] = []
-    together: dict[tuple[tuple[str, str], ...], list[FactorUse]] = {}
+    found: list[pl.Series] = []
+    when, spans = numbered(cells, ["start", "end"])
+    grouped: dict[tuple[str, ...], tuple[Numbers, pl.DataFrame]] = {}
     for use in uses:
         parameter = table.parameters.get(use.parameter)
         if parameter is None:
-            cells = cells.with_columns(pl.lit(None, pl.Int64).alias(f"factor:{use.name}"))
+            found.append(pl.Series(f"factor:{use.name}", [None] * cells.height, pl.Int64))
             continue
-        columns = [(use.entity if key == "entity" else key, key) for key in ("place", *KEYS)]
-        kept = [(name, key) for name, key in columns if key in {"place", *parameter.keys} and name in cells.columns]
-        together.setdefault(tuple(kept), []).append(use)
-    for columns_of, group in together.items():
-        names_of = [*(name for name, _ in columns_of), "start", "end"]
-        keys = cells.select(names_of).unique(maintain_order=True)
-        found = []
-        for use in group:
-            parameter = table.parameters[use.parameter]
-            numbers = _search(keys, [key for _, key in columns_of], use, parameter, table, names, choice, fallbacks)
-            found.append(pl.Series(f"factor:{use.name}", numbers, pl.Int64))
-        cells = cells.join(keys.with_columns(found), on=names_of, how="left", nulls_equal=True, maintain_order="left")
-    return cells, fallbacks
+        columns = {key: use.entity if key == "entity" else key for key in ("place", *KEYS)}
+        columns = {k: name for k, name in columns.items() if k in {"place", *parameter.keys} and name in cells.columns}
+        by = tuple(columns.values())
+        if by not in grouped:
+            grouped[by] = numbered(cells, by)
+        group, keys = grouped[by]
+        wanted = [
+            {**{key: value or "" for key, value in zip(columns, values, strict=True)}, **use.key}
+            for values in (keys.rows() if by else [()] * keys.height)
+        ]
+        served = [candidates(one, parameter, table, names, choice) for one in wanted]
+        rows, chosen = pick(served, spans, parameter, table, choice.known_at)
+        numbers = rows[group, when]
+        found.append(pl.Series(f"factor:{use.name}", numbers).set(pl.Series(numbers < 0), None))
+        asked = np.zeros(rows.shape, np.bool_)
+        asked[group, when] = True
+        fallbacks += _fallbacks(wanted, served, np.where(asked, chosen, -1), spans.rows(), parameter, table)
+    return cells.with_columns(found), fallbacks
 
 
 def candidates(
     wanted: dict[str, str], parameter: Parameter, table: FactorTable, names: Classification, choice: Choice
-) -> list[list[tuple[tuple[str, ...], list[int]]]]:
-    """Rows that could serve one key, as levels from the nearest to the farthest place."""
+) -> list[Candidate]:
+    """What could serve one key, best first: at each place the values that may hold the period, then the earlier ones.
+
+    The last is NOTHING.
+    """
     keyed = table.index[parameter.id]
     families = [choice.gwp] if parameter.id == "gwp" else [choice.family, ""] if parameter.family else [""]
     options = [_options(key, wanted.get(key, ""), names) for key in KEYS[1:]]
@@ -73,11 +88,16 @@ def candidates(
     place = wanted.get("place", "")
     path = names.places.path(place) if place in names.places else [place] if place else []
     places = [EVERYWHERE, *path, *(root for root in ROOTS if root not in path)]
-    levels: list[list[tuple[tuple[str, ...], list[int]]]] = []
-    if entity:
-        levels.append(list(_present(keyed, families, [*places], entity, options)))
-    levels += [list(_present(keyed, families, [place], "", options)) for place in places]
-    return [level for level in levels if level]
+    levels = [(places, entity)] if entity else []
+    levels += [([place], "") for place in places]
+    found: list[Candidate] = []
+    for level in levels:
+        present = [(key, keyed[key]) for key in _keys(families, *level, options) if key in keyed]
+        found += [(number, key, True) for key, numbers in present for number in numbers]
+        for key, numbers in present:
+            latest = sorted(numbers, key=lambda number: table.rows[number]["start"], reverse=True)
+            found += [(number, key, False) for number in latest]
+    return [*found, NOTHING]
 
 
 def _options(key: str, wanted: str, names: Classification) -> list[str]:
@@ -88,89 +108,53 @@ def _options(key: str, wanted: str, names: Classification) -> list[str]:
     return [wanted, ""]
 
 
-def _present(
-    keyed: dict[tuple[str, ...], list[int]],
-    families: list[str],
-    places: list[str],
-    entity: str,
-    options: list[list[str]],
-) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+def _keys(families: list[str], places: list[str], entity: str, options: list[list[str]]) -> Iterator[tuple[str, ...]]:
     for place in places:
         for others in itertools.product(*options):
             for family in families:
-                key = (family, place, entity, *others)
-                if key in keyed:
-                    yield key, keyed[key]
+                yield (family, place, entity, *others)
 
 
 def pick(
-    levels: list[list[tuple[tuple[str, ...], list[int]]]],
-    parameter: Parameter,
-    rows: list[dict[str, Any]],
-    start: date,
-    end: date,
-    known_at: date | None,
-) -> tuple[int, tuple[str, ...], bool] | None:
-    """The chosen row, its key, and whether its validity holds the whole period; None when nothing serves."""
-    for level in levels:
-        for key, numbers in level:
-            for number in numbers:
-                row = rows[number]
-                if row["start"] <= start and row["end"] >= end and (known_at is None or _known(row, known_at)):
-                    return number, key, True
-        for key, numbers in level:
-            for number in sorted(numbers, key=lambda n: rows[n]["start"], reverse=True):
-                row = rows[number]
-                if row["start"] > start or not _known(row, known_at):
-                    continue
-                gap = (end.year if end.month > 1 or end.day > 1 else end.year - 1) - (row["end"].year - 1)
-                if row["end"].month > 1 or row["end"].day > 1:
-                    gap -= 1
-                if gap <= parameter.carry_forward:
-                    return number, key, False
-                break
-    return None
+    served: list[list[Candidate]], spans: pl.DataFrame, parameter: Parameter, table: FactorTable, known_at: date | None
+) -> tuple[Numbers, Numbers]:
+    """The first candidate that serves, by key and period: its row (-1: missing), and where it stands in its list."""
+    rows = np.array([row for several in served for row, _, _ in several], np.int64)
+    exact = np.array([whole for several in served for _, _, whole in several], np.bool_)
+    first_of = np.cumsum([0, *(len(several) for several in served[:-1])])
+    start, end, last_year = (days[rows] for days in table.validity(known_at))
+    starts, ends = (spans[name].to_physical().to_numpy() for name in ("start", "end"))
+    years = spans["end"].dt.offset_by("-1d").dt.year().to_numpy()
+    order = np.arange(len(rows))
+    picked = np.empty((len(served), len(years)), np.int64)
+    for number, (begin, until, year) in enumerate(zip(starts, ends, years, strict=True)):
+        serves = (start <= begin) & np.where(exact, end >= until, year - last_year <= parameter.carry_forward)
+        picked[:, number] = np.minimum.reduceat(np.where(serves, order, len(order)), first_of)
+    return rows[picked], picked - first_of[:, None]
 
 
-def _known(row: dict[str, Any], known_at: date | None) -> bool:
-    return known_at is None or row["known_at"] is None or row["known_at"] <= known_at
-
-
-def _search(
-    keys: pl.DataFrame,
-    dims: list[str],
-    use: FactorUse,
+def _fallbacks(
+    wanted: list[dict[str, str]],
+    served: list[list[Candidate]],
+    chosen: Numbers,
+    spans: list[tuple[date, date]],
     parameter: Parameter,
     table: FactorTable,
-    names: Classification,
-    choice: Choice,
-    fallbacks: list[dict[str, Any]],
-) -> list[int | None]:
-    levels_of: dict[tuple[Any, ...], Any] = {}
-    used: dict[tuple[Any, ...], list[date]] = {}
-    found: list[int | None] = []
-    for *values, start, end in keys.iter_rows():
-        group = tuple(values)
-        levels = levels_of.get(group)
-        if levels is None:
-            levels = levels_of[group] = candidates(_wanted(dims, group, use), parameter, table, names, choice)
-        chosen = pick(levels, parameter, table.rows, start, end, choice.known_at)
-        if chosen is None:
-            found.append(None)
-            continue
-        number, key, exact = chosen
-        found.append(number)
-        span = used.setdefault((group, number, key, exact, start.year), [start, end])
-        span[0], span[1] = min(span[0], start), max(span[1], end)
-    for (group, number, key, exact, _), (start, end) in used.items():
-        wanted = _wanted(dims, group, use)
-        for reason in _reasons(wanted, key, exact, parameter):
-            fallbacks.append(_departure(wanted, table.rows[number], parameter, reason, start, end))
-    return found
-
-
-def _wanted(dims: list[str], values: tuple[str | None, ...], use: FactorUse) -> dict[str, str]:
-    return {**{dim: value or "" for dim, value in zip(dims, values, strict=True)}, **use.key}
+) -> list[dict[str, Any]]:
+    """Every departure from what was wanted, the periods of one year together; ``chosen`` is -1 where none was asked."""
+    found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    for one, several, line in zip(wanted, served, chosen.tolist(), strict=True):
+        for number in {*line} - {-1, len(several) - 1}:
+            row, key, exact = several[number]
+            reasons = _reasons(one, key, exact, parameter)
+            here = sorted(span for span, chose in zip(spans, line, strict=True) if reasons and chose == number)
+            for year, together in itertools.groupby(here, key=lambda span: span[0].year):
+                within = list(together)
+                start, end = within[0][0], max(end for _, end in within)
+                for reason in reasons:
+                    told = _departure(one, table.rows[row], parameter, reason, start, end)
+                    found.append(((*one.values(), year, row), told))
+    return [told for _, told in sorted(found, key=lambda one: one[0])]
 
 
 def _reasons(wanted: dict[str, str], key: tuple[str, ...], exact: bool, parameter: Parameter) -> list[str]:
