@@ -229,7 +229,7 @@ def test_the_writer_gathers_what_many_submit(url, make_store):
     lines = [line for line in lines if line.get("state", "posted") == "posted"]
     transactions = []
     post_many = store.post_many
-    store.post_many = lambda submissions: transactions.append(len(submissions)) or post_many(submissions)
+    store.post_many = lambda submissions, *more: transactions.append(len(submissions)) or post_many(submissions, *more)
     with Writer(store, batch=100) as writer, ThreadPoolExecutor(16) as pool:
         results = list(pool.map(lambda line: writer.post([line])[0], lines))
         again = list(pool.map(lambda line: writer.post([line])[0], lines))

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from dualcarbon.ledger import machine, reads, verifier
+from dualcarbon.ledger import days, machine, reads, verifier
 from dualcarbon.ledger.store import Store
 from dualcarbon.ledger.tables import METADATA
 from dualcarbon.ledger.transfer import STATES, Opening, Transfer, moment_text
@@ -14,7 +14,7 @@ from tests.ledger.auditor import Auditor
 
 IDS = [f"t{n}" for n in range(14)]
 ACCOUNTS = {"甲": "kgce", "乙": "kgce", "丙": "kgce", "源": "kgce", "丁": "gec", "戊": "gec"}
-START = 1_000
+START = days.start_of(days.day_of(0) + 400) - 4  # a day ends among the times that the lines name
 
 
 @st.composite
@@ -148,6 +148,13 @@ class Ledgers(RuleBasedStateMachine):
                     for e in self.model.history
                     if e["state"] == state and e["instrument"] == "kgce" and (at is None or e["at"] >= at)
                 ]
+                if at is None:
+                    told = days.daily(store.engine, name)
+                    ends = [days.start_of(days.day_of(START) + n) - 1 for n in (1, 2)]
+                    assert [one["balance"] for one in told][-1:] in ([], [expected["balance"]])
+                    assert {one["day"]: one["balance"] for one in told}.items() <= {
+                        moment_text(end)[:10]: self.model.balance(name, end)["balance"] for end in ends
+                    }.items()
             if at is not None:
                 assert reads.due(store.engine, at) == self.model.due(at)
             for sums in reads.totals(store.engine):
@@ -170,7 +177,7 @@ def play(stores, examples, steps):
 
 
 def fast(url, make_store):
-    store = make_store(url)
+    store = make_store(url, sum_every=4)
     if store.dialect == "sqlite":
         sa.event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         with store.engine.begin() as connection:

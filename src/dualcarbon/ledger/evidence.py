@@ -18,7 +18,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.ledger import chain
 from dualcarbon.ledger.reads import standing
 from dualcarbon.ledger.store import Store, translated
-from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, HEAD, LEDGER, LOCK, NODE
+from dualcarbon.ledger.tables import ACCOUNT, DAY, ENTRY, ENTRY_FIELDS, HEAD, LEDGER, LOCK, NODE, REFUSAL
 from dualcarbon.ledger.transfer import moment_text
 
 WIDTH = 256
@@ -90,11 +90,12 @@ def make_head(store: Store, signer: Signer) -> dict[str, str]:
             "root": tree.subtree(0, ledger.entries).hex(),
             "accounts": f"{ledger.accounts} {ledger.account_hash.hex()}",
             "locks": f"{ledger.locks} {ledger.lock_hash.hex()}",
+            "refusals": f"{ledger.refusals} {ledger.refusal_hash.hex()}",
         }
         words = "".join(f"{name} {value}\n" for name, value in state.items())
         if last is not None and last.key == signer.public and words in last.note:
             return _told(last._mapping)
-        note = f"dualcarbon.ledger.head 1\n{words}recorded {moment_text(recorded)}\n"
+        note = f"dualcarbon.ledger.head 2\n{words}recorded {moment_text(recorded)}\n"
         row = {
             "number": 1 if last is None else last.number + 1,
             "size": ledger.entries,
@@ -246,7 +247,7 @@ class Tree:
 
 
 def export(engine: sa.Engine, file: IO[str]) -> int:
-    """Write the whole ledger to `file`, one JSON line each: the ledger, accounts, locks, entries, heads.
+    """Write the whole ledger to `file`, one JSON line each: accounts, locks, refusals, days, entries, heads.
 
     Returns how many entries were written. The verifier reads this file alone.
     """
@@ -261,9 +262,12 @@ def export(engine: sa.Engine, file: IO[str]) -> int:
 
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
     with translated(), engine.connect().execution_options(**options) as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")  # so that everything is read as of one moment
         write("ledger", connection.execute(sa.select(LEDGER)).mappings().one())
-        for kind, table, order in (("account", ACCOUNT, "number"), ("lock", LOCK, "number"), ("entry", ENTRY, "seq")):
-            chosen = sa.select(table).order_by(table.c[order])
+        tables = {"account": ACCOUNT, "lock": LOCK, "refusal": REFUSAL, "day": DAY, "entry": ENTRY}
+        for kind, table in tables.items():
+            chosen = sa.select(table).order_by(*table.primary_key.columns)
             for row in connection.execution_options(yield_per=4096).execute(chosen).mappings():
                 write(kind, row)
                 count += kind == "entry"

@@ -9,11 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.ledger import days
+from dualcarbon.ledger.days import POSTING
 from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER
 from dualcarbon.ledger.transfer import moment_text
 
 MOST_ROWS = 1000
-POSTING = ("posted", "post")
 
 
 def _account(connection: sa.Connection, name: str) -> sa.Row[Any]:
@@ -43,19 +44,6 @@ def _balance(row: sa.Row[Any], totals: Sequence[int], at: int | None) -> dict[st
     }
 
 
-def _sides(name: str, at: int) -> sa.Select[Any]:
-    """Four sums over the entries of the account dated up to and including `at`."""
-    totals = []
-    for side in (ENTRY.c.debit, ENTRY.c.credit):
-        posted = sa.case((ENTRY.c.state.in_(POSTING), ENTRY.c.amount), else_=0)
-        pending = sa.case((ENTRY.c.state == "pending", ENTRY.c.amount), else_=-sa.func.coalesce(ENTRY.c.released, 0))
-        sums = (sa.func.coalesce(sa.func.sum(posted), 0), sa.func.coalesce(sa.func.sum(pending), 0))
-        chosen = sa.and_(side == name, ENTRY.c.at <= at)
-        totals.append([sa.select(total).where(chosen).scalar_subquery() for total in sums])
-    (debits, debits_pending), (credits, credits_pending) = totals
-    return sa.select(debits, credits, debits_pending, credits_pending)
-
-
 def balance(engine: sa.Engine, account: str, at: int | None = None) -> dict[str, Any]:
     """The balance of an account, now or from the entries dated up to and including `at` (microseconds).
 
@@ -68,7 +56,7 @@ def balance(engine: sa.Engine, account: str, at: int | None = None) -> dict[str,
         if at is None:
             totals = (row.debits_posted, row.credits_posted, row.debits_pending, row.credits_pending)
         else:
-            totals = tuple(connection.execute(_sides(account, at)).one())
+            totals = tuple(connection.execute(days.totals_at(account, at)).one())
     return _balance(row, totals, at)
 
 
@@ -144,10 +132,12 @@ def entries(
     if until is not None:
         chosen = chosen.where(ENTRY.c.at <= until)
     if account is not None:
-        # Two index scans that each stop at the page's length; one scan with OR would sort the whole account.
+        # Index scans that each stop at the page's length; one scan with OR would sort the whole account.
+        bounds = [sa.true()] if since is None and until is None else days.numbered(account, since, until)
         sides = [
-            sa.select(chosen.where(side == account).order_by(ENTRY.c.seq).limit(limit + 1).subquery())
+            sa.select(chosen.where(side == account, bound).order_by(ENTRY.c.seq).limit(limit + 1).subquery())
             for side in (ENTRY.c.debit, ENTRY.c.credit)
+            for bound in bounds
         ]
         both = sa.union_all(*sides).subquery()
         chosen = sa.select(both).order_by(both.c.seq).limit(limit + 1)

@@ -6,26 +6,28 @@ across threads, processes and servers, and it is taken before anything is read: 
 
 import gc
 import json
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.ledger import chain
+from dualcarbon.ledger import chain, days
+from dualcarbon.ledger.install import install
 from dualcarbon.ledger.machine import Account, Entry, State, lock, open_accounts, post
-from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, METADATA, REFUSAL
+from dualcarbon.ledger.requests import Answers, Request, forget
+from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, REFUSAL, TOTALS
 from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_transfer
 
 BATCH = 8192
 RETRIES = 20
 MOST_KEPT = 500_000
-TOTALS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 Result = TypeVar("Result")
 
 
@@ -37,11 +39,19 @@ def now() -> int:
 class Store:
     """The writing side of a ledger.
 
-    `algorithm` (`sha256` or `sm3`) counts only when the ledger is made; afterwards the one stored is used.
+    `algorithm` (`sha256` or `sm3`) counts only when the ledger is made; afterwards the one stored is used. `sum_every`:
+    after how many entries the sums by day are brought forward.
     """
 
-    def __init__(self, engine: sa.Engine, *, algorithm: str = "sha256", clock: Callable[[], int] = now) -> None:
-        self.engine, self.clock, self.algorithm = engine, clock, algorithm
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        algorithm: str = "sha256",
+        clock: Callable[[], int] = now,
+        sum_every: int = days.EVERY,
+    ) -> None:
+        self.engine, self.clock, self.algorithm, self.sum_every = engine, clock, algorithm, sum_every
         self.dialect = engine.dialect.name
         options = {"isolation_level": "READ COMMITTED"} if self.dialect == "postgresql" else {}
         self._writer = engine.execution_options(**options) if options else engine
@@ -53,37 +63,9 @@ class Store:
         }
 
     def install(self) -> None:
-        """Create the tables and the ledger's row where they are missing."""
-        with translated():
-            if self._installed():
-                return
-            if self.dialect == "postgresql":
-                with self._writer.begin() as connection:
-                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7236844915702318)"))
-                    METADATA.create_all(connection)
-                    self._make_row(connection)
-            else:
-                with self._writer.begin() as connection:
-                    for table in METADATA.sorted_tables:
-                        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                        for index in table.indexes:
-                            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-                    self._make_row(connection)
-
-    def _installed(self) -> bool:
-        if not sa.inspect(self.engine).has_table("ledger"):
-            return False
-        with self.engine.connect() as connection:
-            return connection.execute(sa.select(LEDGER.c.number)).first() is not None
-
-    def _make_row(self, connection: sa.Connection) -> None:
-        origin = secrets.token_hex(16)
-        row: dict[str, Any] = {"number": 1, "origin": origin, "algorithm": self.algorithm, "writes": 0, "recorded": 0}
-        for log, count in (("entry", "entries"), ("account", "accounts"), ("lock", "locks")):
-            row |= {count: 0, f"{log}_hash": chain.genesis(self.algorithm, origin, log)}
-        absent = ~sa.exists(sa.select(sa.literal(1)).select_from(LEDGER).where(LEDGER.c.number == 1))
-        chosen = sa.select(*(sa.literal(row[column.name], column.type) for column in LEDGER.columns)).where(absent)
-        connection.execute(LEDGER.insert().from_select([column.name for column in LEDGER.columns], chosen))
+        """Create the tables and the ledger's row where they are missing; bring an earlier ledger to these tables."""
+        with translated(), self._turn:
+            install(self._writer, self.algorithm)
 
     @contextmanager
     def writing(self) -> Iterator[tuple[sa.Connection, sa.Row[Any], int]]:
@@ -122,35 +104,70 @@ class Store:
                         self._kept.clear()
         raise AssertionError("unreachable")
 
-    def open_accounts(self, lines: Iterable[Any]) -> list[str]:
+    def open_accounts(self, lines: Iterable[Any], request: Request | None = None) -> list[str]:
         """Open accounts from decoded lines (or `Opening`); one result name each, in order."""
         openings = [line if isinstance(line, Opening) else read_opening(line) for line in lines]
 
         def work(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> list[str]:
-            state = State(standing.entries, standing.accounts)
-            state.accounts = self._accounts(connection, {opening.account for opening in openings})
-            state.units = self._units(connection, {opening.instrument for opening in openings})
-            results = open_accounts(state, openings, recorded)
-            self._keep_accounts(connection, standing, state, recorded)
-            return results
+            return self._open(connection, standing, recorded, openings)
 
-        return self.transaction(work)
+        return self.once(request, work)
+
+    def once(self, request: Request | None, work: Callable[[sa.Connection, sa.Row[Any], int], Result]) -> Result:
+        """Do `work` as the only writer, unless the request was answered before; then that answer.
+
+        Raises Refused (`ledger.key-used-otherwise`).
+        """
+
+        def answered(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> Any:
+            answers = Answers(connection, [request], self.among)
+            answer = answers.give(request, lambda: work(connection, standing, recorded))
+            if isinstance(answer, Refused):
+                raise answer
+            answers.keep(recorded)
+            return answer
+
+        return self.transaction(work if request is None else answered)
+
+    def _open(
+        self, connection: sa.Connection, standing: sa.Row[Any], recorded: int, openings: Sequence[Opening]
+    ) -> list[str]:
+        state = State(standing.entries, standing.accounts)
+        state.accounts = self._accounts(connection, {opening.account for opening in openings})
+        state.units = self._units(connection, {opening.instrument for opening in openings})
+        results = open_accounts(state, openings, recorded)
+        self._keep_accounts(connection, standing, state, recorded)
+        return results
 
     def post(self, lines: Iterable[Any]) -> list[str]:
         """Post the transfers of one submission in one transaction; one result name each, in order."""
-        return self.post_many([list(lines)])[0]
+        (results,) = self.post_many([list(lines)])
+        assert not isinstance(results, Refused)
+        return results
 
-    def post_many(self, submissions: Sequence[Sequence[Any]]) -> list[list[str]]:
-        """Post several submissions in one transaction (group commit). Links never reach across submissions."""
+    def post_many(
+        self, submissions: Sequence[Sequence[Any]], requests: Sequence[Request | None] | None = None
+    ) -> list[list[str] | Refused]:
+        """Post several submissions in one transaction (group commit). Links never reach across submissions.
+
+        `requests`, one each, may name the client's keys: a request answered before gets that answer, and one whose key
+        came with another content gets a `Refused` in place of its results.
+        """
+        asking = requests or [None] * len(submissions)
         asked = [
             [line if isinstance(line, Transfer) else read_transfer(line) for line in submission]
             for submission in submissions
         ]
 
-        def work(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> list[list[str]]:
+        def work(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> list[list[str] | Refused]:
             state = self.load(connection, standing, [transfer for submission in asked for transfer in submission])
-            results = [post(state, submission, recorded) for submission in asked]
+            answers = Answers(connection, asking, self.among)
+            results = [
+                answers.give(request, partial(post, state, submission, recorded))
+                for submission, request in zip(asked, asking, strict=True)
+            ]
             self.keep(connection, standing, state, recorded)
+            answers.keep(recorded)
             return results
 
         return self.transaction(work)
@@ -168,11 +185,7 @@ class Store:
         What the room writes beside them is kept with the entries or not at all; the room raises to take all back.
         Returns the results of the openings, then those of the transfers.
         """
-        state = State(standing.entries, standing.accounts)
-        state.accounts = self._accounts(connection, {opening.account for opening in openings})
-        state.units = self._units(connection, {opening.instrument for opening in openings})
-        opened = open_accounts(state, openings, recorded)
-        self._keep_accounts(connection, standing, state, recorded)
+        opened = self._open(connection, standing, recorded, openings)
         state = self.load(connection, standing, transfers)
         results = post(state, transfers, recorded)
         self.keep(connection, standing, state, recorded)
@@ -225,14 +238,26 @@ class Store:
         return state
 
     def keep(self, connection: sa.Connection, standing: sa.Row[Any], state: State, recorded: int) -> None:
-        """Write what the state machine added: entries chained to the last one, totals as deltas, refused ids."""
+        """Write what the state machine added: entries and refusals chained to the last ones, totals as deltas."""
+        moved: dict[str, Any] = {}
         if state.new_entries:
             rows = chain.chained(state.new_entries, standing.entry_hash, standing.algorithm)
             self._insert_rows(connection, ENTRY, rows)
             self._update_totals(connection, state)
-            self._advance(connection, recorded, entries=state.seq, entry_hash=rows[-1][-1])
+            moved |= {"entries": state.seq, "entry_hash": rows[-1][-1]}
+            if state.seq - standing.summed >= self.sum_every:
+                days.sum_up(connection, standing.summed, state.seq)
+                forget(connection, recorded)
+                moved["summed"] = state.seq
         if state.new_refusals:
-            self._insert_rows(connection, REFUSAL, [(*pair, recorded) for pair in state.new_refusals])
+            refused = [
+                (number, *pair, recorded) for number, pair in enumerate(state.new_refusals, standing.refusals + 1)
+            ]
+            rows = chain.chained(refused, standing.refusal_hash, standing.algorithm)
+            self._insert_rows(connection, REFUSAL, rows)
+            moved |= {"refusals": rows[-1][0], "refusal_hash": rows[-1][-1]}
+        if moved:
+            self._advance(connection, recorded, **moved)
 
     def _keep_accounts(self, connection: sa.Connection, standing: sa.Row[Any], state: State, recorded: int) -> None:
         if not state.new_accounts:
@@ -279,11 +304,10 @@ class Store:
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The condition that a text column is one of `values`, as one parameter however many there are."""
-        wanted = json.dumps(list(values), ensure_ascii=False)
         if self.dialect == "postgresql":
-            each = sa.func.json_array_elements_text(sa.cast(sa.literal(wanted, sa.Text), sa.JSON)).column_valued()
-            return column == sa.func.any(sa.func.array(sa.select(each).scalar_subquery()))
-        each_row = sa.func.json_each(wanted).table_valued("value")
+            each = sa.func.unnest(sa.literal(list(values), ARRAY(sa.Text))).column_valued()
+            return column.in_(sa.select(each))
+        each_row = sa.func.json_each(json.dumps(list(values), ensure_ascii=False)).table_valued("value")
         return column.in_(sa.select(each_row.c.value))
 
     def _pairs(

@@ -2,7 +2,8 @@
 
 Instants are microseconds since 1970-01-01T00:00Z, amounts integers.
 
-Rows of `entry`, `account` (but for its totals), `ledger_lock`, `ledger_node` and `ledger_head` are never changed.
+Rows of `entry`, `entry_refusal`, `account` (but for its totals), `ledger_lock`, `ledger_node` and `ledger_head` are
+never changed; those of the first four are chained. `account_day` holds sums over entries, made again from them at will.
 """
 
 from sqlalchemy import (
@@ -37,6 +38,10 @@ LEDGER = Table(
     Column("account_hash", LargeBinary, nullable=False),
     Column("locks", BigInteger, nullable=False),
     Column("lock_hash", LargeBinary, nullable=False),
+    Column("refusals", BigInteger, nullable=False),
+    Column("refusal_hash", LargeBinary, nullable=False),
+    # `account_day` holds the entries up to this one.
+    Column("summed", BigInteger, nullable=False),
 )
 
 ACCOUNT = Table(
@@ -95,12 +100,42 @@ for _name in ("pending_id", "reverses"):
 _expires = ENTRY.c.expires.is_not(None)
 Index("entry_expires", ENTRY.c.expires, sqlite_where=_expires, postgresql_where=_expires)
 
+# Ids that were refused, and why: they stay refused.
 REFUSAL = Table(
     "entry_refusal",
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
     Column("result", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+# What the entries dated on one day (in China, as `date.toordinal()`) add to an account's four totals.
+DAY = Table(
+    "account_day",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("debits_posted", BigInteger, nullable=False),
+    Column("credits_posted", BigInteger, nullable=False),
+    Column("debits_pending", BigInteger, nullable=False),
+    Column("credits_pending", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 70},
+)
+
+# Requests that came with a key of the client's making: the same key and content gets the same answer.
+REQUEST = Table(
+    "ledger_request",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("recorded", BigInteger, nullable=False, index=True),
 )
 
 LOCK = Table(
@@ -135,4 +170,5 @@ HEAD = Table(
     Column("signature", LargeBinary, nullable=False),
 )
 
+TOTALS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 ENTRY_FIELDS = [column for column in ENTRY.columns if column.name not in ("form", "hash")]

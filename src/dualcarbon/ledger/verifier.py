@@ -9,12 +9,12 @@ it). It reads and never writes. Run it on a database, on an exported file, or on
     python verifier.py proof.json ...
 
 What is checked
-1. Every account, lock and entry: numbered 1, 2, 3, ... without a gap, and its hash is
+1. Every account, lock, refusal and entry: numbered 1, 2, 3, ... without a gap, and its hash is
    H(0x00 || hash of the row before || form), `form` being the JSON array of its fields in the order given below,
    UTF-8, no white space. H is SHA-256 or SM3. A changed, missing, added or moved row breaks this at its number.
 2. The money: each entry's two balances continue those of the entries before, its accounts exist with its instrument, no
-   account without permission goes below zero, a pending amount ends at most once, an entry is reversed at most once;
-   the totals kept in the accounts are the sums of the entries.
+   account without permission goes below zero, a pending amount ends at most once, an entry is reversed at most once, no
+   refused id has an entry; the totals kept in the accounts and by day are the sums of the entries.
 3. The signed heads, those kept in the ledger and those in --heads (your own copy): the Ed25519 signature (RFC 8032),
    and that the Merkle tree over the first `size` entries (RFC 6962) has the head's root. With your own copy a ledger
    rewritten from beginning to end is found too.
@@ -25,6 +25,7 @@ Exit code: 0 all is well, 1 something is not, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -32,7 +33,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 ENTRY = ["seq", "id", "debit", "credit", "instrument", "amount", "state", "pending_id", "released", "linked"]
@@ -40,7 +41,16 @@ ENTRY += ["reverses", "reason", "at", "expires", "recorded", "debit_after", "cre
 ACCOUNT = ["number", "account", "instrument", "unit", "owner", "overdraft", "opened", "form", "hash"]
 TOTALS = ["debits_posted", "credits_posted", "debits_pending", "credits_pending"]
 LOCK = ["number", "instrument", "until", "reason", "recorded", "form", "hash"]
-STRETCH = 2**14
+REFUSAL = ["number", "id", "result", "recorded", "form", "hash"]
+DAY = ["account", "day", "first", "last", *TOTALS]
+LEDGER = ["origin", "algorithm", "summed", "entries", "entry_hash", "accounts", "account_hash"]
+LEDGER += ["locks", "lock_hash", "refusals", "refusal_hash"]
+# Entries are read CHUNK at a time; a process follows a stretch of chunks before it reports.
+CHUNK = 2**12
+STRETCH = 2**17
+# A day in China and the microseconds from its day 0 (0000-12-31) to 1970-01-01T00:00Z.
+DAY_LENGTH = 86_400_000_000
+DAY_SHIFT = 719_163 * DAY_LENGTH + 8 * 3_600_000_000
 
 Row = tuple[Any, ...]
 Fault = tuple[int, str]
@@ -59,10 +69,13 @@ def genesis(algorithm: str, origin: str, log: str) -> bytes:
     return hash_of(algorithm, b"\0" + encode(["dualcarbon.ledger", algorithm, origin, log]).encode())
 
 
-def forms(rows: Sequence[Row]) -> list[str]:
-    """The form of each row without its outer brackets. All are encoded at once and cut at the brackets between rows."""
-    cut = encode(rows)[2:-2].split("],[")
-    return cut if len(cut) == len(rows) else [encode(row)[1:-1] for row in rows]
+def forms(rows: Sequence[Row]) -> list[bytes]:
+    """The form of each row. All are encoded at once and cut at the brackets between rows (a form has no line break)."""
+    if not rows:
+        return []
+    whole = encode(rows)[1:-1].encode(errors="replace")
+    cut = whole.replace(b"],[", b"]\n[").split(b"\n")
+    return cut if len(cut) == len(rows) else [encode(row).encode(errors="replace") for row in rows]
 
 
 def check_chain(rows: Sequence[Row], number: int, previous: bytes, algorithm: str) -> tuple[list[bytes], Fault | None]:
@@ -78,10 +91,10 @@ def check_chain(rows: Sequence[Row], number: int, previous: bytes, algorithm: st
         hashes, fault = check_chain(rows[:place], number, previous, algorithm)
         return hashes, fault or (number + place, "altered")
     hashes = []
-    for row, text in zip(rows, written, strict=True):
+    for row, form in zip(rows, written, strict=True):
         if row[0] != number:
             return hashes, (number, "missing")
-        previous = make(b"\0" + previous + b"[" + text.encode(errors="replace") + b"]").digest()
+        previous = make(b"\0" + previous + form).digest()
         if previous != row[-1] or row[-2] != 1:
             return hashes, (number, "altered")
         hashes.append(previous)
@@ -92,38 +105,152 @@ def check_chain(rows: Sequence[Row], number: int, previous: bytes, algorithm: st
 PLAIN = (str, int, type(None), float, bool)
 
 
-def replay(rows: Sequence[Row], accounts: dict[str, tuple[str, bool]]) -> tuple[dict[str, list[Any]], Fault | None]:
-    """Follow the amounts of a stretch of entries.
+class Money:
+    """What a stretch of entries does to accounts, relative to where they stood before it.
 
-    Returns for each account that occurs, relative to where it stood before: [debits posted, credits posted, debits
-    pending, credits pending, balance before, least room, its entry, first entry]; and the first fault.
+    `seen`: account -> [instrument, balance before, first entry, least room, its entry | balance, what pending debits
+    hold | on the present day: day, first entry, last entry, balance before it, debits posted, debits and credits
+    pending]; `moved`: day (0 for entries not summed by day yet) -> account -> [the four totals, first and last entry].
     """
-    seen: dict[str, list[Any]] = {}
-    for row in rows:
-        seq, _, debit, credit, instrument, amount, state, _, released, *_, after, credit_after, _, _ = row
-        if debit not in accounts or credit not in accounts or debit == credit:
-            return seen, (seq, "unknown account")
-        if accounts[debit][0] != instrument or accounts[credit][0] != instrument:
-            return seen, (seq, "wrong instrument")
-        if type(amount) is not int or amount <= 0:
-            return seen, (seq, "impossible amount")
-        posted = amount if state == "posted" or state == "post" else 0
-        pending = amount if state == "pending" else -(released or 0)
-        d = seen.get(debit)
-        if d is None:
-            d = seen[debit] = [0, 0, 0, 0, after + posted, None, seq, seq]
-        c = seen.get(credit)
-        if c is None:
-            c = seen[credit] = [0, 0, 0, 0, credit_after - posted, None, seq, seq]
-        d[0] += posted
-        d[2] += pending
-        c[1] += posted
-        c[3] += pending
-        if d[4] + d[1] - d[0] != after or c[4] + c[1] - c[0] != credit_after:
-            return seen, (seq, "wrong balance")
-        if d[5] is None or after - d[2] < d[5]:
-            d[5], d[6] = after - d[2], seq
-    return seen, None
+
+    def __init__(self, accounts: dict[str, tuple[str, bool]], summed: int) -> None:
+        self.accounts, self.summed = accounts, summed
+        self.seen: dict[str, list[Any]] = {}
+        self.moved: dict[int, dict[str, list[int]]] = {}
+
+    def follow(self, rows: Sequence[Row]) -> Fault | None:
+        """Follow the amounts of consecutive entries; the first fault."""
+        try:
+            return self.walk(rows)
+        except (KeyError, TypeError):
+            for row in rows:
+                if row[2] not in self.accounts or row[3] not in self.accounts:
+                    return row[0], "unknown account"
+                if not all(type(row[place]) is int for place in (5, 12, 15, 16)):
+                    return row[0], "impossible amount"
+            raise
+
+    def walk(self, rows: Sequence[Row]) -> Fault | None:
+        seen, summed, day, start, end = self.seen, self.summed, 0, 0, 0
+        for (
+            seq,
+            _,
+            debit,
+            credit,
+            kind,
+            amount,
+            state,
+            _,
+            released,
+            _,
+            _,
+            _,
+            at,
+            _,
+            _,
+            after,
+            credit_after,
+            _,
+            _,
+        ) in rows:
+            posted = state == "posted" or state == "post"
+            if seq > summed:
+                day = 0
+            elif not start <= at < end:
+                day = (at + DAY_SHIFT) // DAY_LENGTH
+                start = day * DAY_LENGTH - DAY_SHIFT
+                end = start + DAY_LENGTH
+            d, c = seen.get(debit), seen.get(credit)
+            if d is None:
+                d = seen[debit] = self.start(debit, after + amount if posted else after, seq, day)
+            if c is None:
+                c = seen[credit] = self.start(credit, credit_after - amount if posted else credit_after, seq, day)
+            if d[0] != kind or c[0] != kind:
+                return seq, "wrong instrument"
+            if type(amount) is not int or amount <= 0 or d is c:
+                return seq, "impossible amount"
+            if d[7] != day:
+                self.turn(debit, d, seq, day)
+            if c[7] != day:
+                self.turn(credit, c, seq, day)
+            d[9] = c[9] = seq
+            if posted:
+                d[5] -= amount
+                c[5] += amount
+                d[11] += amount
+            if released or state == "pending":
+                held = amount if state == "pending" else -released
+                d[6] += held
+                d[12] += held
+                c[13] += held
+            if d[5] != after or c[5] != credit_after:
+                return seq, "wrong balance"
+            if after - d[6] < d[3]:
+                d[3], d[4] = after - d[6], seq
+        return None
+
+    def start(self, account: str, balance: int, seq: int, day: int) -> list[Any]:
+        return [self.accounts[account][0], balance, seq, 2**64, seq, balance, 0, day, seq, seq, balance, 0, 0, 0]
+
+    def turn(self, account: str, known: list[Any], seq: int, day: int) -> None:
+        """Put what the account moved on its present day to `moved`; a new day begins for it with entry `seq`."""
+        *_, balance, _, today, first, last, before, debits, debits_pending, credits_pending = known
+        sums = self.moved.setdefault(today, {}).setdefault(account, [0, 0, 0, 0, first, last])
+        new = (debits, balance - before + debits, debits_pending, credits_pending)
+        sums[:4] = [a + b for a, b in zip(sums, new, strict=False)]
+        sums[5] = last
+        known[7:] = [day, seq, seq, balance, 0, 0, 0]
+
+    def totals(self) -> dict[str, list[int]]:
+        """The four totals that each account moved by, over all days; nothing may follow."""
+        for name, known in self.seen.items():
+            self.turn(name, known, 0, -1)
+        sums = {name: [0, 0, 0, 0] for name in self.seen}
+        for accounts in self.moved.values():
+            for name, (a, b, c, d, _, _) in accounts.items():
+                total = sums[name]
+                total[0] += a
+                total[1] += b
+                total[2] += c
+                total[3] += d
+        return sums
+
+    def outside(self, kept: dict[tuple[str, int], Row]) -> Fault | None:
+        """The first entry that lies outside what the sums by day say of its account and day."""
+        faults = []
+        for day, accounts in self.moved.items():
+            for name, (*_, first, last) in accounts.items() if day else ():
+                row = kept.get((name, day))
+                if row is None or first < row[2] or last > row[3]:
+                    faults.append((first if row is None or first < row[2] else last, "not within its sum by day"))
+        return min(faults, default=None)
+
+
+def fingerprint(rows: Iterable[tuple[int, str, Sequence[int]]], secret: bytes) -> int:
+    """A number in which sums by (day, account) add up, however they are cut into rows.
+
+    Every day and account has a secret weight and every total another: two tables that differ have the same number with
+    a chance below 2**-58. It needs no memory, where comparing all days of all accounts would.
+    """
+    weights = [int.from_bytes(hashlib.blake2b(b"%d" % n, key=secret).digest()[:8], "big") for n in range(4)]
+    total = 0
+    for day, account, sums in rows:
+        weight = hashlib.blake2b(b"%d %s" % (day, account.encode()), key=secret, digest_size=8).digest()
+        mixed = sum(a * b for a, b in zip(weights, sums, strict=False))
+        total += int.from_bytes(weight, "big") * mixed
+    return total % (2**61 - 1)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without Python's cycle collector: rows have no cycles, and it would walk them all again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def grow(parts: list[Part], part: Part, algorithm: str) -> None:
@@ -159,7 +286,7 @@ class Database:
     """A ledger in an SQLite file or a PostgreSQL database, opened for reading at one moment."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
+        self.source, self.cursors = source, 0
         self.connection: Any
         if "://" in source:
             import psycopg
@@ -175,28 +302,56 @@ class Database:
         self.connection.close()
 
     def rows(self, table: str, names: Sequence[str], tail: str = "") -> list[Row]:
+        return list(self.chunks(table, names, tail))
+
+    def chunks(self, table: str, names: Sequence[str], tail: str = "") -> Iterator[Row]:
+        """Rows in the order asked, read a chunk at a time."""
+        for rows in self.read(table, names, tail):
+            yield from rows
+
+    def read(self, table: str, names: Sequence[str], tail: str = "") -> Iterator[list[Row]]:
         columns = ", ".join(f'"{name}"' for name in names)
-        found: list[Row] = self.connection.execute(f"SELECT {columns} FROM {table} {tail}").fetchall()
-        return found
+        query = f"SELECT {columns} FROM {table} {tail}"
+        if isinstance(self.connection, sqlite3.Connection):
+            cursor = self.connection.execute(query)
+        else:
+            self.cursors += 1
+            cursor = self.connection.cursor(f"rows{self.cursors}", binary=True)
+            cursor.execute(query)
+        with closing(cursor):
+            while rows := cursor.fetchmany(CHUNK):
+                yield rows
 
     def load(self) -> None:
-        names = ["origin", "algorithm", "entries", "entry_hash", "accounts", "account_hash", "locks", "lock_hash"]
-        (ledger,) = self.rows("ledger", names)
-        self.ledger = dict(zip(names, ledger, strict=True))
+        (ledger,) = self.rows("ledger", LEDGER)
+        self.ledger = dict(zip(LEDGER, ledger, strict=True))
         self.accounts = self.rows("account", ACCOUNT + TOTALS, "ORDER BY number")
         self.locks = self.rows("ledger_lock", LOCK, "ORDER BY number")
         names = ["note", "scheme", "key", "signature"]
         self.heads = [dict(zip(names, row, strict=True)) for row in self.rows("ledger_head", names, "ORDER BY number")]
-        ((self.count,),) = self.connection.execute("SELECT count(*) FROM entry").fetchall()
+        ((self.count,),) = self.rows("entry", ["seq"], "ORDER BY seq DESC LIMIT 1") or [(0,)]
 
-    def entries(self, start: int, stop: int) -> list[Row]:
-        return self.rows("entry", ENTRY, f"WHERE seq >= {int(start)} AND seq <= {int(stop)} ORDER BY seq")
+    def entries(self, start: int, stop: int) -> Iterator[list[Row]]:
+        """The entries numbered start..stop, chunk by chunk."""
+        return self.read("entry", ENTRY, f"WHERE seq >= {int(start)} AND seq <= {int(stop)} ORDER BY seq")
+
+    def refusals(self) -> Iterator[list[Row]]:
+        return self.read("entry_refusal", REFUSAL, "ORDER BY number")
+
+    def days(self, start: int | None = None, stop: int | None = None) -> Iterator[Row]:
+        """The sums by day, those alone whose entries lie about start..stop."""
+        some = "" if start is None or stop is None else f'WHERE "first" <= {int(stop)} AND "last" >= {int(start)}'
+        return self.chunks("account_day", DAY, some)
+
+    def recorded_though_refused(self) -> Iterator[int]:
+        """The numbers of entries whose id was refused."""
+        yield from (row[0] for row in self.rows("entry", ["seq"], "WHERE id IN (SELECT id FROM entry_refusal)"))
 
     def doubles(self) -> Iterator[int]:
         """The numbers of entries that end a pending amount, or reverse an entry, a second time."""
         for name in ("pending_id", "reverses"):
-            again = f"SELECT max(seq) FROM entry WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"
-            yield from (row[0] for row in self.connection.execute(again).fetchall())
+            again = f"SELECT max(seq) AS seq FROM entry WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"
+            yield from (row[0] for row in self.rows(f"({again}) AS again", ["seq"]))
 
 
 class Export:
@@ -208,6 +363,8 @@ class Export:
         self.locks: list[Row] = []
         self.heads: list[dict[str, Any]] = []
         self.kept: list[Row] = []
+        self.refused: list[Row] = []
+        self.sums: list[Row] = []
 
     def close(self) -> None:
         self.kept = []
@@ -216,7 +373,7 @@ class Export:
         with open(self.source, encoding="utf-8") as file:
             for line in file:
                 ((kind, row),) = json.loads(line).items()
-                for name in ("hash", "entry_hash", "account_hash", "lock_hash"):
+                for name in ("hash", "entry_hash", "account_hash", "lock_hash", "refusal_hash"):
                     if name in row:
                         row[name] = bytes.fromhex(row[name])
                 if kind == "ledger":
@@ -227,12 +384,27 @@ class Export:
                     self.locks.append(tuple(row[name] for name in LOCK))
                 elif kind == "entry":
                     self.kept.append(tuple(row[name] for name in ENTRY))
+                elif kind == "refusal":
+                    self.refused.append(tuple(row[name] for name in REFUSAL))
+                elif kind == "day":
+                    self.sums.append(tuple(row[name] for name in DAY))
                 elif kind == "head":
                     self.heads.append(row)
         self.count = len(self.kept)
 
-    def entries(self, start: int, stop: int) -> list[Row]:
-        return self.kept[start - 1 : stop]
+    def entries(self, start: int, stop: int) -> Iterator[list[Row]]:
+        return (self.kept[place : min(place + CHUNK, stop)] for place in range(start - 1, stop, CHUNK))
+
+    def refusals(self) -> Iterator[list[Row]]:
+        return (self.refused[place : place + CHUNK] for place in range(0, len(self.refused), CHUNK))
+
+    def days(self, start: int | None = None, stop: int | None = None) -> Iterator[Row]:
+        whole = start is None or stop is None
+        return (row for row in self.sums if whole or (row[2] <= stop and row[3] >= start))
+
+    def recorded_though_refused(self) -> Iterator[int]:
+        refused = {row[1] for row in self.refused}
+        return (row[0] for row in self.kept if row[1] in refused)
 
     def doubles(self) -> Iterator[int]:
         for place in (7, 10):
@@ -243,47 +415,67 @@ class Export:
                 seen.add(row[place])
 
 
-# What a process needs to check stretches: where the ledger is, its algorithm, accounts, and the sizes heads ask for.
-shared: tuple[Database | Export, str, dict[str, tuple[str, bool]], list[int]]
+# What a process needs to check stretches: where the ledger is, its algorithm, accounts, the number up to which entries
+# are summed by day, the sizes heads ask for, and the secret of the fingerprint.
+Shared = tuple["Database | Export", str, dict[str, tuple[str, bool]], int, list[int], bytes]
+shared: Shared
 
 
-def share(source: str, algorithm: str, accounts: dict[str, tuple[str, bool]], sizes: list[int]) -> None:
+def share(source: str, *known: Any) -> None:
     global shared
-    shared = Database(source), algorithm, accounts, sizes
+    gc.disable()
+    shared = Database(source), *known
 
 
 def check_stretch(start: int, stop: int, previous: bytes) -> Any:
     """Check the entries numbered start..stop.
 
-    Returns the first fault, what happened to accounts, the last hash, the complete subtrees over the stretch, and those
-    over its first part up to each size a head asks for.
+    Returns the first fault, what happened to accounts, the fingerprint of the sums by day, the last hash, the complete
+    subtrees over the stretch, and those over its first part up to each size a head asks for.
     """
-    book, algorithm, accounts, sizes = shared
-    rows = book.entries(start, stop)
-    hashes, fault = check_chain(rows, start, previous, algorithm)
-    if fault is None and start + len(rows) <= stop:
-        fault = (start + len(rows), "missing")
-    seen, wrong = replay(rows[: len(hashes)], accounts)
-    if wrong and (fault is None or wrong[0] < fault[0]):
-        fault = wrong
-    within = [size for size in sizes if start <= size < start + len(hashes)]
-    inside = {size: complete(hashes[: size - start + 1], algorithm) for size in within}
-    return fault, seen, hashes[-1] if hashes else previous, complete(hashes, algorithm), inside
+    book, algorithm, accounts, summed, sizes, secret = shared
+    money, number, fault = Money(accounts, summed), start, None
+    parts: list[Part] = []
+    inside: dict[int, list[Part]] = {}
+    for rows in book.entries(start, stop):
+        hashes, fault = check_chain(rows, number, previous, algorithm)
+        wrong = money.follow(rows[: len(hashes)] if fault else rows)
+        if wrong and (fault is None or wrong[0] < fault[0]):
+            fault = wrong
+        for size in sizes:
+            if number <= size < number + len(hashes):
+                inside[size] = [*parts, *complete(hashes[: size - number + 1], algorithm)]
+        for part in complete(hashes, algorithm):
+            grow(parts, part, algorithm)
+        number += len(hashes)
+        previous = hashes[-1] if hashes else previous
+        if fault:
+            break
+    if fault is None and number <= stop:
+        fault = (number, "missing")
+    totals = money.totals()
+    if fault is None:
+        fault = money.outside({(row[0], row[1]): row for row in book.days(start, stop)})
+    moved = ((day, name, sums) for day, names in money.moved.items() if day for name, sums in names.items())
+    seen = {name: (totals[name], before, least, lowest, first) for name, (_, before, first, least, lowest, *_) in
+            money.seen.items()}  # fmt: skip
+    return fault, seen, fingerprint(moved, secret), previous, parts, inside
 
 
 def check_stretches(book: Database | Export, processes: int) -> Iterator[Any]:
     """The results of check_stretch over the whole log in order; each needs only the hash before its first entry."""
-    _, algorithm, accounts, sizes = shared
-    starts = range(1, book.count + 1, STRETCH)
-    stops = [min(start + STRETCH - 1, book.count) for start in starts]
-    befores = [genesis(algorithm, book.ledger["origin"], "entry")]
+    length = CHUNK
+    while length < STRETCH and length * processes * 4 < book.count:
+        length *= 2
+    starts = range(1, book.count + 1, length)
+    stops = [min(start + length - 1, book.count) for start in starts]
+    befores = [genesis(shared[1], book.ledger["origin"], "entry")]
     for start in starts[1:]:
-        row = book.entries(start - 1, start - 1)
-        befores.append(row[0][-1] if row else b"")
+        befores.append(next((row[-1] for rows in book.entries(start - 1, start - 1) for row in rows), b""))
     if isinstance(book, Export) or processes == 1 or len(starts) < 4:
         yield from map(check_stretch, starts, stops, befores)
         return
-    with ProcessPoolExecutor(processes, initializer=share, initargs=(book.source, algorithm, accounts, sizes)) as pool:
+    with ProcessPoolExecutor(processes, initializer=share, initargs=(book.source, *shared[1:])) as pool:
         yield from pool.map(check_stretch, starts, stops, befores)
 
 
@@ -292,7 +484,7 @@ def check_ledger(
 ) -> dict[str, Any]:
     """Check a database or an exported file; `heads` are the auditor's own, `key` the public key they trust (hex)."""
     book = Export(source) if source.endswith(".jsonl") else Database(source)
-    with closing(book):
+    with closing(book), uncollected():
         book.load()
         return check_book(book, list(heads), key, processes or min(os.cpu_count() or 1, 8))
 
@@ -306,46 +498,58 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
     heads = [(head, "kept in the ledger", said(head)) for head in book.heads]
     heads += [(head, "your copy", said(head)) for head in own]
     chains = {}
-    for log, rows in (("account", [row[: len(ACCOUNT)] for row in book.accounts]), ("lock", book.locks)):
-        start = genesis(algorithm, origin, log)
-        hashes, fault = check_chain(rows, 1, start, algorithm)
-        chains[log] = [start, *hashes]
-        if fault is None and (len(rows) != ledger[log + "s"] or chains[log][-1] != ledger[f"{log}_hash"]):
-            fault = (len(rows) + 1, "missing")
+    for log, rows in (
+        ("account", [[row[: len(ACCOUNT)] for row in book.accounts]]),
+        ("lock", [book.locks]),
+        ("refusal", book.refusals()),
+    ):
+        known = chains[log] = [genesis(algorithm, origin, log)]
+        fault: Fault | None = None
+        for some in rows:
+            hashes, fault = check_chain(some, len(known), known[-1], algorithm)
+            known += hashes
+            if fault:
+                break
+        if fault is None and (len(known) - 1 != ledger[log + "s"] or known[-1] != ledger[f"{log}_hash"]):
+            fault = (len(known), "missing")
         if fault:
             problems.append({"what": log, "number": fault[0], "problem": fault[1]})
 
     accounts = {row[1]: (row[2], bool(row[5])) for row in book.accounts}
-    shared = book, algorithm, accounts, sorted({int(told["size"]) for *_, told in heads})
+    sizes, secret = sorted({int(told["size"]) for *_, told in heads}), os.urandom(32)
+    shared = book, algorithm, accounts, ledger["summed"], sizes, secret
     standing = {name: [0, 0, 0, 0] for name in accounts}
     parts: list[Part] = []
-    roots, last = {0: root(parts, algorithm)}, genesis(algorithm, origin, "entry")
+    roots, last, print_of_days = {0: root(parts, algorithm)}, genesis(algorithm, origin, "entry"), 0
     first: Fault | None = None
-    for fault, seen, last_hash, grown, inside in check_stretches(book, processes):
-        for size, some in inside.items():
-            roots[size] = root([*parts, *some], algorithm)
+    for fault, seen, one, last_hash, grown, inside in check_stretches(book, processes):
+        for size, part_of in inside.items():
+            roots[size] = root([*parts, *part_of], algorithm)
         for part in grown:
             grow(parts, part, algorithm)
-        for name, (*moved, before, least, lowest, opening) in seen.items():
+        for name, (moved, before, least, lowest, opening) in seen.items():
             totals = standing[name]
             if totals[1] - totals[0] != before:
                 fault = min(fault or (opening, ""), (opening, f"the balance of {name} does not continue"))
-            if not accounts[name][1] and least is not None and least < totals[2]:
+            if not accounts[name][1] and least < totals[2]:
                 fault = min(fault or (lowest, ""), (lowest, f"overdraft of {name}"))
             standing[name] = [a + b for a, b in zip(totals, moved, strict=True)]
-        last = last_hash
+        last, print_of_days = last_hash, print_of_days + one
         if fault:
             first = fault
             break
     if first is None and (count != ledger["entries"] or last != ledger["entry_hash"]):
         first = (min(count, ledger["entries"]) + 1, "missing")
-    first = min(
-        [*([first] if first else []), *((seq, "ended or reversed twice") for seq in book.doubles())], default=None
-    )
+    twice = [(seq, "ended or reversed twice") for seq in book.doubles()]
+    twice += [(seq, "recorded though its id was refused") for seq in book.recorded_though_refused()]
+    first = min([*([first] if first else []), *twice], default=None)
     if first is None:
         for row in book.accounts:
             if list(row[len(ACCOUNT) :]) != standing[row[1]]:
                 problems.append({"what": "account", "number": row[0], "account": row[1], "problem": "wrong totals"})
+        kept = ((row[1], row[0], row[4:]) for row in book.days())
+        if fingerprint(kept, secret) != print_of_days % (2**61 - 1):
+            problems.append({"what": "day", "problem": "wrong sums by day"})
 
     good = 0
     for head, where, told in heads:
@@ -357,10 +561,10 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
             problem, first = f"covers {size} entries, the ledger has {count}", (count + 1, "missing")
         if problem is None and found is not None and found.hex() != told["root"]:
             problem = f"has another root: some of the entries {good + 1} to {size} were rewritten"
-        for log in ("account", "lock"):
-            number, kept = told[log + "s"].split()
+        for log in ("account", "lock", "refusal"):
+            number, known_hash = told.get(log + "s", "0 -").split()  # heads of form 1 do not tell of refusals
             there = chains[log][int(number)].hex() if int(number) < len(chains[log]) else None
-            if problem is None and there != kept:
+            if problem is None and there != known_hash and known_hash != "-":
                 problem = f"has other {log}s"
         if problem:
             problems.append({"what": "head", "number": size, "where": where, "problem": problem})

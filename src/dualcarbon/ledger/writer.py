@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from dualcarbon.core.problems import Refused
+from dualcarbon.ledger.requests import Request
 from dualcarbon.ledger.store import BATCH, Store
 from dualcarbon.ledger.transfer import Transfer, read_transfer
+
+Asked = tuple[list[Transfer], Request | None, "Future[list[str]]"]
 
 
 class Writer:
@@ -19,22 +23,30 @@ class Writer:
 
     def __init__(self, store: Store, *, batch: int = BATCH, most: int = 8 * BATCH) -> None:
         self.store, self.batch, self.most = store, batch, most
-        self._waiting: deque[tuple[list[Transfer], Future[list[str]]]] = deque()
+        self._waiting: deque[Asked] = deque()
         self._count = 0
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, lines: Sequence[Any]) -> "Future[list[str]]":
-        """Hand in transfers (decoded lines or `Transfer`); the future gives one result name each, in order."""
+    @property
+    def full(self) -> bool:
+        """Whether a caller of `submit` would have to wait for room now."""
+        return 0 < self.most <= self._count
+
+    def submit(self, lines: Sequence[Any], request: Request | None = None) -> "Future[list[str]]":
+        """Hand in transfers (decoded lines or `Transfer`); the future gives one result name each, in order.
+
+        With `request` (the client's key) a repetition gets the first answer; a key used otherwise raises Refused there.
+        """
         transfers = [line if isinstance(line, Transfer) else read_transfer(line) for line in lines]
         future: Future[list[str]] = Future()
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._count == 0 or self._count < self.most)
             if self._closed:
                 raise RuntimeError("the writer is closed")
-            self._waiting.append((transfers, future))
+            self._waiting.append((transfers, request, future))
             self._count += len(transfers)
             self._changed.notify_all()
         return future
@@ -56,17 +68,17 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take(self) -> list[tuple[list[Transfer], "Future[list[str]]"]]:
+    def _take(self) -> list[Asked]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            taken: list[tuple[list[Transfer], Future[list[str]]]] = []
+            taken: list[Asked] = []
             count = 0
             while self._waiting and (not taken or count + len(self._waiting[0][0]) <= self.batch):
-                transfers, future = self._waiting.popleft()
-                self._count -= len(transfers)
-                if future.set_running_or_notify_cancel():
-                    taken.append((transfers, future))
-                    count += len(transfers)
+                asked = self._waiting.popleft()
+                self._count -= len(asked[0])
+                if asked[2].set_running_or_notify_cancel():
+                    taken.append(asked)
+                    count += len(asked[0])
             self._changed.notify_all()
             return taken
 
@@ -78,10 +90,13 @@ class Writer:
                     return
                 continue
             try:
-                answers = self.store.post_many([transfers for transfers, _ in taken])
+                answers = self.store.post_many([one for one, *_ in taken], [request for _, request, _ in taken])
             except BaseException as error:
-                for _, future in taken:
+                for *_, future in taken:
                     future.set_exception(error)
             else:
-                for (_, future), results in zip(taken, answers, strict=True):
-                    future.set_result(results)
+                for (*_, future), results in zip(taken, answers, strict=True):
+                    if isinstance(results, Refused):
+                        future.set_exception(results)
+                    else:
+                        future.set_result(results)
