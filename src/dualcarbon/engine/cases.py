@@ -4,7 +4,7 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import load as classification
-from dualcarbon.engine.calculation import applied, scaled
+from dualcarbon.engine.apply import applied, scaled
 from dualcarbon.engine.factors import FactorTable, load_factors
 from dualcarbon.engine.methods import Case
 from dualcarbon.engine.proof import Proven

@@ -15,7 +15,8 @@ import polars as pl
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.tables import STATUSES
-from dualcarbon.engine.calculation import OPEN_NOTATIONS, Calculation, cell_scales
+from dualcarbon.engine.apply import cell_scales
+from dualcarbon.engine.calculation import OPEN_NOTATIONS, Calculation
 from dualcarbon.engine.factors import Z95, row_of, standard_deviation
 from dualcarbon.engine.formula import DUALS, Dual, constant
 from dualcarbon.engine.methods import Output
