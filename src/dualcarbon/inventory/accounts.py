@@ -20,6 +20,7 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
+from dualcarbon.engine import find_method
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.definitions import Account, asked
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
@@ -299,10 +300,12 @@ def _run(q: Query) -> dict[str, Any]:
         "gwp": choices.gwp,
         "known_at": choices.known_at,
         "datasets": [str(one["id"]) for one in q.snapshot.datasets],
-        "methods": {name: q.snapshot.calculation(name).method.version for name in q.account.methods()}
-        if not q.unset
-        else {},
+        "methods": {} if q.unset else {name: _version(name, choices.pack) for name in q.account.methods()},
     }
+
+
+def _version(method: str, pack: str) -> str:
+    return str(find_method(method, pack).method.version)
 
 
 def _parts(q: Query, made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -219,9 +219,8 @@ def _entity_rows(q: Query) -> list[dict[str, Any]]:
 
 
 def _entity_stack(q: Query) -> Stack:
-    """The account with entities kept, from the rows of the two spans only; an export counts for the supplier."""
-    whole = (min(span.start for span in q.spans.values()), max(span.end for span in q.spans.values()))
-    return stacked(q.snapshot, q.account, q.boundary, q.shares, entities_of=whole)
+    """The account with entities kept; an export counts for the supplier."""
+    return stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity=True)
 
 
 def controls(data: Any, **asked: Any) -> list[dict[str, Any]]:

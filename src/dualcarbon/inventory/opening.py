@@ -7,7 +7,6 @@ that lie on its side of the boundary.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from functools import reduce
 from typing import Any
@@ -21,9 +20,10 @@ from dualcarbon.engine.explain import explain as engine_explain
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
+from dualcarbon.inventory.grain import sector_labels
 from dualcarbon.inventory.parts import NOW, output_of
 from dualcarbon.inventory.snapshot import read_as, snapshot
-from dualcarbon.inventory.stack import Stack, sector_labels, stacked
+from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
 from dualcarbon.inventory.views import View, cut, results
 
@@ -101,12 +101,8 @@ def _filtered(stack: Stack, filters: Mapping[str, Any], part: str | None, method
     names = [one.name for one in stack.account.parts if (part or one.name) == one.name]
     names = [one.name for one in stack.account.parts if one.name in names and (method or one.method) == one.method]
     wanted.append(pl.col("part").is_in(names))
-    cells = stack.cells.filter(reduce(lambda a, b: a & b, wanted))
-    absent = stack.absent.filter(pl.col("part").is_in(names)) if stack.absent.height else stack.absent
-    noted = stack.noted.filter(reduce(lambda a, b: a & b, wanted)) if stack.noted.height else stack.noted
-    if filters:
-        absent = absent.clear()
-    return replace(stack, calculation=replace(stack.calculation, cells=cells), absent=absent, noted=noted)
+    absent = stack.absent.clear() if filters else stack.absent.filter(pl.col("part").is_in(names))
+    return stack.only(reduce(lambda a, b: a & b, wanted), absent)
 
 
 def _equal(column: str, value: Any) -> pl.Expr:

@@ -24,6 +24,7 @@ from dualcarbon.inventory.snapshot import Snapshot
 
 OUTSIDE, SPLIT, UNPLACED = "<outside>", "<split>", "<unplaced>"
 NOW, PREVIOUS = "now", "previous"
+PLACES, WHO = ("place", "counterparty_place"), ("entity", "counterparty")
 SUPPLIER = {"sector": "D44", "domain": "energy"}
 
 
@@ -45,15 +46,9 @@ def output_of(calculation: Calculation, account: Account) -> Output:
     return (same or found or calculation.method.outputs)[0]
 
 
-def part_of(
-    snapshot: Snapshot, part: Part, entity_grain: bool = False, span: tuple[date, date] | None = None
-) -> Calculation:
-    """The cells of a part's method that pass its condition; by entity where the condition is about the entity.
-
-    `span`: only rows within these days are read.
-    """
-    by_entity = entity_grain or bool(part.entity)
-    calculation = snapshot.calculation(part.method, by_entity, part.where if by_entity else None, span, part.item)
+def part_of(snapshot: Snapshot, part: Part, by_entity: bool = False) -> Calculation:
+    """The cells of a part's method that pass its condition; by entity also where the condition is about the entity."""
+    calculation = snapshot.calculation(part.method, by_entity or bool(part.entity), part.item)
     cells, notations = _passing(calculation.cells, part.where), _passing(calculation.notations, part.where)
     if part.entity:
         who = snapshot.entities.select(pl.col("code").alias("entity"), *part.entity)
@@ -96,36 +91,55 @@ def located(codes: Iterable[str | None], boundary: Boundary, places: Places) -> 
     return found
 
 
-def place_part(
-    snapshot: Snapshot, part: Part, boundary: Boundary, calculation: Calculation | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Cells inside the boundary with `area`; those that cannot be placed with `reason`; notations with `area`.
+def placed(ends: pl.DataFrame, boundary: Boundary, places: Places) -> pl.DataFrame:
+    """Where each of the numbered ends (`ends, side, place, counterparty_place` …) counts: one row for each, in order.
 
-    `calculation`: other cells of the same part (for example by entity) than the snapshot's.
+    `area`: the area it belongs to (for what leaves an area, the supplier's). `counts`: it lies inside. `reason`
+    (place | counterparty): it may lie inside and cannot be placed.
     """
-    calculation = calculation or snapshot.part(part)
-    own, other = ("entity", "counterparty") if boundary.entity else ("place", "counterparty_place")
-    cells = _ends(calculation.cells, own, other, boundary, snapshot)
-    notations = _ends(calculation.notations, own, other, boundary, snapshot)
-    here, there = pl.col("area"), pl.col("other")
-    if part.side == "none":
-        inside, lost = ~here.is_in([OUTSIDE, SPLIT]), here == SPLIT
-    elif part.side == "inside":
-        inside, lost = ~here.is_in([OUTSIDE, SPLIT]) & (there == here), here.is_null() & (here == SPLIT)
-    elif part.side == "import":
-        inside, lost = _crossing(here, there)
+    own, other = WHO if boundary.entity else PLACES
+    if boundary.entity:
+        codes: dict[str, str] = {boundary.entity: boundary.entity}
+        unknown, nobody = OUTSIDE, OUTSIDE
     else:
-        inside, lost = _crossing(there, here)
-        lost = lost & (there != SPLIT) & here.is_not_null()
-    inside, lost = inside.fill_null(False), lost.fill_null(False)
-    reason = pl.when(here == SPLIT).then(pl.lit("place")).otherwise(pl.lit("counterparty")).alias("reason")
-    placed, noted = cells.filter(inside), notations.filter(inside)
-    if part.side == "export":
-        placed, noted = (
-            frame.with_columns(pl.col("other").alias("area"), *(pl.lit(v).alias(k) for k, v in SUPPLIER.items()))
-            for frame in (placed, noted)
-        )
-    return placed, cells.filter(lost).with_columns(reason), noted
+        codes = located(pl.concat([ends[own], ends[other]]).unique().to_list(), boundary, places)
+        unknown, nobody = SPLIT, None
+    ends = ends.with_columns(
+        pl.col(own).replace_strict(codes, default=unknown, return_dtype=pl.String).alias("here"),
+        pl.col(other).replace_strict(codes, default=nobody, return_dtype=pl.String).alias("there"),
+    )
+    here, there, side = pl.col("here"), pl.col("there"), pl.col("side")
+    imported, import_lost = _crossing(here, there)
+    exported, export_lost = _crossing(there, here)
+    within = ~here.is_in([OUTSIDE, SPLIT])
+    counts = (
+        pl.when(side == "none")
+        .then(within)
+        .when(side == "inside")
+        .then(within & (there == here))
+        .when(side == "import")
+        .then(imported)
+        .otherwise(exported)
+    )
+    lost = (
+        pl.when(side == "none")
+        .then(here == SPLIT)
+        .when(side == "inside")
+        .then(here.is_null() & (here == SPLIT))
+        .when(side == "import")
+        .then(import_lost)
+        .otherwise(export_lost & (there != SPLIT) & here.is_not_null())
+    )
+    reason = pl.when(here == SPLIT).then(pl.lit("place")).otherwise(pl.lit("counterparty"))
+    return ends.select(
+        "ends",
+        "part",
+        pl.when(side == "export").then(there).otherwise(here).alias("area"),
+        counts.fill_null(False).alias("counts"),
+        pl.when(lost.fill_null(False)).then(reason).alias("reason"),
+        *PLACES,
+        *(column for column in WHO if column in ends.columns),
+    )
 
 
 def settled(boundary: Boundary, places: Places) -> Boundary:
@@ -146,22 +160,3 @@ def _crossing(mine: pl.Expr, theirs: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     crosses = at_home & ((theirs == OUTSIDE) | between_areas)
     unknown = at_home & (theirs.is_null() | (theirs == SPLIT) | ((mine == UNPLACED) != (theirs == UNPLACED)))
     return crosses, (unknown & ~crosses.fill_null(False)) | (mine == SPLIT)
-
-
-def _ends(cells: pl.DataFrame, own: str, other: str, boundary: Boundary, snapshot: Snapshot) -> pl.DataFrame:
-    """Add `area` and `other`: the areas in which the row's place and its counterparty's place lie."""
-    for column in (own, other, "place", "domain"):
-        if column not in cells.columns:
-            cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
-    if boundary.entity:
-        codes = {boundary.entity: boundary.entity}
-        return cells.with_columns(
-            pl.col(own).replace_strict(codes, default=OUTSIDE, return_dtype=pl.String).alias("area"),
-            pl.col(other).replace_strict(codes, default=OUTSIDE, return_dtype=pl.String).alias("other"),
-        )
-    places = snapshot.names.places
-    codes = located(pl.concat([cells[own], cells[other]]).unique().to_list(), boundary, places)
-    return cells.with_columns(
-        pl.col(own).replace_strict(codes, default=SPLIT, return_dtype=pl.String).alias("area"),
-        pl.col(other).replace_strict(codes, default=None, return_dtype=pl.String).alias("other"),
-    )

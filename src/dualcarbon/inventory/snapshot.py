@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,10 @@ DIMS = ("place", "sector", "domain", "carrier", "process", "counterparty_place",
 ENTITY_DIMS = (*DIMS, "entity", "counterparty")
 DEFAULT_FAMILY = "provincial-2025"
 KEPT = 8
+BY_ENTITY = 4_000_000  # rows of a workspace up to which the cells of all entities are kept
+WHO = ("entity", "counterparty")
 QUANTITY_KEYS = ("dataset", "item", "place", "sector", "carrier", "process", "basis", "quality", "notation", "unit",
                  "start", "end")  # fmt: skip
-
-Condition = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Snapshot:
     """One state of the data with its calculations, made when first asked for.
 
     `rows` gives the observations (anything the engine knows); `datasets` the records of the datasets that are counted;
-    `controls` those that are only compared; `quantities` sums of all observed items, in small.
+    `controls` those that are only compared; `quantities` sums of all observed items, in small; `whole`, for one entity,
+    the snapshot of all.
     """
 
     choices: Choices
@@ -69,6 +70,7 @@ class Snapshot:
     datasets: list[dict[str, Any]]
     controls: list[dict[str, Any]]
     entities: pl.DataFrame
+    whole: Snapshot | None = None
     made: dict[Any, Any] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock, repr=False)
 
@@ -80,26 +82,20 @@ class Snapshot:
                     self.made[key] = make()
         return self.made[key]
 
-    def calculation(
-        self,
-        method: str,
-        entity_grain: bool = False,
-        where: Condition | None = None,
-        span: tuple[date, date] | None = None,
-        item: str | None = None,
-    ) -> Calculation:
-        """The method over all counted rows (of a span of time); entities are kept when `entity_grain`.
+    def calculation(self, method: str, by_entity: bool = False, item: str | None = None) -> Calculation:
+        """The method over all counted rows; entities are kept when `by_entity`.
 
-        `item`: over rows of this item, read as if they were the method's own.
+        `item`: over rows of this item, read as if they were the method's own. For one entity, the cells about it or
+        bought from it are taken from those of all entities.
         """
         choices = self.choices
-        dims = ENTITY_DIMS if entity_grain or choices.entity else DIMS
-        key = ("calculation", method, dims, repr(sorted((where or {}).items())), span, item)
+        dims = ENTITY_DIMS if by_entity or choices.entity else DIMS
         known_at = choices.factors_known_at or choices.known_at
 
         def make() -> Calculation:
-            rows = self.rows(None) if span is None else _within(self.rows(None), *span)
-            rows = rows if choices.factors_known_at is None else _undated(rows)
+            if self.whole is not None:
+                return _cells_about(self.whole.calculation(method, True, item), str(choices.entity))
+            rows = self.rows(None) if choices.factors_known_at is None else _undated(self.rows(None))
             return calculate(
                 method,
                 rows if item is None else read_as(rows, item, find_method(method, choices.pack).method.rows.item),
@@ -109,11 +105,10 @@ class Snapshot:
                 known_at=known_at,
                 gwp=choices.gwp,
                 dims=dims,
-                where=dict(where) if where else None,
                 statuses={str(one["id"]): str(one.get("status") or "unverified") for one in self.datasets},
             )
 
-        return self.once(key, make)
+        return self.once(("calculation", method, dims, item), make)
 
     def part(self, part: Part) -> Calculation:
         """The calculation of one part of an account, its own condition applied."""
@@ -183,11 +178,19 @@ def snapshot(
             _kept.move_to_end(key)
             return _kept[key]
     made = _of_workspace(data, choices)
+    if entity is not None:
+        made.whole = _whole(snapshot(data, **{**vars(choices), "entity": None}))
     with _guard:
         _kept[key] = made
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return made
+
+
+def _whole(snapshot: Snapshot) -> Snapshot | None:
+    """The snapshot of all entities, unless there are too many rows to keep by entity: then one entity's are read."""
+    rows = snapshot.once("rows", lambda: int(snapshot.quantities()["rows"].sum()))
+    return snapshot if rows <= BY_ENTITY else None
 
 
 def _stamp(path: str | None) -> int | None:
@@ -230,12 +233,14 @@ def _about(relation: Any, entity: str | None) -> Any:
     return relation.filter(f"entity = '{text}' OR counterparty = '{text}'")
 
 
-def _within(rows: Any, start: date, end: date) -> Any:
-    """Rows wholly inside a span of time, of any table."""
-    import narwhals as nw
-
-    frame = nw.from_native(rows)
-    return frame.filter((nw.col("start") >= nw.lit(start)) & (nw.col("end") <= nw.lit(end))).to_native()
+def _cells_about(calculation: Calculation, entity: str) -> Calculation:
+    """The cells of a calculation by entity that are about an entity or bought from it."""
+    mine = (pl.col("entity") == entity) | (pl.col("counterparty") == entity)
+    both = (calculation.cells, calculation.notations)
+    cells, notations = (
+        frame.filter(mine) if {"entity", "counterparty"} <= set(frame.columns) else frame.clear() for frame in both
+    )
+    return replace(calculation, cells=cells, notations=notations)
 
 
 def _undated(rows: Any) -> Any:
@@ -301,12 +306,18 @@ def observed(table: Any, pack: str = "cn-jiaxing", entities: pl.DataFrame | None
 
 
 def _quantities(snapshot: Snapshot) -> pl.DataFrame:
+    if snapshot.whole is not None:
+        return _quantities_about(snapshot.whole, str(snapshot.choices.entity))
+    return _summed_quantities(snapshot, QUANTITY_KEYS)
+
+
+def _summed_quantities(snapshot: Snapshot, keys: tuple[str, ...]) -> pl.DataFrame:
     import narwhals as nw
 
     names = tuple(str(one["id"]) for one in (*snapshot.datasets, *snapshot.controls))
     frame = nw.from_native(snapshot.rows(names)).lazy()
     columns = frame.collect_schema().names()
-    grouped = frame.group_by(*(name for name in QUANTITY_KEYS if name in columns)).agg(
+    grouped = frame.group_by(*(name for name in keys if name in columns)).agg(
         nw.col("value").sum().alias("value"),
         nw.col("value").count().alias("values"),
         nw.len().alias("rows"),
@@ -314,3 +325,13 @@ def _quantities(snapshot: Snapshot) -> pl.DataFrame:
     )
     found = pl.DataFrame(grouped.collect(backend="polars").to_native())
     return found.with_columns(pl.when(pl.col("values") > 0).then(pl.col("value")).alias("value"))
+
+
+def _quantities_about(whole: Snapshot, entity: str) -> pl.DataFrame:
+    """Quantities of the rows about an entity or bought from it, from those of all entities."""
+    every: pl.DataFrame = whole.once(
+        "quantities by entity",
+        lambda: _summed_quantities(whole, (*QUANTITY_KEYS, *WHO)).with_columns(pl.col(pl.String).cast(pl.Categorical)),
+    )
+    mine = every.filter((pl.col("entity") == entity) | (pl.col("counterparty") == entity)).drop(WHO)
+    return mine.with_columns(pl.col(pl.Categorical).cast(pl.String))

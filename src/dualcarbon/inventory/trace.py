@@ -144,7 +144,7 @@ def fallbacks(stack: Stack, cells: pl.DataFrame, period: Period) -> list[dict[st
         source = stack.sources[part.name]
         if part.memo or not source.fallbacks:
             continue
-        places = stack.places[part.name]
+        places = stack.places(part)
         for one in source.fallbacks:
             wanted = one["wanted"]
             if (one["parameter"], one["used"]["value"]) not in used:

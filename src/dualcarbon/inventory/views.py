@@ -11,8 +11,9 @@ import polars as pl
 from dualcarbon.core.periods import Period
 from dualcarbon.engine import Term, combine
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
+from dualcarbon.inventory.grain import TIMES, inside
 from dualcarbon.inventory.parts import PREVIOUS, SPLIT, UNPLACED
-from dualcarbon.inventory.stack import KEPT, TIMES, Stack, absent_cells
+from dualcarbon.inventory.stack import Stack, crossing
 
 
 @dataclass(frozen=True)
@@ -31,41 +32,11 @@ def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False) -> pl.Da
     """
     frames = []
     for name, span in spans.items():
-        one = _within(stack.cells, span) if timed else _slice(stack, span)
+        one = inside(stack.cells, span) if timed else stack.within(span)
         if timed and name == PREVIOUS and one.height:
             one = one.with_columns(_a_year_on(one[kind]) for kind in TIMES)
         frames.append(one.with_columns(pl.lit(name).alias("span")))
     return pl.concat(frames) if len(frames) > 1 else frames[0]
-
-
-def _within(cells: pl.DataFrame, span: Period) -> pl.DataFrame:
-    return cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end))
-
-
-def _slice(stack: Stack, span: Period) -> pl.DataFrame:
-    """Cells of a span summed over time, kept: what accounts of one period have in common."""
-    kept = stack.slices.get(span)
-    if kept is not None:
-        return kept
-    cells = _within(stack.cells, span)
-    shared = [column for column in cells.columns if column.startswith("factor:")]
-    partials = [column for column in cells.columns if column.startswith("d:") and column != "d:total:quantity"]
-    keys = [column for column in KEPT if column in cells.columns and column not in (*TIMES, "start", "end")]
-    sums = [
-        pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(column)
-        for column in ("total", "spread2", "spread1", *partials)
-    ]
-    made = cells.group_by([*keys, *shared, "sector"], maintain_order=True).agg(
-        *sums,
-        pl.col("rows").sum(),
-        pl.col("quantity").max(),
-        pl.col("d:total:quantity").first(),
-        pl.col("start").min(),
-        pl.col("end").max(),
-        *(pl.lit(None, pl.String).alias(kind) for kind in TIMES),
-    )
-    stack.slices[span] = made
-    return made
 
 
 def _a_year_on(texts: pl.Series) -> pl.Series:
@@ -110,27 +81,15 @@ def _noted(stack: Stack, spans: Mapping[str, Period]) -> pl.DataFrame:
     """Rows that hold a notation key in the spans."""
     if not stack.noted.height:
         return stack.noted
-    frames = [_within(stack.noted, span).with_columns(pl.lit(name).alias("span")) for name, span in spans.items()]
+    frames = [inside(stack.noted, span).with_columns(pl.lit(name).alias("span")) for name, span in spans.items()]
     return pl.concat(frames)
 
 
 def left_out(stack: Stack, span: Period) -> pl.DataFrame:
     """What the account of a span lacks: absent cells inside it, and counted ones that reach over its edge."""
-    start, end = pl.col("start"), pl.col("end")
-    touching = (start < span.end) & (end > span.start)
-    inside = (start >= span.start) & (end <= span.end)
-    absent = stack.absent.filter(touching) if stack.absent.height else stack.absent
-    if not any(
-        start < span.end and end > span.start and not (start >= span.start and end <= span.end)
-        for start, end in stack.times()
-    ):
-        return absent
-    crossing = [absent] if absent.height else []
-    for part in stack.account.parts:
-        over = stack.recorded(part).filter(touching & ~inside).with_columns(pl.lit("period").alias("reason"))
-        if over.height and not part.memo:
-            crossing.append(absent_cells(stack.account, part, stack.sources[part.name], over))
-    return pl.concat(crossing)
+    absent = stack.absent.filter((pl.col("start") < span.end) & (pl.col("end") > span.start))
+    over = crossing(stack, span)
+    return pl.concat([absent, over.select(absent.columns)]) if over.height else absent
 
 
 def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
@@ -139,8 +98,8 @@ def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
     absent = left_out(stack, span)
     lost = {area for part, area in absent.select("part", "area").rows() if part not in memo} if absent.height else set()
     open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
-    noted = _within(stack.noted, span).filter(open_ & ~pl.col("memo")) if stack.noted.height else stack.noted
+    noted = inside(stack.noted, span).filter(open_ & ~pl.col("memo")) if stack.noted.height else stack.noted
     lost |= set(noted["area"].unique().to_list())
-    here = set(stack.areas())
-    unplaced = UNPLACED in here and UNPLACED in _slice(stack, span).filter(~pl.col("memo"))["area"]
+    here = set(stack.within(span)["area"].unique().to_list())
+    unplaced = UNPLACED in here and UNPLACED in stack.within(span).filter(~pl.col("memo"))["area"]
     return frozenset(here | lost) if SPLIT in lost or unplaced else frozenset(lost)
