@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import checking, reads, words
 from dualcarbon.plan.checking import Checked, Known, Listed, Told
 from dualcarbon.plan.store import document, install, stamp, writing
-from dualcarbon.plan.tables import BATCH, ENTRY, PATH, REPORT, STEP
+from dualcarbon.plan.tables import BATCH, ENTRY, REPORT
 
 
 def department_of(workspace: Workspace, plan: str | None, name: str) -> str:
@@ -69,6 +69,8 @@ def tell(
     feed: str = "form",
     status: str | None = None,
     queries: Mapping[str, str] | None = None,
+    problems: Sequence[Problem] = (),
+    also: Callable[[sa.Connection], None] | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Keep one submission about `month` of a plan: figures and progress (`told`), names, projects and steps (`listed`).
@@ -76,6 +78,7 @@ def tell(
     `department` checks that the lines are its own; `at` is the day it arrived (today when None); `key` the client's:
     the same key with the same content answers again. `status` marks the values (`synthetic` for demonstration), else
     figures of departments are `unverified` until reviewed. `queries`: for computed lines the JSON of their explanation.
+    `problems` were found before and are told with the others; `also` is written in the same transaction.
     Returns `{batch, key, already, plan, month, reports: [{number, line, month, value, stage, corrects}], entries,
     unchanged, dry_run}`. Raises Refused with every problem; nothing is half kept.
     """
@@ -97,18 +100,20 @@ def tell(
                 raise Refused(Problem("plan.key-used", file=file, value=key))
             return {**json.loads(earlier["answer"]), "already": True}
         found = checking.check(known(workspace, name, who, day), told, listed, month)
-        if found.problems:
-            raise Refused(found.problems)
-        if not (found.reports or found.entries or found.unchanged):
+        if problems or found.problems:
+            raise Refused([*problems, *found.problems])
+        if not (found.reports or found.entries or found.unchanged or also):
             raise Refused(Problem("plan.nothing-told", file=file))
         answer: dict[str, Any] = {
             "batch": None, "key": key, "already": False, "plan": name, "month": month, "department": who,
             "reports": [], "entries": len(found.entries), "unchanged": found.unchanged, "dry_run": dry_run,
         }  # fmt: skip
-        if dry_run or not (found.reports or found.entries):
+        if dry_run or not (found.reports or found.entries or also):
             return answer | {"reports": found.reports}
         common = {"plan": name, "status": status or "unverified", **stamped}
         _write(connection, answer, found, common, {"digest": digest, "file": file}, feed, queries or {})
+        if also is not None:
+            also(connection)
     return answer
 
 
@@ -138,131 +143,3 @@ def _write(
         connection.execute(REPORT.insert(), reports)
     if found.entries:
         connection.execute(ENTRY.insert(), [{**row, **common, "batch": number} for row in found.entries])
-
-
-def set_path(
-    workspace: Workspace,
-    plan: str | None,
-    line: str,
-    method: str = "linear",
-    *,
-    opening: float | None = None,
-    points: Mapping[int, float] | None = None,
-    history: Sequence[Sequence[float | None]] | None = None,
-    department: str | None = None,
-    person: str | None = None,
-    reason: str | None = None,
-    at: date | None = None,
-) -> dict[str, Any]:
-    """Set the way of an indicator to its target, as a new row beside the earlier ones. Returns `{line, method, path}`.
-
-    `opening`: the value at the year's start; `points`: for `set`, values by month, December the target; `history`: for
-    `seasonal`, twelve monthly increments of each earlier year; without it those reported in the place's earlier plans
-    under the same name. Raises Refused.
-    """
-    from dualcarbon.plan.paths import shape
-
-    head = document(workspace, plan)
-    name = str(head["plan"])
-    indicator = _indicator(workspace, name, line)
-    who = department_of(workspace, name, department) if department else None
-    if who is not None and who not in indicator["lead"]:
-        raise Refused(Problem("plan.not-yours", value=line))
-    months: list[float | None] = []
-    if method == "seasonal":
-        months = list(shape(history if history is not None else _history(workspace, head, indicator)))
-    row = {"method": method, "opening": opening, "months": months, "points": dict(points or {})}
-    try:
-        way = _way(indicator, row)
-    except ValueError as error:
-        raise Refused(Problem("plan.bad-path", value=str(error))) from error
-    install(workspace)
-    kept = {"months": json.dumps(months), "points": json.dumps(row["points"]), "reason": reason}
-    with writing(workspace) as connection:
-        values = {**row, **kept, "plan": name, "line": line, **stamp(at, who, person)}
-        connection.execute(PATH.insert().values(values))
-    return {"plan": name, "line": line, "method": method, "opening": opening, "path": way}
-
-
-def _indicator(workspace: Workspace, plan: str, line: str) -> dict[str, Any]:
-    for row in reads.indicators(workspace, plan).to_dicts():
-        if line in (row["line"], str(row["indicator"])):
-            return row
-    raise Refused(Problem("plan.unknown-line", value=line))
-
-
-def _way(indicator: Mapping[str, Any], row: Mapping[str, Any]) -> list[float | None]:
-    from dualcarbon.plan import paths
-
-    if indicator["value"] is None or indicator["figure"] == "milestones":
-        raise ValueError(indicator["text"])
-    laid = paths.path(
-        indicator["figure"], indicator["value"], method=row["method"], opening=row["opening"],
-        months=row["months"] or None, points={int(m): v for m, v in row["points"].items()} or None,
-    )  # fmt: skip
-    return list(laid.expected)
-
-
-def _history(workspace: Workspace, head: Mapping[str, Any], indicator: Mapping[str, Any]) -> list[list[float | None]]:
-    """Return the monthly increments that earlier plans of the place reported under the same name."""
-    found: list[list[float | None]] = []
-    for plan in reads.plans(workspace):
-        if plan["place"] != head["place"] or plan["year"] >= head["year"]:
-            continue
-        for row in reads.indicators(workspace, plan["plan"]).to_dicts():
-            if words.key(row["name"]) != words.key(indicator["name"]) or row["figure"] != "flow":
-                continue
-            told = reads.reports(workspace, plan["plan"]).to_dicts()
-            values = {one["month"]: one["value"] for one in told if one["line"] == row["line"] and one["counts"]}
-            before, year = 0.0, []
-            for month in range(1, 13):
-                value = values.get(month)
-                year.append(None if value is None else value - before)
-                before = before if value is None else value
-            if year[-1] is not None:
-                found.append(year)
-    return found
-
-
-def set_steps(
-    workspace: Workspace,
-    plan: str | None,
-    line: str,
-    steps: Sequence[Mapping[str, Any]],
-    *,
-    department: str | None = None,
-    person: str | None = None,
-    reason: str | None = None,
-    at: date | None = None,
-) -> dict[str, Any]:
-    """Set the milestones of a line: `{title, month, weight}` each, as a new edition. A later edition needs a reason."""
-    head = document(workspace, plan)
-    name = str(head["plan"])
-    line = _indicator(workspace, name, line)["line"]
-    before = reads.steps(workspace, name).get(line)
-    problems = [
-        Problem("plan.bad-step", row=i, value=str(step.get("title") or step.get("month")))
-        for i, step in enumerate(steps, 1)
-        if not step.get("title")
-        or step.get("month") not in range(1, 13)
-        or not isinstance(step.get("weight", 1), (int, float))
-        or step.get("weight", 1) <= 0
-    ]
-    if not steps:
-        problems.append(Problem("plan.bad-step", value="0"))
-    if before and not reason:
-        problems.append(Problem("plan.steps-set", value=line))
-    if problems:
-        raise Refused(problems)
-    who = department_of(workspace, name, department) if department else None
-    stamped = stamp(at, who, person)
-    edition = before[0]["edition"] + 1 if before else 1
-    install(workspace)
-    with writing(workspace) as connection:
-        rows = [
-            {"plan": name, "line": line, "edition": edition, "position": i, "title": str(step["title"]),
-             "month": step["month"], "weight": float(step.get("weight", 1)), "reason": reason, **stamped}
-            for i, step in enumerate(steps, 1)
-        ]  # fmt: skip
-        connection.execute(STEP.insert(), rows)
-    return {"plan": name, "line": line, "edition": edition, "steps": len(rows)}
