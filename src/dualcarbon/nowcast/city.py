@@ -5,8 +5,9 @@ of the consumption account that electricity and above-scale energy returns let o
 boundary and process CO2 are left to the account itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import calculate
+from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast.shape import Array
 
 BIOMASS = ("biogas", "wood", "straw", "biomass_waste", "sludge")
@@ -43,6 +45,12 @@ class City:
     version: int
     fallbacks: list[dict[str, Any]]
     missing: int
+    weather: dict[str, dict[date, float]] = field(default_factory=dict)
+
+    @cached_property
+    def terms(self) -> Array:
+        """What calendar and weather say of each month (T, k)."""
+        return calendar_terms.terms(self.months, self.weather)[0]
 
     @property
     def places(self) -> np.ndarray:
@@ -93,26 +101,30 @@ def read(
     rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
     end = until or month_before(as_of)
     targets = book.places.children(code, tree, end) or [code]
-    made, fallbacks, lacking = {}, [], 0
+    made, joint, fallbacks, lacking = {}, {}, [], 0
     for part, (method, where) in PARTS.items():
         found = calculate(
             method, rows, pack=workspace.pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True
         )
         fallbacks += found.fallbacks
         lacking += len(found.missing)
-        made[part] = _monthly(found.cells, book, targets, tree, end)
+        made[part], joint[part] = (_monthly(found.cells, book, targets, tree, end, length) for length in ("1mo", "2mo"))
     if all(frame.is_empty() for frame in made.values()):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
-    cells = sorted(
-        {tuple(row) for frame in made.values() for row in frame.select("area", "sector", "domain").iter_rows()}
-    )
-    starts: list[Any] = [frame["start"].min() for frame in made.values() if not frame.is_empty()]
+    frames = [*made.values(), *joint.values()]
+    cells = sorted({tuple(row) for frame in frames for row in frame.select("area", "sector", "domain").iter_rows()})
+    starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
     months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
     arrays = {part: _spread(frame, cells, months, "co2") for part, frame in made.items()}
     power = _spread(made["indirect"], cells, months, "quantity")
+    for part, spanning in joint.items():
+        _parted(arrays[part], spanning, cells, months, power, "co2")
+    _parted(power, joint["indirect"], cells, months, power, "quantity")
     used = {name for frame in made.values() for name in frame["dataset"].unique().to_list()}
     status = worst([*(datasets[n].get("status") for n in used if n in datasets), "unverified"]) or "unverified"
-    return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking)
+    weather = _weather(rows, book.places.path(code, tree, end))
+    return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
+                weather)  # fmt: skip
 
 
 def last_arrival(rows: Any) -> date:
@@ -128,9 +140,31 @@ def month_before(day: date) -> date:
     return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)
 
 
-def _monthly(cells: pl.DataFrame, book: Classification, targets: list[str], tree: str, end: date) -> pl.DataFrame:
-    """CO2 and quantity by area, sector and month; rows of other periods, or outside the areas, are left out."""
-    whole = pl.col("start").dt.offset_by("1mo") == pl.col("end")
+def _weather(rows: Any, path: list[str]) -> dict[str, dict[date, float]]:
+    """Degree days by name and month, of the nearest of the places `path` that has any."""
+    items = ", ".join(f"'{item}'" for item in calendar_terms.WEATHER)
+    found = rows.filter(f"item in ({items}) and value is not null")
+    sums = found.aggregate("item, place, date_trunc('month', start)::date as month, sum(value) as value").fetchall()
+    out: dict[str, dict[date, float]] = {}
+    for item, name in calendar_terms.WEATHER.items():
+        for place in path:
+            mine = {month: float(value) for i, p, month, value in sums if i == item and p == place}
+            if mine:
+                out[name] = mine
+                break
+    return out
+
+
+def _monthly(
+    cells: pl.DataFrame, book: Classification, targets: list[str], tree: str, end: date, length: str
+) -> pl.DataFrame:
+    """CO2 and quantity by area, sector and start of the periods of one `length`: a month, or January–February as one.
+
+    Rows of other periods, or outside the areas, are left out.
+    """
+    whole = pl.col("start").dt.offset_by(length) == pl.col("end")
+    if length != "1mo":
+        whole &= pl.col("start").dt.month() == 1
     cells = cells.filter(whole & (pl.col("start") <= end) & pl.col("co2").is_not_null())
     areas = book.places.rollup(cells["place"].unique().drop_nulls(), targets, tree, end)
     of_sector = {code: (book.sectors.row(code) or {}).get("domain", "") for code in book.sectors}
@@ -141,6 +175,24 @@ def _monthly(cells: pl.DataFrame, book: Classification, targets: list[str], tree
     ).filter(pl.col("area").is_not_null())
     by = cells.group_by("area", "sector", "domain", "start")
     return by.agg(pl.col("co2").sum(), pl.col("quantity").sum(), pl.col("dataset").first())
+
+
+def _parted(
+    values: Array, joint: pl.DataFrame, cells: list[Any], months: list[date], power: Array, column: str
+) -> None:
+    """Put reports of January–February as one into the two months of `values` (N, T): by the cell's electricity, where
+    both months of it were seen, else by days. They are added to what was reported by month.
+    """
+    row = {cell: k for k, cell in enumerate(cells)}
+    place = {month: k for k, month in enumerate(months)}
+    for *cell, start, value in joint.select("area", "sector", "domain", "start", column).iter_rows():
+        k, t = row[tuple(cell)], place[start]
+        if t + 1 >= len(months):
+            continue
+        shares = power[k, t : t + 2]
+        if not (np.isfinite(shares).all() and shares.sum() > 0):
+            shares = np.array([31.0, (months[t + 1].replace(month=3) - months[t + 1]).days])
+        values[k, t : t + 2] = np.nan_to_num(values[k, t : t + 2]) + value * shares / shares.sum()
 
 
 def _spread(frame: pl.DataFrame, cells: list[Any], months: list[date], column: str) -> Array:

@@ -20,12 +20,15 @@ YEAR = 12
 PAST = 36
 #: Months over which recent growth is taken.
 RECENT = 3
+#: What is known of a month before its fuels: growth of the cell's electricity, of its place's, of its recent CO2.
+FEATURES = ("electricity", "place_electricity", "recent")
 
 
 @dataclass(frozen=True)
 class Month:
     """An estimate of one month for all cells: `value` (N,), half-widths in logarithms (`shared`, `own` (N,)), which
-    cells were `counted`, and each cell's `method` (number in METHODS; counted cells have none)."""
+    cells were `counted`, and each cell's `method` (number in METHODS; counted cells have none). `start` is the last
+    value, `inner` the half-widths of 80 % (those of `shared` and `own` are of 90 %)."""
 
     value: Array
     counted: np.ndarray
@@ -36,6 +39,8 @@ class Month:
     candidates: dict[str, Array]
     features: Array
     model: bridge.Bridge | None
+    start: Array
+    inner: tuple[float, Array]
 
 
 def gap(direct: Array, t: int) -> int:
@@ -47,8 +52,11 @@ def gap(direct: Array, t: int) -> int:
     return t + 1
 
 
-def features(direct: Array, power: Array, t: int, late: int, power_late: int, places: np.ndarray) -> Array:
-    """Growth on a year ago that is known at month `t` (N, 3): the cell's electricity, its place's, its recent CO2.
+def features(
+    direct: Array, power: Array, t: int, late: int, power_late: int, places: np.ndarray, terms: Array | None = None
+) -> Array:
+    """Growth on a year ago that is known at month `t` (N, 3 + k): the cell's electricity, its place's, its recent CO2,
+    and the month's `terms` (T, k) of calendar and weather.
 
     `direct` (CO2) and `power` (electricity) are (N, T), NaN where not seen; they are taken up to `t` − `late` and
     `t` − `power_late`. Electricity of a cell that is late counts as it grew over the three months before.
@@ -60,7 +68,10 @@ def features(direct: Array, power: Array, t: int, late: int, power_late: int, pl
     sums = [np.where(seen, part, 0.0).sum(1) for part in (now, before)]
     own = np.where(seen.any(1), log_ratio(*sums), _recent(power, t, power_late + 1))
     total = [np.bincount(places, part, count).astype(float) for part in sums]
-    return np.stack([own, log_ratio(*total)[places], _recent(direct, t, late)], 1)
+    made = np.stack([own, log_ratio(*total)[places], _recent(direct, t, late)], 1)
+    if terms is None:
+        return made
+    return np.concatenate([made, np.broadcast_to(terms[t], (len(made), terms.shape[1]))], 1)
 
 
 def _window(t: int, late: int) -> list[int]:
@@ -87,18 +98,25 @@ def base(direct: Array, t: int, late: int) -> Array:
     return np.where(np.isfinite(before) & (before > 0), before, np.where(known.any(1), mean, np.nan_to_num(before)))
 
 
-def estimate(direct: Array, power: Array, t: int, places: np.ndarray, sectors: np.ndarray) -> Month:
+def estimate(
+    direct: Array, power: Array, t: int, places: np.ndarray, sectors: np.ndarray, terms: Array | None = None
+) -> Month:
     """Estimate month `t` of `direct` (N, T): counted where seen, else from the best of METHODS for each cell.
 
-    `power` (N, T) is the electricity of the cells; `places` and `sectors` (N,) number their places and sectors. Nothing
-    after `t` is used, and nothing that is NaN at the time. A cell without any history is 0.
+    `power` (N, T) is the electricity of the cells; `places` and `sectors` (N,) number their places and sectors; `terms`
+    (T, k) are known beforehand (the festival, first) or with the month (weather). Nothing after `t` is used, and
+    nothing that is NaN at the time. A cell without any history is 0.
     """
     direct, power = direct[:, : t + 1], power[:, : t + 1]
     counted = np.isfinite(direct[:, t])
+    if counted.all():
+        return _counted(direct[:, t])
     late = gap(direct, t)
     power_late = 0 if np.isfinite(power[:, t]).mean() >= 0.5 else gap(power, t)
+    if terms is not None and power_late == 0:
+        terms = terms[:, 1:]  # electricity that was seen carries the festival already
     past = [s for s in range(max(YEAR, t - PAST), t - late + 1) if np.isfinite(direct[:, s]).any()]
-    made = {s: features(direct, power, s, late, power_late, places) for s in [*past, t] if s >= YEAR}
+    made = {s: features(direct, power, s, late, power_late, places, terms) for s in [*past, t] if s >= YEAR}
     growth = {}
     for s in past:
         change = np.log(np.where(direct[:, s] > 0, direct[:, s], np.nan) / np.where(base(direct, s, late) > 0,
@@ -108,7 +126,7 @@ def estimate(direct: Array, power: Array, t: int, places: np.ndarray, sectors: n
     training = bridge.Training([made[s] for s in past], [growth[s] for s in past], past, several) if past else None
     model = training.fit() if training is not None else None
     start = base(direct, t, late)
-    inputs = made.get(t, np.zeros((len(direct), 3)))
+    inputs = made.get(t, np.zeros((len(direct), len(FEATURES) + (0 if terms is None else terms.shape[1]))))
     candidates = _candidates(start, inputs, model, sectors)
     errors: dict[str, list[Array]] = {}
     for s in past:
@@ -125,11 +143,20 @@ def estimate(direct: Array, power: Array, t: int, places: np.ndarray, sectors: n
     shown = picked(record, names, chosen) if record else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     shared, own = intervals.parts(shown, usual, history)
+    inner, inner_own = intervals.parts(shown, usual, history, level=0.8)
     method = np.array([METHODS.index(name) for name in names])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
-        np.where(counted, 0.0, own), skill, candidates, inputs, model,
+        np.where(counted, 0.0, own), skill, candidates, inputs, model, start,
+        (inner, np.where(counted, 0.0, inner_own)),
     )  # fmt: skip
+
+
+def _counted(value: Array) -> Month:
+    """A month of which every cell was seen."""
+    nothing, whole = np.zeros(len(value)), np.ones(len(value), bool)
+    none = np.full(len(value), -1)
+    return Month(value, whole, none, 0.0, nothing, {}, {}, np.zeros((len(value), 0)), None, value, (0.0, nothing))
 
 
 def _candidates(start: Array, inputs: Array, model: bridge.Bridge | None, sectors: np.ndarray) -> dict[str, Array]:
@@ -144,14 +171,20 @@ def _candidates(start: Array, inputs: Array, model: bridge.Bridge | None, sector
 
 
 def replay(
-    direct: Array, power: Array, months: list[int], late: int, places: np.ndarray, sectors: np.ndarray
+    direct: Array,
+    power: Array,
+    months: list[int],
+    late: int,
+    places: np.ndarray,
+    sectors: np.ndarray,
+    terms: Array | None = None,
 ) -> dict[str, Array]:
     """Estimates (N, M) of `months` as if CO2 came `late` months after electricity: the chosen, and the last value."""
     out: dict[str, list[Array]] = {"selected": [], "last_value": [], "inside": []}
     for t in months:
         seen = direct[:, : t + 1].copy()
         seen[:, t - late + 1 :] = np.nan
-        made = estimate(seen, power, t, places, sectors)
+        made = estimate(seen, power, t, places, sectors, terms)
         out["selected"].append(made.value)
         out["last_value"].append(base(seen, t, late))
         with np.errstate(all="ignore"):

@@ -89,7 +89,10 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
         raise Refused(Problem("nowcast.too-short", value=_text(seen.months[-1]) if seen.months else ""))
     if not (np.isfinite(seen.direct[:, :t]).any() or np.isfinite(seen.indirect[:, :t]).any()):
         raise Refused(Problem("nowcast.too-short", value=_text(seen.months[t])))
-    made = [months.estimate(part, seen.power, t, seen.places, seen.sectors) for part in (seen.direct, seen.indirect)]
+    made = [
+        months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms)
+        for part in (seen.direct, seen.indirect)
+    ]
     return made[0], made[1]
 
 
@@ -205,7 +208,7 @@ def _record(seen: City, late: int) -> dict[str, Any] | None:
     asked = [t for t in known if t >= months.YEAR][-RECORD:]
     if not asked:
         return None
-    made = months.replay(seen.direct, seen.power, asked, late, seen.places, seen.sectors)
+    made = months.replay(seen.direct, seen.power, asked, late, seen.places, seen.sectors, seen.terms)
     return scored(seen.direct[:, asked], made) | {"months": [_text(seen.months[t]) for t in asked], "late": late}
 
 

@@ -65,7 +65,9 @@ def analyse(
     if not guessed:
         made["causes"] = why.explain(workspace, place=code, period=period, as_of=seen.as_of, tree=tree, family=family)
     asked = [t for t in span if np.isfinite(seen.direct[:, t]).mean() >= 0.5]
-    replayed = months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors) if asked else None
+    replayed = (
+        months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms) if asked else None
+    )
     made["record"] = present.scored(seen.direct[:, asked], replayed) if replayed else None
     found = {
         (flag["rule"], flag["place"], flag["sector"]): flag for t in reversed(span) for flag in flags.find(seen, t)
