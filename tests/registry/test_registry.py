@@ -13,22 +13,13 @@ from dualcarbon.core.pack import PackError
 from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.ledger.store import Store
-from dualcarbon.registry import Registry, reads
+from dualcarbon.registry import Registry, prices, reads
 from dualcarbon.registry.files import import_file
 from dualcarbon.registry.instruments import instruments
+from dualcarbon.registry.rights import required_purchase, room_to_sell
+from tests.registry.chain import imported, issued, reported, rule
 
 STATUSES = {"official", "secondary", "unverified", "synthetic"}
-
-
-def rule(call, *arguments, **options):
-    with pytest.raises(Refused) as refused:
-        call(*arguments, **options)
-    return refused.value.problems[0].rule
-
-
-def imported(registry, id="L1", quantity=1000, first=1, subject="M1", period="2024-03", holder="甲厂"):
-    lot = registry.making("import", id, "gec", holder, quantity, subjects=[subject], period=period, first=first)
-    return registry.together([lot])[0]
 
 
 def test_instruments_of_the_packs():
@@ -77,7 +68,7 @@ def test_the_life_of_certificates(registry):
     assert rule(reads.life, registry.engine, "gec", 1001) == "registry.no-such-serial"
     assert [one["lot"] for one in reads.find(registry.engine, code="gec", serial=101)["blocks"]] == ["L1"]
     assert len(reads.find(registry.engine, subject="M1")["blocks"]) == 3
-    assert [one["id"] for one in reads.trades(registry.engine)["trades"]] == ["T1", "T2"]
+    assert [one["id"] for one in prices.trades(registry.engine)["trades"]] == ["T1", "T2"]
     (sums,) = reads.totals(registry.engine)
     assert (sums["issued"], sums["held"], sums["retired"]) == (1000, 600, 400)
     assert ledger.balance(registry.engine, "gec|甲厂")["balance"] == 500
@@ -88,17 +79,16 @@ def test_what_is_refused_leaves_nothing(registry):
     imported(registry)
     entries = len(ledger.entries(registry.engine)["entries"])
     issue, transfer, retire = registry.issue, registry.transfer, registry.retire
-    said = {"subjects": ["P1"], "period": "2024-03", "document": "核证报告 1 号"}
     assert rule(issue, "a", "gec", "甲厂", 5) == "registry.issued-elsewhere"
     assert rule(issue, "a", "绿色券", "甲厂", 5) == "registry.unknown-instrument"
     assert rule(issue, "a", "inclusive_reduction", "甲厂", 5, subjects=["P1"], period="2024-03") == "registry.needs"
-    assert rule(issue, "a", "inclusive_reduction", "@issuer", 5, **said) == "registry.holder-unusable"
-    assert rule(issue, "a", "inclusive_reduction", "甲", 0, **said) == "registry.quantity-unusable"
-    assert rule(issue, "a", "inclusive_reduction", "甲", 1.5, **said) == "registry.quantity-unusable"
-    assert rule(issue, "a" * 61, "inclusive_reduction", "甲", 1, **said) == "registry.id-unusable"
-    assert rule(issue, "a", "inclusive_reduction", "甲", 1, **{**said, "period": "昨天"}) == (
-        "registry.period-not-understood"
-    )
+    assert rule(issue, "a", "inclusive_points", "@issuer", 5, document="规则") == "registry.holder-unusable"
+    assert rule(issue, "a", "inclusive_points", "甲|乙", 5, document="规则") == "registry.holder-unusable"
+    assert rule(issue, "a", "inclusive_points", "甲", document="规则") == "registry.needs"
+    assert rule(issue, "a", "inclusive_points", "甲", 0, document="规则") == "registry.quantity-unusable"
+    assert rule(issue, "a", "inclusive_points", "甲", 1.5, document="规则") == "registry.quantity-unusable"
+    assert rule(issue, "a" * 61, "inclusive_points", "甲", 1, document="规则") == "registry.id-unusable"
+    assert rule(imported, registry, "L9", period="昨天") == "registry.period-not-understood"
     assert rule(issue, "a", "energy_right", "甲厂", 5, document="批文") == "registry.vintage-missing"
     assert rule(transfer, "a", "gec", "甲厂", "甲厂", 5) == "registry.same-holder"
     assert rule(transfer, "a", "gec", "甲厂", "乙厂", 1001) == "registry.refused-by-ledger"
@@ -112,29 +102,32 @@ def test_what_is_refused_leaves_nothing(registry):
 
 
 def test_a_dry_run_changes_nothing(registry):
-    said = {"subjects": ["P1"], "period": "2024-03", "document": "核证报告"}
-    tried = registry.issue("I1", "inclusive_reduction", "丙", 500, **said, dry_run=True)
+    report = reported(registry)
+    tried = registry.issue("I1", "inclusive_reduction", "丙", report=report, dry_run=True)
     assert tried["result"] == "would_be_ok" and tried["serials"][0]["text"] == "inclusive_reduction:1-500"
-    assert reads.find(registry.engine)["blocks"] == [] and reads.claims(registry.engine) == []
-    real = registry.issue("I1", "inclusive_reduction", "丙", 500, **said)
+    assert reads.find(registry.engine)["blocks"] == [] and reads.claims(registry.engine)["claims"] == []
+    real = registry.issue("I1", "inclusive_reduction", "丙", report=report)
     assert {**real, "at": None} == {**tried, "result": "ok", "at": None}
 
 
 def test_one_benefit_has_one_claim(registry):
     imported(registry, period="2024-03")
-    said = {"subjects": ["P9", "M1"], "document": "核证报告"}
     with pytest.raises(Refused) as refused:
-        registry.issue("I1", "inclusive_reduction", "丙", 500, period="2024", **said)
+        issued(registry, "1", subject="M1", period="2024")
     assert refused.value.problems[0].rule == "registry.already-claimed"
     assert "gec:1-1000（L1" in str(refused.value)
-    assert registry.issue("I1", "inclusive_reduction", "丙", 500, period="2024-04/2024-12", **said)["result"] == "ok"
-    claim = registry.claim
-    assert rule(claim, "C1", "碳账户扣减", "climate", ["M1"], "2024-12-31") == "registry.already-claimed"
-    assert rule(claim, "C1", "碳账户扣减", "climate", [], "2024-12-31") == "registry.needs"
-    assert claim("C1", "碳账户扣减", "climate", ["M1"], "2025-01")["result"] == "ok"
+    assert issued(registry, "2", subject="M1", period="2024-04/2024-12")["result"] == "ok"
+
+    def claim(id, subjects, period):
+        return registry.do("claim", id, kind="碳账户扣减", subjects=subjects, period=period)
+
+    assert rule(claim, "C1", ["M1"], "2024-12-31") == "registry.already-claimed"
+    assert rule(claim, "C1", [], "2024-12-31") == "registry.needs"
+    assert claim("C1", ["M1"], "2025-01")["result"] == "ok"
     with pytest.raises(Refused, match="碳账户扣减（C1"):
         imported(registry, "L2", first=2000, period="2025-01")
-    assert len(reads.claims(registry.engine)) == 3 and len(reads.claims(registry.engine, "P9")) == 1
+    assert len(reads.claims(registry.engine)["claims"]) == 3
+    assert len(reads.claims(registry.engine, "M1", limit=2)["claims"]) == 2
 
 
 def test_yearly_rights(registry):
@@ -152,12 +145,12 @@ def test_yearly_rights(registry):
 
 def test_required_purchase():
     """0.52 tce per 10,000 yuan: 10,000 tce on 100 million yuan is 1.0; 5,200 tce of it are free."""
-    found = reads.required_purchase(10_000_000, 100_000_000)
+    found = required_purchase(10_000_000, 100_000_000)
     assert (found["kgce"], found["intensity"], found["status"]) == (4_800_000, 1.0, "unverified")
-    assert reads.required_purchase(5_200_000, 100_000_000)["kgce"] == 0
-    assert reads.required_purchase(5_200_001, 100_000_000)["kgce"] == 1
-    assert reads.seller_room(1_000_000, 400_000) == 100_000
-    assert reads.seller_room(1_000_000, 600_000) == 0
+    assert required_purchase(5_200_000, 100_000_000)["kgce"] == 0
+    assert required_purchase(5_200_001, 100_000_000)["kgce"] == 1
+    assert room_to_sell(1_000_000, 400_000, 0.5) == 100_000
+    assert room_to_sell(1_000_000, 600_000, 0.5) == 0
 
 
 @pytest.mark.parametrize(
@@ -212,7 +205,7 @@ def test_races_have_one_winner(url, make_store):
     used = {"purpose": "消费", "beneficiary": "甲厂", "serials": (5000, 5009)}
     retired = race(lambda n, one: one.retire(f"R{n}", "gec", "甲厂", 10, **used))
     assert retired == {"ok": 1, "registry.serials-not-held": 7}
-    claimed = race(lambda n, one: one.claim(f"C{n}", "碳账户扣减", "climate", ["M99"], "2024-05"))
+    claimed = race(lambda n, one: one.do("claim", f"C{n}", kind="碳账户扣减", subjects=["M99"], period="2024-05"))
     assert claimed == {"ok": 1, "registry.already-claimed": 7}
     assert reads.check(first.engine) == []
 
@@ -292,7 +285,7 @@ def test_a_file_of_certificates_is_imported_whole_or_not_at_all(registry, tmp_pa
         import_file(registry, file)
     told = [(one.rule, one.file, one.row, one.column) for one in refused.value.problems]
     assert told == [
-        ("registry.cell-unusable", "绿证.csv", 3, "数量"),
+        ("registry.quantity-unusable", "绿证.csv", 3, "数量"),
         ("registry.cell-unusable", "绿证.csv", 4, "持有人"),
     ]
     rows = ("L3,gec,丙厂,5,3000,M3,,2024-05,", "L6,gec,丙厂,5,999,M6,,2024-05,", "L7,gec,丁,1,9000,M1,,2024-03,")

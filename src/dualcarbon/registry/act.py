@@ -1,22 +1,27 @@
-"""One act of the registry while its transaction is open: what it may do, and what it writes."""
+"""One act of the registry while its transaction is open: who does it, whether it is allowed, and its ledger entries."""
 
-import json
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
 from dualcarbon.core import periods
-from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.problems import Refused
+from dualcarbon.ledger import result_texts
 from dualcarbon.ledger.store import Store
+from dualcarbon.ledger.tables import LEDGER
 from dualcarbon.ledger.transfer import Opening, Transfer, moment_text
-from dualcarbon.registry.instruments import Instrument
-from dualcarbon.registry.tables import BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, SPAN, TOUCH
+from dualcarbon.registry.instruments import Instrument, Step, instrument
+from dualcarbon.registry.tables import ROLE, SPAN
+from dualcarbon.registry.words import Range, name, refuse, serial_text, state_words
 
-RETIRED = "@retired"
 ISSUER = "@issuer"
-Range = tuple[int, int]
+RETIRED = "@retired"
+SUSPENDED = "@suspended"
+OFFERED = "@offered"
+PAYMENT = "payment.CNY"
+Said = Mapping[str, Any]
 
 
 def account(ledger_code: str, holder: str) -> str:
@@ -24,30 +29,30 @@ def account(ledger_code: str, holder: str) -> str:
     return f"{ledger_code}|{holder}"
 
 
-def refuse(rule: str, column: str | None = None, value: Any = None, **params: Any) -> Refused:
-    """The refusal of one act."""
-    return Refused(Problem(f"registry.{rule}", column=column, value=value, params=params))
-
-
 class Act:
-    """One act while its transaction is open."""
+    """One act while its transaction is open. `said` is what the client said, `at` when it happens (None: now)."""
 
     def __init__(
-        self,
-        store: Store,
-        connection: sa.Connection,
-        standing: sa.Row[Any],
-        recorded: int,
-        id: str,
-        chosen: Instrument | None,
-        vintage: str | None,
-        at: int | None,
-    ) -> None:
+        self, store: Store, connection: sa.Connection, standing: sa.Row[Any], recorded: int, pack: str, id: str,
+        said: Said, at: int | None,
+    ) -> None:  # fmt: skip
         self.store, self.connection, self.standing, self.recorded = store, connection, standing, recorded
-        self.id, self.chosen, self.vintage, self.at = id, chosen, vintage, at
-        self.ledger_code = "" if chosen is None else chosen.ledger_code(vintage)
+        self.pack, self.id, self.said, self.at = pack, id, said, at
+        self.chosen: Instrument | None = None
+        self.vintage: str | None = None
         self.quantity = 0
-        self._register: int | None = None
+        self.actor: str | None = None
+        self.role: str | None = None
+        self.register_number: int | None = None
+        self._entries = 0
+
+    def choose(self, code: str, vintage: str | None = None, *, whole: bool = False) -> Instrument:
+        """Say which instrument the act is about and which year of it, or the `whole` of it. Raises Refused."""
+        self.chosen = chosen = instrument(code, self.pack)
+        if chosen.by_vintage and not whole and not (vintage and vintage.isdecimal() and len(vintage) == 4):
+            raise refuse("vintage-missing", "vintage", vintage, title=chosen.title)
+        self.vintage = vintage if chosen.by_vintage else None
+        return chosen
 
     @property
     def instrument(self) -> Instrument:
@@ -55,171 +60,134 @@ class Act:
         assert self.chosen is not None
         return self.chosen
 
-    def allow(self, action: str, state: str | None, **said: Any) -> str:
-        """The state after `action`; refuses what the instrument's life does not allow or leaves unsaid."""
-        step = self.instrument.step(action, state)
+    @property
+    def moment(self) -> int:
+        """When the act happens, in microseconds."""
+        return self.recorded if self.at is None else self.at
+
+    @property
+    def synthetic(self) -> int:
+        """1 when the act was said to be made up for demonstration."""
+        return int(bool(self.said.get("synthetic")))
+
+    def get(self, key: str) -> Any:
+        """What the client said under `key`, None when nothing."""
+        return self.said.get(key)
+
+    def allow(self, action: str, state: str | None, parties: Said, steps: Sequence[Step] = (), **found: Any) -> Step:
+        """The row that allows the act; refuses what the state table does not allow, who may not, what is unsaid."""
+        step = self.instrument.step(action, state) if not steps else None
+        step = next((one for one in steps if (one.action, one.before) == (action, state)), step)
         if step is None:
-            raise refuse("not-allowed", "action", action, title=self.instrument.title["zh"], state=state or "—")
-        for name in step.needs:
-            if not said.get(name):
-                raise refuse("needs", name, None, name=name, action=action)
-        return step.after
+            raise refuse("not-allowed", "action", action, title=self.instrument.title, state=state_words(state))
+        for need in step.needs:
+            given = found.get(need, self.said.get(need, self.said.get(f"{need}s")))
+            if given in (None, "", [], ()):
+                raise refuse("needs", need, None, name=need, action=action)
+        self.permit(step.by, parties)
+        return step
 
-    def move(self, debit: str, credit: str, quantity: int, reason: str | None = None) -> None:
-        """Post the act's entry in the ledger, opening what accounts are missing."""
-        self.quantity = quantity
-        openings = [
-            Opening(
-                name,
-                self.ledger_code,
-                name.split("|", 1)[1],
-                name == account(self.ledger_code, f"{ISSUER}:{self.instrument.issuer}"),
-                self.instrument.unit,
-            )
-            for name in (debit, credit)
-        ]
-        for opening in openings:
-            reserved = str(opening.owner).startswith("@") and opening.owner != RETIRED and not opening.overdraft
-            if reserved or not opening.account.isprintable() or len(opening.account) > 128 or not opening.owner:
-                raise refuse("holder-unusable", "holder", opening.owner)
-        transfer = Transfer(self.id, debit, credit, self.ledger_code, quantity, reason=reason, at=self.at)
-        *opened, result = self.store.post_within(self.connection, self.standing, self.recorded, openings, [transfer])
-        for one in (*opened, result):
-            if one not in ("ok", "exists"):
-                raise refuse("refused-by-ledger", "quantity", quantity, result=one, account=debit)
+    def permit(self, by: Sequence[str], parties: Said) -> None:
+        """Settle who acts in which role: said, or the one whose part it is. Raises Refused naming why not."""
+        asked, actor = self.said.get("role"), self.said.get("actor")
+        if asked is not None and asked not in by:
+            allowed = {lang: "、".join(self.role_title(role, lang) for role in by) for lang in ("zh", "en")}
+            raise refuse("role-not-allowed", "role", asked, allowed=allowed)
+        first: Refused | None = None
+        for role in by if asked is None else (asked,):
+            try:
+                self.actor, self.role = self._actor(role, actor, parties), role
+                return
+            except Refused as refused:
+                first = first or refused
+        assert first is not None
+        raise first
 
-    def register(self) -> int:
-        """The number of the register of this instrument and issuer; made when new."""
-        if self._register is None:
-            chosen = sa.select(REGISTER.c.number).where(
-                REGISTER.c.instrument == self.instrument.code, REGISTER.c.issuer == self.instrument.issuer
-            )
-            found = self.connection.execute(chosen).scalar()
-            if found is None:
-                row = {"instrument": self.instrument.code, "issuer": self.instrument.issuer, "next": 1}
-                self.connection.execute(REGISTER.insert(), [row])
-                found = self.connection.execute(chosen).scalar_one()
-            self._register = int(found)
-        return self._register
+    def role_title(self, role: str, lang: str = "zh") -> str:
+        """A role's name in a language."""
+        return self.instrument.roles[role].title[lang]
 
-    def number(self, first: int | None, quantity: int) -> Range:
-        """The serial numbers of a new lot: from `first`, or the next free ones."""
-        register = self.register()
-        standing = self.connection.execute(sa.select(REGISTER.c.next).where(REGISTER.c.number == register)).scalar_one()
-        start = standing if first is None else first
-        last = start + quantity - 1
-        if start < 1 or last >= SPAN:
-            raise refuse("serials-unusable", "first", start)
-        base = register * SPAN
-        other = self.connection.execute(
-            sa.select(BLOCK)
-            .where(BLOCK.c.first <= base + last, BLOCK.c.last >= base + start)
-            .order_by(BLOCK.c.first)
-            .limit(1)
-        ).first()
-        if other is not None:
-            raise refuse("serials-overlap", "first", start, other=serial_text(self.instrument.code, _local(other)))
-        self.connection.execute(
-            REGISTER.update().where(REGISTER.c.number == register).values(next=max(standing, last + 1))
-        )
-        return base + start, base + last
+    def _actor(self, role: str, actor: str | None, parties: Said) -> str:
+        rule = self.instrument.roles[role]
+        if rule.who == "party" or role in parties:
+            party = str(parties[role])
+            if actor not in (None, party):
+                raise refuse("not-the-party", "actor", actor, role=rule.title, party=party)
+            return party
+        if rule.who == "issuer":
+            named = rule.named or self.instrument.issuer
+            if actor in (None, named):
+                return named
+        if actor is None:
+            raise refuse("actor-missing", "actor", None, role=rule.title)
+        name("actor", actor)
+        if rule.who == "anyone" or self.is_appointed(role, actor):
+            return actor
+        raise refuse("not-appointed", "actor", actor, role=rule.title, title=self.instrument.title)
 
-    def lot(self, subjects: Sequence[str], period: str | None, document: str | None) -> int:
-        """Record what the units come from."""
-        start, end = (None, None) if period is None else days(period)
-        row = {
-            "act": self.id,
-            "register": self.register(),
-            "instrument": self.instrument.code,
-            "vintage": self.vintage,
-            "quantity": self.quantity,
-            "subjects": json.dumps(list(subjects), ensure_ascii=False),
-            "start": start and start.isoformat(),
-            "end": end and end.isoformat(),
-            "document": document,
+    def is_appointed(self, role: str, actor: str) -> bool:
+        """Whether `actor` holds the role for the instrument now."""
+        chosen = sa.select(ROLE.c.number).where(ROLE.c.instrument == self.instrument.code, ROLE.c.role == role)
+        return self.connection.execute(chosen.where(ROLE.c.actor == actor, ROLE.c.ended.is_(None))).first() is not None
+
+    @property
+    def ledger_code(self) -> str:
+        """The instrument's name in the ledger."""
+        return self.instrument.ledger_code(self.vintage)
+
+    def account(self, holder: str) -> str:
+        """The ledger account of a holder, or of a state (`@retired`)."""
+        return account(self.ledger_code, holder)
+
+    def entry(self) -> str:
+        """The id of the act's next ledger entry: its own, then with ~1, ~2, ..."""
+        self._entries += 1
+        return self.id if self._entries == 1 else f"{self.id}~{self._entries - 1}"
+
+    def moving(self, debit: str, credit: str, amount: int, **more: Any) -> Transfer:
+        """A transfer of the act's instrument between holders (or states such as `@retired`)."""
+        accounts = self.account(debit), self.account(credit)
+        return Transfer(self.entry(), *accounts, self.ledger_code, amount, at=self.at, **more)
+
+    def paying(self, debit: str, credit: str, amount: int, **more: Any) -> Transfer:
+        """A payment in 0.01 yuan, recorded beside the units it pays for."""
+        accounts = account(PAYMENT, debit), account(PAYMENT, credit)
+        return Transfer(self.entry(), *accounts, PAYMENT, amount, at=self.at, **more)
+
+    def ending(self, pending: str, state: str) -> Transfer:
+        """The `post`, `void` or `expire` of a pending entry."""
+        return Transfer(self.entry(), state=state, pending_id=pending, at=self.at)
+
+    def post(self, *moves: Transfer) -> None:
+        """Post the transfers, all or none, opening missing accounts. Raises Refused with the ledger's word."""
+        openings = {
+            told: self._opening(told, str(move.instrument))
+            for move in moves
+            for told in (move.debit, move.credit)
+            if told is not None
         }
-        self.connection.execute(LOT.insert(), [row])
-        return int(self.connection.execute(sa.select(LOT.c.number).where(LOT.c.act == self.id)).scalar_one())
-
-    def take(self, holder: str, quantity: int, serials: Range | None) -> list[tuple[int, Range]]:
-        """Take serial numbers out of what a holder has, splitting blocks; returns (lot, range) of what was taken."""
-        base = self.register() * SPAN
-        held = sa.select(BLOCK).where(
-            BLOCK.c.instrument == self.instrument.code, BLOCK.c.holder == holder, BLOCK.c.state == "held"
+        linked = [move._replace(linked=True) for move in moves[:-1]]
+        standing = self.connection.execute(sa.select(LEDGER)).one()
+        results = self.store.post_within(
+            self.connection, standing, self.recorded, list(openings.values()), [*linked, moves[-1]]
         )
-        if serials is not None:
-            if serials[1] - serials[0] + 1 != quantity:
-                raise refuse("serials-not-quantity", "serials", serial_text(self.instrument.code, serials))
-            held = held.where(BLOCK.c.first <= base + serials[1], BLOCK.c.last >= base + serials[0])
-        taken: list[tuple[int, Range]] = []
-        missing = quantity
-        for block in self.connection.execute(held.order_by(BLOCK.c.first)):
-            first, last = block.first, min(block.last, block.first + missing - 1)
-            if serials is not None:
-                first, last = max(block.first, base + serials[0]), min(block.last, base + serials[1])
-            self._cut(block, (first, last))
-            taken.append((block.lot, (first, last)))
-            missing -= last - first + 1
-            if not missing:
-                return taken
-        raise refuse(
-            "serials-not-held", "serials", serials and serial_text(self.instrument.code, serials), holder=holder
+        bad = [one for one in results if one not in ("ok", "exists")]
+        if bad:
+            result = next((one for one in bad if one != "linked_transfer_failed"), bad[0])
+            debit = moves[0].debit or moves[-1].debit
+            words = result_texts()[result]
+            told = {"zh": words["zh"], "en": words["en"]}
+            raise refuse("refused-by-ledger", "quantity", moves[-1].amount, result=result, words=told, account=debit)
+
+    def _opening(self, told: str, code: str) -> Opening:
+        owner = told.split("|", 1)[1]
+        pays = code == PAYMENT
+        return Opening(
+            told, code, owner, pays or owner.startswith(f"{ISSUER}:"), "0.01 CNY" if pays else self.instrument.unit
         )
 
-    def _cut(self, block: sa.Row[Any], part: Range) -> None:
-        this = BLOCK.c.number == block.number
-        if part == (block.first, block.last):
-            self.connection.execute(BLOCK.delete().where(this))
-        elif part[0] == block.first:
-            self.connection.execute(BLOCK.update().where(this).values(first=part[1] + 1))
-        else:
-            self.connection.execute(BLOCK.update().where(this).values(last=part[0] - 1))
-            if part[1] < block.last:
-                rest = {**block._mapping, "first": part[1] + 1}
-                del rest["number"]
-                self.connection.execute(BLOCK.insert(), [rest])
-
-    def block(self, lot: int, holder: str, state: str, part: Range) -> None:
-        """Put serial numbers into a holder's hands, joined to the neighbouring ones of the same lot."""
-        final = not any(step.before == state for step in self.instrument.life)
-        first, last = part
-        if not final:
-            same = sa.and_(BLOCK.c.lot == lot, BLOCK.c.holder == holder, BLOCK.c.state == state)
-            beside = sa.or_(BLOCK.c.last == first - 1, BLOCK.c.first == last + 1)
-            for other in self.connection.execute(sa.select(BLOCK).where(same, beside)).all():
-                first, last = min(first, other.first), max(last, other.last)
-                self.connection.execute(BLOCK.delete().where(BLOCK.c.number == other.number))
-        row = {"lot": lot, "instrument": self.instrument.code, "holder": holder, "state": state, "act": self.id}
-        self.connection.execute(BLOCK.insert(), [{**row, "first": first, "last": last, "final": int(final)}])
-        self.connection.execute(TOUCH.insert(), [{"act": self.id, "first": part[0], "last": part[1]}])
-
-    def claim(self, kind: str, attribute: str, subjects: Sequence[str], period: str) -> None:
-        """Take the benefit of these subjects in this period; refuses when any of it is taken, naming by what."""
-        start, end = days(period)
-        dates = [(start + timedelta(days=n)).isoformat() for n in range((end - start).days)]
-        for subject in subjects:
-            taken = self.connection.execute(
-                sa.select(CLAIMED_DAY)
-                .where(CLAIMED_DAY.c.attribute == attribute, CLAIMED_DAY.c.subject == subject)
-                .where(CLAIMED_DAY.c.day >= dates[0], CLAIMED_DAY.c.day <= dates[-1])
-                .order_by(CLAIMED_DAY.c.day)
-                .limit(1)
-            ).first()
-            if taken is not None:
-                other = describe_claim(self.connection, taken.act)
-                raise refuse("already-claimed", "subject", subject, day=taken.day, other=other)
-        row = {"act": self.id, "kind": kind, "attribute": attribute, "start": dates[0], "end": end.isoformat()}
-        told = json.dumps(list(subjects), ensure_ascii=False)
-        self.connection.execute(CLAIM.insert(), [{**row, "subjects": told}])
-        rows = [
-            {"attribute": attribute, "subject": subject, "day": day, "act": self.id}
-            for subject in dict.fromkeys(subjects)
-            for day in dates
-        ]
-        self.connection.execute(CLAIMED_DAY.insert(), rows)
-
-    def answer(self, ranges: Iterable[Range], **said: Any) -> dict[str, Any]:
-        """The answer of an act that moved units."""
+    def answer(self, ranges: Iterable[Range] = (), **said: Any) -> dict[str, Any]:
+        """What the act answers: instrument, quantity, who acted, and serial numbers where there are any."""
         code = self.instrument.code
         local = [(first % SPAN, last % SPAN) for first, last in ranges]
         return {
@@ -227,30 +195,14 @@ class Act:
             "vintage": self.vintage,
             "quantity": self.quantity,
             "unit": self.instrument.unit,
+            "actor": self.actor,
+            "role": self.role,
             **said,
             "serials": [{"first": one[0], "last": one[1], "text": serial_text(code, one)} for one in local],
-            "entry": self.id,
-            "at": moment_text(self.recorded if self.at is None else self.at),
+            "entry": self.id if self._entries else None,
+            "at": moment_text(self.moment),
+            "synthetic": bool(self.synthetic),
         }
-
-
-def _local(block: sa.Row[Any]) -> Range:
-    return block.first % SPAN, block.last % SPAN
-
-
-def serial_text(code: str, part: Range) -> str:
-    """Serial numbers as people read them: `gec:1-1000`."""
-    first, last = part
-    return f"{code}:{first}" if first == last else f"{code}:{first}-{last}"
-
-
-def describe_claim(connection: sa.Connection, act: str) -> str:
-    """A claim in words: what kind, the act that made it, its period and serial numbers."""
-    claim = connection.execute(sa.select(CLAIM).where(CLAIM.c.act == act)).one()
-    found = connection.execute(sa.select(TOUCH).where(TOUCH.c.act == act)).all()
-    serials = "、".join(serial_text(claim.kind, _local(one)) for one in found)
-    last = date.fromisoformat(claim.end) - timedelta(days=1)
-    return f"{serials or claim.kind}（{act}，{claim.start}—{last}）"
 
 
 def days(period: str) -> tuple[date, date]:

@@ -1,7 +1,7 @@
-"""The instruments of a registry and their life, read from the rule packs (`instruments.yaml`)."""
+"""The instruments of a registry: life, roles, filings and ways of trade, read from `instruments.yaml` of the packs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,58 @@ from typing import Any
 from dualcarbon.core.pack import PackError, chain, read_yaml
 from dualcarbon.core.problems import Problem, Refused
 
-REQUIRED = ("code", "title", "unit", "issuer", "issued", "life", "status")
-NEEDS = ("subject", "period", "document", "purpose", "beneficiary")
+SHARED = "*"
+REQUIRED = ("code", "title", "unit", "issuer", "issued", "life", "roles", "trade", "source", "status")
+NEEDS = (
+    "subject", "period", "document", "purpose", "beneficiary", "reason", "report", "title", "quantity", "price",
+    "payment",
+)  # fmt: skip
+WHO = ("party", "issuer", "appointed", "anyone")
+WAYS = ("listing", "agreement", "matching")
+STATUSES = ("official", "secondary", "unverified", "synthetic")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One row of an instrument's life: who may do it, between which states, and what must be said."""
+    """One row of a state table: the roles that may do it, from which state to which, and what must be said.
+
+    `apart`: roles whose actors elsewhere in the chain may not take this step (a verifier is not the owner).
+    """
 
     action: str
     before: str | None
     after: str
     by: tuple[str, ...]
     needs: tuple[str, ...]
+    apart: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as the pack writes it."""
+        told = {"action": self.action, "from": self.before, "to": self.after, "by": list(self.by)}
+        return {**told, "needs": list(self.needs), **({"apart": list(self.apart)} if self.apart else {})}
+
+
+@dataclass(frozen=True)
+class Role:
+    """Who may act in a role: `who` is party, issuer, appointed or anyone; `named` stands for the issuer where given."""
+
+    title: Mapping[str, str]
+    who: str
+    named: str | None
+
+
+@dataclass(frozen=True)
+class Filing:
+    """One kind of filing of an instrument (methodology, project, report): what it belongs to, and its steps."""
+
+    title: Mapping[str, str]
+    of: str | None
+    when: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    def step(self, action: str, state: str | None) -> Step | None:
+        """The row that allows `action` in `state`, or None."""
+        return found(self.steps, action, state)
 
 
 @dataclass(frozen=True)
@@ -30,26 +69,40 @@ class Instrument:
 
     `unit` is the smallest unit, an integer count of which is held. `issued` is `here` or `elsewhere`; `attribute` what
     a unit claims of its subject and period (None: nothing). `parameters` keep value, unit, status, source and note.
+    `trade` has `unit` (quoted), `per` (smallest units in it), `ways` and `market` (local or elsewhere).
     """
 
     code: str
     title: Mapping[str, str]
     unit: str
+    unit_en: str
     issuer: str
     issued: str
     serials: bool
     by_vintage: bool
+    cross_region: bool
     attribute: str | None
     life: tuple[Step, ...]
+    roles: Mapping[str, Role]
+    filing: Mapping[str, Filing]
+    trade: Mapping[str, Any]
+    kinds: Mapping[str, Mapping[str, Any]]
     parameters: Mapping[str, Mapping[str, Any]]
-    source: str | None
-    status: str
     stands_for: Mapping[str, Any]
-    kinds: Mapping[str, str]
+    source: str
+    status: str
 
     def step(self, action: str, state: str | None) -> Step | None:
         """The row that allows `action` in `state`, or None."""
-        return next((step for step in self.life if (step.action, step.before) == (action, state)), None)
+        return found(self.life, action, state)
+
+    def is_final(self, state: str) -> bool:
+        """Whether nothing leads out of `state`."""
+        return not any(step.before == state for step in self.life)
+
+    def parameter(self, name: str) -> Any:
+        """A parameter's value, None where the pack has none."""
+        return self.parameters.get(name, {}).get("value")
 
     def ledger_code(self, vintage: str | None) -> str:
         """The instrument's name in the ledger: units of different vintages are different things there."""
@@ -57,12 +110,19 @@ class Instrument:
 
     def as_dict(self) -> dict[str, Any]:
         """The instrument as JSON shows it."""
-        steps = [
-            {"action": s.action, "from": s.before, "to": s.after, "by": list(s.by), "needs": list(s.needs)}
-            for s in self.life
-        ]
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "life"}
-        return {**plain, "life": steps, "parameters": list(self.parameters.values())}
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        roles = {name: {"title": role.title, "who": role.who, "named": role.named} for name, role in self.roles.items()}
+        filing = {
+            kind: {"title": one.title, "of": one.of, "when": list(one.when), "steps": [s.as_dict() for s in one.steps]}
+            for kind, one in self.filing.items()
+        }
+        life = [step.as_dict() for step in self.life]
+        return {**plain, "life": life, "roles": roles, "filing": filing, "parameters": list(self.parameters.values())}
+
+
+def found(steps: Sequence[Step], action: str, state: str | None) -> Step | None:
+    """The row of a state table that allows `action` in `state`, or None."""
+    return next((step for step in steps if (step.action, step.before) == (action, state)), None)
 
 
 @cache
@@ -72,9 +132,16 @@ def instruments(pack: str = "cn-jiaxing") -> dict[str, Instrument]:
     for folder in chain(pack):
         path = folder / "instruments.yaml"
         for row in read_yaml(path) or () if path.is_file() else ():
-            known = merged.setdefault(row.get("code"), {"parameters": {}})
+            known = merged.setdefault(row.get("code"), {"parameters": {}, "roles": {}})
             parameters = {**known["parameters"], **{one["name"]: one for one in row.get("parameters", ())}}
-            known.update(row, parameters=parameters, file=path)
+            roles = {**known["roles"], **row.get("roles", {})}
+            known.update(row, parameters=parameters, roles=roles, file=path)
+    shared = merged.pop(SHARED, {"roles": {}, "life": []})
+    for row in merged.values():
+        own = {(one.get("action"), one.get("from")) for one in row.get("life") or ()}
+        common = [one for one in shared.get("life", ()) if (one["action"], one["from"]) not in own]
+        row["life"] = [*(row.get("life") or ()), *common]
+        row["roles"] = {**shared["roles"], **row["roles"]}
     errors = [f"{row['file']}: {code}: {fault}" for code, row in merged.items() for fault in _faults(row)]
     if errors:
         raise PackError(errors)
@@ -85,37 +152,49 @@ def _faults(row: Mapping[str, Any]) -> list[str]:
     faults = [f"{name} is missing" for name in REQUIRED if not row.get(name)]
     if row.get("issued") not in ("here", "elsewhere"):
         faults.append(f"issued is {row.get('issued')!r}, not here or elsewhere")
-    for step in row.get("life", ()):
-        unknown = set(step.get("needs", ())) - set(NEEDS)
-        if unknown or not step.get("to") or "from" not in step or not step.get("action"):
-            faults.append(f"a step of its life is not understood: {step}")
+    if row.get("status") not in STATUSES:
+        faults.append(f"status is {row.get('status')!r}")
+    if row.get("serials") and row.get("by_vintage"):
+        faults.append("serial numbers and yearly vintages do not go together")
+    roles = row["roles"]
+    filing = row.get("filing") or {}
+    for step in [*row["life"], *(step for one in filing.values() for step in one.get("steps", ()))]:
+        unknown = (set(step.get("needs", ())) - set(NEEDS)) | (set(step.get("by", ())) - roles.keys())
+        if unknown or not step.get("to") or "from" not in step or not step.get("action") or not step.get("by"):
+            faults.append(f"a step is not understood: {step}")
+    for name, role in roles.items():
+        if role.get("who") not in WHO or not role.get("title"):
+            faults.append(f"role {name}: who is {role.get('who')!r}, not one of {', '.join(WHO)}")
+    for kind, one in filing.items():
+        if one.get("of") not in (None, *filing):
+            faults.append(f"filing {kind} belongs to {one['of']!r}, which is no filing")
+    trade = row.get("trade") or {}
+    if trade and (type(trade.get("per")) is not int or trade["per"] < 1 or set(trade.get("ways", ())) - set(WAYS)):
+        faults.append(f"trade is not understood: {trade}")
     for parameter in row["parameters"].values():
-        if parameter.get("status") not in ("official", "secondary", "unverified", "synthetic"):
+        if parameter.get("status") not in STATUSES:
             faults.append(f"parameter {parameter['name']} has no status")
     return faults
 
 
+def _step(row: Mapping[str, Any]) -> Step:
+    lists = (tuple(row.get(name, ())) for name in ("by", "needs", "apart"))
+    return Step(row["action"], row["from"], row["to"], *lists)
+
+
+def _filing(row: Mapping[str, Any]) -> Filing:
+    return Filing(row["title"], row.get("of"), tuple(row.get("when", ())), tuple(map(_step, row["steps"])))
+
+
 def _made(row: Mapping[str, Any]) -> Instrument:
-    life = tuple(
-        Step(one["action"], one["from"], one["to"], tuple(one.get("by", ())), tuple(one.get("needs", ())))
-        for one in row["life"]
-    )
-    return Instrument(
-        row["code"],
-        row["title"],
-        row["unit"],
-        row["issuer"],
-        row["issued"],
-        bool(row.get("serials")),
-        bool(row.get("by_vintage")),
-        row.get("attribute"),
-        life,
-        row["parameters"],
-        row.get("source"),
-        row["status"],
-        row.get("stands_for", {}),
-        row.get("kinds", {}),
-    )
+    given: dict[str, Any] = {field.name: row.get(field.name) for field in fields(Instrument)}
+    given |= {name: bool(row.get(name)) for name in ("serials", "by_vintage", "cross_region")}
+    given |= {name: row.get(name) or {} for name in ("stands_for", "kinds")}
+    given["unit_en"] = row.get("unit_en") or row["unit"]
+    given["life"] = tuple(map(_step, row["life"]))
+    given["roles"] = {name: Role(one["title"], one["who"], one.get("named")) for name, one in row["roles"].items()}
+    given["filing"] = {kind: _filing(one) for kind, one in (row.get("filing") or {}).items()}
+    return Instrument(**given)
 
 
 def instrument(code: str, pack: str | Path = "cn-jiaxing") -> Instrument:

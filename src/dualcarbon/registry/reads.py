@@ -6,15 +6,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from dualcarbon.ledger import reads as ledger
+from dualcarbon.ledger.tables import ACCOUNT
 from dualcarbon.ledger.transfer import moment_text
-from dualcarbon.registry.act import ISSUER, RETIRED, account, refuse, serial_text
-from dualcarbon.registry.instruments import instrument, instruments
-from dualcarbon.registry.tables import ACT, BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, SPAN, TOUCH
+from dualcarbon.registry.act import ISSUER, SUSPENDED, account
+from dualcarbon.registry.instruments import instruments
+from dualcarbon.registry.tables import ACT, BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, SPAN, TOUCH, installed
+from dualcarbon.registry.words import refuse, serial_text
+
+FINALS = ("retired", "cancelled", "expired")
 
 
 def ready(engine: sa.Engine) -> bool:
     """Whether the registry's tables are there."""
-    return sa.inspect(engine).has_table(CLAIMED_DAY.name)
+    return installed(engine)
+
+
+def last(engine: sa.Engine) -> int:
+    """The number of the last act, 0 when there is none: it changes whenever anything in the registry does."""
+    if not ready(engine):
+        return 0
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(ACT.c.number), 0))).scalar_one())
 
 
 def find(
@@ -30,13 +42,14 @@ def find(
 ) -> dict[str, Any]:
     """Blocks of serial numbers with what they come from: `{"blocks": [...], "next": cursor or None}`.
 
-    `serial` needs `code`; `subject` is a meter or project. In the order of the registers.
+    `serial` is a number of any instrument or, with `code`, of that one; `subject` is a meter or project. In the order
+    of the registers.
     """
     if not ready(engine):
         return {"blocks": [], "next": None}
     joined = BLOCK.join(LOT, LOT.c.number == BLOCK.c.lot)
     fields = [BLOCK.c[name] for name in ("instrument", "holder", "state", "first", "last", "act")]
-    lot = [LOT.c[name] for name in ("vintage", "subjects", "start", "end", "document")]
+    lot = [LOT.c[name] for name in ("vintage", "subjects", "start", "end", "document", "report", "synthetic")]
     chosen = sa.select(*fields, *lot, LOT.c.act.label("lot")).select_from(joined).where(BLOCK.c.first > after)
     for column, value in ((BLOCK.c.instrument, code), (BLOCK.c.holder, holder), (BLOCK.c.state, state)):
         if value is not None:
@@ -54,7 +67,8 @@ def find(
     for row in rows[:limit]:
         first, last = row["first"] % SPAN, row["last"] % SPAN
         told = {**row, "first": first, "last": last, "subjects": json.loads(row["subjects"])}
-        shown.append({**told, "quantity": last - first + 1, "text": serial_text(row["instrument"], (first, last))})
+        told |= {"quantity": last - first + 1, "text": serial_text(row["instrument"], (first, last))}
+        shown.append({**told, "synthetic": bool(row["synthetic"])})
     return {"blocks": shown, "next": rows[limit - 1]["first"] if len(rows) > limit else None}
 
 
@@ -69,69 +83,90 @@ def life(engine: sa.Engine, code: str, serial: int) -> list[dict[str, Any]]:
             rows = list(found.mappings())
     if not rows:
         raise refuse("no-such-serial", "serial", serial_text(code, (serial, serial)))
-    return [_act(row) for row in rows]
+    return [acted(row) for row in rows]
 
 
-def _act(row: Any) -> dict[str, Any]:
-    answer = json.loads(row["answer"])
-    said = json.loads(row["asked"])
-    kept = {name: said[name] for name in ("subjects", "period", "document") if said.get(name)}
-    return {**answer, **kept, "recorded": moment_text(row["recorded"])}
+def acted(row: Any) -> dict[str, Any]:
+    """An act as it was answered, with when it was recorded."""
+    return {**json.loads(row["answer"]), "recorded": moment_text(row["recorded"])}
 
 
-def trades(engine: sa.Engine, code: str | None = None, after: int = 0, limit: int = 100) -> dict[str, Any]:
-    """Transfers in the order they were recorded: `{"trades": [...], "next"}`."""
+def acts(engine: sa.Engine, *, action: str | None = None, after: int = 0, limit: int = 100) -> dict[str, Any]:
+    """Every act in the order it was recorded: `{"acts": [...], "next"}`."""
     if not ready(engine):
-        return {"trades": [], "next": None}
-    chosen = sa.select(ACT).where(ACT.c.action == "transfer", ACT.c.number > after)
-    if code is not None:
-        chosen = chosen.where(ACT.c.instrument == code)
+        return {"acts": [], "next": None}
+    chosen = sa.select(ACT).where(ACT.c.number > after).order_by(ACT.c.number).limit(limit + 1)
+    if action is not None:
+        chosen = chosen.where(ACT.c.action == action)
     with engine.connect() as connection:
-        rows = connection.execute(chosen.order_by(ACT.c.number).limit(limit + 1)).mappings().all()
-    shown = [{"number": row["number"], **_act(row)} for row in rows[:limit]]
-    return {"trades": shown, "next": shown[-1]["number"] if len(rows) > limit else None}
+        rows = connection.execute(chosen).mappings().all()
+    shown = [{"number": row["number"], **acted(row)} for row in rows[:limit]]
+    return {"acts": shown, "next": shown[-1]["number"] if len(rows) > limit else None}
 
 
-def claims(engine: sa.Engine, subject: str | None = None) -> list[dict[str, Any]]:
-    """The claims on benefits, oldest first; with `subject` those of one meter or project."""
+def claims(engine: sa.Engine, subject: str | None = None, after: int = 0, limit: int | None = None) -> dict[str, Any]:
+    """The claims on benefits, oldest first, or those of one meter or project: `{"claims": [...], "next"}`."""
     if not ready(engine):
-        return []
-    chosen = sa.select(CLAIM).order_by(CLAIM.c.number)
+        return {"claims": [], "next": None}
+    chosen = sa.select(CLAIM).where(CLAIM.c.number > after).order_by(CLAIM.c.number)
     if subject is not None:
         chosen = chosen.where(CLAIM.c.act.in_(sa.select(CLAIMED_DAY.c.act).where(CLAIMED_DAY.c.subject == subject)))
     with engine.connect() as connection:
-        rows = connection.execute(chosen).mappings().all()
-    return [{**row, "subjects": json.loads(row["subjects"])} for row in rows]
+        rows = connection.execute(chosen.limit(None if limit is None else limit + 1)).mappings().all()
+    shown = [{**row, "subjects": json.loads(row["subjects"])} for row in rows[:limit]]
+    return {"claims": shown, "next": shown[-1]["number"] if limit is not None and len(rows) > limit else None}
 
 
 def totals(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
-    """The public page: for each instrument (and vintage) what was issued, is held and was retired, in its unit."""
+    """The public page: for each instrument (and vintage) what was issued, is held, suspended and ended, in its unit."""
     if not ready(engine):
         return []
-    shown = []
+    chosen = sa.select(ACCOUNT.c.instrument, ACCOUNT.c.owner, ACCOUNT.c.debits_posted, ACCOUNT.c.credits_posted)
+    with engine.connect() as connection:
+        found = connection.execute(chosen.where(ACCOUNT.c.owner.like("@%")).order_by(ACCOUNT.c.instrument)).all()
+        made = connection.execute(
+            sa.select(LOT.c.instrument, LOT.c.vintage, sa.func.min(LOT.c.synthetic), sa.func.max(LOT.c.synthetic))
+            .group_by(LOT.c.instrument, LOT.c.vintage)
+        ).all()  # fmt: skip
+    synthetic = {(code, vintage): bool(most) for code, vintage, _, most in made}
     known = instruments(pack)
-    for row in ledger.totals(engine):
-        code, _, vintage = row["instrument"].partition(".")
+    shown: dict[str, dict[str, Any]] = {}
+    for ledger_code, owner, debits, credits in found:
+        code, _, vintage = ledger_code.partition(".")
         if code not in known:
             continue
-        issuer = account(row["instrument"], f"{ISSUER}:{known[code].issuer}")
-        issued = ledger.balance(engine, issuer)["debits"]
-        retired_account = account(row["instrument"], RETIRED)
-        names = {one["account"] for one in ledger.balances(engine, owner=RETIRED)["accounts"]}
-        retired = ledger.balance(engine, retired_account)["balance"] if retired_account in names else 0
-        shown.append(
+        own = {"issued": 0, "held": 0, "suspended": 0, **dict.fromkeys(FINALS, 0)}
+        row = shown.setdefault(
+            ledger_code,
             {
-                "instrument": code,
-                "title": dict(known[code].title),
-                "vintage": vintage or None,
-                "unit": known[code].unit,
-                "issued": issued,
-                "held": issued - retired,
-                "retired": retired,
-                "status": known[code].status,
-            }
-        )
-    return shown
+                "instrument": code, "title": dict(known[code].title), "vintage": vintage or None,
+                "unit": known[code].unit, "unit_en": known[code].unit_en, **own, "status": known[code].status,
+                "synthetic": synthetic.get((code, vintage or None), False), "trade": dict(known[code].trade),
+            },
+        )  # fmt: skip
+        if owner.startswith(f"{ISSUER}:"):
+            row["issued"] += int(debits)
+        elif owner.startswith(f"{SUSPENDED}:"):
+            row["suspended"] += int(credits - debits)
+        elif owner[1:] in FINALS:
+            row[owner[1:]] += int(credits - debits)
+    for row in shown.values():
+        row["held"] = row["issued"] - row["suspended"] - sum(row[name] for name in FINALS)
+    return list(shown.values())
+
+
+def holdings(engine: sa.Engine, holder: str, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+    """What a holder has: for each instrument and vintage `{account, balance, available, ...}`. Raises Refused."""
+    known = instruments(pack)
+    rows = []
+    for row in ledger.balances(engine, owner=holder)["accounts"] if ready(engine) else ():
+        code, _, vintage = row["instrument"].partition(".")
+        if code in known:
+            rows.append({**row, "instrument": code, "vintage": vintage or None, "title": dict(known[code].title),
+                         "unit_en": known[code].unit_en})  # fmt: skip
+    if not rows:
+        raise refuse("no-such-account", "holder", holder)
+    return rows
 
 
 def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
@@ -139,13 +174,16 @@ def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
     if not ready(engine):
         return []
     length = sa.func.sum(BLOCK.c.last - BLOCK.c.first + 1)
-    chosen = sa.select(BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.final, length)
+    chosen = sa.select(BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.state, length)
     with engine.connect() as connection:
-        found = connection.execute(chosen.group_by(BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.final)).all()
+        found = connection.execute(chosen.group_by(BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.state)).all()
     counted: dict[str, int] = {}
-    for code, holder, final, quantity in found:
-        name = account(code, RETIRED if final else holder)
-        counted[name] = counted.get(name, 0) + int(quantity)
+    for code, holder, state, quantity in found:
+        if state in FINALS:
+            holder = f"@{state}"
+        elif state == "suspended":
+            holder = f"{SUSPENDED}:{holder}"
+        counted[account(code, holder)] = counted.get(account(code, holder), 0) + int(quantity)
     problems = []
     for code, one in instruments(pack).items():
         if not one.serials:
@@ -161,33 +199,3 @@ def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
             if after is None:
                 break
     return problems + [{"account": name, "balance": None, "serials": count} for name, count in counted.items()]
-
-
-def required_purchase(energy_kgce: int, added_value_yuan: int, pack: str = "cn-jiaxing") -> dict[str, Any]:
-    """How much energy-use right a new project must buy (浙发改能源〔2019〕358号).
-
-    `energy_kgce` is its yearly use in kgce (equivalent value), `added_value_yuan` its yearly value added. Whether all
-    of the use or only the excess is bought is the pack's parameter `purchase`. Returns `{kgce, intensity, threshold,
-    reading, status}`; `kgce` is an integer, rounded up.
-    """
-    rights = instrument("energy_right", pack)
-    threshold, reading = rights.parameters["threshold"], rights.parameters["purchase"]
-    if energy_kgce < 0 or added_value_yuan <= 0:
-        raise refuse("value-unusable", "added_value", added_value_yuan)
-    # tce per 10,000 yuan = kgce per 10 yuan; in integers of 1/10,000, so that the limit itself is exact.
-    limit = round(threshold["value"] * 10_000)
-    excess = energy_kgce * 100_000 - limit * added_value_yuan
-    bought = energy_kgce if reading["value"] == "all" else -(-excess // 100_000)
-    return {
-        "kgce": bought if excess > 0 else 0,
-        "intensity": energy_kgce * 10 / added_value_yuan,
-        "threshold": threshold,
-        "reading": reading,
-        "status": "unverified" if "unverified" in (threshold["status"], reading["status"]) else threshold["status"],
-    }
-
-
-def seller_room(new_quota_kgce: int, sold_kgce: int, pack: str = "cn-jiaxing") -> int:
-    """How much more of a region's yearly new quota may be sold, in kgce (at most the pack's `seller_cap` of it)."""
-    share = round(instrument("energy_right", pack).parameters["seller_cap"]["value"] * 10_000)
-    return max(0, new_quota_kgce * share // 10_000 - sold_kgce)

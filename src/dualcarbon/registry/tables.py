@@ -1,116 +1,120 @@
-"""What the registry keeps beside the ledger: lots, blocks of serial numbers, claims, and the acts that made them.
+"""What the registry keeps beside the ledger: acts, lots, blocks of serial numbers, claims, filings, offers and trades.
 
 Serial numbers are unique over the whole table because each register (instrument and issuer) has its own stretch of
 `SPAN` numbers. The database itself refuses overlapping blocks (exclusion constraint on PostgreSQL, trigger on SQLite),
-a change of a block whose life is over, and any change of an act or claim.
+a change of a block or trade whose life is over, and any change of an act, lot, claim, step or mirrored trade.
 """
 
-from sqlalchemy import (
-    DDL,
-    BigInteger,
-    CheckConstraint,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    UniqueConstraint,
-    event,
-)
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import DDL, BigInteger, CheckConstraint, Column, Index, MetaData, SmallInteger, Table, Text, event
+
+from dualcarbon.ledger.tables import NUMBER
 
 METADATA = MetaData()
-NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 SPAN = 10**12
 
-REGISTER = Table(
-    "registry_register",
-    METADATA,
-    Column("number", NUMBER, primary_key=True),
-    Column("instrument", Text, nullable=False),
-    Column("issuer", Text, nullable=False),
-    Column("next", BigInteger, nullable=False),
-    UniqueConstraint("instrument", "issuer"),
+
+def _table(name: str, *columns: Any) -> Table:
+    """A table of the registry: its own number, then `columns`."""
+    return Table(f"registry_{name}", METADATA, Column("number", NUMBER, primary_key=True), *columns)
+
+
+def _text(name: str, **options: Any) -> Column[Any]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _may(name: str) -> Column[Any]:
+    return Column(name, Text)
+
+
+def _count(name: str, *, may: bool = False, **options: Any) -> Column[Any]:
+    return Column(name, BigInteger, nullable=may, **options)
+
+
+def _mark(name: str = "synthetic") -> Column[Any]:
+    """A truth value, 0 or 1."""
+    return Column(name, SmallInteger, nullable=False, server_default="0")
+
+
+REGISTER = _table(
+    "register", _text("instrument"), _text("issuer"), _count("next"), sa.UniqueConstraint("instrument", "issuer")
 )
 
-# One act a client asked for: issue, import, transfer, retire, claim. `asked` and `answer` are JSON texts.
-ACT = Table(
-    "registry_act",
-    METADATA,
-    Column("number", NUMBER, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
-    Column("action", Text, nullable=False),
-    Column("instrument", Text, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("recorded", BigInteger, nullable=False),
-    Column("asked", Text, nullable=False),
-    Column("answer", Text, nullable=False),
-)
+# One act a client asked for; `asked` and `answer` are JSON texts.
+ACT = _table(
+    "act", _text("id", unique=True), _text("action"), _text("instrument"), _count("at"), _count("recorded"),
+    _text("asked"), _text("answer"),
+)  # fmt: skip
 
-LOT = Table(
-    "registry_lot",
-    METADATA,
-    Column("number", NUMBER, primary_key=True),
-    Column("act", Text, nullable=False, unique=True),
-    Column("register", BigInteger, nullable=False),
-    Column("instrument", Text, nullable=False),
-    Column("vintage", Text),
-    Column("quantity", BigInteger, nullable=False),
-    Column("subjects", Text, nullable=False),
-    Column("start", Text),
-    Column("end", Text),
-    Column("document", Text),
-)
+LOT = _table(
+    "lot", _text("act", unique=True), _count("register"), _text("instrument"), _may("vintage"), _count("quantity"),
+    _text("subjects"), _may("start"), _may("end"), _may("document"), _may("holder"), _may("kind"), _may("report"),
+    _mark(),
+)  # fmt: skip
 
-BLOCK = Table(
-    "registry_block",
-    METADATA,
-    Column("number", NUMBER, primary_key=True),
-    Column("lot", BigInteger, nullable=False, index=True),
-    Column("instrument", Text, nullable=False),
-    Column("holder", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("first", BigInteger, nullable=False, unique=True),
-    Column("last", BigInteger, nullable=False),
-    Column("act", Text, nullable=False),
-    Column("final", SmallInteger, nullable=False),
+BLOCK = _table(
+    "block", _count("lot", index=True), _text("instrument"), _text("holder"), _text("state"),
+    _count("first", unique=True), _count("last"), _text("act"), Column("final", SmallInteger, nullable=False),
     CheckConstraint("first <= last", name="registry_block_order"),
-)
+)  # fmt: skip
 Index("registry_block_holder", BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.state)
+Index("registry_block_act", BLOCK.c.act)
 
 # Which serial numbers an act concerned: the life of one certificate is the list of acts whose range holds it.
-TOUCH = Table(
-    "registry_touch",
-    METADATA,
-    Column("number", NUMBER, primary_key=True),
-    Column("act", Text, nullable=False, index=True),
-    Column("first", BigInteger, nullable=False),
-    Column("last", BigInteger, nullable=False),
-)
+TOUCH = _table("touch", _text("act", index=True), _count("first"), _count("last"))
 Index("registry_touch_range", TOUCH.c.first, TOUCH.c.last)
 
-CLAIM = Table(
-    "registry_claim",
-    METADATA,
-    Column("number", NUMBER, primary_key=True),
-    Column("act", Text, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),
-    Column("attribute", Text, nullable=False),
-    Column("subjects", Text, nullable=False),
-    Column("start", Text, nullable=False),
-    Column("end", Text, nullable=False),
-)
+CLAIM = _table(
+    "claim", _text("act", unique=True), _text("kind"), _text("attribute"), _text("subjects"), _text("start"),
+    _text("end"),
+)  # fmt: skip
 
 # The key that makes a claim the only one: a benefit of a subject on a day belongs to one claim.
 CLAIMED_DAY = Table(
     "registry_claimed_day",
     METADATA,
-    Column("attribute", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("day", Text, primary_key=True),
-    Column("act", Text, nullable=False),
+    *(Column(name, Text, primary_key=True) for name in ("attribute", "subject", "day")),
+    _text("act"),
 )
+
+# Who is appointed to which role of an instrument, until `ended` (the act that dismissed).
+ROLE = _table("role", _text("instrument"), _text("role"), _text("actor"), _text("act"), _may("ended"))
+
+# A methodology, project or monitoring report; `quantity` is what was reported, `verified` what was found right.
+FILING = _table(
+    "filing", _text("id", unique=True), _text("instrument"), _text("kind"), _may("parent"), _may("title"),
+    _text("actor"), _text("state"), _text("subjects"), _may("period"), _count("quantity", may=True),
+    _count("verified", may=True), _may("document"), _may("result"), _count("at"), _mark(),
+)  # fmt: skip
+STEP = _table(
+    "filing_step", _text("filing", index=True), _text("act"), _text("action"), _text("state"), _text("actor"),
+    _text("role"), _count("at"), _text("said"),
+)  # fmt: skip
+
+# A listing or an agreement in the making; `left` is what nobody has taken; `entry` holds the seller's units back.
+OFFER = _table(
+    "offer", _text("id", unique=True), _text("instrument"), _may("vintage"), _may("kind"), _text("side"), _text("way"),
+    _text("party"), _may("counterparty"), _may("place"), _count("quantity"), _count("left"), _count("price"),
+    _count("expires", may=True), _text("state"), _may("entry"), _count("at"), _mark(),
+)  # fmt: skip
+
+# A trade, or a transfer without a price. `price` and `amount` are in 0.01 yuan, `due` the instant payment must be in.
+TRADE = _table(
+    "trade", _text("id", unique=True), _text("act"), _text("instrument"), _may("vintage"), _may("kind"), _text("way"),
+    _may("offer"), _text("seller"), _text("buyer"), _may("seller_place"), _may("buyer_place"), _count("quantity"),
+    _count("price", may=True), _count("amount", may=True), _text("state"), _count("due", may=True), _count("at"),
+    _count("settled", may=True), _may("payment"), _may("document"), _may("entry"), _mark(),
+)  # fmt: skip
+Index("registry_trade_of", TRADE.c.instrument, TRADE.c.vintage, TRADE.c.state)
+
+# Trades of other markets as their files say; never mixed with our own.
+MIRRORED = _table(
+    "mirrored", _text("market"), _text("code"), _text("instrument"), _may("vintage"), _text("day"), _count("quantity"),
+    _count("price", may=True), _count("amount", may=True), _may("seller"), _may("buyer"), _text("file"),
+    _may("sheet"), _count("row"), _text("act"), _mark(), sa.UniqueConstraint("market", "code"),
+)  # fmt: skip
 
 
 def _on(table: Table, dialect: str, statement: str) -> None:
@@ -133,25 +137,50 @@ for _moment in ("INSERT", "UPDATE"):
         " ORDER BY first DESC LIMIT 1) >= NEW.first"
         " BEGIN SELECT RAISE(ABORT, 'registry_block_disjoint'); END",
     )
-for _table, _condition in ((BLOCK, "OLD.final = 1"), (ACT, ""), (TOUCH, ""), (CLAIM, ""), (LOT, "")):
+_ALWAYS = (ACT, TOUCH, CLAIM, LOT, STEP, MIRRORED)
+for _final, _condition in (
+    (BLOCK, "OLD.final = 1"),
+    (TRADE, "OLD.state <> 'pending'"),
+    *((table, "") for table in _ALWAYS),
+):
     _when = f" WHEN ({_condition})" if _condition else ""
-    _word = f"{_table.name} is final"
+    _word = f"{_final.name} is final"
     for _moment in ("UPDATE", "DELETE"):
         _on(
-            _table,
+            _final,
             "sqlite",
-            f"CREATE TRIGGER {_table.name}_final_{_moment.lower()} BEFORE {_moment} ON {_table.name}{_when}"
+            f"CREATE TRIGGER {_final.name}_final_{_moment.lower()} BEFORE {_moment} ON {_final.name}{_when}"
             f" BEGIN SELECT RAISE(ABORT, '{_word}'); END",
         )
     _on(
-        _table,
+        _final,
         "postgresql",
-        f"CREATE OR REPLACE FUNCTION {_table.name}_final() RETURNS trigger LANGUAGE plpgsql AS"
+        f"CREATE OR REPLACE FUNCTION {_final.name}_final() RETURNS trigger LANGUAGE plpgsql AS"
         f" $body$ BEGIN RAISE EXCEPTION '{_word}'; END $body$",
     )
     _on(
-        _table,
+        _final,
         "postgresql",
-        f"CREATE TRIGGER {_table.name}_final BEFORE UPDATE OR DELETE ON {_table.name} FOR EACH ROW{_when}"
-        f" EXECUTE FUNCTION {_table.name}_final()",
+        f"CREATE TRIGGER {_final.name}_final BEFORE UPDATE OR DELETE ON {_final.name} FOR EACH ROW{_when}"
+        f" EXECUTE FUNCTION {_final.name}_final()",
     )
+
+
+def install(connection: sa.Connection) -> None:
+    """Create what is missing: tables, and in older databases the columns added since."""
+    METADATA.create_all(connection)
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                made = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {made}")
+
+
+def installed(engine: sa.Engine) -> bool:
+    """Whether every table and column is there."""
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(MIRRORED.name) or not inspector.has_table(TRADE.name):
+        return False
+    return "synthetic" in {column["name"] for column in inspector.get_columns(LOT.name)}
