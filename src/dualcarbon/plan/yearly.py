@@ -1,0 +1,174 @@
+"""A year's energy and carbon of a place by the pack's accounts, and its GDP: from the workspace through the engine.
+
+The accounts (`accounts.yaml` of the pack) say which methods read which rows with which sign; here their parts are added
+for one place and year. What the pack leaves out of an account (memo parts) stays out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import pack as packs
+from dualcarbon.core import periods, units
+from dualcarbon.core.classification import load
+from dualcarbon.core.workspace import Workspace
+
+KEPT = 3
+_ROWS: dict[tuple[Any, ...], pl.DataFrame] = {}
+
+
+@cache
+def accounts(pack: str) -> dict[str, dict[str, Any]]:
+    """Return the accounts of a pack by basis; a nearer pack replaces a farther one."""
+    return {str(one["basis"]): one for one in packs.documents(pack, "accounts")}
+
+
+def amount(
+    workspace: Workspace, basis: str, place: str, year: int, *, until: int = 12, known_at: date | None = None
+) -> dict[str, Any]:
+    """Return a year's total of an account (up to month `until`): `{value, unit, low, high, status, complete, explain}`.
+
+    `value` is None where the workspace has no rows for it. `explain` is the question that opens the figure.
+    Accounts with conditions on entities or shares (C) are not for here and raise ValueError.
+    """
+    from dualcarbon.engine import Term, calculate, combine
+
+    account = accounts(workspace.pack)[basis]
+    if account["requires"]:
+        raise ValueError(basis)
+    period = str(year) if until == 12 else f"{year}-01/{year}-{until:02d}" if until > 1 else f"{year}-01"
+    asked = {"item": account.get("item", "emission.co2"), "place": place, "period": period, "basis": basis}
+    answer: dict[str, Any] = {"value": None, "unit": account.get("unit", "tCO2"), "low": None, "high": None,
+                              "status": None, "complete": False, "year": year, "explain": asked}  # fmt: skip
+    rows = _rows(workspace, period, known_at)
+    statuses = {one["id"]: one["status"] for one in workspace.datasets()}
+    terms = []
+    for part in account["parts"]:
+        if part.get("memo"):
+            continue
+        mine = _side(rows, part.get("side", "none"), workspace.pack, place)
+        method = _method(part["method"], workspace.pack)
+        if part.get("item"):
+            mine = mine.filter(pl.col("item") == part["item"]).with_columns(pl.lit(method.rows.item).alias("item"))
+        else:
+            mine = mine.filter(pl.col("item") == method.rows.item)
+        if mine.is_empty():
+            continue
+        made = calculate(
+            part["method"], mine, pack=workspace.pack, known_at=known_at, where=part.get("where"), statuses=statuses,
+            canonical=True,
+        )  # fmt: skip
+        output = next((one for one in method.outputs if one.basis == basis), method.outputs[0])
+        terms.append(Term(made, output, sign=int(part.get("sign", 1))))
+    if not terms:
+        return answer
+    totals = combine(terms).rows(named=True)
+    if len(totals) != 1 or totals[0]["value"] is None:
+        return answer
+    return answer | {name: totals[0][name] for name in ("value", "low", "high", "status", "complete")}
+
+
+def tonnes_of_power(workspace: Workspace, basis: str, place: str, year: int, mwh: float) -> float | None:
+    """Return electricity as standard coal by the convention of `basis` (`calorific`, `equivalent`) in a year.
+
+    The coefficient follows the convention of the total it is taken from; None where the pack has none for the year.
+    """
+    from dualcarbon.engine import calculate
+
+    row = {"item": "energy.consumption", "place": place, "carrier": "electricity", "value": mwh, "unit": "MWh"}
+    made = calculate("cn.tce", pl.DataFrame([row | {"period": str(year)}]), pack=workspace.pack)
+    found = made.cells[basis].to_list()
+    return None if not found or found[0] is None else float(found[0])
+
+
+def feedstock(workspace: Workspace, basis: str, place: str, year: int) -> float | None:
+    """Return feedstock of a year in standard coal; None where nothing was reported."""
+    from dualcarbon.engine import calculate
+
+    rows = _rows(workspace, str(year), None).filter(pl.col("item") == "energy.feedstock")
+    if rows.is_empty():
+        return None
+    rows = rows.with_columns(pl.lit("energy.consumption").alias("item"))
+    made = calculate("cn.tce", rows, pack=workspace.pack, canonical=True)
+    return float(made.cells[basis].sum()) if made.cells[basis].count() else None
+
+
+def gdp(workspace: Workspace, place: str, year: int) -> dict[str, Any]:
+    """Return `{current, growth, status, growth_status}` of a year: 亿元 at current prices, real growth as a share.
+
+    Growth is the published one alone (`economy.gdp_growth`); a ratio of current-price figures is never taken for it.
+    """
+    found: dict[str, Any] = dict.fromkeys(("current", "growth", "status", "growth_status"))
+    statuses = {one["id"]: (one["role"], one["status"]) for one in workspace.datasets()}
+    for item, name, state in (("economy.gdp", "current", "status"), ("economy.gdp_growth", "growth", "growth_status")):
+        period = periods.parse(str(year))
+        span = f"item = '{item}' AND start >= '{period.start}' AND \"end\" <= '{period.end}' AND value IS NOT NULL"
+        rows = workspace.observations().filter(span).pl().filter(pl.col("sector").is_null())
+        within = _within(workspace.pack, place)
+        for group in _sets(rows.filter(pl.col("place").is_in(list(within))), place, whole=item == "economy.gdp"):
+            dataset = group["dataset"][0]
+            unit, target = group["unit"][0], "yi_CNY" if name == "current" else "1"
+            if found[name] is None or statuses.get(dataset, ("", ""))[0] == "account":
+                found[name] = float(group["value"].sum()) * units.ratio(unit, target)
+                found[state] = statuses.get(dataset, ("", "unverified"))[1]
+    return found
+
+
+def _sets(rows: pl.DataFrame, place: str, whole: bool) -> list[pl.DataFrame]:
+    """Rows of each dataset that make up the place: its own row, else (for sums) those of its parts."""
+    found = []
+    for dataset in rows.partition_by("dataset", maintain_order=True):
+        own = dataset.filter(pl.col("place") == place)
+        if own.height == 1:
+            found.append(own)
+        elif whole and own.is_empty() and dataset["dataset"][0].endswith("economy"):
+            found.append(dataset)
+    return found
+
+
+def _rows(workspace: Workspace, period: str, known_at: date | None) -> pl.DataFrame:
+    """The accounts' energy rows of a period; the last few are kept, each for its version of the workspace."""
+    key = (str(workspace.path), workspace.version(), period, known_at)
+    if key not in _ROWS:
+        span = periods.parse(period)
+        datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
+        if not datasets:
+            return workspace.observations().limit(0).pl()
+        rows = workspace.observations(datasets=datasets, known_at=known_at)
+        inside = f"item LIKE 'energy.%' AND start >= '{span.start}' AND \"end\" <= '{span.end}'"
+        if len(_ROWS) >= KEPT:
+            _ROWS.pop(next(iter(_ROWS)))
+        _ROWS[key] = rows.filter(inside).pl()
+    return _ROWS[key]
+
+
+@cache
+def _within(pack: str, place: str) -> frozenset[str]:
+    places = load(pack).places
+    inside = places.leaves(place, "admin")
+    return frozenset(one for one in places if places.extent(one) <= inside)
+
+
+def _side(rows: pl.DataFrame, side: str, pack: str, place: str) -> pl.DataFrame:
+    """Rows that count for a part, as accounts.yaml describes `side`."""
+    within = list(_within(pack, place))
+    here, there = pl.col("place").is_in(within), pl.col("counterparty_place").is_in(within)
+    known = pl.col("counterparty_place").is_not_null()
+    chosen: Mapping[str, pl.Expr] = {
+        "none": here,
+        "import": here & known & ~there,
+        "export": ~here & known & there,
+        "inside": here & known & there,
+    }
+    return rows.filter(chosen[side])
+
+
+def _method(name: str, pack: str) -> Any:
+    from dualcarbon.engine import find_method
+
+    return find_method(name, pack).method
