@@ -191,8 +191,11 @@ def _twin(own: Mapping[str, Row], name: str, mark: str | None, basis: str) -> Ro
     """Return a row of the same name when one of the two has no mark to tell them apart."""
     if basis != "names":
         return None
-    same = [row for row in own.values() if words.key(row["name"]) == words.key(name)]
-    return next((row for row in same if not mark or not row["mark"]), None)
+    key = words.key(name)
+    if mark:
+        bare = own.get(key)
+        return bare if bare is not None and not bare["mark"] else None
+    return next((row for row in own.values() if row["mark"] and words.key(row["name"]) == key), None)
 
 
 def _elsewhere(known: Known, standing: Mapping[str, Mapping[str, Row]], line: str, key: str) -> str | None:

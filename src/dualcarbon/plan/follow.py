@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import polars as pl
-
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import paths as laying
 from dualcarbon.plan import reads
 from dualcarbon.plan.progress import Standing, assess
-from dualcarbon.plan.store import ZONE, document
+from dualcarbon.plan.store import ZONE, Asked, document
 from dualcarbon.plan.tables import SETTLED
 
 _SHOWN = ("line", "indicator", "name", "unit", "domain", "lead", "tasks", "figure", "basis", "frequency", "settles")
@@ -54,7 +52,12 @@ def milestone(step: Mapping[str, Any]) -> laying.Milestone:
 
 
 def status(
-    workspace: Workspace, plan: str | None = None, as_of: date | None = None, *, month: int | None = None
+    workspace: Workspace,
+    plan: Asked = None,
+    as_of: date | None = None,
+    *,
+    month: int | None = None,
+    line: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return how each indicator of a plan stands on a day (today when None), in the plan's order.
 
@@ -62,23 +65,23 @@ def status(
     standing (`state, month, reported, actual, expected, target, met, forecast, low, high, needed, pace, reason`), the
     report that counts (`stage, review, status, told, report, query`), `confirmed`, `missing` (due months without a
     report), `late` (reports that came late), `values` and `path` (twelve each). `month`: judge that month instead of
-    the last one whose reports are due. Quarterly figures are judged at the quarter's end.
+    the last one whose reports are due; `line`: of that indicator alone (`I7` or `7`). Quarterly figures are judged at the quarter's end.
     Nothing is `done` without the lead unit's confirmation, nor, where the province settles, before it has.
     """
     head = document(workspace, plan)
     day = as_of or datetime.now(ZONE).date()
     settled = last_due(head["year"], reads.deadline_day(workspace, head), day) if month is None else month
-    told = reads.reports(workspace, plan, as_of)
-    ways, steps = reads.paths(workspace, plan, as_of), reads.steps(workspace, plan, as_of)
-    sure = reads.confirmations(workspace, plan, as_of)
+    ways, steps = reads.paths(workspace, head, as_of), reads.steps(workspace, head, as_of)
+    sure = reads.confirmations(workspace, head, as_of)
     by_line: dict[str, list[dict[str, Any]]] = {}
-    for row in told.to_dicts():
+    for row in reads.report_rows(workspace, head, as_of):
         by_line.setdefault(row["line"], []).append(row)
     found = []
-    for indicator in reads.indicators(workspace, plan).to_dicts():
-        line = indicator["line"]
-        way = path_of(indicator, ways.get(line), steps.get(line, ()))
-        found.append(_row(indicator, way, by_line.get(line, []), sure.get(line), settled))
+    for indicator in reads.indicators(workspace, head).to_dicts():
+        code = indicator["line"]
+        if line in (None, code, str(indicator["indicator"])):
+            way = path_of(indicator, ways.get(code), steps.get(code, ()))
+            found.append(_row(indicator, way, by_line.get(code, []), sure.get(code), settled))
     return found
 
 
@@ -150,25 +153,26 @@ def _nothing(month: int, reason: tuple[str, str]) -> dict[str, Any]:
     return known | {"state": "no_data", "month": month, "met": False, "reason": {"zh": reason[0], "en": reason[1]}}
 
 
-def task_status(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> list[dict[str, Any]]:
+def task_status(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
     """Return how each task and policy document stands: its last word of progress and the indicators that carry it.
 
     Rows `{line, kind: task|policy, number, title, domain, due, lead, joint, progress, text, month, told, report,
     review, confirmed, indicators: [line]}`; `progress` is one of tables.PROGRESS or None where nothing was told;
     `finished` counts only when the lead unit confirmed it, else it reads `under_way` with `confirmed` False.
     """
-    told = reads.reports(workspace, plan, as_of).filter(pl.col("counts"))
-    last = {row["line"]: row for row in told.sort("month", "number").to_dicts()}
-    sure = reads.confirmations(workspace, plan, as_of)
+    head = document(workspace, plan)
+    told = [row for row in reads.report_rows(workspace, head, as_of) if row["counts"]]
+    last = {row["line"]: row for row in sorted(told, key=lambda row: (row["month"], row["number"]))}
+    sure = reads.confirmations(workspace, head, as_of)
     carriers: dict[int, list[str]] = {}
-    for indicator in reads.indicators(workspace, plan).to_dicts():
+    for indicator in reads.indicators(workspace, head).to_dicts():
         for task in indicator["tasks"]:
             carriers.setdefault(task, []).append(indicator["line"])
     rows = []
-    for one in reads.tasks(workspace, plan).to_dicts():
+    for one in reads.tasks(workspace, head).to_dicts():
         kept = {name: one[name] for name in ("line", "title", "domain", "due", "lead", "joint")}
         rows.append({**kept, "kind": "task", "number": one["task"], "indicators": carriers.get(one["task"], [])})
-    for one in reads.policies(workspace, plan).to_dicts():
+    for one in reads.policies(workspace, head).to_dicts():
         lead = [name for name in (one["drafter"] or "").split("、") if name]
         kept = {"line": one["line"], "title": one["title"], "due": one["due"], "domain": None}
         rows.append({**kept, "kind": "policy", "number": one["policy"], "lead": lead, "joint": [], "indicators": []})

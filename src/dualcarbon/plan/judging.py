@@ -10,17 +10,17 @@ from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import follow, reads
-from dualcarbon.plan.store import document, install, stamp, writing
+from dualcarbon.plan.store import Asked, document, install, stamp, writing
 from dualcarbon.plan.tables import CONFIRMATION, DECISIONS, REVIEW, SETTLED
 from dualcarbon.plan.telling import department_of
 
 
-def queue(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> list[dict[str, Any]]:
+def queue(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
     """Return the reports that wait for a reviewer, the oldest first: rows of `reads.reports` with name and before.
 
     `before` is the value told for the month before, `target` the indicator's; both None where there is none.
     """
-    told = reads.reports(workspace, plan, as_of).to_dicts()
+    told = reads.report_rows(workspace, plan, as_of)
     names = {row["line"]: row for row in reads.indicators(workspace, plan).to_dicts()}
     titles = {row["line"]: row["title"] for row in reads.tasks(workspace, plan).to_dicts()}
     titles |= {row["line"]: row["title"] for row in reads.policies(workspace, plan).to_dicts()}
@@ -47,7 +47,7 @@ def queue(workspace: Workspace, plan: str | None = None, as_of: date | None = No
 
 def review(
     workspace: Workspace,
-    plan: str | None,
+    plan: Asked,
     reports: Iterable[int],
     decision: str,
     *,
@@ -62,12 +62,13 @@ def review(
     """
     if decision not in DECISIONS:
         raise Refused(Problem("plan.unknown-decision", value=decision))
-    name = str(document(workspace, plan)["plan"])
+    head = document(workspace, plan)
+    name = str(head["plan"])
     install(workspace)
     stamped = stamp(at, None, person)
     wanted = list(dict.fromkeys(reports))
     with writing(workspace) as connection:
-        told = {row["number"]: row for row in reads.reports(workspace, name).to_dicts()}
+        told = {row["number"]: row for row in reads.report_rows(workspace, head)}
         last: dict[tuple[str, int], int] = {}
         for number, row in told.items():
             last[(row["line"], row["month"])] = number
@@ -94,7 +95,7 @@ def review(
 
 def confirm(
     workspace: Workspace,
-    plan: str | None,
+    plan: Asked,
     line: str,
     department: str,
     *,
@@ -110,10 +111,11 @@ def confirm(
     province settles), a task or policy when it was told as finished and accepted. Returns `{plan, line, action, …}`.
     Raises Refused with every problem, NoSuch for an unknown line.
     """
-    name = str(document(workspace, plan)["plan"])
-    who = department_of(workspace, name, department)
-    own = next(one for one in reads.departments(workspace, name) if one["name"] == who)
-    row = _line(workspace, name, line, at)
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    who = department_of(workspace, head, department)
+    own = next(one for one in reads.departments(workspace, head) if one["name"] == who)
+    row = _line(workspace, head, line, at)
     problems = []
     if row["line"] not in (*own["lead"], *own["drafter"]):
         problems.append(Problem("plan.not-lead", value=row["line"], params={"department": who}))
@@ -135,11 +137,10 @@ def confirm(
     return {"plan": name, "department": who, **kept}
 
 
-def _line(workspace: Workspace, plan: str, line: str, at: date | None) -> dict[str, Any]:
+def _line(workspace: Workspace, plan: Asked, line: str, at: date | None) -> dict[str, Any]:
     """Return how a line stands by the last report there is."""
-    for row in follow.status(workspace, plan, at, month=12):
-        if line in (row["line"], str(row["indicator"])):
-            return row | {"kind": "indicator"}
+    for row in follow.status(workspace, plan, at, month=12, line=line):
+        return row | {"kind": "indicator"}
     sure = reads.confirmations(workspace, plan, at)
     for row in follow.task_status(workspace, plan, at):
         if line == row["line"]:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import feeding, tables
-from dualcarbon.plan.store import document, ready
+from dualcarbon.plan.store import Asked, document, ready
 from dualcarbon.plan.tables import (
     CARRIED,
     CONFIRMATION,
@@ -50,7 +50,7 @@ def plans(workspace: Workspace) -> Rows:
     return [{**row, "source": json.loads(row["source"])} for row in last.values()]
 
 
-def indicators(workspace: Workspace, plan: str | None = None) -> pl.DataFrame:
+def indicators(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the indicators of a plan (tables.INDICATORS), in its order. `value` is the target as written."""
     head = document(workspace, plan)
     rows = _rows(workspace, _of(INDICATOR, head).order_by(INDICATOR.c.position))
@@ -61,7 +61,7 @@ def indicators(workspace: Workspace, plan: str | None = None) -> pl.DataFrame:
     return _frame(rows, tables.INDICATORS)
 
 
-def tasks(workspace: Workspace, plan: str | None = None) -> pl.DataFrame:
+def tasks(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the tasks of a plan (tables.TASKS), in its order."""
     head = document(workspace, plan)
     rows = _rows(workspace, _of(TASK, head).order_by(TASK.c.position))
@@ -72,19 +72,19 @@ def tasks(workspace: Workspace, plan: str | None = None) -> pl.DataFrame:
     return _frame(rows, tables.TASKS)
 
 
-def policies(workspace: Workspace, plan: str | None = None) -> pl.DataFrame:
+def policies(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the policy documents of a plan (tables.POLICIES); `due` is a period text: `2024-07`, `2024`."""
     rows = _rows(workspace, _of(POLICY, document(workspace, plan)).order_by(POLICY.c.position))
     return _frame([{**row, "policy": row["position"]} for row in rows], tables.POLICIES)
 
 
-def quantities(workspace: Workspace, plan: str | None = None) -> pl.DataFrame:
+def quantities(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the figures in the plan's text (tables.QUANTITIES); `task` is null for the headline's."""
     rows = _rows(workspace, _of(QUANTITY, document(workspace, plan)).order_by(QUANTITY.c.number))
     return _frame([{**row, "task": int(row["line"][1:]) if row["line"] else None} for row in rows], tables.QUANTITIES)
 
 
-def departments(workspace: Workspace, plan: str | None = None) -> Rows:
+def departments(workspace: Workspace, plan: Asked = None) -> Rows:
     """Return the departments of a plan: `{name, aliases, lines, lead, joint}`, the lines they lead and share."""
     head = document(workspace, plan)
     rows = _rows(workspace, _of(DEPARTMENT, head).order_by(DEPARTMENT.c.number))
@@ -103,7 +103,7 @@ def departments(workspace: Workspace, plan: str | None = None) -> Rows:
     ]
 
 
-def findings(workspace: Workspace, plan: str | None = None) -> Rows:
+def findings(workspace: Workspace, plan: Asked = None) -> Rows:
     """Return what the plan's check against itself found: `{rule, class, message: {zh, en}, places}`."""
     rows = _rows(workspace, _of(FINDING, document(workspace, plan)).order_by(FINDING.c.number))
     return [
@@ -117,18 +117,23 @@ def findings(workspace: Workspace, plan: str | None = None) -> Rows:
     ]
 
 
-def reports(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> pl.DataFrame:
+def reports(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> pl.DataFrame:
     """Return every report of a plan that had arrived (tables.REPORTS), the oldest first.
 
     `value` is since January for flows and as it stands for others; `state` is `submitted`, `accepted` or `returned`;
     `counts` marks the one that counts for its line and month: the last that was not returned. `late`: it, or the first
     for its month, came after `due`. `status` `synthetic` marks demonstration data.
     """
+    return _frame(report_rows(workspace, plan, as_of), tables.REPORTS)
+
+
+def report_rows(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
+    """Return what `reports` returns as a list of rows."""
     head = document(workspace, plan)
     rows = _rows(workspace, _told(REPORT, head["plan"], as_of))
-    judged = {row["report"]: row for row in reviews(workspace, head["plan"], as_of)}
+    judged = {row["report"]: row for row in reviews(workspace, head, as_of)}
     held: dict[int, int] = {}
-    for one in evidence(workspace, head["plan"], as_of):
+    for one in evidence(workspace, head, as_of):
         held[one["report"]] = held.get(one["report"], 0) + 1
     positions = _positions(workspace, head)
     due_day = deadline_day(workspace, head)
@@ -149,19 +154,28 @@ def reports(workspace: Workspace, plan: str | None = None, as_of: date | None = 
         if row["state"] != "returned":
             chosen[key] = row["number"]
     standing = set(chosen.values())
-    return _frame([{**row, "counts": row["number"] in standing} for row in rows], tables.REPORTS)
+    for row in rows:
+        row["counts"] = row["number"] in standing
+    return rows
 
 
 def entries(
-    workspace: Workspace, plan: str | None = None, line: str | None = None, as_of: date | None = None
+    workspace: Workspace, plan: Asked = None, line: str | None = None, as_of: date | None = None
 ) -> pl.DataFrame:
     """Return names, projects and reached steps (tables.ENTRIES); `struck` is the day one was taken off again."""
-    head = document(workspace, plan)
-    asked = _told(ENTRY, head["plan"], as_of)
-    if line is not None:
-        asked = asked.where(ENTRY.c.line == line)
+    lines = None if line is None else [line]
+    return _frame(entry_rows(workspace, plan, lines, as_of), tables.ENTRIES)
+
+
+def entry_rows(
+    workspace: Workspace, plan: Asked = None, lines: Sequence[str] | None = None, as_of: date | None = None
+) -> Rows:
+    """Return what `entries` returns as a list of rows, of the given lines alone."""
+    asked = _told(ENTRY, document(workspace, plan)["plan"], as_of)
+    if lines is not None:
+        asked = asked.where(ENTRY.c.line.in_(lines))
     kept: Rows = []
-    open_: dict[tuple[str, str], dict[str, Any]] = {}
+    open_: dict[tuple[str, str], Row] = {}
     for row in _rows(workspace, asked):
         key = (row["line"], row["key"])
         day = date.fromisoformat(row["told"])
@@ -170,10 +184,10 @@ def entries(
             kept.append(open_[key])
         elif key in open_:
             open_.pop(key).update(struck=day, struck_reason=row["reason"])
-    return _frame(kept, tables.ENTRIES)
+    return kept
 
 
-def steps(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Rows]:
+def steps(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Rows]:
     """Return the steps of each line as last set: `{position, title, month, weight, told, edition}`."""
     head = document(workspace, plan)
     found: dict[str, Rows] = {}
@@ -185,7 +199,7 @@ def steps(workspace: Workspace, plan: str | None = None, as_of: date | None = No
     return found
 
 
-def paths(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, dict[str, Any]]:
+def paths(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, dict[str, Any]]:
     """Return the way of each line as last set: `{method, opening, months, points, told, department, reason}`."""
     head = document(workspace, plan)
     return {
@@ -194,30 +208,28 @@ def paths(workspace: Workspace, plan: str | None = None, as_of: date | None = No
     }
 
 
-def evidence(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> Rows:
+def evidence(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
     """Return the files behind reports: `{number, report, line, name, digest, size, media, entry, told, person, …}`."""
     return _joined(workspace, plan, EVIDENCE, as_of)
 
 
-def reviews(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> Rows:
+def reviews(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
     """Return the reviewers' decisions, oldest first: `{report, line, decision, reason, person, told}`."""
     return [{**row, "told": date.fromisoformat(row["told"])} for row in _joined(workspace, plan, REVIEW, as_of)]
 
 
-def confirmations(
-    workspace: Workspace, plan: str | None = None, as_of: date | None = None
-) -> dict[str, dict[str, Any]]:
+def confirmations(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, dict[str, Any]]:
     """Return for each line the lead unit's last word: `{action, department, person, paper, told, report, reason}`."""
     head = document(workspace, plan)
     return {row["line"]: row for row in _rows(workspace, _told(CONFIRMATION, head["plan"], as_of))}
 
 
-def mirrors(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> Rows:
+def mirrors(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
     """Return figures mirrored from other systems: `{line, system, name, value, unit, period, source, status, told}`."""
     return _rows(workspace, _told(MIRROR, document(workspace, plan)["plan"], as_of))
 
 
-def carried(workspace: Workspace, plan: str | None = None) -> Rows:
+def carried(workspace: Workspace, plan: Asked = None) -> Rows:
     """Return what a plan took over unfinished: `{line, from_plan, from_line, remaining, unit, reason, told}`."""
     head = document(workspace, plan)
     return _rows(workspace, sa.select(CARRIED).where(CARRIED.c.plan == head["plan"]).order_by(CARRIED.c.number))
@@ -258,7 +270,7 @@ def _told(table: sa.Table, plan: str, as_of: date | None) -> sa.Select[Any]:
     return chosen if as_of is None else chosen.where(table.c.told <= as_of.isoformat())
 
 
-def _joined(workspace: Workspace, plan: str | None, table: sa.Table, as_of: date | None) -> Rows:
+def _joined(workspace: Workspace, plan: Asked, table: sa.Table, as_of: date | None) -> Rows:
     head = document(workspace, plan)
     joined = table.join(REPORT, REPORT.c.number == table.c.report)
     chosen = sa.select(table, REPORT.c.line, REPORT.c.month).select_from(joined).where(REPORT.c.plan == head["plan"])

@@ -58,7 +58,11 @@ def stamp(at: date | None = None, department: str | None = None, person: str | N
     return {"department": department, "person": person, "told": told.isoformat(), "recorded": recorded}
 
 
-def document(workspace: Workspace, plan: str | None = None) -> Mapping[str, Any]:
+#: A plan as it is asked for: its name, or the record that `document` gave.
+Asked = str | Mapping[str, Any] | None
+
+
+def document(workspace: Workspace, plan: Asked = None) -> Mapping[str, Any]:
     """Return the record of a plan's version: `330400-2024` the last, `330400-2024@1` the first.
 
     None: the plan of the latest year, when the workspace has plans of one place alone.
@@ -66,6 +70,8 @@ def document(workspace: Workspace, plan: str | None = None) -> Mapping[str, Any]
     """
     from dualcarbon.core.faces import NoSuch
 
+    if isinstance(plan, Mapping):
+        return plan
     name, _, version = (plan or "").partition("@")
     rows: list[Mapping[str, Any]] = []
     if ready(workspace):

@@ -15,11 +15,11 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import checking, reads, words
 from dualcarbon.plan.checking import Checked, Known, Listed, Told
-from dualcarbon.plan.store import document, install, stamp, writing
+from dualcarbon.plan.store import Asked, document, install, stamp, writing
 from dualcarbon.plan.tables import BATCH, ENTRY, REPORT
 
 
-def department_of(workspace: Workspace, plan: str | None, name: str) -> str:
+def department_of(workspace: Workspace, plan: Asked, name: str) -> str:
     """Return the plan's own name of a department: its name or one of its aliases. Raises Refused."""
     wanted = words.key(name)
     known = reads.departments(workspace, plan)
@@ -29,29 +29,35 @@ def department_of(workspace: Workspace, plan: str | None, name: str) -> str:
     raise Refused(Problem("plan.no-department", value=name, params={"known": "、".join(one["name"] for one in known)}))
 
 
-def known(workspace: Workspace, plan: str | None, department: str | None, day: date) -> Known:
-    """Return what stands in a plan before a submission of `department` (None: of the plan's keeper) on a day."""
+def known(
+    workspace: Workspace, plan: Asked, department: str | None, day: date, lines: Sequence[str] | None = None
+) -> Known:
+    """Return what stands in a plan before a submission of `department` (None: of the plan's keeper) on a day.
+
+    `lines`: whose lists are wanted (all when None); savings ledgers are always there, as a site counts in one alone.
+    """
     head = document(workspace, plan)
-    name = str(head["plan"])
+    indicators = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    if lines is not None:
+        lines = [*lines, *(line for line, row in indicators.items() if row["basis"] == "projects")]
     last: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for row in reads.reports(workspace, name).iter_rows(named=True):
+    for row in reads.report_rows(workspace, head):
         key = (row["line"], row["month"])
         returned = row["state"] == "returned"
         if row["counts"] or key not in last or not last[key]["counts"]:
             last[key] = row
         last[key] = {**last[key], "latest": row["number"], "answering": returned}
     open_: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in reads.entries(workspace, name).iter_rows(named=True):
+    for row in reads.entry_rows(workspace, head, lines):
         if row["struck"] is None:
             open_.setdefault(row["line"], {})[row["key"]] = row
-    tasks = {row["line"]: row for row in reads.tasks(workspace, name).to_dicts()}
-    tasks |= {row["line"]: row for row in reads.policies(workspace, name).to_dicts()}
+    tasks = {row["line"]: row for row in reads.tasks(workspace, head).to_dicts()}
+    tasks |= {row["line"]: row for row in reads.policies(workspace, head).to_dicts()}
     mine = None
     if department is not None:
-        own = next(one for one in reads.departments(workspace, name) if one["name"] == department)
+        own = next(one for one in reads.departments(workspace, head) if one["name"] == department)
         mine = frozenset((*own["lead"], *own["joint"], *own["drafter"]))
-    indicators = {row["line"]: row for row in reads.indicators(workspace, name).to_dicts()}
-    return Known(int(head["year"]), day, indicators, tasks, last, open_, reads.steps(workspace, name), mine)
+    return Known(int(head["year"]), day, indicators, tasks, last, open_, reads.steps(workspace, head), mine)
 
 
 def tell(
@@ -86,12 +92,13 @@ def tell(
     head = document(workspace, plan)
     name = str(head["plan"])
     install(workspace)
-    who = department_of(workspace, name, department) if department else None
+    who = department_of(workspace, head, department) if department else None
     stamped = stamp(at, who, person)
     day = date.fromisoformat(stamped["told"])
     said = [*map(asdict, told), *map(asdict, listed)]
     content = json.dumps([name, month, who, said], ensure_ascii=False, sort_keys=True, default=str)
     digest = hashlib.sha256(content.encode()).hexdigest()
+    lines = sorted({*(one.line for one in told), *(one.line for one in listed)})
     key = key or digest
     with writing(workspace) as connection:
         earlier = connection.execute(sa.select(BATCH).where(BATCH.c.key == key)).mappings().first()
@@ -99,7 +106,7 @@ def tell(
             if earlier["digest"] != digest:
                 raise Refused(Problem("plan.key-used", file=file, value=key))
             return {**json.loads(earlier["answer"]), "already": True}
-        found = checking.check(known(workspace, name, who, day), told, listed, month)
+        found = checking.check(known(workspace, head, who, day, lines), told, listed, month)
         if problems or found.problems:
             raise Refused([*problems, *found.problems])
         if not (found.reports or found.entries or found.unchanged or also):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Any
 
 from dualcarbon.plan.script import fold, simplify
@@ -67,7 +68,12 @@ def meaning(text: Any, words: dict[str, tuple[str, str]]) -> str | None:
 
 def plain(text: Any) -> str:
     """Return a cell as comparable text: Simplified, half-width, without blanks."""
-    return re.sub(r"\s+", "", fold(simplify(str(text)))) if text is not None else ""
+    return _plain(str(text)) if text is not None else ""
+
+
+@lru_cache(maxsize=100_000)
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", "", fold(simplify(text)))
 
 
 def key(text: Any) -> str:
