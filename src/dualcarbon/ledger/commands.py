@@ -31,18 +31,6 @@ At = Annotated[
 ]
 
 
-def _instant(text: str | None, *, end_of_day: bool = False) -> int | None:
-    from dualcarbon.core.problems import Problem, Refused
-    from dualcarbon.ledger.transfer import instant
-
-    if text is None:
-        return None
-    try:
-        return instant(text, end_of_day=end_of_day)
-    except (ValueError, OverflowError):
-        raise Refused(Problem("ledger.time-not-understood", value=text)) from None
-
-
 def _decoded(lines: typer.FileBinaryRead) -> Iterator[Any]:
     """The decoded lines of the file; a line that is not JSON is the text `INVALID`, which no reader accepts."""
     import json
@@ -137,8 +125,9 @@ def post(file: Lines, json: Json = False, workspace: WorkspaceDir = None) -> Non
 def balance(account: Name, at: At = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
     """Now, or from the entries dated up to T."""
     from dualcarbon.ledger import reads
+    from dualcarbon.ledger.transfer import instant_asked
 
-    found = reads.balance(ledger_of(workspace).engine, account, _instant(at, end_of_day=True))
+    found = reads.balance(ledger_of(workspace).engine, account, instant_asked(at, end_of_day=True))
     unit = found["unit"] or ""
     words = say(
         f"{account}（{found['instrument']}）余额 {found['balance']:,} {unit}，可用 {found['available']:,} {unit}",
@@ -190,8 +179,9 @@ def statement(
 ) -> None:
     """Entries in the order they were recorded, each with the balance after it."""
     from dualcarbon.ledger import reads
+    from dualcarbon.ledger.transfer import instant_asked
 
-    bounds = {"since": _instant(since), "until": _instant(until, end_of_day=True)}
+    bounds = {"since": instant_asked(since), "until": instant_asked(until, end_of_day=True)}
     found = reads.statement(ledger_of(workspace).engine, account, **bounds, after=after, limit=limit)
     columns = {
         "seq": say("号", "number"),
@@ -216,8 +206,9 @@ def lock(
 ) -> None:
     """A lock only ever moves forward."""
     from dualcarbon.ledger import result_texts
+    from dualcarbon.ledger.transfer import instant_asked
 
-    moment = _instant(until)
+    moment = instant_asked(until)
     assert moment is not None
     result = ledger_of(workspace, create=True).lock(instrument, moment, reason)
     text = result_texts()[result]
@@ -234,9 +225,10 @@ def expire(
 ) -> None:
     """Posts one `expire` entry for each."""
     from dualcarbon.ledger import reads
+    from dualcarbon.ledger.transfer import instant_asked
 
     store, released = ledger_of(workspace), 0
-    while due := reads.due(store.engine, moment := _instant(at) or 0):
+    while due := reads.due(store.engine, moment := instant_asked(at) or 0):
         results = store.post(expiries(due, moment))
         released += results.count("ok")
         if "ok" not in results:

@@ -44,6 +44,11 @@ class Ed25519Signer:
         self.public = private.public_key().public_bytes_raw()
 
     @classmethod
+    def of(cls, workspace: Path) -> "Ed25519Signer":
+        """The signer of a workspace: the key file that DUALCARBON_LEDGER_KEY names, else `ledger.key` in its folder."""
+        return cls.kept_in(Path(os.environ.get("DUALCARBON_LEDGER_KEY") or workspace / "ledger.key"))
+
+    @classmethod
     def kept_in(cls, path: Path) -> "Ed25519Signer":
         """The signer whose private key is kept in `path` (PEM, readable by its owner only); made when absent."""
         if not path.exists():
@@ -133,9 +138,62 @@ def parsed(note: str) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in note.splitlines())
 
 
-def prove(store: Store, key: str | int, signer: Signer) -> dict[str, Any]:
+def head_lines(found: Sequence[dict[str, str]]) -> str:
+    """Heads as JSON lines, the file that an auditor keeps."""
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+
+
+def verified(engine: sa.Engine, own: Sequence[dict[str, Any]] = (), key: str | None = None) -> dict[str, Any]:
+    """What the auditor's verifier finds, run as an auditor runs it: the file alone, in a process of its own.
+
+    `own` are kept heads, `key` the trusted public key (hexadecimal). Raises Refused (`ledger.not-verifiable`) when
+    these are not heads or the ledger cannot be read.
+    """
+    import subprocess
+    import sys
+    import tempfile
+
+    from dualcarbon.ledger import verifier
+
+    url, environment = engine.url, dict(os.environ)
+    if url.get_backend_name() == "sqlite":
+        source = os.path.abspath(str(url.database))
+    else:
+        if url.password is not None:
+            environment["PGPASSWORD"] = str(url.password)  # arguments of a process can be read by others
+        # The components of the query stay; libpq reads them.
+        bare = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database, url.query)
+        source = bare.render_as_string()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(verifier.__file__), source, "--json"]
+        if own:
+            kept = Path(folder) / "heads.jsonl"
+            kept.write_text(head_lines(own), encoding="utf-8")
+            command += ["--heads", str(kept)]
+        if key:
+            command.append(f"--key={key}")
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise Refused(Problem("ledger.not-verifiable", params={"reason": done.stderr.strip().rpartition("\n")[2]}))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def prove_named(store: Store, name: str, signer: Signer | None) -> dict[str, Any]:
+    """`prove` for an entry that is named by its id, or by its number where no id is the same."""
+    try:
+        return prove(store, name, signer)
+    except Refused as error:
+        number = name.isascii() and name.isdecimal() and len(name) < 19
+        if not number or error.problems[0].rule != "ledger.entry-not-found":
+            raise
+        return prove(store, int(name), signer)
+
+
+def prove(store: Store, key: str | int, signer: Signer | None) -> dict[str, Any]:
     """That an entry (by id or number) is in the log: the entry, its audit path and a signed head that covers it.
 
+    A head is signed when none covers the entry; without a `signer` that is refused (`ledger.not-signed-yet`).
     Raises Refused (`ledger.entry-not-found`).
     """
     chosen = ENTRY.c.seq == key if isinstance(key, int) else ENTRY.c.id == key
@@ -147,6 +205,8 @@ def prove(store: Store, key: str | int, signer: Signer) -> dict[str, Any]:
         raise Refused(Problem("ledger.entry-not-found", column="entry", value=key))
     head = next((one for one in reversed(heads(store.engine)) if int(parsed(one["note"])["size"]) >= row.seq), None)
     if head is None:
+        if signer is None:
+            raise Refused(Problem("ledger.not-signed-yet", column="entry", value=key))
         head = make_head(store, signer)
     note = parsed(head["note"])
     with store.engine.connect() as connection:
@@ -166,6 +226,28 @@ def prove(store: Store, key: str | int, signer: Signer) -> dict[str, Any]:
         "path": [one.hex() for one in path],
         "head": head,
     }
+
+
+def steps(proof: dict[str, Any]) -> list[dict[str, str]]:
+    """How an inclusion proof leads from the entry to the root, one hash a step.
+
+    `[{side: left|right, other, result}]`, hexadecimal: the result is H(0x01 || left || right) with `other` on its side;
+    the first step starts from the entry's own hash (RFC 9162 section 2.1.3.2).
+    """
+    note = parsed(proof["head"]["note"])
+    make = chain.digest(note["algorithm"])
+    form = chain.canonical([tuple(proof["entry"].values())])[0]
+    node = bytes(make(b"\0" + bytes.fromhex(proof["previous"]) + form).digest())
+    index, last, taken = proof["entry"]["seq"] - 1, int(note["size"]) - 1, []
+    for text in proof["path"]:
+        other = bytes.fromhex(text)
+        left = index % 2 == 1 or index == last
+        node = chain.parent(make, other, node) if left else chain.parent(make, node, other)
+        while left and index % 2 == 0 and index:
+            index, last = index // 2, last // 2
+        index, last = index // 2, last // 2
+        taken.append({"side": "left" if left else "right", "other": text, "result": node.hex()})
+    return taken
 
 
 def prove_growth(engine: sa.Engine, old: dict[str, str], new: dict[str, str]) -> dict[str, Any]:

@@ -36,20 +36,17 @@ def ledger_of(folder: Path | None, *, create: bool = False) -> Store:
 
 def _present(engine: Engine) -> None:
     from dualcarbon.core.problems import Problem, Refused
-    from dualcarbon.ledger.reads import standing
+    from dualcarbon.ledger.install import present
 
-    if standing(engine) is None:
+    if not present(engine):
         raise Refused(Problem("ledger.no-ledger"))
 
 
-def _signer(store: Store, folder: Path | None) -> Ed25519Signer:
-    import os
-
+def _signer(folder: Path | None) -> Ed25519Signer:
     from dualcarbon.core.workspace import Workspace
     from dualcarbon.ledger.evidence import Ed25519Signer
 
-    named = os.environ.get("DUALCARBON_LEDGER_KEY")
-    return Ed25519Signer.kept_in(Path(named) if named else Workspace.find(folder).path / "ledger.key")
+    return Ed25519Signer.of(Workspace.find(folder).path)
 
 
 @cli.command(help=say("签署树头：声明账本此刻的长度和根", "sign where the log stands now"))
@@ -58,9 +55,9 @@ def sign(out: Out = None, json: Json = False, workspace: WorkspaceDir = None) ->
     from dualcarbon.ledger import evidence
 
     store = ledger_of(workspace)
-    head = evidence.make_head(store, _signer(store, workspace))
+    head = evidence.make_head(store, _signer(workspace))
     if out is not None:
-        _write_heads(evidence.heads(store.engine), out)
+        out.write_text(evidence.head_lines(evidence.heads(store.engine)), encoding="utf-8")
     emit({**evidence.parsed(head["note"]), **head}, json, head["note"].rstrip())
 
 
@@ -71,16 +68,10 @@ def heads(out: Out = None, json: Json = False, workspace: WorkspaceDir = None) -
 
     found = evidence.heads(ledger_of(workspace).engine)
     if out is not None:
-        _write_heads(found, out)
+        out.write_text(evidence.head_lines(found), encoding="utf-8")
     shown = [{**evidence.parsed(one["note"]), **one} for one in found]
     columns = {"size": say("分录数", "entries"), "recorded": say("时间", "at"), "root": say("根", "root")}
     emit({"heads": shown}, json, lambda: table(shown, columns))
-
-
-def _write_heads(found: list[dict[str, str]], out: Path) -> None:
-    import json
-
-    out.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found), encoding="utf-8")
 
 
 @cli.command(help=say("证明一笔分录在账本里", "prove that an entry is in the log"))
@@ -93,17 +84,9 @@ def prove(
     """The proof is a JSON document that the verifier file checks on its own."""
     from json import dumps
 
-    from dualcarbon.core.problems import Refused
     from dualcarbon.ledger import evidence
 
-    store = ledger_of(workspace)
-    signer = _signer(store, workspace)
-    try:
-        proof = evidence.prove(store, entry, signer)
-    except Refused:
-        if not entry.isdecimal():
-            raise
-        proof = evidence.prove(store, int(entry), signer)
+    proof = evidence.prove_named(ledger_of(workspace), entry, _signer(workspace))
     if out is not None:
         out.write_text(dumps(proof, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     emit(proof, json, None if out is None else say(f"证明已写入 {out}", f"the proof is in {out}"))
@@ -122,13 +105,10 @@ def verify(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Runs the auditor's verifier; exit 1 with the first bad entry's number if anything was altered."""
-    from dualcarbon.ledger.verifier import check_ledger, read_heads
+    from dualcarbon.ledger.evidence import verified
+    from dualcarbon.ledger.verifier import read_heads
 
-    url = ledger_of(workspace).engine.url
-    source = str(url.database)
-    if url.get_backend_name() != "sqlite":
-        source = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
-    found = check_ledger(source, read_heads(heads) if heads else (), key)
+    found = verified(ledger_of(workspace).engine, read_heads(heads) if heads else (), key)
 
     def text() -> None:
         if found["ok"]:
@@ -150,6 +130,8 @@ FAULTS = {
     "lock": "结账",
     "head": "树头",
     "ledger": "账本",
+    "refusal": "拒绝记录",
+    "day": "逐日合计",
     "altered": "被改动",
     "missing": "缺失",
     "unknown account": "账户不存在",
@@ -163,6 +145,10 @@ FAULTS = {
     "of another ledger": "属于另一账本",
     "has other accounts": "所载账户不同",
     "has other locks": "所载结账不同",
+    "has other refusals": "所载拒绝记录不同",
+    "not within its sum by day": "不在逐日合计所记的范围内",
+    "wrong sums by day": "逐日合计与分录不符",
+    "recorded though its id was refused": "编号曾被拒绝却已记账",
 }
 
 

@@ -65,14 +65,22 @@ def balances(
     *,
     instrument: str | None = None,
     owner: str | None = None,
+    text: str | None = None,
     after: str | None = None,
     limit: int = MOST_ROWS,
 ) -> dict[str, Any]:
-    """The accounts of an instrument or owner with their balances now: `{"accounts": [...], "next"}`, by name."""
+    """The accounts of an instrument or owner with their balances now: `{"accounts": [...], "next"}`, by name.
+
+    `text`: only those whose name or owner contains it.
+    """
     chosen = sa.select(ACCOUNT).order_by(ACCOUNT.c.account).limit(limit + 1)
     for column, value in ((ACCOUNT.c.instrument, instrument), (ACCOUNT.c.owner, owner)):
         if value is not None:
             chosen = chosen.where(column == value)
+    if text:
+        chosen = chosen.where(
+            ACCOUNT.c.account.contains(text, autoescape=True) | ACCOUNT.c.owner.contains(text, autoescape=True)
+        )
     if after is not None:
         chosen = chosen.where(ACCOUNT.c.account > after)
     with engine.connect() as connection:
@@ -105,6 +113,24 @@ def entry(engine: sa.Engine, key: str | int) -> dict[str, Any]:
     if found is None:
         raise Refused(Problem("ledger.entry-not-found", column="entry", value=key))
     return told(found._mapping)
+
+
+def ties(engine: sa.Engine, shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The entries that a told entry is tied to, by how: pending, reverses, ended_by, reversed_by."""
+    wanted = {
+        "pending": ENTRY.c.id == shown["pending_id"] if shown["pending_id"] else None,
+        "reverses": ENTRY.c.id == shown["reverses"] if shown["reverses"] else None,
+        "ended_by": ENTRY.c.pending_id == shown["id"] if shown["state"] == "pending" else None,
+        "reversed_by": ENTRY.c.reverses == shown["id"] if shown["state"] in POSTING else None,
+    }
+    found = {}
+    with engine.connect() as connection:
+        for name, condition in wanted.items():
+            if condition is not None:
+                row = connection.execute(sa.select(*ENTRY_FIELDS).where(condition)).first()
+                if row is not None:
+                    found[name] = told(row._mapping)
+    return found
 
 
 def entries(
@@ -214,10 +240,11 @@ def totals(engine: sa.Engine) -> list[dict[str, Any]]:
         sa.func.sum(ACCOUNT.c[name]).label(name)
         for name in ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
     ]
-    chosen = sa.select(ACCOUNT.c.instrument, sa.func.count().label("accounts"), *sums)
+    unit = sa.func.max(ACCOUNT.c.unit).label("unit")
+    chosen = sa.select(ACCOUNT.c.instrument, unit, sa.func.count().label("accounts"), *sums)
     with engine.connect() as connection:
-        found = connection.execute(chosen.group_by(ACCOUNT.c.instrument).order_by(ACCOUNT.c.instrument))
-        return [{k: int(v) if k not in ("instrument",) else v for k, v in row._mapping.items()} for row in found]
+        found = connection.execute(chosen.group_by(ACCOUNT.c.instrument).order_by(ACCOUNT.c.instrument)).all()
+    return [{k: v if k in ("instrument", "unit") else int(v) for k, v in row._mapping.items()} for row in found]
 
 
 def standing(engine: sa.Engine) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from dualcarbon.core.problems import Problem, Refused
+
 ZONE = ZoneInfo("Asia/Shanghai")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -72,6 +74,16 @@ def instant(text: str | datetime | date, *, end_of_day: bool = False) -> int:
     if whole_day and end_of_day:
         moment += timedelta(days=1) - MICROSECOND
     return (moment - EPOCH) // MICROSECOND
+
+
+def instant_asked(text: str | None, *, end_of_day: bool = False) -> int | None:
+    """The instant that a reader wrote, None for none. Raises Refused (`ledger.time-not-understood`)."""
+    if not text:
+        return None
+    try:
+        return instant(text, end_of_day=end_of_day)
+    except (ValueError, OverflowError):
+        raise Refused(Problem("ledger.time-not-understood", value=text)) from None
 
 
 def moment_text(microseconds: int | None) -> str | None:

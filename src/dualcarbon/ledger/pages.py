@@ -1,0 +1,136 @@
+"""The ledger's pages: the books as a whole, an account's statement, one entry with its proof, the tree heads."""
+
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Request
+
+from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
+from dualcarbon.core.problems import Refused
+from dualcarbon.ledger import days, reads, result_texts
+from dualcarbon.ledger.install import present
+from dualcarbon.ledger.transfer import instant_asked
+
+pages: list[Page] = []
+nav = [Nav("/ledger", "账本")]
+ROWS = 50
+CHARTED = 1500
+
+Text = Annotated[str | None, Query(max_length=128)]
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+
+
+@cache
+def meanings() -> dict[str, dict[str, str]]:
+    """Every result name with its texts."""
+    return result_texts()
+
+
+def language(request: Request) -> str:
+    """The reader's language of a file: `?lang=`, else the cookie, else Chinese."""
+    wanted = request.query_params.get("lang") or request.cookies.get("lang")
+    return wanted if wanted in ("zh", "en") else "zh"
+
+
+def written(workspace: Any) -> Any:
+    """What changes with every writing transaction of the ledger."""
+    engine = workspace.database
+    if not present(engine):
+        return None
+    standing = reads.standing(engine) or {}
+    return standing.get("writes")
+
+
+@page(pages, "/ledger", "books.html", changes=written)
+def books(view: View, q: Text = None, instrument: Text = None, after: Text = None) -> dict[str, Any]:
+    """The ledger as a whole: instruments with their sums, accounts found, what was recorded last."""
+    engine = view.workspace.database
+    if not present(engine):
+        return {"standing": None, "query": {"q": q, "instrument": instrument}}
+    standing = reads.standing(engine) or {}
+    totals = reads.totals(engine)
+    for one in totals:
+        one["conserved"] = (one["debits_posted"], one["debits_pending"]) == (
+            one["credits_posted"],
+            one["credits_pending"],
+        )
+    found = reads.balances(engine, instrument=instrument or None, text=q or None, after=after, limit=ROWS)
+    last = reads.entries(engine, after=max(0, standing["entries"] - 12), limit=12)["entries"]
+    return {
+        "standing": standing,
+        "totals": totals,
+        "conserved": all(one["conserved"] for one in totals),
+        "accounts": found["accounts"],
+        "next": found["next"],
+        "entry": _entry_of(engine, q),
+        "latest": last[::-1],
+        "query": {"q": q, "instrument": instrument},
+    }
+
+
+def _entry_of(engine: Any, text: str | None) -> dict[str, Any] | None:
+    try:
+        return reads.entry(engine, text) if text else None
+    except Refused:
+        return None
+
+
+@page(pages, "/ledger/account", "statement.html", changes=written)
+def statement(
+    view: View,
+    account: Annotated[str, Query(min_length=1, max_length=128)],
+    since: Text = None,
+    until: Text = None,
+    after: After = 0,
+) -> dict[str, Any]:
+    """One account: what it holds, how the balance went, its entries."""
+    engine = view.workspace.database
+    bounds = {"since": instant_asked(since), "until": instant_asked(until, end_of_day=True)}
+    try:
+        present(engine)
+        head = reads.balance(engine, account)
+        shown = reads.statement(engine, account, **bounds, after=after, limit=ROWS)
+    except Refused as error:
+        raise NoSuch("account", account) from error
+    path = days.daily(engine, account, **bounds)
+    return {
+        **head,
+        "opened_with": path[0]["balance"] - path[0]["change"] if path else head["balance"],
+        "days": path[-CHARTED:],
+        "days_total": len(path),
+        "entries": shown["entries"],
+        "next": shown["next"],
+        "query": {"account": account, "since": since, "until": until, "after": after or None},
+    }
+
+
+@page(pages, "/ledger/entry/{seq}", "entry.html", changes=written)
+def entry(view: View, seq: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> dict[str, Any]:
+    """One entry: debit and credit, what it is tied to, its hash, and the proof that it is in the log."""
+    from dualcarbon.ledger import evidence
+    from dualcarbon.ledger.store import Store
+
+    engine = view.workspace.database
+    try:
+        if not present(engine):
+            raise NoSuch("entry", str(seq))
+        shown = reads.entry(engine, seq)
+    except Refused as error:
+        raise NoSuch("entry", str(seq)) from error
+    try:
+        proof: dict[str, Any] | None = evidence.prove(Store(engine), seq, None)
+    except Refused:
+        proof = None
+    return {**shown, "ties": reads.ties(engine, shown), "proof": proof, "steps": evidence.steps(proof) if proof else []}
+
+
+@page(pages, "/ledger/heads", "heads.html", changes=written)
+def heads(view: View) -> dict[str, Any]:
+    """The signed tree heads, newest first, and how to check them without this program."""
+    from dualcarbon.ledger import evidence
+
+    engine = view.workspace.database
+    if not present(engine):
+        return {"standing": None, "heads": []}
+    found = [{**evidence.parsed(one["note"]), **one} for one in reversed(evidence.heads(engine))]
+    return {"standing": reads.standing(engine), "heads": found}
