@@ -51,14 +51,13 @@ class Calculation:
         """The method that was calculated."""
         return self.proven.method
 
-    def combine(
-        self, by: Sequence[str] = (), where: pl.Expr | None = None, labels: Mapping[str, pl.Expr] | None = None
-    ) -> pl.DataFrame:
+    def combine(self, by: Sequence[str] = (), where: pl.Expr | None = None) -> pl.DataFrame:
         """Results for the asked dimensions; see :func:`dualcarbon.engine.uncertainty.combine`."""
-        from dualcarbon.engine.uncertainty import Term, combine
+        from dualcarbon.engine.groups import Term
+        from dualcarbon.engine.uncertainty import combine
 
         terms = [Term(self, output, where=where) for output in self.method.outputs]
-        return combine(terms, by, labels)
+        return combine(terms, by)
 
     def used_factors(self) -> pl.DataFrame:
         """The resolved factor rows that the cells use, one row each."""

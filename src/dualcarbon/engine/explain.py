@@ -18,10 +18,11 @@ from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import KEYS, load_parameters, row_of
+from dualcarbon.engine.groups import Term, labelled
 from dualcarbon.engine.methods import Method, Output, Where, find_method, method_files
 from dualcarbon.engine.proof import Proven
 from dualcarbon.engine.reduce import collected, condition, filtered, observations
-from dualcarbon.engine.uncertainty import Term, combine, labelled
+from dualcarbon.engine.uncertainty import combine
 
 ROWS_SHOWN = 100
 IN_MEMORY = 100_000  # rows up to which the asked part of the table is read once and kept

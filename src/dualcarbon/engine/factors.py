@@ -31,6 +31,10 @@ NEVER = 10_000_000  # days
 Z95 = 1.959963984540054
 
 
+Candidate = tuple[int, tuple[str, ...], bool]  # row of the factor table, its key, and whether it must hold the period
+Candidates = tuple[list[Candidate], list[Candidate]]  # of one key: values to hold the period, best first; earlier ones
+
+
 @dataclass(frozen=True)
 class Parameter:
     """What a parameter is keyed by, its unit and how long a value may serve after its last year.
@@ -58,7 +62,7 @@ class FactorTable:
 
     parameters: dict[str, Parameter]
     frame: pl.DataFrame
-    index: dict[str, dict[tuple[str, ...], list[int]]] = field(compare=False, repr=False)
+    index: dict[str, dict[tuple[str, ...], "Candidates"]] = field(compare=False, repr=False)
     rows: list[dict[str, Any]] = field(compare=False, repr=False)
 
     def validity(self, known_at: date | None) -> tuple[Any, Any, Any]:
@@ -70,6 +74,11 @@ class FactorTable:
         if known_at is None:
             return start, end, last_year
         return np.where(known <= (known_at - EPOCH).days, start, NEVER), end, last_year
+
+    @functools.cached_property
+    def ranks(self) -> Any:
+        """Place of each row's status in STATUSES, and -1 for no row."""
+        return np.array([*(STATUSES.index(row["status"]) for row in self.rows), -1])
 
     @functools.cached_property
     def _days(self) -> list[Any]:
@@ -376,24 +385,27 @@ def _twice(rows: list[dict[str, Any]]) -> list[Problem]:
 
 def _index(
     parameters: dict[str, Parameter], rows: list[dict[str, Any]], given_from: int | None = None
-) -> dict[str, dict[tuple[str, ...], list[int]]]:
-    """parameter → (family, place, entity, sector, carrier, gas, equipment) → row numbers, best first.
+) -> dict[str, dict[tuple[str, ...], Candidates]]:
+    """parameter → (family, place, entity, sector, carrier, gas, equipment) → its candidates.
 
-    A caller's rows (from ``given_from`` on) come before the pack's, then the latest validity and known-at.
+    A caller's rows (from ``given_from`` on) come before the pack's, then the latest validity and known-at; of those
+    that shall serve after their end the latest.
     """
     given_from = len(rows) if given_from is None else given_from
-    index: dict[str, dict[tuple[str, ...], list[int]]] = {name: {} for name in parameters}
+    found: dict[str, dict[tuple[str, ...], list[int]]] = {name: {} for name in parameters}
     for number, row in enumerate(rows):
         key = tuple(row[column] or "" for column in ("family", "place", *KEYS))
         if number >= given_from and not row["place"]:
             key = (key[0], EVERYWHERE, *key[2:])
-        index[row["parameter"]].setdefault(key, []).append(number)
-    for keyed in index.values():
-        for numbers in keyed.values():
-            numbers.sort(
-                key=lambda n: (n >= given_from, rows[n]["start"], rows[n]["known_at"] or FAR_PAST, n), reverse=True
-            )
-    return index
+        found[row["parameter"]].setdefault(key, []).append(number)
+
+    def candidates(key: tuple[str, ...], numbers: list[int]) -> Candidates:
+        best = sorted(numbers, key=lambda n: (rows[n]["start"], rows[n]["known_at"] or FAR_PAST, n), reverse=True)
+        mine_first = sorted(best, key=lambda n: n < given_from)
+        latest = sorted(mine_first, key=lambda n: rows[n]["start"], reverse=True)
+        return [(n, key, True) for n in mine_first], [(n, key, False) for n in latest]
+
+    return {name: {key: candidates(key, numbers) for key, numbers in keyed.items()} for name, keyed in found.items()}
 
 
 def standard_deviation(value: float, low: float | None, high: float | None) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 WIDEST = 1 << 62  # of a code before it is made dense
 
 
@@ -62,3 +63,16 @@ def _coded(values: pl.Series) -> tuple[Numbers, int]:
         return np.zeros(len(values), np.int64), 1
     codes, count = _coded(values.fill_null(strategy="min"))
     return np.where(values.is_null().to_numpy(), count, codes), count + 1
+
+
+def summed(codes: Numbers, values: Floats) -> tuple[Numbers, Floats]:
+    """The distinct codes, ascending, and the sum of the values of each."""
+    if not len(codes):
+        return codes, values
+    if int(codes.max()) <= 4 * len(codes) + 1000:
+        found = np.flatnonzero(np.bincount(codes)).astype(np.int64)
+        return found, np.asarray(np.bincount(codes, values)[found], np.float64)
+    order = np.argsort(codes)
+    codes = codes[order]
+    firsts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    return codes[firsts], np.asarray(np.add.reduceat(values[order], firsts), np.float64)

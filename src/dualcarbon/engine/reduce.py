@@ -103,6 +103,7 @@ def reduce(
     for column in ("place", "sector", "carrier", "process", "unit"):
         if column not in cells.columns:
             cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
+    cells = cells.with_columns(pl.col("quantity").cast(pl.Float64))
     strings = [column for column in cells.columns if cells.schema[column] in (pl.Categorical, pl.Enum, pl.Null)]
     cells = cells.with_columns(pl.col(strings).cast(pl.String))
     return cells.with_columns(pl.col("start", "end").cast(pl.Date))

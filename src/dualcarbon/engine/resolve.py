@@ -18,13 +18,12 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
-from dualcarbon.engine.factors import EVERYWHERE, FAR_FUTURE, FAR_PAST, KEYS, FactorTable, Parameter
+from dualcarbon.engine.factors import EVERYWHERE, FAR_FUTURE, FAR_PAST, KEYS, Candidate, FactorTable, Parameter
 from dualcarbon.engine.keys import Numbers, numbered
 from dualcarbon.engine.methods import FactorUse
 
 ROOTS = ("CN", "WORLD", "")
 
-Candidate = tuple[int, tuple[str, ...], bool]  # row of the factor table, its key, and whether it must hold the period
 NOTHING: Candidate = (-1, (), True)
 
 
@@ -92,11 +91,9 @@ def candidates(
     levels += [([place], "") for place in places]
     found: list[Candidate] = []
     for level in levels:
-        present = [(key, keyed[key]) for key in _keys(families, *level, options) if key in keyed]
-        found += [(number, key, True) for key, numbers in present for number in numbers]
-        for key, numbers in present:
-            latest = sorted(numbers, key=lambda number: table.rows[number]["start"], reverse=True)
-            found += [(number, key, False) for number in latest]
+        present = [keyed[key] for key in _keys(families, *level, options) if key in keyed]
+        found += [one for whole, _ in present for one in whole]
+        found += [one for _, earlier in present for one in earlier]
     return [*found, NOTHING]
 
 
@@ -147,7 +144,9 @@ def _fallbacks(
         for number in {*line} - {-1, len(several) - 1}:
             row, key, exact = several[number]
             reasons = _reasons(one, key, exact, parameter)
-            here = sorted(span for span, chose in zip(spans, line, strict=True) if reasons and chose == number)
+            if not reasons:
+                continue
+            here = sorted(span for span, chose in zip(spans, line, strict=True) if chose == number)
             for year, together in itertools.groupby(here, key=lambda span: span[0].year):
                 within = list(together)
                 start, end = within[0][0], max(end for _, end in within)

@@ -24,9 +24,10 @@ from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
+from dualcarbon.engine.groups import Term
 from dualcarbon.engine.methods import Where, find_method
 from dualcarbon.engine.proof import Proven
-from dualcarbon.engine.uncertainty import Term, monte_carlo
+from dualcarbon.engine.sampling import monte_carlo
 
 DIMS = ("place", "sector", "carrier", "process")
 TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits
@@ -154,7 +155,7 @@ def calc(
     ``method``: an id of the pack, or a YAML file. ``by``: dimensions of the results (``place sector carrier month
     year …``); without it one row per output item. Results come as the kind of dataframe that was given, else Polars:
     ``by…, item, value, unit, low, high, uncertainty, status, complete, basis``. ``samples`` seeded draws give
-    ``Run.sampled`` beside them (see :func:`dualcarbon.engine.uncertainty.monte_carlo`). Raises Refused.
+    ``Run.sampled`` beside them (see :func:`dualcarbon.engine.sampling.monte_carlo`). Raises Refused.
     """
     day = as_date(known_at)
     proven, table = prepared(method, pack, factors)
