@@ -51,7 +51,9 @@ def tell(
 
     Terms: `title` ({zh, en}), `line`, `department`, `investment` (亿元, the year's), `capacity` (万千瓦),
     `start`, `finish` (days). Progress: `invested` (亿元 since January), `physical` (share), `capacity_done`,
-    `stage`, `text`. What is told later stands beside what was told before. Raises Refused `plan.bad-project` for other names, months
+    `stage`, `text`. What is told later stands beside what was told before.
+
+    Raises Refused `plan.bad-project` for other names, months
     outside 1 to 12, amounts below zero, a finish before the start.
     """
     names = TERMS if month is None else PROGRESS

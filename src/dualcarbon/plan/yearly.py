@@ -6,7 +6,7 @@ for one place and year. What the pack leaves out of an account (memo parts) stay
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
 from typing import Any
@@ -16,10 +16,26 @@ import polars as pl
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import load
+from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 
-KEPT = 3
-_ROWS: dict[tuple[Any, ...], pl.DataFrame] = {}
+KEPT_ROWS, KEPT_ANSWERS = 3, 200
+_NEEDED = (
+    "dataset", "place", "entity", "sector", "carrier", "item", "start", "end", "value", "unit", "notation", "low",
+    "high", "error_group", "known_at", "domain", "process", "counterparty", "counterparty_place", "gas", "equipment",
+    "basis",
+)  # fmt: skip
+_rows_kept: dict[tuple[Any, ...], pl.DataFrame] = {}
+_answers_kept: dict[tuple[Any, ...], Any] = {}
+
+
+def _once(kept: dict[tuple[Any, ...], Any], most: int, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    """`make()`, kept under a key that holds the workspace's version; the oldest goes first."""
+    if key not in kept:
+        if len(kept) >= most:
+            kept.pop(next(iter(kept)))
+        kept[key] = make()
+    return kept[key]
 
 
 @cache
@@ -36,7 +52,7 @@ def amount(
     `value` is None where the workspace has no rows for it. `explain` is the question that opens the figure.
     Accounts with conditions on entities or shares (C) are not for here and raise ValueError.
     """
-    from dualcarbon.engine import Term, calculate, combine
+    from dualcarbon.engine import combine
 
     account = accounts(workspace.pack)[basis]
     if account["requires"]:
@@ -45,6 +61,55 @@ def amount(
     asked = {"item": account.get("item", "emission.co2"), "place": place, "period": period, "basis": basis}
     answer: dict[str, Any] = {"value": None, "unit": account.get("unit", "tCO2"), "low": None, "high": None,
                               "status": None, "complete": False, "year": year, "explain": asked}  # fmt: skip
+
+    def total() -> dict[str, Any]:
+        terms = _terms(workspace, account, basis, place, period, known_at)
+        totals = combine(terms).rows(named=True) if terms else []
+        if len(totals) != 1 or totals[0]["value"] is None:
+            return {}
+        return {name: totals[0][name] for name in ("value", "low", "high", "status", "complete")}
+
+    key = ("total", str(workspace.path), workspace.version(), basis, place, period, known_at)
+    return answer | _once(_answers_kept, KEPT_ANSWERS, key, total)
+
+
+def by_area(
+    workspace: Workspace, basis: str, place: str, year: int, *, known_at: date | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return a year's total of an account by area directly below a place: `{area: {value, unit, status, explain}}`.
+
+    For accounts whose parts all count where they happen (no trade across a boundary): ValueError for others.
+    """
+    from dualcarbon.engine import combine
+
+    account = accounts(workspace.pack)[basis]
+    if any(part.get("side", "none") != "none" for part in account["parts"]):
+        raise ValueError(basis)
+    terms = _terms(workspace, account, basis, place, str(year), known_at)
+    if not terms:
+        return {}
+    places = load(workspace.pack).places
+    below = places.children(place, "admin")
+    rows = combine(terms, ("place",)).rows(named=True)
+    area_of = places.rollup([row["place"] for row in rows], below, "admin")
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        area = area_of.get(row["place"])
+        if area is None or row["value"] is None:
+            continue
+        asked = {"item": account.get("item", "emission.co2"), "place": area, "period": str(year), "basis": basis}
+        own = found.setdefault(area, {"value": 0.0, "unit": row["unit"], "status": row["status"], "explain": asked})
+        own["value"] += row["value"]
+        own["status"] = worst([own["status"], row["status"]])
+    return found
+
+
+def _terms(
+    workspace: Workspace, account: Mapping[str, Any], basis: str, place: str, period: str, known_at: date | None
+) -> list[Any]:
+    """The parts of an account as terms of a sum, for the engine to combine."""
+    from dualcarbon.engine import Term, calculate
+
     rows = _rows(workspace, period, known_at)
     statuses = {one["id"]: one["status"] for one in workspace.datasets()}
     terms = []
@@ -65,12 +130,7 @@ def amount(
         )  # fmt: skip
         output = next((one for one in method.outputs if one.basis == basis), method.outputs[0])
         terms.append(Term(made, output, sign=int(part.get("sign", 1))))
-    if not terms:
-        return answer
-    totals = combine(terms).rows(named=True)
-    if len(totals) != 1 or totals[0]["value"] is None:
-        return answer
-    return answer | {name: totals[0][name] for name in ("value", "low", "high", "status", "complete")}
+    return terms
 
 
 def tonnes_of_power(workspace: Workspace, basis: str, place: str, year: int, mwh: float) -> float | None:
@@ -133,18 +193,19 @@ def _sets(rows: pl.DataFrame, place: str, whole: bool) -> list[pl.DataFrame]:
 
 def _rows(workspace: Workspace, period: str, known_at: date | None) -> pl.DataFrame:
     """The accounts' energy rows of a period; the last few are kept, each for its version of the workspace."""
+    span = periods.parse(period)
+    datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
+    inside = f"item LIKE 'energy.%' AND start >= '{span.start}' AND \"end\" <= '{span.end}'"
+
+    def read() -> pl.DataFrame:
+        rows = workspace.observations(datasets=datasets, known_at=known_at) if datasets else workspace.observations()
+        rows = rows.filter(inside if datasets else "false")
+        frame: pl.DataFrame = rows.project(", ".join(f'"{name}"' for name in _NEEDED)).pl()
+        return frame
+
     key = (str(workspace.path), workspace.version(), period, known_at)
-    if key not in _ROWS:
-        span = periods.parse(period)
-        datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
-        if not datasets:
-            return workspace.observations().limit(0).pl()
-        rows = workspace.observations(datasets=datasets, known_at=known_at)
-        inside = f"item LIKE 'energy.%' AND start >= '{span.start}' AND \"end\" <= '{span.end}'"
-        if len(_ROWS) >= KEPT:
-            _ROWS.pop(next(iter(_ROWS)))
-        _ROWS[key] = rows.filter(inside).pl()
-    return _ROWS[key]
+    answer: pl.DataFrame = _once(_rows_kept, KEPT_ROWS, key, read)
+    return answer
 
 
 @cache
