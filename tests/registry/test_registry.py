@@ -1,8 +1,6 @@
 """Serial numbers as sets, one benefit one claim, final retirement; by the rules of the packs, on both databases."""
 
 import json
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -179,35 +177,6 @@ def test_check_finds_numbers_that_the_ledger_does_not_know(registry):
     with registry.engine.begin() as connection:
         connection.execute(sa.text("UPDATE registry_block SET last = last - 1"))
     assert reads.check(registry.engine) == [{"account": "gec|甲厂", "balance": 1000, "serials": 999}]
-
-
-def test_races_have_one_winner(url, make_store):
-    first = Registry(make_store(url))
-    first.install()
-    if first.store.dialect == "sqlite":
-        with first.engine.begin() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    imported(first, "L0", 10, 5000, subject="M0")
-    rivals = [Registry(make_store(url)) for _ in range(8)]
-
-    def tried(call):
-        try:
-            return call()["result"]
-        except Refused as refused:
-            return refused.problems[0].rule
-
-    def race(contest):
-        with ThreadPoolExecutor(8) as pool:
-            return Counter(pool.map(lambda n: tried(lambda: contest(n, rivals[n])), range(8)))
-
-    overlapping = race(lambda n, one: imported(one, f"L{n + 1}", 100, 1 + 10 * n, subject=f"M{n + 1}"))
-    assert overlapping == {"ok": 1, "registry.serials-overlap": 7}
-    used = {"purpose": "消费", "beneficiary": "甲厂", "serials": (5000, 5009)}
-    retired = race(lambda n, one: one.retire(f"R{n}", "gec", "甲厂", 10, **used))
-    assert retired == {"ok": 1, "registry.serials-not-held": 7}
-    claimed = race(lambda n, one: one.do("claim", f"C{n}", kind="碳账户扣减", subjects=["M99"], period="2024-05"))
-    assert claimed == {"ok": 1, "registry.already-claimed": 7}
-    assert reads.check(first.engine) == []
 
 
 ACTS = st.lists(

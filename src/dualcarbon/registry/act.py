@@ -13,7 +13,7 @@ from dualcarbon.ledger.store import Store
 from dualcarbon.ledger.tables import LEDGER
 from dualcarbon.ledger.transfer import Opening, Transfer, moment_text
 from dualcarbon.registry.instruments import Instrument, Step, instrument
-from dualcarbon.registry.tables import ROLE, SPAN
+from dualcarbon.registry.tables import LOT, ROLE, SPAN
 from dualcarbon.registry.words import Range, name, refuse, serial_text, state_words
 
 ISSUER = "@issuer"
@@ -40,6 +40,7 @@ class Act:
         self.pack, self.id, self.said, self.at = pack, id, said, at
         self.chosen: Instrument | None = None
         self.vintage: str | None = None
+        self.synthetic = int(bool(said.get("synthetic")))
         self.quantity = 0
         self.actor: str | None = None
         self.role: str | None = None
@@ -65,10 +66,14 @@ class Act:
         """When the act happens, in microseconds."""
         return self.recorded if self.at is None else self.at
 
-    @property
-    def synthetic(self) -> int:
-        """1 when the act was said to be made up for demonstration."""
-        return int(bool(self.said.get("synthetic")))
+    def mark(self, synthetic: Any) -> None:
+        """What comes from something made up is itself made up."""
+        self.synthetic |= int(bool(synthetic))
+
+    def mark_from(self, *lots: sa.ColumnElement[bool]) -> None:
+        """Mark the act when any of the lots it draws on is made up."""
+        found = sa.select(sa.func.max(LOT.c.synthetic)).where(LOT.c.instrument == self.instrument.code, *lots)
+        self.mark(self.connection.execute(found).scalar())
 
     def get(self, key: str) -> Any:
         """What the client said under `key`, None when nothing."""
@@ -178,6 +183,8 @@ class Act:
             words = result_texts()[result]
             told = {"zh": words["zh"], "en": words["en"]}
             raise refuse("refused-by-ledger", "quantity", moves[-1].amount, result=result, words=told, account=debit)
+        if not self.instrument.serials:
+            self.mark_from(LOT.c.vintage == self.vintage if self.vintage else LOT.c.vintage.is_(None))
 
     def _opening(self, told: str, code: str) -> Opening:
         owner = told.split("|", 1)[1]

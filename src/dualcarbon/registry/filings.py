@@ -148,6 +148,7 @@ def get(act: Act, filing: str | None) -> Row:
     row = act.connection.execute(sa.select(FILING).where(FILING.c.id == filing)).first()
     if row is None:
         raise refuse("no-such-filing", "filing", filing)
+    act.mark(row.synthetic)
     return row
 
 

@@ -137,6 +137,7 @@ def _bind(
     act.post(*moves)
     for one in (ask, bid):
         if one is not None:
+            act.mark(one.synthetic)
             left = {"left": one.left - quantity, "state": "open" if one.left > quantity else "filled"}
             entry = {"entry": rest.id if rest else None} if one is ask else {}
             act.connection.execute(OFFER.update().where(OFFER.c.id == one.id).values(**left, **entry))
@@ -152,7 +153,7 @@ def _bind(
         "buyer_place": places[1], "quantity": quantity, "price": price, "amount": cost, "state": "pending",
         "due": due, "at": act.moment, "settled": None, "payment": None, "document": act.get("document"),
         "entry": json.dumps([move.id for move in waiting]),
-        "synthetic": int(any(one.synthetic for one in (ask, bid) if one) or act.synthetic),
+        "synthetic": act.synthetic,
     }  # fmt: skip
     act.connection.execute(TRADE.insert(), [row])
     told = {key: row[key] for key in ("seller", "buyer", "price", "amount", "way", "kind", "offer")}
@@ -239,6 +240,7 @@ def _open(act: Act, id: str, *, overdue: bool = False) -> Row:
         raise refuse("offer-not-open", "offer", id, state=state_words(found.state))
     if not overdue and found.expires is not None and found.expires <= act.moment:
         raise refuse("offer-over", "offer", id, expires=moment_text(found.expires))
+    act.mark(found.synthetic)
     return found
 
 
@@ -249,6 +251,7 @@ def _pending(act: Act, id: str | None) -> Row:
     if found.state != "pending":
         raise refuse("trade-not-pending", "trade", id, state=state_words(found.state))
     act.choose(found.instrument, found.vintage)
+    act.mark(found.synthetic)
     return found
 
 

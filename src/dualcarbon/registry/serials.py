@@ -6,7 +6,7 @@ A range is (first, last), both included; in the database the register's stretch 
 import sqlalchemy as sa
 
 from dualcarbon.registry.act import Act
-from dualcarbon.registry.tables import ACT, BLOCK, REGISTER, SPAN, TOUCH
+from dualcarbon.registry.tables import ACT, BLOCK, LOT, REGISTER, SPAN, TOUCH
 from dualcarbon.registry.words import Range, refuse, serial_text
 
 HELD_BACK = ("offered", "reserved")
@@ -71,6 +71,7 @@ def take(
         taken.append((block.lot, (first, last)))
         missing -= last - first + 1
         if not missing:
+            act.mark_from(LOT.c.number.in_({lot for lot, _ in taken}))
             return taken
     raise refuse("serials-not-held", "serials", serials and serial_text(act.instrument.code, serials), holder=holder)
 

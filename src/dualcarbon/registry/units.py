@@ -171,6 +171,7 @@ def _of_lot(act: Act, states: list[str]) -> list[Part]:
     lot = act.connection.execute(sa.select(LOT).where(LOT.c.act == act.said["lot"])).first()
     if lot is None or lot.instrument != act.instrument.code or not act.instrument.serials:
         raise refuse("no-such-lot", "lot", act.said["lot"])
+    act.mark(lot.synthetic)
     blocks = act.connection.execute(sa.select(BLOCK).where(BLOCK.c.lot == lot.number).order_by(BLOCK.c.first)).all()
     if any(block.state in serials.HELD_BACK for block in blocks):
         raise refuse("lot-on-offer", "lot", act.said["lot"])
