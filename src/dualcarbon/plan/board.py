@@ -15,14 +15,9 @@ from dualcarbon.plan import dual as duals
 from dualcarbon.plan import effect, effect_overlap, follow, projects, reads, warnings, yearly
 from dualcarbon.plan.progress import STATES
 from dualcarbon.plan.store import ZONE, document
+from dualcarbon.plan.words import STANDING_WORDS
 
-TITLES = {
-    "done": {"zh": "完成", "en": "done"},
-    "on_pace": {"zh": "按进度", "en": "on pace"},
-    "behind": {"zh": "落后", "en": "behind"},
-    "at_risk": {"zh": "预计完不成", "en": "at risk"},
-    "no_data": {"zh": "无数据", "en": "no data"},
-}
+TITLES = {state: {"zh": zh, "en": en} for state, (zh, en) in STANDING_WORDS.items()}
 ASSUMED = {
     "fall": {
         "zh": "碳排放强度目标未下达，按能耗强度目标同幅",
@@ -51,6 +46,8 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
     of_task = {one["number"]: one["domain"] for one in tasks if one["kind"] == "task"}
     for row in standing:
         row["domain"] = row["domain"] or next((of_task.get(number) for number in row["tasks"]), None)
+        row["unit_name"] = {"zh": row["unit"], "en": unit_in_english(row["unit"])}
+        row["reason"] = {**row["reason"], "en": row["reason"]["en"].replace(row["unit"], row["unit_name"]["en"])}
     told = projects.projects(workspace, name, as_of)
     dual = duals.dual(workspace, name, as_of)
     month = follow.last_due(head["year"], reads.deadline_day(workspace, head), day)
@@ -70,6 +67,18 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
         "areas": areas(workspace, dual, head), "status": worst(statuses) if statuses else None,
         "synthetic": "synthetic" in statuses,
     }  # fmt: skip
+
+
+UNITS = {
+    "万千瓦": " ×10⁴ kW", "万tce": " ×10⁴ tce", "万亩": " ×10⁴ mu", "万m2": " ×10⁴ m²", "万平方米": " ×10⁴ m²",
+    "公里": " km", "公顷": " ha", "万标箱": " ×10⁴ TEU", "万吨": " ×10⁴ t", "亿元": " ×10⁸ CNY", "μg/m3": " μg/m³",
+    "%": "%", "/": "",
+}  # fmt: skip
+
+
+def unit_in_english(unit: str) -> str:
+    """Return a plan's unit as English readers write it after a number; counting words (个, 家, 辆) have none."""
+    return UNITS.get(unit, "" if len(unit) <= 1 else f" {unit}")
 
 
 def counted(states: Any) -> dict[str, int]:
@@ -173,7 +182,7 @@ def _facts(workspace: Workspace, plan: str) -> dict[str, Any]:
 
 
 def areas(workspace: Workspace, dual: Mapping[str, Any], head: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the counties' energy of the plan's year: `{place, name, value, previous, change_percent, status, explain}`.
+    """Return the counties' energy in the plan's year: `{place, name, value, previous, change_percent, status, …}`.
 
     Reports of a plan are the city's; what a county has is its energy by the workspace's accounts, if there is any.
     """

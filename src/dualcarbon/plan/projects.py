@@ -53,8 +53,8 @@ def tell(
     `start`, `finish` (days). Progress: `invested` (亿元 since January), `physical` (share), `capacity_done`,
     `stage`, `text`. What is told later stands beside what was told before.
 
-    Raises Refused `plan.bad-project` for other names, months
-    outside 1 to 12, amounts below zero, a finish before the start.
+    Raises Refused `plan.bad-project` for other names, months outside 1 to 12, amounts below zero, a finish before the
+    start.
     """
     names = TERMS if month is None else PROGRESS
     wrong = [name for name in told if name not in names]
