@@ -44,34 +44,35 @@ def select(
     Raises Refused for a place that the pack does not know.
     """
     columns = set(frame.collect_schema().names())
+    kept: list[Any] = []
     if question.get("period"):
         span = periods.parse(question["period"])
-        frame = frame.filter((nw.col("start") >= nw.lit(span.start)) & (nw.col("end") <= nw.lit(span.end)))
+        kept += [nw.col("start") >= nw.lit(span.start), nw.col("end") <= nw.lit(span.end)]
     if question.get("entity") and "entity" in columns:
-        frame = frame.filter(nw.col("entity") == question["entity"])
-    for column, wanted in (where or {}).items():
-        if column in columns:
-            frame = frame.filter(condition(nw.col(column), wanted))
+        kept.append(nw.col("entity") == question["entity"])
+    kept += [condition(nw.col(column), wanted) for column, wanted in (where or {}).items() if column in columns]
     asked: dict[str, list[str]] = {}
-    for dim, codes in (("sector", names.sectors), ("carrier", names.carriers)):
+    for dim, known in (("sector", names.sectors), ("carrier", names.carriers)):
         if question.get(dim) and dim in columns:
-            code = codes.find(question[dim]) or question[dim]
-            asked[dim] = [one for one in codes if code in (one, *codes.ancestors(one))] if code in codes else [code]
+            code = known.find(question[dim]) or question[dim]
+            asked[dim] = [one for one in known if code in (one, *known.ancestors(one))] if code in known else [code]
     crossing: list[str] = []
     if question.get("place"):
         asked["place"], crossing = _inside(question["place"], names, tree)
-    look = frame
-    for dim, codes_of in asked.items():
-        look = look.filter(nw.col(dim).is_in([*codes_of, *(crossing if dim == "place" else [])]))
-    held = collected(look.group_by("item", *asked).agg(nw.len().alias("rows")))
+    look = [nw.col(dim).is_in([*codes, *(crossing if dim == "place" else [])]) for dim, codes in asked.items()]
+    held = collected(_where(frame, [*kept, *look]).group_by("item", *asked).agg(nw.len().alias("rows")))
     over = held.filter(pl.col("place").is_in(crossing)) if crossing else held.clear()
     held = held.filter(~pl.col("place").is_in(crossing)) if crossing else held
-    for dim in asked:
-        frame = frame.filter(nw.col(dim).is_in(held[dim].cast(pl.String).unique().to_list()))
+    there = [nw.col(dim).is_in(held[dim].cast(pl.String).unique().to_list()) for dim in asked]
+    frame = _where(frame, [*kept, *there])
     if held["rows"].sum() <= IN_MEMORY:
         frame = nw.from_native(collected(frame).lazy())
     split = over.group_by("place").agg(pl.col("rows").sum()).sort("place").to_dicts() if crossing else []
     return Selection(frame, frozenset(held["item"].to_list()), split)
+
+
+def _where(frame: "nw.LazyFrame[Any]", conditions: list[Any]) -> "nw.LazyFrame[Any]":
+    return frame.filter(*conditions) if conditions else frame
 
 
 def _inside(text: str, names: Classification, tree: str) -> tuple[list[str], list[str]]:

@@ -47,17 +47,17 @@ def observations(table: Any, known_at: date | None = None) -> "nw.LazyFrame[Any]
     return frame
 
 
-def filtered(frame: "nw.LazyFrame[Any]", item: str, where: Where | None) -> "nw.LazyFrame[Any]":
-    """Rows of one item that equal ``where``; ``{"process": {"not": "power"}}`` keeps the others and the empty ones."""
-    frame = frame.filter(nw.col("item") == item)
+def filtered(frame: "nw.LazyFrame[Any]", item: str, *wheres: Where | None) -> "nw.LazyFrame[Any]":
+    """Rows of one item that equal every ``where``; ``{"process": {"not": "power"}}`` keeps others and empty ones."""
     columns = set(frame.collect_schema().names())
-    for column, wanted in (where or {}).items():
-        if column not in columns:
-            if isinstance(wanted, dict) or wanted in ("", None):
-                continue
-            return frame.filter(nw.lit(False))
-        frame = frame.filter(condition(nw.col(column), wanted))
-    return frame
+    kept = [nw.col("item") == item]
+    for where in wheres:
+        for column, wanted in (where or {}).items():
+            if column in columns:
+                kept.append(condition(nw.col(column), wanted))
+            elif not isinstance(wanted, dict) and wanted not in ("", None):
+                kept.append(nw.lit(False))
+    return frame.filter(*kept)
 
 
 def condition(column: Any, wanted: Any) -> Any:
@@ -87,7 +87,7 @@ def reduce(
     that are not keep one cell per row.
     """
     method = proven.method
-    frame = filtered(filtered(frame, method.rows.item, method.rows.where), method.rows.item, where)
+    frame = filtered(frame, method.rows.item, method.rows.where, where)
     columns = set(frame.collect_schema().names())
     wanted = {"place", *dims, *(["dataset"] if by_dataset else [])}
     for use in method.factors:
@@ -177,7 +177,7 @@ NO_NOTATIONS = pl.DataFrame(schema={"notation": pl.String, "rows": pl.Int64, "st
 def notations(frame: "nw.LazyFrame[Any]", proven: Proven, dims: Iterable[str], where: Where | None) -> pl.DataFrame:
     """Rows that hold a notation key instead of a quantity, grouped like the cells."""
     method = proven.method
-    frame = filtered(filtered(frame, method.rows.item, method.rows.where), method.rows.item, where)
+    frame = filtered(frame, method.rows.item, method.rows.where, where)
     columns = set(frame.collect_schema().names())
     frame = frame.filter(nw.col("value").is_null())
     keys = [dim for dim in DIMS if dim in {"place", *dims} and dim in columns] + ["start", "end"]
