@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dualcarbon.ledger.evidence import Ed25519Signer
     from dualcarbon.ledger.store import Store
 
-router = APIRouter(prefix="/ledger", tags=["ledger"])
+router = APIRouter(prefix="/ledger", tags=["ledger"], responses=shapes.PROBLEMS)
 pages, nav = _pages.pages, _pages.nav
 
 MOST_LINES = 8192

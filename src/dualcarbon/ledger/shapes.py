@@ -71,6 +71,12 @@ COUNT = {"type": "integer", "minimum": 0}
 DOCUMENT: dict[str, Any] = {"type": "object"}
 
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"description": why, "content": {"application/problem+json": {"schema": PROBLEM}}}
+    for code, why in ((404, "there is no such account or entry"), (422, "refused"))
+}
+
+
 def _batch(name: str, one: dict[str, Any]) -> dict[str, Any]:
     described = (
         f"Each line is answered on its own; one that is not as described here is refused alone: {one['required']}"
