@@ -86,26 +86,12 @@ def account_page(view: View, place: str, by: By = "sector") -> dict[str, Any]:
 
     _known(view, place)
     question = _question(view, place)
-    dims = _dims(by)
-    account = inventory.account(view.workspace, by=dims, **question)
-    found: dict[str, Any] = {"account": account, "by": by}
-    return found | view.site.kept(("account", question), lambda: _beside(view, place, account, question))
-
-
-def _beside(view: View, place: str, account: dict[str, Any], question: dict[str, Any]) -> dict[str, Any]:
-    """What stands beside an account's rows, however they are grouped."""
-    from dualcarbon import inventory
-
-    found: dict[str, Any] = {"months": [], "key": [], "uncertainty": None, "completeness": None, "areas": []}
-    if account["value"] is None:
-        return found
-    found["months"] = months(view, place, account["basis"])
-    found["key"] = inventory.key_categories(view.workspace, by=("sector", "carrier"), **question)[:30]
-    found["uncertainty"] = inventory.uncertainty(view.workspace, by=("part", "carrier"), **question)
-    if not account["entity"]:
-        found["completeness"] = inventory.completeness(view.workspace, rows="sector", **question)
-        found["areas"] = inventory.areas(view.workspace, **question) if children(view, place) else []
-    return found
+    found = inventory.sheet(view.workspace, by=_dims(by), months=months(view), **question)
+    account = found["account"]
+    whole = account["value"] is not None and not account["entity"]
+    completeness = inventory.completeness(view.workspace, rows="sector", **question) if whole else None
+    key = found.pop("key")[:30]
+    return {**found, "by": by, "key": key, "completeness": completeness}
 
 
 def _question(view: View, place: str) -> dict[str, Any]:

@@ -20,7 +20,11 @@ def home(view: View) -> dict[str, Any]:
     asked = {"place": CITY, "period": view.period, "tree": view.tree, "known_at": view.known_at}
     if view.basis not in BASES:
         raise BadChoice("basis", view.basis)
-    headline = inventory.account(view.workspace, basis=view.basis, by=("sector",), **asked)
+    further = {"domains": ("domain",), "scopes": ("domain", "scope")}
+    found = inventory.sheet(
+        view.workspace, basis=view.basis, by=("sector",), months=months(view), tables=False, rows=further, **asked
+    )
+    headline = found["account"]
     accounts = [
         headline if basis == view.basis else inventory.account(view.workspace, basis=basis, by=(), **asked)
         for basis in BASES
@@ -28,9 +32,9 @@ def home(view: View) -> dict[str, Any]:
     return {
         "headline": headline,
         "accounts": [summary(one) for one in accounts],
-        "months": months(view, CITY, view.basis),
-        "areas": inventory.areas(view.workspace, basis=view.basis, **asked),
-        "domains": domains(view, asked),
+        "months": found["months"],
+        "areas": found["areas"],
+        "domains": domains(view, found["rows"]["domains"], found["rows"]["scopes"]),
         "energy": inventory.energy(view.workspace, **asked),
         "completeness": inventory.completeness(view.workspace, basis=view.basis, **asked),
     }
@@ -55,12 +59,11 @@ def summary(account: dict[str, Any]) -> dict[str, Any]:
     return {**{key: account.get(key) for key in kept}, "explain": {"item": "emission.co2", **query}}
 
 
-def domains(view: View, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """The domains of the headline account: value, share, change, direct and indirect emission, responsible unit."""
-    from dualcarbon import inventory
+def domains(view: View, whole: list[dict[str, Any]], split: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The domains of the headline account: value, share, change, direct and indirect emission, responsible unit.
 
-    whole = inventory.account(view.workspace, basis=view.basis, by=("domain",), **asked)["rows"]
-    split = inventory.account(view.workspace, basis=view.basis, by=("domain", "scope"), **asked)["rows"]
+    `whole`: the account's rows by domain; `split`: by domain and scope.
+    """
     known = view.codes.domains
     found = []
     for row in whole:
@@ -77,36 +80,29 @@ def domains(view: View, asked: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def months(view: View, place: str, basis: str) -> list[dict[str, Any]]:
-    """The months of the asked year and the two before it, with intervals, of a place's account."""
-    from dualcarbon import inventory
+def months(view: View) -> str | None:
+    """The months of the asked year and the two before it, as far as there are data."""
     from dualcarbon.core import periods
 
     last = periods.parse(view.period).end
     year = last.year if last.month > 1 else last.year - 1
     horizon = view.site.horizon()
     if horizon["first"] is None:
-        return []
+        return None
     first = max(f"{year - 2}-01", horizon["first"])
     end = min(f"{year}-12", horizon["last"])
-    if first > end:
-        return []
-    return list(
-        inventory.series(
-            view.workspace, place=place, periods=f"{first}/{end}", step="month", tree=view.tree, basis=basis,
-            known_at=view.known_at,
-        )
-    )  # fmt: skip
+    return None if first > end else f"{first}/{end}"
 
 
 def prepare(site: Site) -> None:
-    """Calculate what readers ask for first (the home page and the areas' accounts), so that nobody waits."""
+    """Calculate what readers ask for (the home page, then every account), so that nobody waits."""
+    from dualcarbon import inventory
     from dualcarbon.app.accounts import account_page
 
     try:
         for lang in LANGUAGES:
             site.body(Question("/", (), lang), Asked(), home, {}, "home.html")
-        site.body(Question("/", (("tree", "management"),), "zh"), Asked(tree="management"), home, {}, "home.html")
+        inventory.prepare(site.workspace)
         places = View(site, Asked(), "zh", "/", {}).codes.places
         for tree in ("admin", "management"):
             for place in (CITY, *places.children(CITY, tree)):

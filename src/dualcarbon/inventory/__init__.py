@@ -13,7 +13,9 @@ _WHERE = {
     "explain": "opening",
     "export": "workbook",
     "movers": "analysis",
+    "prepare": "together",
     "series": "breakdown",
+    "sheet": "together",
     "uncertainty": "analysis",
     "vintages": "revisions",
 }

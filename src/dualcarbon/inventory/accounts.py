@@ -8,132 +8,28 @@ supplier nobody named) is listed with its quantity and makes the account incompl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from dualcarbon.core import pack as packs
-from dualcarbon.core import periods
-from dualcarbon.core.classification import Classification
-from dualcarbon.core.periods import Period
-from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import find_method
 from dualcarbon.inventory import trace
-from dualcarbon.inventory.definitions import Account, asked
-from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
-from dualcarbon.inventory.shares import share_values, unset_parameters
-from dualcarbon.inventory.snapshot import DEFAULT_FAMILY, Snapshot, snapshot
-from dualcarbon.inventory.stack import Stack, stacked
-from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT, UNPLACED_NAME, name_of
-from dualcarbon.inventory.views import View, cut, doubtful_areas, results
+from dualcarbon.inventory.definitions import Account
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED
+from dualcarbon.inventory.question import Query, query, row_stack, settled_by, stack_of
+from dualcarbon.inventory.snapshot import DEFAULT_FAMILY
+from dualcarbon.inventory.stack import stacked
+from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT
+from dualcarbon.inventory.views import Results, Rows, View, cut, doubtful_areas, results
 
 APART = "process"
 NO_DATA = {"zh": "无数据", "en": "no data"}
 NOTHING = {"zh": "不存在", "en": "not occurring"}
 TIME = ("month", "quarter", "year")
 OTHER_GASES = {"zh": "其他温室气体", "en": "Other greenhouse gases"}
-
-
-@dataclass(frozen=True)
-class Query:
-    """What was asked, settled: the snapshot, the account, the boundary and the spans of time."""
-
-    snapshot: Snapshot
-    account: Account
-    place: str
-    entity: str | None
-    tree: str
-    period: Period
-    boundary: Boundary
-    spans: dict[str, Period]
-    shares: dict[str, float]
-    unset: tuple[str, ...]
-
-    @property
-    def names(self) -> Classification:
-        """Classification of the snapshot's pack."""
-        return self.snapshot.names
-
-    def named(self, dims: Mapping[str, Any]) -> dict[str, str]:
-        """Name in both languages of a row with these dimensions."""
-        parts = {part.name: part.title for part in self.account.parts}
-        names: dict[str, str] = {}
-        for lang in ("zh", "en"):
-            texts = [
-                UNPLACED_NAME[lang]
-                if code == UNPLACED
-                else parts[code][lang]
-                if name == "part" and code in parts
-                else name_of(name, code, self.names, lang)
-                for name, code in dims.items()
-            ]
-            names[lang] = " · ".join(texts)
-        return names
-
-    def explained(self, **more: Any) -> dict[str, Any]:
-        """Query that opens a figure of this account."""
-        query: dict[str, Any] = {"item": self.account.item, "place": self.place, "period": str(self.period)}
-        query |= {"tree": self.tree, "basis": self.account.basis, "entity": self.entity}
-        return {key: value for key, value in (query | more).items() if value is not None}
-
-
-def query(
-    data: Any,
-    *,
-    place: str = "330400",
-    period: str = "2024",
-    tree: str = "admin",
-    basis: str | None = "B",
-    compare: bool = True,
-    **choices: Any,
-) -> Query:
-    """Settle what is asked; `place` is a place or an entity of the workspace.
-
-    Raises Refused for an unknown place, entity, tree, basis, period or dataset.
-    """
-    span = settled_period(period)
-    entity = choices.pop("entity", None)
-    made = snapshot(data, **choices)
-    names = made.names
-    code = names.places.find(place)
-    if entity is None and code is None and place in made.entities["code"].to_list():
-        entity = place
-    if entity is not None:
-        made = snapshot(data, entity=entity, **choices)
-        found = made.entities.filter(pl.col("code") == entity)
-        code = found["place"].item(0) if found.height else code
-    at = span.end - timedelta(days=1)
-    if tree not in names.places.trees or code is None or not names.places.within(code, tree, at):
-        raise Refused(Problem("inventory.unknown-place", value=place, params={"tree": tree}))
-    wanted = [a for a in made.accounts().values() if basis in (None, "", "headline", a.basis)]
-    unset = set().union(*(unset_parameters(made, a, code, span) for a in wanted))
-    account = asked(basis, made.accounts(), unset)
-    missing = tuple(name for name in account.requires if name in unset)
-    boundary = Boundary((entity,), entity=entity) if entity else Boundary((code,), tree=tree, at=at)
-    spans = {NOW: span} | ({PREVIOUS: year_before(span)} if compare else {})
-    shares = {} if missing else share_values(made, account, code, span)
-    return Query(made, account, code, entity, tree, span, boundary, spans, shares, missing)
-
-
-def settled_period(text: str) -> Period:
-    """The period that a text names. Raises Refused."""
-    try:
-        return periods.parse(text)
-    except periods.BadPeriod as error:
-        raise Refused(Problem("inventory.bad-period", value=text)) from error
-
-
-def year_before(period: Period) -> Period:
-    """The same days of the year before."""
-    return Period(*(_year_before(day) for day in period))
-
-
-def _year_before(day: date) -> date:
-    last = day.month == 2 and day.day == 29
-    return day.replace(year=day.year - 1, day=28 if last else day.day)
 
 
 def account(
@@ -161,22 +57,33 @@ def account(
     q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
     by = settled_by(by)
     if q.unset:
-        return _unset(q, by)
-    stack = stacked(q.snapshot, q.account, q.boundary, q.shares)
-    columns = tuple(DIMENSIONS[name] for name in by)
-    shown = _row_stack(q, by) or stack
-    views = {"total": View(stack), "parts": View(stack, ("part",), memo=True), "rows": View(shown, columns)}
+        return not_set(q, by)
+    return document(q, by, results(account_views(q, by), q.spans))
+
+
+def account_views(q: Query, by: tuple[str, ...]) -> dict[str, View]:
+    """The views that an account's document is made of."""
+    stack = stack_of(q)
+    views = {
+        "total": View(stack),
+        "parts": View(stack, ("part",), memo=True),
+        "rows": View(row_stack(q, by), tuple(DIMENSIONS[name] for name in by)),
+    }
     process = None if q.account.basis == APART else q.snapshot.accounts().get(APART)
     if process is not None and q.account.unit == process.unit:
         views["apart"] = View(stacked(q.snapshot, process, q.boundary, {}))
-    made = results(views, q.spans)
+    return views
+
+
+def document(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
+    """The account as a document, from what its views gave."""
+    stack = stack_of(q)
     total, before = (made["total"][span].get((), ABSENT) for span in (NOW, PREVIOUS))
     now = cut(stack, {NOW: q.period}).filter(~pl.col("memo"))
     missing = trace.missing(stack, q.period)
     change = _difference(total["value"], before["value"])
-    doubtful = doubtful_areas(shown, q.period) if "place" in by else frozenset()
     return {
-        **_head(q),
+        **head(q),
         "value": total["value"],
         "unit": q.account.unit,
         "low": total["low"],
@@ -191,8 +98,8 @@ def account(
         "change_percent": _percent(change, before["value"]),
         "parts": _parts(q, made["parts"]),
         "by": list(by),
-        "rows": _rows(q, made["rows"], by, total["value"], before["value"], doubtful),
-        "apart": _apart(q, process, made.get("apart")),
+        "rows": account_rows(q, by, made["rows"], total["value"], before["value"]),
+        "apart": _apart(q, q.snapshot.accounts().get(APART) if "apart" in made else None, made.get("apart")),
         "missing": missing,
         "fallbacks": trace.fallbacks(stack, now, q.period),
         "factors": trace.factors(stack, now),
@@ -207,41 +114,24 @@ def outline(data: Any, *, by: Sequence[str], **asked: Any) -> dict[str, Any]:
     q = query(data, **asked)
     by = settled_by(by)
     if q.unset:
-        return _unset(q, by)
-    stack = stacked(q.snapshot, q.account, q.boundary, q.shares)
-    shown = _row_stack(q, by) or stack
-    made = results({"total": View(stack), "rows": View(shown, tuple(DIMENSIONS[name] for name in by))}, q.spans)
+        return not_set(q, by)
+    views = account_views(q, by)
+    return outlined(q, by, results({"total": views["total"], "rows": views["rows"]}, q.spans))
+
+
+def outlined(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
+    """The same from what the views `total` and `rows` gave."""
     total, before = (made["total"][span].get((), ABSENT) for span in (NOW, PREVIOUS))
-    doubtful = doubtful_areas(shown, q.period) if "place" in by else frozenset()
     return {
-        **_head(q),
+        **head(q),
         **{key: total[key] for key in ("value", "low", "high", "uncertainty")},
         "unit": q.account.unit,
         "by": list(by),
-        "rows": _rows(q, made["rows"], by, total["value"], before["value"], doubtful),
+        "rows": account_rows(q, by, made["rows"], total["value"], before["value"]),
     }
 
 
-def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
-    """Dimensions of the rows. Raises Refused for one that no account has."""
-    names = tuple(name.strip() for name in (by.split(",") if isinstance(by, str) else by) if name.strip())
-    for name in names:
-        if name not in DIMENSIONS:
-            params = {"known": ", ".join(DIMENSIONS)}
-            raise Refused(Problem("inventory.unknown-dimension", value=name, params=params))
-    return names
-
-
-def _row_stack(q: Query, by: Sequence[str]) -> Stack | None:
-    """The account on the areas below, when rows are asked by place."""
-    below = q.names.places.children(q.place, q.tree, q.boundary.at) if "place" in by and not q.entity else []
-    if not below:
-        return None
-    boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
-    return stacked(q.snapshot, q.account, boundary, q.shares)
-
-
-def _head(q: Query) -> dict[str, Any]:
+def head(q: Query) -> dict[str, Any]:
     names = q.names.places
     name = {"zh": names.name(q.place, "zh"), "en": names.name(q.place, "en")}
     if q.entity:
@@ -258,7 +148,7 @@ def _head(q: Query) -> dict[str, Any]:
     }
 
 
-def _unset(q: Query, by: Sequence[str]) -> dict[str, Any]:
+def not_set(q: Query, by: Sequence[str]) -> dict[str, Any]:
     """An account whose convention nobody set: no value, and which parameters are wanted."""
     from dualcarbon.engine.factors import load_parameters
 
@@ -272,7 +162,7 @@ def _unset(q: Query, by: Sequence[str]) -> dict[str, Any]:
         for part in q.account.parts
     ]  # fmt: skip
     return {
-        **_head(q),
+        **head(q),
         **nothing,
         **empty,
         "unit": q.account.unit,
@@ -300,15 +190,15 @@ def _run(q: Query) -> dict[str, Any]:
         "gwp": choices.gwp,
         "known_at": choices.known_at,
         "datasets": [str(one["id"]) for one in q.snapshot.datasets],
-        "methods": {} if q.unset else {name: _version(name, choices.pack) for name in q.account.methods()},
+        "methods": {} if q.unset else q.snapshot.once(("versions", q.account.basis), lambda: _versions(q)),
     }
 
 
-def _version(method: str, pack: str) -> str:
-    return str(find_method(method, pack).method.version)
+def _versions(q: Query) -> dict[str, str]:
+    return {name: find_method(name, q.snapshot.choices.pack).method.version for name in q.account.methods()}
 
 
-def _parts(q: Query, made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]]) -> list[dict[str, Any]]:
+def _parts(q: Query, made: Rows) -> list[dict[str, Any]]:
     found = []
     for part in q.account.parts:
         row, before = (made[span].get((part.name,), ABSENT) for span in (NOW, PREVIOUS))
@@ -326,18 +216,14 @@ def _parts(q: Query, made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]
     return found
 
 
-def _rows(
-    q: Query,
-    made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]],
-    by: Sequence[str],
-    total: float | None,
-    before: float | None,
-    doubtful: frozenset[str],
+def account_rows(
+    q: Query, by: Sequence[str], made: Rows, total: float | None, before: float | None
 ) -> list[dict[str, Any]]:
     """Rows by the asked dimensions; they sum to the total, a row without an area included."""
-    found = []
-    for key in dict.fromkeys([*made[NOW], *made[PREVIOUS]]) if by else ():
-        row, old = made[NOW].get(key, ABSENT), made[PREVIOUS].get(key, ABSENT)
+    doubtful = doubtful_areas(row_stack(q, by), q.period) if "place" in by else frozenset()
+    found, earlier = [], made.get(PREVIOUS, {})
+    for key in dict.fromkeys([*made[NOW], *earlier]) if by else ():
+        row, old = made[NOW].get(key, ABSENT), earlier.get(key, ABSENT)
         dims = dict(zip(by, (None if part == UNPLACED else part for part in key), strict=True))
         change = None if before is None else _difference(row["value"], old["value"], whole=False)
         shown = {name: code for name, code in dims.items() if code is not None and name not in ("place", *TIME)}
@@ -379,9 +265,7 @@ def _percent(change: float | None, before: float | None) -> float | None:
     return None if change is None or not before else 100 * change / before
 
 
-def _apart(
-    q: Query, process: Account | None, made: Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]] | None
-) -> list[dict[str, Any]]:
+def _apart(q: Query, process: Account | None, made: Rows | None) -> list[dict[str, Any]]:
     """Process CO2 and other gases: beside the headline, never in it."""
     found = []
     if process is not None and made is not None:

@@ -13,8 +13,9 @@ import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.inventory import trace
-from dualcarbon.inventory.accounts import Query, account, outline, query
+from dualcarbon.inventory.accounts import account, outline
 from dualcarbon.inventory.parts import NOW, PREVIOUS
+from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT
 from dualcarbon.inventory.views import View, results
@@ -83,10 +84,17 @@ def key_categories(
     """
     if approach not in ("level", "uncertainty"):
         raise Refused(Problem("inventory.unknown-dimension", value=approach, params={"known": "level, uncertainty"}))
-    rows = _with_half(outline(data, by=by, **asked)["rows"])
+    return ranked(outline(data, by=by, **asked)["rows"], by, approach, share)
+
+
+def ranked(
+    rows: Sequence[dict[str, Any]], by: Sequence[str], approach: str = "level", share: float = KEY_SHARE
+) -> list[dict[str, Any]]:
+    """Rows of an account as key categories."""
+    rows = _with_half(rows)
     frame = pl.DataFrame(rows, schema=_schema(by), strict=False, orient="row")
-    ranked = key_rows(frame, share=share) if approach == "level" else key_rows_with_uncertainty(frame, share=share)
-    return [{"rank": rank, **row} for rank, row in enumerate(ranked.to_dicts(), 1)]
+    found = key_rows(frame, share=share) if approach == "level" else key_rows_with_uncertainty(frame, share=share)
+    return [{"rank": rank, **row} for rank, row in enumerate(found.to_dicts(), 1)]
 
 
 def _schema(by: Sequence[str]) -> dict[str, Any]:
@@ -110,7 +118,11 @@ def uncertainty(data: Any, *, by: Sequence[str] = ("part", "carrier"), **asked: 
     emission, combined uncertainty, contribution to the variance, change since the year before. Contributions of rows
     that share factors do not sum to 1: `shared` is what their correlation adds.
     """
-    found = outline(data, by=by, **asked)
+    return uncertainties(outline(data, by=by, **asked), by)
+
+
+def uncertainties(found: dict[str, Any], by: Sequence[str]) -> dict[str, Any]:
+    """The table of uncertainties of an account in outline."""
     total = found["value"]
     rows = []
     for row in _with_half(found["rows"]):

@@ -10,11 +10,11 @@ import polars as pl
 from dualcarbon.core import units
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.inventory.accounts import Query, query, settled_by
-from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, located
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, areas_of
+from dualcarbon.inventory.question import Query, areas_below, query, settled_by, stack_of
 from dualcarbon.inventory.stack import stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, names_of
-from dualcarbon.inventory.views import View, doubtful_areas, results
+from dualcarbon.inventory.views import Rows, View, doubtful_areas, results
 
 STEPS = ("year", "quarter", "month")
 
@@ -41,13 +41,22 @@ def series(
     q = query(data, place=place, period=periods, tree=tree, basis=basis, compare=False, **chosen)
     if q.unset:
         return []
-    columns = [DIMENSIONS[name] for name in by]
-    boundary = q.boundary
+    return series_rows(q, step, by, results({"series": series_view(q, step, by)}, q.spans)["series"])
+
+
+def series_view(q: Query, step: str, by: Sequence[str] = ()) -> View:
+    """The view that a series is made of."""
+    stack = stack_of(q)
     if "place" in by and not q.entity:
         boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
-    view = View(stacked(q.snapshot, q.account, boundary, q.shares), (DIMENSIONS[step], *columns))
+        stack = stacked(q.snapshot, q.account, boundary, q.shares)
+    return View(stack, (DIMENSIONS[step], *(DIMENSIONS[name] for name in by)), spans=q.spans)
+
+
+def series_rows(q: Query, step: str, by: Sequence[str], made: Rows) -> list[dict[str, Any]]:
+    """The rows of a series from what its view gave."""
     found = []
-    for key, row in results({"series": view}, q.spans)["series"][NOW].items():
+    for key, row in made[NOW].items():
         dims = {name: None if code == UNPLACED else code for name, code in zip(by, key[1:], strict=True)}
         names = q.named(dict(zip(by, key[1:], strict=True)))
         cell = {key: row[key] for key in ("value", "low", "high", "status", "complete")}
@@ -61,7 +70,7 @@ def series(
 
 def children(q: Query) -> list[str]:
     """Areas directly below the asked place in the asked tree; the place itself where there are none."""
-    return q.names.places.children(q.place, q.tree, q.boundary.at) or [q.place]
+    return areas_below(q) or [q.place]
 
 
 def areas(
@@ -78,12 +87,19 @@ def areas(
     Areas sum to the place; what cannot be attributed to one has a row of its own (`place` None).
     """
     q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
-    below = children(q)
-    if q.unset:
-        return []
+    return [] if q.unset else area_rows(q, results({"areas": area_view(q)}, q.spans)["areas"])
+
+
+def area_view(q: Query) -> View:
+    """The view that the rows of areas are made of."""
+    boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
+    return View(stacked(q.snapshot, q.account, boundary, q.shares), ("area",))
+
+
+def area_rows(q: Query, made: Rows) -> list[dict[str, Any]]:
+    """One row per area from what its view gave."""
+    below, stack = children(q), area_view(q).stack
     boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
-    stack = stacked(q.snapshot, q.account, boundary, q.shares)
-    made = results({"areas": View(stack, ("area",))}, q.spans)["areas"]
     rows = {span: {key[0]: row for key, row in made[span].items()} for span in (NOW, PREVIOUS)}
     doubtful = doubtful_areas(stack, q.period)
     gdp = q.snapshot.once(("gdp", boundary, q.period), lambda: _gdp(q, below))
@@ -132,7 +148,7 @@ def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
         return {}
     status = {str(one["id"]): one.get("status") for one in (*q.snapshot.datasets, *q.snapshot.controls)}
     boundary = Boundary(tuple(areas), whole=q.place, tree=q.tree, at=q.boundary.at)
-    inside = located(seen["place"].unique().to_list(), boundary, q.names.places)
+    inside = areas_of(q.snapshot, boundary)
     found: dict[str, dict[str, Any]] = {}
     whole = seen.filter((pl.col("start") == q.period.start) & (pl.col("end") == q.period.end))
     for row in whole.sort("known_at", "dataset", nulls_last=False).iter_rows(named=True):

@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core import periods
+from dualcarbon.core.periods import Period
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import find_method
-from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.breakdown import children
-from dualcarbon.inventory.parts import PREVIOUS, UNPLACED, Boundary, located
+from dualcarbon.inventory.parts import PREVIOUS, UNPLACED, Boundary, areas_of
+from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.tables import names_of
 
 
@@ -35,42 +36,54 @@ def completeness(
     if rows not in ("place", "sector"):
         raise Refused(Problem("inventory.unknown-dimension", value=rows, params={"known": "place, sector"}))
     q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
-    wanted = set(items or _items(q))
-    counted = [str(one["id"]) for one in q.snapshot.datasets]
-    seen = q.snapshot.quantities().filter(
-        pl.col("item").is_in(sorted(wanted)) & pl.col("dataset").is_in(counted)
-        & (pl.col("start") >= q.spans[PREVIOUS].start) & (pl.col("end") <= q.period.end)
-    )  # fmt: skip
+    wanted = tuple(sorted(items or _items(q)))
+    span = Period(q.spans[PREVIOUS].start, q.period.end)
+    seen = q.snapshot.once(("reported", wanted, span), lambda: _reported(q, wanted, span))
     boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
-    codes = located(seen["place"].unique().to_list(), boundary if rows == "place" else q.boundary, q.names.places)
+    codes = areas_of(q.snapshot, boundary if rows == "place" else q.boundary)
     seen = seen.with_columns(pl.col("place").replace_strict(codes, default=None, return_dtype=pl.String).alias("area"))
     shown = [*children(q), UNPLACED] if rows == "place" else [q.place]
     seen = seen.filter(pl.col("area").is_in(shown))
     column = "area" if rows == "place" else "sector"
     order = children(q) if rows == "place" else sorted(seen["sector"].drop_nulls().unique().to_list())
     months = periods.months(q.period)
-    estimated = pl.col("quality").is_in(["estimate", "estimated"]).fill_null(False)
+    texts = [str(month) for month in months]
     summed = seen.group_by(column, "start", "end").agg(
-        ((pl.col("values") > 0) & ~estimated).any().alias("reported"),
-        (pl.col("values") > 0).any().alias("quantified"),
-        pl.col("notation").drop_nulls().min(),
-        pl.col("rows").sum(),
+        pl.col("reported", "quantified").any(), pl.col("notation").min(), pl.col("rows").sum()
     )
     grouped: dict[Any, list[dict[str, Any]]] = {}
     for row in summed.iter_rows(named=True):
         grouped.setdefault(row[column], []).append(row)
-    matrix = [_completeness_row(code, grouped.get(code, []), months, rows, q) for code in order]
+    matrix = [_completeness_row(code, grouped.get(code, []), months, texts, rows, q) for code in order]
     states = [cell["state"] for row in matrix for cell in row["cells"]]
     return {
         "place": q.place,
         "period": str(q.period),
         "tree": q.tree,
         "rows_are": rows,
-        "items": sorted(wanted),
-        "months": [str(month) for month in months],
+        "items": list(wanted),
+        "months": texts,
         "rows": matrix,
         "counts": {state: states.count(state) for state in sorted(set(states))},
     }
+
+
+def _reported(q: Query, items: tuple[str, ...], span: Period) -> pl.DataFrame:
+    """What the counted datasets hold of these items in a span of time, by place, sector and period."""
+    counted = [str(one["id"]) for one in q.snapshot.datasets]
+    seen = q.snapshot.quantities().filter(
+        pl.col("item").is_in(items)
+        & pl.col("dataset").is_in(counted)
+        & (pl.col("start") >= span.start)
+        & (pl.col("end") <= span.end)
+    )
+    estimated = pl.col("quality").is_in(["estimate", "estimated"]).fill_null(False)
+    return seen.group_by("place", "sector", "start", "end").agg(
+        ((pl.col("values") > 0) & ~estimated).any().alias("reported"),
+        (pl.col("values") > 0).any().alias("quantified"),
+        pl.col("notation").drop_nulls().min(),
+        pl.col("rows").sum(),
+    )
 
 
 def _items(q: Query) -> set[str]:
@@ -79,11 +92,20 @@ def _items(q: Query) -> set[str]:
 
 
 def _completeness_row(
-    code: str, seen: Sequence[dict[str, Any]], months: Sequence[Any], rows: str, q: Query
+    code: str, seen: Sequence[dict[str, Any]], months: Sequence[Period], texts: Sequence[str], rows: str, q: Query
 ) -> dict[str, Any]:
+    exact = {(month.start, month.end): month for month in months}
+    held: dict[Any, list[dict[str, Any]]] = {}
+    for row in seen:
+        start, end = row["start"], row["end"]
+        if end <= months[0].start:
+            continue
+        one = exact.get((start, end))
+        for month in [one] if one else [m for m in months if start <= m.start and end >= m.end]:
+            held.setdefault(month, []).append(row)
     cells = []
-    for month in months:
-        here = [row for row in seen if row["start"] <= month.start and row["end"] >= month.end]
+    for month, text in zip(months, texts, strict=True):
+        here = held.get(month, [])
         notation = next((row["notation"] for row in here if row["notation"]), None)
         if any(row["reported"] for row in here):
             state = "reported"
@@ -93,6 +115,6 @@ def _completeness_row(
             state = notation
         else:
             state = "missing" if seen else "none"
-        cells.append({"month": str(month), "state": state, "rows": sum(row["rows"] for row in here)})
+        cells.append({"month": text, "state": state, "rows": sum(row["rows"] for row in here)})
     dimension = "place" if rows == "place" else "sector"
     return {dimension: code, "name": names_of(dimension, code, q.names), "cells": cells}

@@ -9,8 +9,8 @@ import polars as pl
 from dualcarbon.core import units
 from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
-from dualcarbon.inventory.accounts import Query, query
-from dualcarbon.inventory.parts import NOW, OUTSIDE, PREVIOUS, SPLIT, located
+from dualcarbon.inventory.parts import NOW, OUTSIDE, PREVIOUS, SPLIT, areas_of
+from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.stack import stacked
 from dualcarbon.inventory.tables import ABSENT
 from dualcarbon.inventory.views import View, doubtful_areas, results
@@ -79,10 +79,11 @@ def _consumed(q: Query, span: Period) -> dict[str, Any]:
         & (pl.col("end") <= span.end)
         & pl.col("value").is_not_null()
     )
-    codes = located(seen["place"].unique().to_list(), q.boundary, q.names.places) if not q.entity else {}
+    codes = {} if q.entity else areas_of(q.snapshot, q.boundary)
     inside = seen.filter(pl.col("place").is_in([code for code, area in codes.items() if area not in (OUTSIDE, SPLIT)]))
     inside = seen if q.entity else inside
     sums = inside.group_by("unit").agg(pl.col("value").sum()).rows()
     value = sum(amount * units.ratio(unit or "MWh", "MWh") for unit, amount in sums) if sums else None
     statuses = [counted[name] for name in inside["dataset"].unique()]
-    return {"value": value, "complete": SPLIT not in codes.values(), "status": worst(statuses) if statuses else None}
+    complete = SPLIT not in {codes.get(code) for code in seen["place"].unique()}
+    return {"value": value, "complete": complete, "status": worst(statuses) if statuses else None}

@@ -6,10 +6,11 @@ whom), so that a boundary settles a few hundred ends and every table, series and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core import periods
@@ -20,13 +21,12 @@ from dualcarbon.engine import Calculation, find_method
 from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Rows, Source, Title
 from dualcarbon.engine.proof import Proven
 from dualcarbon.inventory.definitions import Account, Part
-from dualcarbon.inventory.parts import SUPPLIER, output_of, part_of
+from dualcarbon.inventory.parts import PLACES, SUPPLIER, WHO, Ends, output_of, part_of
 from dualcarbon.inventory.snapshot import ENTITY_DIMS, Snapshot
 
 TIMES = ("in_month", "in_quarter", "in_year")
 KEPT = ("ends", "part", "memo", "carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", *TIMES,
         "counted_in", "dataset", "start", "end", "error_group", "blank")  # fmt: skip
-PLACES, WHO = ("place", "counterparty_place"), ("entity", "counterparty")
 ABSENT = {"part": pl.String, "ends": pl.UInt32, "reason": pl.String, "place": pl.String, "carrier": pl.String,
           "unit": pl.String, "quantity": pl.Float64, "rows": pl.Int64, "start": pl.Date, "end": pl.Date,
           "value": pl.Float64, "lacking": pl.String}  # fmt: skip
@@ -36,20 +36,21 @@ ABSENT = {"part": pl.String, "ends": pl.UInt32, "reason": pl.String, "place": pl
 class Grain:
     """Cells of an account with their ends.
 
-    ``ends``: one row for each (part, place, counterparty_place[, entity, counterparty]) with its number and `side`.
+    ``ends``: the distinct (part, place, counterparty_place[, entity, counterparty]) of the cells, by their number.
     ``calculation.cells``: the cells in the engine's layout; ``counted_in`` is the dataset, ``dataset`` its status (the
     engine reads a status by dataset). ``noted``: rows that hold a notation key; ``absent``: cells without a factor or
-    whose entity nobody knows. ``sources``: the calculation of each part; ``recorded``: its cells as recorded.
+    whose entity nobody knows. ``sources``: the calculation of each part, without cells; ``recorded(part)``: its cells
+    as recorded.
     """
 
     account: Account
     calculation: Calculation
     output: Output
-    ends: pl.DataFrame
+    ends: Ends
     noted: pl.DataFrame
     absent: pl.DataFrame
     sources: dict[str, Calculation]
-    recorded: dict[str, pl.DataFrame]
+    recorded: Callable[[str], pl.DataFrame]
     times: list[tuple[date, date]]
     slices: dict[Period, pl.DataFrame] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -81,12 +82,19 @@ def _grain(snapshot: Snapshot, account: Account, by_entity: bool) -> Grain:
     ends = pl.concat(frames).unique(maintain_order=True).with_row_index("ends")
     slots = snapshot.once("slots", lambda: _slots(snapshot))
     cells, absent, noted = [], [], []
-    recorded: dict[str, pl.DataFrame] = {}
+    by_name = {part.name: part for part in account.parts}
+
+    def again(name: str) -> Calculation:
+        return part_of(snapshot, by_name[name], by_entity)
+
+    kept: dict[str, pl.DataFrame] = {}
     for part in account.parts:
         source = sources[part.name]
-        recorded[part.name] = _numbered(source.cells, part, ends, keys)
-        cells.append(_narrow(account, part, source, recorded[part.name], slots))
-        lost = recorded[part.name].filter(_lost(account, source))
+        numbered = _numbered(source.cells, part, ends, keys)
+        cells.append(_narrow(account, part, source, numbered, slots))
+        lost = numbered.filter(_lost(account, source))
+        if not by_entity:
+            kept[part.name] = numbered
         absent.append(absent_cells(account, part, source, lost, "factor"))
         noted.append(_noted(account, part, source, _numbered(source.notations, part, ends, keys)))
     for part, source in unknown:
@@ -102,11 +110,17 @@ def _grain(snapshot: Snapshot, account: Account, by_entity: bool) -> Grain:
         notations=first.notations.clear(),
         statuses={name: name for name in STATUSES},
     )
-    times = calculation.cells.select("start", "end").unique().rows()
     return Grain(
-        account, calculation, method.outputs[0], ends, _timed(pl.concat(noted)), pl.concat(absent), sources, recorded,
-        times,
-    )  # fmt: skip
+        account=account,
+        calculation=calculation,
+        output=method.outputs[0],
+        ends=_columns(ends),
+        noted=_timed(pl.concat(noted)),
+        absent=pl.concat(absent),
+        sources={name: replace(source, cells=source.cells.clear()) for name, source in sources.items()},
+        recorded=kept.__getitem__ if kept else lambda name: _numbered(again(name).cells, by_name[name], ends, keys),
+        times=calculation.cells.select("start", "end").unique().rows(),
+    )
 
 
 def inside(cells: pl.DataFrame, span: Period) -> pl.DataFrame:
@@ -141,6 +155,21 @@ def _ends(part: Part, source: Calculation, keys: Sequence[str]) -> pl.DataFrame:
     return named.select(pl.lit(part.name).alias("part"), pl.lit(part.side).alias("side"), *keys)
 
 
+def _columns(ends: pl.DataFrame) -> Ends:
+    """The ends as arrays, codes as numbers."""
+    kinds = [name for name in (*PLACES, *WHO) if name in ends.columns]
+    known = sorted(set().union(*(ends[name].drop_nulls().to_list() for name in kinds)))
+    number = {code: n for n, code in enumerate(known, 1)}
+    arrays = {
+        name: ends[name].replace_strict(number, default=0, return_dtype=pl.Int64).to_numpy()
+        if name in kinds
+        else np.zeros(ends.height, np.int64)
+        for name in (*PLACES, *WHO)
+    }
+    part, side = (np.array(ends[name].to_list(), dtype=object) for name in ("part", "side"))
+    return Ends(part=part, side=side, codes=(None, *known), **arrays)
+
+
 def _with(cells: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return cells.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in cells.columns)
 
@@ -149,7 +178,8 @@ def _numbered(cells: pl.DataFrame, part: Part, ends: pl.DataFrame, keys: Sequenc
     """A part's cells with the number of their ends; what crosses the border outwards is the supplier's."""
     own = ends.filter(pl.col("part") == part.name).select("ends", *keys)
     cells = _with(cells, (*keys, "domain"))
-    cells = cells.join(own, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
+    number = cells.select(keys).join(own, on=list(keys), how="left", nulls_equal=True, maintain_order="left")["ends"]
+    cells = cells.with_columns(number)
     if part.side == "export":
         cells = cells.with_columns(pl.lit(value).alias(name) for name, value in SUPPLIER.items())
     return cells

@@ -18,10 +18,10 @@ from dualcarbon.core.tables import worst
 from dualcarbon.engine import Calculation
 from dualcarbon.engine.explain import explain as engine_explain
 from dualcarbon.inventory import trace
-from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
 from dualcarbon.inventory.grain import sector_labels
 from dualcarbon.inventory.parts import NOW, output_of
+from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.snapshot import read_as, snapshot
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
@@ -82,7 +82,7 @@ def _observed(
     names = {name: filters[name] for name in ("sector", "carrier") if name in filters}
     where = {name: filters[name] for name in ("process", "domain") if name in filters}
     return engine_explain(
-        item, made.rows(None), place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
+        item, made.table(), place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
         entity=asked.get("entity"), where=where or None, **names, **_choices(made),
     )  # fmt: skip
 
@@ -270,7 +270,8 @@ def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, fil
     """Observations behind a part's cells: those of its ends, sectors and other dimensions."""
     import narwhals as nw
 
-    rows = q.snapshot.rows(None)
+    own = source.method
+    rows = q.snapshot.table((part.item or own.rows.item, *(look.item for look in own.lookups)))
     if part.item:
         rows = read_as(rows, part.item, source.method.rows.item)
     frame = nw.from_native(rows)

@@ -7,15 +7,15 @@ sign, so that areas add up to the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from dualcarbon.core.classification import Places
 from dualcarbon.engine import Calculation
 from dualcarbon.engine.methods import Output
 from dualcarbon.engine.reduce import condition
@@ -68,95 +68,125 @@ def _all(where: Mapping[str, Any]) -> pl.Expr:
     return reduce(lambda a, b: a & b, (condition(pl.col(column), wanted) for column, wanted in where.items()))
 
 
-def located(codes: Iterable[str | None], boundary: Boundary, places: Places) -> dict[str, str]:
-    """Area of each recorded place.
+def areas_of(snapshot: Snapshot, boundary: Boundary) -> dict[str, str]:
+    """Area of every place of the pack at which something may be recorded, kept.
 
     OUTSIDE: none of its leaves lies in an area; UNPLACED: it lies in the whole but in no one area; SPLIT: it reaches
     over the edge, so that its value would have to be split.
     """
-    known = [code for code in codes if code]
-    tree, at = boundary.tree, boundary.at
-    inside = places.rollup(known, boundary.areas, tree, at)
-    whole = places.rollup(known, [boundary.whole], tree, at) if boundary.whole else {}
-    edge = [boundary.whole] if boundary.whole else boundary.areas
-    leaves = frozenset().union(*(places.leaves(area, tree, at) for area in edge))
+    boundary = snapshot.once(("settled", boundary), lambda: settled(snapshot, boundary))
+    made: dict[str, str] = snapshot.once(("areas", boundary), lambda: _areas_of(snapshot, boundary))
+    return made
+
+
+def _areas_of(snapshot: Snapshot, boundary: Boundary) -> dict[str, str]:
+    places, tree, at = snapshot.names.places, boundary.tree, boundary.at
+    areas = sorted(((places.leaves(one, tree, at), one) for one in boundary.areas), key=lambda a: (len(a[0]), a[1]))
+    whole = places.leaves(boundary.whole, tree, at) if boundary.whole else frozenset[str]()
+    edge = whole or frozenset().union(*(leaves for leaves, _ in areas))
     found = {}
-    for code in known:
-        area = inside.get(code)
-        if area is None and whole.get(code):
-            area = UNPLACED
-        if area is None:
-            area = OUTSIDE if code in places and not places.extent(code, at) & leaves else SPLIT
-        found[code] = area
+    for code, extent in _extents(snapshot, at).items():
+        inside = [area for leaves, area in areas if extent <= leaves]
+        if inside:
+            found[code] = code if code in inside else inside[0]
+        elif whole and extent <= whole:
+            found[code] = UNPLACED
+        else:
+            found[code] = SPLIT if extent & edge else OUTSIDE
     return found
 
 
-def placed(ends: pl.DataFrame, boundary: Boundary, places: Places) -> pl.DataFrame:
-    """Where each of the numbered ends (`ends, side, place, counterparty_place` …) counts: one row for each, in order.
-
-    `area`: the area it belongs to (for what leaves an area, the supplier's). `counts`: it lies inside. `reason`
-    (place | counterparty): it may lie inside and cannot be placed.
-    """
-    own, other = WHO if boundary.entity else PLACES
-    if boundary.entity:
-        codes: dict[str, str] = {boundary.entity: boundary.entity}
-        unknown, nobody = OUTSIDE, OUTSIDE
-    else:
-        codes = located(pl.concat([ends[own], ends[other]]).unique().to_list(), boundary, places)
-        unknown, nobody = SPLIT, None
-    ends = ends.with_columns(
-        pl.col(own).replace_strict(codes, default=unknown, return_dtype=pl.String).alias("here"),
-        pl.col(other).replace_strict(codes, default=nobody, return_dtype=pl.String).alias("there"),
+def _extents(snapshot: Snapshot, at: date | None) -> dict[str, frozenset[str]]:
+    """Leaves that a value recorded at each place covers on a day."""
+    places = snapshot.names.places
+    found: dict[str, frozenset[str]] = snapshot.once(
+        ("extents", at), lambda: {code: places.extent(code, at) for code in places}
     )
-    here, there, side = pl.col("here"), pl.col("there"), pl.col("side")
-    imported, import_lost = _crossing(here, there)
-    exported, export_lost = _crossing(there, here)
-    within = ~here.is_in([OUTSIDE, SPLIT])
-    counts = (
-        pl.when(side == "none")
-        .then(within)
-        .when(side == "inside")
-        .then(within & (there == here))
-        .when(side == "import")
-        .then(imported)
-        .otherwise(exported)
-    )
-    lost = (
-        pl.when(side == "none")
-        .then(here == SPLIT)
-        .when(side == "inside")
-        .then(here.is_null() & (here == SPLIT))
-        .when(side == "import")
-        .then(import_lost)
-        .otherwise(export_lost & (there != SPLIT) & here.is_not_null())
-    )
-    reason = pl.when(here == SPLIT).then(pl.lit("place")).otherwise(pl.lit("counterparty"))
-    return ends.select(
-        "ends",
-        "part",
-        pl.when(side == "export").then(there).otherwise(here).alias("area"),
-        counts.fill_null(False).alias("counts"),
-        pl.when(lost.fill_null(False)).then(reason).alias("reason"),
-        *PLACES,
-        *(column for column in WHO if column in ends.columns),
-    )
+    return found
 
 
-def settled(boundary: Boundary, places: Places) -> Boundary:
+def settled(snapshot: Snapshot, boundary: Boundary) -> Boundary:
     """The same boundary without its day, when the tree is on that day as it is last known."""
     if boundary.entity or boundary.at is None:
         return boundary
+    places, tree, at = snapshot.names.places, boundary.tree, boundary.at
     areas = boundary.areas if boundary.whole is None else (*boundary.areas, boundary.whole)
-    tree, at = boundary.tree, boundary.at
     same = all(places.leaves(area, tree, at) == places.leaves(area, tree) for area in areas)
-    same = same and all(places.extent(code, at) == places.extent(code) for code in places)
+    same = same and snapshot.once(("moved", at), lambda: _extents(snapshot, at) == _extents(snapshot, None))
     return replace(boundary, at=None) if same else boundary
 
 
-def _crossing(mine: pl.Expr, theirs: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+@dataclass(frozen=True)
+class Ends:
+    """The distinct ends of an account's cells, in columns of one length: part, side, and codes of who and where.
+
+    ``place``, ``counterparty_place`` (and ``entity``, ``counterparty``) hold numbers into ``codes``; 0 is None.
+    """
+
+    part: np.ndarray
+    side: np.ndarray
+    place: np.ndarray
+    counterparty_place: np.ndarray
+    entity: np.ndarray
+    counterparty: np.ndarray
+    codes: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where each end counts on a boundary: `counts`, its `area` (a number into `names`), and why it may be lost."""
+
+    counts: np.ndarray
+    area: np.ndarray
+    lost: np.ndarray
+    at_edge: np.ndarray
+    names: pl.Series
+
+
+_OUTSIDE, _SPLIT, _UNPLACED, _NOBODY = 0, 1, 2, 3
+
+
+def placed(ends: Ends, boundary: Boundary, where: Mapping[str, str]) -> Where:
+    """Which ends lie inside the boundary, in which area, and which may lie inside and cannot be placed (`lost`).
+
+    `where`: area of each place code (see `areas_of`); for an entity's boundary it is not read. What leaves an area
+    counts in the area it leaves (the supplier's). `at_edge`: lost because its own place reaches over the border, else
+    because nobody knows the other place.
+    """
+    names = (OUTSIDE, SPLIT, UNPLACED, None, *boundary.areas)
+    number = {name: n for n, name in enumerate(names)}
+    if boundary.entity:
+        own, other = ends.entity, ends.counterparty
+        here_of = np.array([number.get(code, _OUTSIDE) if code else _OUTSIDE for code in ends.codes])
+        there_of = here_of
+    else:
+        own, other = ends.place, ends.counterparty_place
+        here_of = np.array([number[where.get(code, SPLIT)] if code else _SPLIT for code in ends.codes])
+        there_of = np.array([number[where.get(code, SPLIT)] if code else _NOBODY for code in ends.codes])
+    here, there = here_of[own], there_of[other]
+    imported, import_lost = _crossing(here, there)
+    exported, export_lost = _crossing(there, here)
+    within = here > _SPLIT
+    side = ends.side
+    counts = np.select(
+        [side == "none", side == "inside", side == "import"],
+        [within, within & (there == here), imported],
+        default=exported,
+    )
+    lost = np.select(
+        [side == "none", side == "inside", side == "import"],
+        [here == _SPLIT, np.zeros(len(here), bool), import_lost],
+        default=export_lost & (there != _SPLIT) & (here != _NOBODY),
+    )
+    area = np.where(side == "export", there, here)
+    return Where(counts, area, lost, here == _SPLIT, pl.Series("area", list(names), dtype=pl.String))
+
+
+def _crossing(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Trade that surely crosses the border of my area, and trade of which nobody can tell."""
-    at_home = ~mine.is_in([OUTSIDE, SPLIT])
-    between_areas = (theirs != mine) & ~mine.is_in([UNPLACED]) & ~theirs.is_in([UNPLACED, SPLIT])
-    crosses = at_home & ((theirs == OUTSIDE) | between_areas)
-    unknown = at_home & (theirs.is_null() | (theirs == SPLIT) | ((mine == UNPLACED) != (theirs == UNPLACED)))
-    return crosses, (unknown & ~crosses.fill_null(False)) | (mine == SPLIT)
+    at_home = (mine != _OUTSIDE) & (mine != _SPLIT) & (mine != _NOBODY)
+    unknown = (theirs == _NOBODY) | (theirs == _SPLIT)
+    between_areas = (theirs != mine) & (mine != _UNPLACED) & (theirs != _UNPLACED) & ~unknown
+    crosses = at_home & ((theirs == _OUTSIDE) | between_areas)
+    doubtful = at_home & (unknown | ((mine == _UNPLACED) != (theirs == _UNPLACED)))
+    return crosses, (doubtful & ~crosses) | (mine == _SPLIT)

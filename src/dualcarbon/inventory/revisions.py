@@ -14,9 +14,9 @@ import polars as pl
 
 from dualcarbon.core import periods, units
 from dualcarbon.core.periods import Period
-from dualcarbon.inventory.accounts import Query, query
 from dualcarbon.inventory.definitions import Part
 from dualcarbon.inventory.parts import NOW, output_of
+from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, name_of
 from dualcarbon.inventory.views import View, results

@@ -30,6 +30,7 @@ DIMS = ("place", "sector", "domain", "carrier", "process", "counterparty_place",
 ENTITY_DIMS = (*DIMS, "entity", "counterparty")
 DEFAULT_FAMILY = "provincial-2025"
 KEPT = 8
+IN_MEMORY = 1_000_000  # rows of a workspace up to which they are kept
 BY_ENTITY = 4_000_000  # rows of a workspace up to which the cells of all entities are kept
 WHO = ("entity", "counterparty")
 QUANTITY_KEYS = ("dataset", "item", "place", "sector", "carrier", "process", "basis", "quality", "notation", "unit",
@@ -95,10 +96,12 @@ class Snapshot:
         def make() -> Calculation:
             if self.whole is not None:
                 return _cells_about(self.whole.calculation(method, True, item), str(choices.entity))
-            rows = self.rows(None) if choices.factors_known_at is None else _undated(self.rows(None))
+            wanted = find_method(method, choices.pack).method
+            rows = self.table((item or wanted.rows.item, *(look.item for look in wanted.lookups)))
+            rows = rows if choices.factors_known_at is None else _undated(rows)
             return calculate(
                 method,
-                rows if item is None else read_as(rows, item, find_method(method, choices.pack).method.rows.item),
+                rows if item is None else read_as(rows, item, wanted.rows.item),
                 pack=choices.pack,
                 factors=choices.factors,
                 family=choices.family,
@@ -129,9 +132,33 @@ class Snapshot:
         made: dict[str, Account] = self.once("accounts", lambda: accounts(self.choices.pack))
         return made
 
+    def table(self, items: tuple[str, ...] | None = None) -> Any:
+        """The counted rows, of these items or all: from memory while they are few, else as the storage gives them."""
+        if not self.few():
+            return self.rows(None)
+        kept: dict[str, pl.DataFrame] = self.once("table", lambda: _by_item(self))
+        found = [frame for name, frame in kept.items() if items is None or name in items]
+        return pl.concat(found) if found else next(iter(kept.values()), pl.DataFrame(schema=OBSERVATION)).clear()
+
+    def few(self) -> bool:
+        """Are there rows few enough to be kept?"""
+        source = self.whole or self
+        count: int = source.once("count", lambda: int(source.quantities()["rows"].sum()))
+        return count <= IN_MEMORY
+
     def quantities(self) -> pl.DataFrame:
         """Sums, counts and newest publication of every observed quantity, control data included; one pass."""
         made: pl.DataFrame = self.once("quantities", lambda: _quantities(self))
+        return made
+
+    def by_entity(self) -> pl.DataFrame:
+        """The same with who and from whom, texts as categories."""
+
+        def make() -> pl.DataFrame:
+            found = _summed_quantities(self, (*QUANTITY_KEYS, *WHO))
+            return found.with_columns(pl.col(pl.String).cast(pl.Categorical))
+
+        made: pl.DataFrame = self.once("quantities by entity", make)
         return made
 
 
@@ -189,7 +216,7 @@ def snapshot(
 
 def _whole(snapshot: Snapshot) -> Snapshot | None:
     """The snapshot of all entities, unless there are too many rows to keep by entity: then one entity's are read."""
-    rows = snapshot.once("rows", lambda: int(snapshot.quantities()["rows"].sum()))
+    rows = snapshot.once("count", lambda: int(snapshot.quantities()["rows"].sum()))
     return snapshot if rows <= BY_ENTITY else None
 
 
@@ -231,6 +258,27 @@ def _about(relation: Any, entity: str | None) -> Any:
         return relation
     text = entity.replace("'", "''")
     return relation.filter(f"entity = '{text}' OR counterparty = '{text}'")
+
+
+def _by_item(snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+    """The counted rows, apart by item; for one entity from those of all."""
+    if snapshot.whole is not None:
+        entity = snapshot.choices.entity
+        mine = (pl.col("entity") == entity) | (pl.col("counterparty") == entity)
+        return {name: frame.filter(mine) for name, frame in _items(snapshot.whole).items()}
+    return _items(snapshot)
+
+
+def _items(snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+    def make() -> dict[str, pl.DataFrame]:
+        import narwhals as nw
+
+        rows = nw.from_native(snapshot.rows(None)).lazy().collect(backend="polars").to_native()
+        frame = pl.DataFrame(rows).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+        return {str(name): part for (name,), part in frame.partition_by("item", as_dict=True).items()}
+
+    made: dict[str, pl.DataFrame] = snapshot.once("by item", make)
+    return made
 
 
 def _cells_about(calculation: Calculation, entity: str) -> Calculation:
@@ -329,9 +377,5 @@ def _summed_quantities(snapshot: Snapshot, keys: tuple[str, ...]) -> pl.DataFram
 
 def _quantities_about(whole: Snapshot, entity: str) -> pl.DataFrame:
     """Quantities of the rows about an entity or bought from it, from those of all entities."""
-    every: pl.DataFrame = whole.once(
-        "quantities by entity",
-        lambda: _summed_quantities(whole, (*QUANTITY_KEYS, *WHO)).with_columns(pl.col(pl.String).cast(pl.Categorical)),
-    )
-    mine = every.filter((pl.col("entity") == entity) | (pl.col("counterparty") == entity)).drop(WHO)
+    mine = whole.by_entity().filter((pl.col("entity") == entity) | (pl.col("counterparty") == entity)).drop(WHO)
     return mine.with_columns(pl.col(pl.Categorical).cast(pl.String))

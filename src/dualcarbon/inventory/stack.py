@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core.periods import Period
 from dualcarbon.engine import Calculation
 from dualcarbon.engine.methods import Output
 from dualcarbon.inventory.definitions import Account, Part
-from dualcarbon.inventory.grain import ABSENT, TIMES, Grain, absent_cells, grain
-from dualcarbon.inventory.parts import Boundary, placed, settled
+from dualcarbon.inventory.grain import ABSENT, Grain, absent_cells, grain
+from dualcarbon.inventory.parts import Boundary, Where, areas_of, placed, settled
 from dualcarbon.inventory.snapshot import Snapshot
 
 NUMBERS = ("total", "spread1")
@@ -27,14 +28,14 @@ NUMBERS = ("total", "spread1")
 class Stack:
     """An account's grain seen from one boundary.
 
-    ``where``: for each of the grain's ends `area, counts, reason` (see ``parts.placed``). ``weights``: share of the
+    ``where``: which of the grain's ends count, and in which area (see ``parts.placed``). ``weights``: share of the
     parts that have one. ``absent``: what lacks a factor, a place or a counterparty, as recorded, with `area`.
     ``noted``: rows that hold a notation key. ``condition``: which of the cells are looked at. ``who``: show the entity
     (of an export, the supplier) in `entity`.
     """
 
     grain: Grain
-    where: pl.DataFrame
+    where: Where
     weights: Mapping[str, float]
     absent: pl.DataFrame
     noted: pl.DataFrame
@@ -81,22 +82,36 @@ class Stack:
         return replace(self, condition=condition, absent=absent, noted=noted, kept={})
 
     def recorded(self, part: Part) -> pl.DataFrame:
-        """A part's cells that count here, as recorded."""
-        counted = self.where.filter(pl.col("counts") & (pl.col("part") == part.name))
-        return self.grain.recorded[part.name].join(counted.select("ends", "area"), on="ends", how="inner")
+        """A part's cells that count here, as recorded, with `area`."""
+        return self._placed(self.grain.recorded(part.name), self.where.counts)
 
-    def places(self, part: Part) -> frozenset[str]:
+    def places(self, part: Part) -> frozenset[str | None]:
         """Where a part's cells that count here are recorded."""
-        counted = self.where.filter(pl.col("counts") & (pl.col("part") == part.name))
-        return frozenset(counted["place"].unique().to_list())
+        ends = self.grain.ends
+        return frozenset(ends.codes[n] for n in np.unique(ends.place[self.where.counts & (ends.part == part.name)]))
 
     def _here(self, cells: pl.DataFrame) -> pl.DataFrame:
-        names = ["area", *(["entity"] if self.who else [])]
-        found = cells.with_columns(self.where.select("counts", *names)[cells["ends"]])
-        found = found.filter(pl.col("counts")).drop("counts")
+        found = self._placed(cells, self.where.counts)
+        if self.who:
+            found = found.with_columns(self.supplied()[found["ends"]].alias("entity"))
         if self.condition is not None:
             found = found.filter(self.condition)
         return weighted(found, self.weights) if self.weights else found
+
+    def _placed(self, cells: pl.DataFrame, wanted: np.ndarray) -> pl.DataFrame:
+        return in_areas(cells, self.where, wanted)
+
+    def supplied(self) -> pl.Series:
+        """The entity of each end: who has the cell, and of an export who supplied it."""
+        ends = self.grain.ends
+        return pl.Series(ends.codes, dtype=pl.String)[np.where(ends.side == "export", ends.counterparty, ends.entity)]
+
+
+def in_areas(cells: pl.DataFrame, where: Where, wanted: np.ndarray) -> pl.DataFrame:
+    """Cells at the wanted ends, with the area they belong to."""
+    numbers = cells["ends"].to_numpy()
+    keep = wanted[numbers]
+    return cells.filter(pl.Series(keep)).with_columns(where.names[where.area[numbers[keep]]].alias("area"))
 
 
 def weighted(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
@@ -113,7 +128,7 @@ def stacked(
 
     `by_entity`: show whose the cells are, in `entity`.
     """
-    boundary = snapshot.once(("settled", boundary), lambda: settled(boundary, snapshot.names.places))
+    boundary = snapshot.once(("settled", boundary), lambda: settled(snapshot, boundary))
     key = ("stack", account.basis, boundary, tuple(sorted(shares.items())), by_entity)
     made: Stack = snapshot.once(key, lambda: _stacked(snapshot, account, boundary, shares, by_entity))
     return made
@@ -124,42 +139,29 @@ def _stacked(
 ) -> Stack:
     source = snapshot.whole if boundary.entity and snapshot.whole is not None else snapshot
     base = grain(source, account, by_entity or boundary.entity is not None)
-    where = placed(base.ends, boundary, snapshot.names.places)
-    if by_entity:
-        exports = [part.name for part in account.parts if part.side == "export"]
-        supplier = pl.when(pl.col("part").is_in(exports)).then("counterparty").otherwise("entity")
-        where = where.with_columns(supplier.alias("entity"))
+    where = placed(base.ends, boundary, {} if boundary.entity else areas_of(snapshot, boundary))
     return Stack(
         base,
         where,
         {part.name: shares[part.share] for part in account.parts if part.share},
         _absent(base, where, account),
-        _noted(base.noted, where),
+        in_areas(base.noted, where, where.counts),
         who=by_entity,
     )
 
 
-def _noted(noted: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
-    if not noted.height:
-        return noted.with_columns(pl.lit(None, pl.String).alias("area"))
-    counted = where.filter("counts").select("ends", "area")
-    return noted.join(counted, on="ends", how="inner", maintain_order="left")
-
-
-def _absent(base: Grain, where: pl.DataFrame, account: Account) -> pl.DataFrame:
+def _absent(base: Grain, where: Where, account: Account) -> pl.DataFrame:
     """Cells inside without a factor or known entity, and cells that may lie inside and cannot be placed."""
-    found = []
-    lost = where.filter(pl.col("reason").is_not_null()).select("ends", "part", "area", pl.col("reason").alias("why"))
-    for part in account.parts:
-        own = lost.filter(pl.col("part") == part.name).drop("part")
-        if not own.height:
+    found = [in_areas(base.absent, where, where.counts)] if base.absent.height else []
+    for part in account.parts if where.lost.any() else ():
+        own = where.lost & (base.ends.part == part.name)
+        if not own.any():
             continue
-        cells = base.recorded[part.name].join(own, on="ends", how="inner", maintain_order="left")
+        cells = in_areas(base.recorded(part.name), where, own)
+        why = pl.Series(where.at_edge[cells["ends"].to_numpy()])
+        cells = cells.with_columns(pl.when(why).then(pl.lit("place")).otherwise(pl.lit("counterparty")).alias("why"))
         made = absent_cells(account, part, base.sources[part.name], cells, pl.col("why"))
         found.append(made.with_columns(cells["area"]))
-    if base.absent.height:
-        inside = where.filter("counts").select("ends", "area")
-        found.append(base.absent.join(inside, on="ends", how="inner", maintain_order="left"))
     found = [frame for frame in found if frame.height]
     return pl.concat(found) if found else pl.DataFrame(schema={**ABSENT, "area": pl.String})
 
@@ -183,6 +185,3 @@ def crossing(stack: Stack, span: Period) -> pl.DataFrame:
 def reaches(start: date, end: date, span: Period) -> bool:
     """Does a period reach over the edge of a span?"""
     return start < span.end and end > span.start and not (start >= span.start and end <= span.end)
-
-
-__all__ = ["TIMES", "Stack", "crossing", "stacked", "weighted"]

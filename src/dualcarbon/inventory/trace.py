@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
-from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, located
+from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, areas_of
 from dualcarbon.inventory.snapshot import Snapshot
 from dualcarbon.inventory.stack import Stack
 from dualcarbon.inventory.tables import REASONS
@@ -204,7 +205,7 @@ def _controls(
     basis: str,
     total: float | None,
 ) -> list[dict[str, Any]]:
-    seen = snapshot.quantities()
+    seen = snapshot.once(("quantities", period), lambda: _of_span(snapshot, period))
     wanted = seen.filter(
         pl.col("dataset").is_in(list(names))
         & (pl.col("place") == place)
@@ -215,7 +216,7 @@ def _controls(
     )
     if not wanted.height:
         return []
-    ours = _inside(snapshot, seen, boundary, period)
+    ours = _inside(snapshot, seen, boundary)
     found = []
     for row in wanted.sort("item", "carrier", "sector", "dataset", nulls_last=False).iter_rows(named=True):
         if row["item"] == "emission.co2":
@@ -228,15 +229,24 @@ def _controls(
     return found
 
 
-def _inside(snapshot: Snapshot, seen: pl.DataFrame, boundary: Boundary, period: Period) -> pl.DataFrame:
+def _of_span(snapshot: Snapshot, period: Period) -> pl.DataFrame:
+    """Quantities of a span of time; those that are counted are summed over it, a control's stay as they were given."""
+    counted = pl.col("dataset").is_in([str(one["id"]) for one in snapshot.datasets])
+    seen = snapshot.quantities().filter((pl.col("start") >= period.start) & (pl.col("end") <= period.end))
+    keys = ("dataset", "item", "place", "sector", "carrier", "process", "basis", "unit")
+    summed = seen.filter(counted).group_by(keys).agg(pl.col("value").sum(), pl.col("values").sum())
+    return pl.concat([summed, seen.filter(~counted)], how="diagonal")
+
+
+def _inside(snapshot: Snapshot, seen: pl.DataFrame, boundary: Boundary) -> pl.DataFrame:
     counted = [str(one["id"]) for one in snapshot.datasets]
-    ours = seen.filter(
-        pl.col("dataset").is_in(counted) & (pl.col("start") >= period.start) & (pl.col("end") <= period.end)
-    )
-    places = snapshot.names.places
-    codes = located(ours["place"].unique().to_list(), boundary, places)
-    inside = [code for code, area in codes.items() if area not in (OUTSIDE, SPLIT)]
-    return ours.filter(pl.col("place").is_in(inside))
+    inside = [code for code, area in areas_of(snapshot, boundary).items() if area not in (OUTSIDE, SPLIT)]
+    return seen.filter(pl.col("dataset").is_in(counted) & pl.col("place").is_in(inside))
+
+
+def _below(codes: Any, top: str) -> list[str]:
+    """A code of a classification with all that lie below it."""
+    return [code for code in codes if top in (code, *codes.ancestors(code))]
 
 
 def _sum_like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> float | None:
@@ -245,7 +255,7 @@ def _sum_like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> fl
     found = ours.filter(pl.col("item") == row["item"])
     for column, codes in (("carrier", names.carriers), ("sector", names.sectors)):
         if row[column]:
-            below = [code for code in codes if row[column] in (code, *codes.ancestors(code))]
+            below = snapshot.once(("below", column, row[column]), partial(_below, codes, row[column]))
             found = found.filter(pl.col(column).is_in(below))
     for column in ("process", "basis"):
         if row[column]:

@@ -15,14 +15,22 @@ from dualcarbon.inventory.grain import TIMES, inside
 from dualcarbon.inventory.parts import PREVIOUS, SPLIT, UNPLACED
 from dualcarbon.inventory.stack import Stack, crossing
 
+#: What a view gives: by span of time and key of the row; and several views by their names.
+Rows = Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]]
+Results = Mapping[str, Rows]
+
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at an account: a stack, the columns that make its rows, and whether memo parts are shown."""
+    """One way to look at an account: a stack, the columns that make its rows, and whether memo parts are shown.
+
+    `spans`: other spans of time than those of the question.
+    """
 
     stack: Stack
     columns: tuple[str, ...] = ()
     memo: bool = False
+    spans: Mapping[str, Period] | None = None
 
 
 def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False) -> pl.DataFrame:
@@ -44,9 +52,7 @@ def _a_year_on(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(moved, return_dtype=pl.String)
 
 
-def results(
-    views: Mapping[str, View], spans: Mapping[str, Period]
-) -> dict[str, dict[str, dict[tuple[Any, ...], dict[str, Any]]]]:
+def results(views: Mapping[str, View], spans: Mapping[str, Period]) -> Results:
     """Every view's rows by span and key, all combined in one pass.
 
     Each row holds ``value, low, high, uncertainty, status, complete``.
@@ -55,22 +61,23 @@ def results(
     keys = [f"key{number}" for number in range(width)]
     frames: list[pl.DataFrame] = []
     noted: list[pl.DataFrame] = []
-    slices: dict[tuple[int, bool], pl.DataFrame] = {}
+    slices: dict[Any, pl.DataFrame] = {}
     for name, view in views.items():
-        timed = bool(set(view.columns) & set(TIMES))
-        if (id(view.stack), timed) not in slices:
-            slices[id(view.stack), timed] = cut(view.stack, spans, timed)
+        timed, own = bool(set(view.columns) & set(TIMES)), view.spans or spans
+        key = (id(view.stack), timed, tuple(own.items()))
+        if key not in slices:
+            slices[key] = cut(view.stack, own, timed)
         marks = [pl.lit(name).alias("view")]
-        marks += [pl.col(column).alias(key) for key, column in zip(keys, view.columns, strict=False)]
-        marks += [pl.lit(None, pl.String).alias(key) for key in keys[len(view.columns) :]]
-        for cells, kept in ((slices[id(view.stack), timed], frames), (_noted(view.stack, spans), noted)):
+        marks += [pl.col(column).alias(one) for one, column in zip(keys, view.columns, strict=False)]
+        marks += [pl.lit(None, pl.String).alias(one) for one in keys[len(view.columns) :]]
+        for cells, kept in ((slices[key], frames), (_noted(view.stack, own), noted)):
             if cells.height or kept is frames:
                 kept.append((cells if view.memo else cells.filter(~pl.col("memo"))).with_columns(marks))
     stack = next(iter(views.values())).stack
     calculation = replace(stack.calculation, cells=pl.concat(frames, how="diagonal"))
     if noted:
         calculation = replace(calculation, notations=pl.concat(noted, how="diagonal"))
-    found: dict[str, Any] = {name: {span: {} for span in spans} for name in views}
+    found: dict[str, Any] = {name: {span: {} for span in view.spans or spans} for name, view in views.items()}
     for row in combine([Term(calculation, stack.output)], ["view", "span", *keys]).iter_rows(named=True):
         key = tuple(row[one] for one in keys[: len(views[row["view"]].columns)])
         found[row["view"]][row["span"]][key] = row

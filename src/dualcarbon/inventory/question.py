@@ -1,0 +1,149 @@
+"""What is asked of an account, settled: the snapshot, the account, the boundary, the spans of time, the dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification
+from dualcarbon.core.periods import Period
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.inventory.definitions import Account, asked
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
+from dualcarbon.inventory.shares import share_values, unset_parameters
+from dualcarbon.inventory.snapshot import Snapshot, snapshot
+from dualcarbon.inventory.stack import Stack, stacked
+from dualcarbon.inventory.tables import DIMENSIONS, UNPLACED_NAME, name_of
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was asked, settled: the snapshot, the account, the boundary and the spans of time."""
+
+    snapshot: Snapshot
+    account: Account
+    place: str
+    entity: str | None
+    tree: str
+    period: Period
+    boundary: Boundary
+    spans: dict[str, Period]
+    shares: dict[str, float]
+    unset: tuple[str, ...]
+
+    @property
+    def names(self) -> Classification:
+        """Classification of the snapshot's pack."""
+        return self.snapshot.names
+
+    def named(self, dims: Mapping[str, Any]) -> dict[str, str]:
+        """Name in both languages of a row with these dimensions."""
+        parts = {part.name: part.title for part in self.account.parts}
+        names: dict[str, str] = {}
+        for lang in ("zh", "en"):
+            texts = [
+                UNPLACED_NAME[lang]
+                if code == UNPLACED
+                else parts[code][lang]
+                if name == "part" and code in parts
+                else name_of(name, code, self.names, lang)
+                for name, code in dims.items()
+            ]
+            names[lang] = " · ".join(texts)
+        return names
+
+    def explained(self, **more: Any) -> dict[str, Any]:
+        """Query that opens a figure of this account."""
+        query: dict[str, Any] = {"item": self.account.item, "place": self.place, "period": str(self.period)}
+        query |= {"tree": self.tree, "basis": self.account.basis, "entity": self.entity}
+        return {key: value for key, value in (query | more).items() if value is not None}
+
+
+def query(
+    data: Any,
+    *,
+    place: str = "330400",
+    period: str = "2024",
+    tree: str = "admin",
+    basis: str | None = "B",
+    compare: bool = True,
+    **choices: Any,
+) -> Query:
+    """Settle what is asked; `place` is a place or an entity of the workspace.
+
+    Raises Refused for an unknown place, entity, tree, basis, period or dataset.
+    """
+    span = settled_period(period)
+    entity = choices.pop("entity", None)
+    made = snapshot(data, **choices)
+    names = made.names
+    code = names.places.find(place)
+    if entity is None and code is None and place in made.entities["code"].to_list():
+        entity = place
+    if entity is not None:
+        made = snapshot(data, entity=entity, **choices)
+        found = made.entities.filter(pl.col("code") == entity)
+        code = found["place"].item(0) if found.height else code
+    at = span.end - timedelta(days=1)
+    if tree not in names.places.trees or code is None or not names.places.within(code, tree, at):
+        raise Refused(Problem("inventory.unknown-place", value=place, params={"tree": tree}))
+    wanted = [a for a in made.accounts().values() if basis in (None, "", "headline", a.basis)]
+    unset = set().union(*(unset_parameters(made, a, code, span) for a in wanted))
+    account = asked(basis, made.accounts(), unset)
+    missing = tuple(name for name in account.requires if name in unset)
+    boundary = Boundary((entity,), entity=entity) if entity else Boundary((code,), tree=tree, at=at)
+    spans = {NOW: span} | ({PREVIOUS: year_before(span)} if compare else {})
+    shares = {} if missing else share_values(made, account, code, span)
+    return Query(made, account, code, entity, tree, span, boundary, spans, shares, missing)
+
+
+def settled_period(text: str) -> Period:
+    """The period that a text names. Raises Refused."""
+    try:
+        return periods.parse(text)
+    except periods.BadPeriod as error:
+        raise Refused(Problem("inventory.bad-period", value=text)) from error
+
+
+def year_before(period: Period) -> Period:
+    """The same days of the year before."""
+    return Period(*(_year_before(day) for day in period))
+
+
+def _year_before(day: date) -> date:
+    last = day.month == 2 and day.day == 29
+    return day.replace(year=day.year - 1, day=28 if last else day.day)
+
+
+def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
+    """Dimensions of the rows. Raises Refused for one that no account has."""
+    names = tuple(name.strip() for name in (by.split(",") if isinstance(by, str) else by) if name.strip())
+    for name in names:
+        if name not in DIMENSIONS:
+            params = {"known": ", ".join(DIMENSIONS)}
+            raise Refused(Problem("inventory.unknown-dimension", value=name, params=params))
+    return names
+
+
+def stack_of(q: Query) -> Stack:
+    """The account on the asked boundary."""
+    return stacked(q.snapshot, q.account, q.boundary, q.shares)
+
+
+def areas_below(q: Query) -> list[str]:
+    """Areas directly below the asked place in the asked tree; an entity has none."""
+    return [] if q.entity else list(q.names.places.children(q.place, q.tree, q.boundary.at))
+
+
+def row_stack(q: Query, by: Sequence[str]) -> Stack:
+    """The account on the areas below, when rows are asked by place and there are any."""
+    below = areas_below(q) if "place" in by else []
+    if not below:
+        return stack_of(q)
+    boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
+    return stacked(q.snapshot, q.account, boundary, q.shares)
