@@ -16,8 +16,15 @@ from dualcarbon.plan.paths import Milestone, milestones, path, reached, shape
 from dualcarbon.plan.progress import Standing, assess
 
 if TYPE_CHECKING:
+    from dualcarbon.plan.carrying import carry_over, unfinished
+    from dualcarbon.plan.checking import Listed, Told
+    from dualcarbon.plan.feeds import figures, pull
     from dualcarbon.plan.follow import status, task_status
+    from dualcarbon.plan.form import write as write_form
+    from dualcarbon.plan.form_reading import import_form
+    from dualcarbon.plan.judging import confirm, queue, review
     from dualcarbon.plan.loading import load
+    from dualcarbon.plan.proofs import attach, verify
     from dualcarbon.plan.reads import (
         carried,
         confirmations,
@@ -31,24 +38,47 @@ if TYPE_CHECKING:
         reviews,
         steps,
         tasks,
-    )  # fmt: skip
+    )
+    from dualcarbon.plan.synthetic import fill
+    from dualcarbon.plan.systems import mirror
+    from dualcarbon.plan.telling import tell
+    from dualcarbon.plan.ways import set_path, set_steps
+
+#: Where the functions of the room are that need the workspace; imported when first used.
+_WHERE = {
+    "carrying": ("carry_over", "unfinished"),
+    "checking": ("Listed", "Told"),
+    "feeds": ("figures", "pull"),
+    "follow": ("status", "task_status"),
+    "form_reading": ("import_form",),
+    "judging": ("confirm", "queue", "review"),
+    "loading": ("load",),
+    "proofs": ("attach", "verify"),
+    "reads": (
+        "carried", "confirmations", "entries", "evidence", "indicators", "mirrors", "plans", "policies", "reports",
+        "reviews", "steps", "tasks",
+    ),
+    "synthetic": ("fill",),
+    "systems": ("mirror",),
+    "telling": ("tell",),
+    "ways": ("set_path", "set_steps"),
+}  # fmt: skip
 
 __all__ = [
-    "Milestone", "Standing", "assess", "carried", "confirmations", "entries", "evidence", "facts", "indicators",
-    "intensity", "load", "milestones", "mirrors", "path", "plans", "policies", "reached", "read_plan", "reports",
-    "reviews", "shape", "status", "steps", "task_status", "tasks",
+    "Listed", "Milestone", "Standing", "Told", "assess", "attach", "carried", "carry_over", "confirm",
+    "confirmations", "entries", "evidence", "facts", "figures", "fill", "import_form", "indicators", "intensity",
+    "load", "milestones", "mirror", "mirrors", "path", "plans", "policies", "pull", "queue", "reached", "read_plan",
+    "reports", "review", "reviews", "set_path", "set_steps", "shape", "status", "steps", "task_status", "tasks",
+    "tell", "unfinished", "verify", "write_form",
 ]  # fmt: skip
-
-_READS = (
-    "carried", "confirmations", "entries", "evidence", "indicators", "mirrors", "plans", "policies", "reports",
-    "reviews", "steps", "tasks",
-)  # fmt: skip
-_WHERE = dict.fromkeys(_READS, "reads") | {"load": "loading", "status": "follow", "task_status": "follow"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(f"dualcarbon.plan.{_WHERE[name]}"), name)
+    if name == "write_form":
+        return import_module("dualcarbon.plan.form").write
+    for module, names in _WHERE.items():
+        if name in names:
+            return getattr(import_module(f"dualcarbon.plan.{module}"), name)
     raise AttributeError(name)
 
 

@@ -6,13 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, emit, language, say, table
+from dualcarbon.plan import entry_commands, review_commands
 
-cli = typer.Typer(help=say("工作计划：读取、核对", "work plans: read and check"), no_args_is_help=True)
-
-
-@cli.callback()
-def plan() -> None:
-    """Keep `read` a verb of its own."""
+cli = typer.Typer(
+    help=say("工作计划：读取、填报、审核、评价", "work plans: read, feed, review, assess"), no_args_is_help=True
+)
 
 
 @cli.command(
@@ -83,3 +81,7 @@ def _show(found: dict[str, Any]) -> None:
     columns = {"class": say("类别", "class"), "message": say("核对发现", "finding"), "where": say("段", "paragraph")}
     if listed:
         table(listed, columns)
+
+
+entry_commands.add(cli)
+review_commands.add(cli)

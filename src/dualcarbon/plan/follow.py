@@ -65,7 +65,8 @@ def status(
     standing (`state, month, reported, actual, expected, target, met, forecast, low, high, needed, pace, reason`), the
     report that counts (`stage, review, status, told, report, query`), `confirmed`, `missing` (due months without a
     report), `late` (reports that came late), `values` and `path` (twelve each). `month`: judge that month instead of
-    the last one whose reports are due; `line`: of that indicator alone (`I7` or `7`). Quarterly figures are judged at the quarter's end.
+    the last one whose reports are due; `line`: of that indicator alone (`I7` or `7`). Quarterly figures are judged at
+    the quarter's end.
     Nothing is `done` without the lead unit's confirmation, nor, where the province settles, before it has.
     """
     head = document(workspace, plan)

@@ -7,13 +7,14 @@ way to each target), `说明`; cells to fill are yellow, all others locked; what
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import follow, reads, words
-from dualcarbon.plan.store import document
+from dualcarbon.plan.store import ZONE, Asked, document
 from dualcarbon.plan.telling import department_of
 from dualcarbon.plan.words import HEADINGS
 
@@ -58,7 +59,7 @@ _NOTES = (
 )
 
 
-def lines_of(workspace: Workspace, plan: str, department: str) -> dict[str, Any]:
+def lines_of(workspace: Workspace, plan: Asked, department: str) -> dict[str, Any]:
     """Return what a department reports: rows of `status` that it leads, of `task_status` that it leads or shares."""
     own = next(one for one in reads.departments(workspace, plan) if one["name"] == department)
     wanted = {*own["lead"], *own["joint"], *own["drafter"]}
@@ -71,16 +72,22 @@ def lines_of(workspace: Workspace, plan: str, department: str) -> dict[str, Any]
     return {"indicators": indicators, "tasks": tasks}
 
 
-def write(workspace: Workspace, plan: str | None, department: str, month: int, file: str | Path) -> dict[str, Any]:
+def write(
+    workspace: Workspace, plan: Asked, department: str, file: str | Path, month: int | None = None
+) -> dict[str, Any]:
     """Write the form of a department for a month. Returns `{file, plan, department, month, indicators, tasks, due}`.
 
-    Quarterly indicators stand in it only at a quarter's end. Raises Refused for an unknown department or month.
+    `month`: the last one of the plan's year that is over when None. Quarterly indicators stand in the form only at a
+    quarter's end. Raises Refused for an unknown department or month.
     """
     import openpyxl
 
     head = document(workspace, plan)
     name = str(head["plan"])
     who = department_of(workspace, name, department)
+    if month is None:
+        today = datetime.now(ZONE).date()
+        month = max((m for m in range(1, 13) if reads.due(int(head["year"]), m, 1) <= today), default=1)
     if not 1 <= month <= 12:
         raise Refused(Problem("plan.not-a-month", value=month))
     own = lines_of(workspace, name, who)

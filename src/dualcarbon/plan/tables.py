@@ -226,7 +226,7 @@ MIRROR = Table(
     _number(),
     *_text("plan", "line", "system", "name", "period", "source", "status"),
     Column("value", Float),
-    *_text("unit", required=False),
+    *_text("unit", "query", required=False),
     *_told(),
 )
 

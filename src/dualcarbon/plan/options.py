@@ -1,0 +1,46 @@
+"""Options that the verbs of the plan room share, and the workspace they open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dualcarbon.core.console import say
+
+Plan = Annotated[
+    str | None,
+    typer.Option("--plan", metavar="PLAN", help=say("计划，如 330400-2024", "the plan, for example 330400-2024")),
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", help=say("截至哪天已知", "as known on that day")),
+]
+At = Annotated[
+    datetime | None,
+    typer.Option("--at", formats=["%Y-%m-%d"], metavar="DATE", help=say("收到日期（默认今天）", "the day it arrived")),
+]
+Person = Annotated[str | None, typer.Option("--person", help=say("经办人", "who did it"))]
+Reason = Annotated[str | None, typer.Option("--reason", help=say("原因", "the reason"))]
+Month = Annotated[int, typer.Option("--month", min=1, max=12, help=say("月份", "the month"))]
+DryRun = Annotated[bool, typer.Option("--dry-run", help=say("只检查，不写入", "check only, keep nothing"))]
+Line = Annotated[str, typer.Argument(metavar="LINE", help=say("编码，如 I7、T3、P2", "a line, for example I7, T3, P2"))]
+
+
+def day_of(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+@contextmanager
+def opened_in(folder: Path | None) -> Iterator[Any]:
+    """The workspace; a plan or line that does not exist is told like any refused datum."""
+    from dualcarbon.core.faces import NoSuch
+    from dualcarbon.core.problems import Problem, Refused
+    from dualcarbon.core.workspace import Workspace
+
+    try:
+        yield Workspace.find(folder)
+    except NoSuch as absent:
+        raise Refused(Problem(f"plan.no-such-{absent.kind}", value=absent.name)) from absent
