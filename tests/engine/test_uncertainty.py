@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualcarbon.engine import Term, calculate, combine, monte_carlo
-from dualcarbon.engine.factors import standard_deviation
+from dualcarbon.engine.sampling import standard_deviation
 from tests.engine.conftest import table
 
 HEAD = "place,carrier,item,period,value,unit\n"

@@ -10,7 +10,8 @@ import polars as pl
 from dualcarbon.core import units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine.factors import FactorTable, row_of
+from dualcarbon.engine.factor_rows import row_of
+from dualcarbon.engine.factors import FactorTable
 from dualcarbon.engine.formula import DUALS, Dual, constant
 from dualcarbon.engine.keys import numbered
 from dualcarbon.engine.methods import Lookup

@@ -16,7 +16,8 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.apply import applied, looked_up, scaled
-from dualcarbon.engine.factors import GAS, FactorTable, load_factors, row_of, with_factors
+from dualcarbon.engine.factor_rows import GAS, row_of
+from dualcarbon.engine.factors import FactorTable, load_factors, with_factors
 from dualcarbon.engine.methods import Method, Where, find_method
 from dualcarbon.engine.proof import Proven
 from dualcarbon.engine.reduce import NO_NOTATIONS, notations, observations, reduce

@@ -11,7 +11,8 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.cases import run_case
-from dualcarbon.engine.factors import FAR_FUTURE, FAR_PAST, KEYS, load_factors, load_parameters
+from dualcarbon.engine.factor_rows import FAR_FUTURE, FAR_PAST, KEYS
+from dualcarbon.engine.factors import load_factors, load_parameters
 from dualcarbon.engine.methods import FactorUse, find_method, method_files
 from dualcarbon.engine.resolve import Choice, resolve
 

@@ -6,7 +6,6 @@ uses the same value errs together.
 """
 
 import functools
-import math
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -16,40 +15,18 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.core import pack as packs
-from dualcarbon.core import periods, units
-from dualcarbon.core.classification import Classification, Codes
+from dualcarbon.core import units
+from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.reading import read_factors
 from dualcarbon.core.tables import FACTOR, STATUSES
+from dualcarbon.engine.factor_rows import EPOCH, FAR_PAST, KEYS, Parameter, factor_row, given_twice, row_of
 
-KEYS = ("entity", "sector", "carrier", "gas", "equipment")
-GAS = "/gas"  # in a parameter's unit: per mass of the gas, each row in its own unit (tCO2e/tCH4)
 EVERYWHERE = "*"  # the place of a caller's value that names none: it serves before the pack's
-FAR_PAST, FAR_FUTURE, EPOCH = date(1, 1, 1), date(9999, 1, 1), date(1970, 1, 1)
 NEVER = 10_000_000  # days
-Z95 = 1.959963984540054
-
-
 Candidate = tuple[int, tuple[str, ...], bool]  # row of the factor table, its key, and whether it must hold the period
 Candidates = tuple[list[Candidate], list[Candidate]]  # of one key: values to hold the period, best first; earlier ones
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What a parameter is keyed by, its unit and how long a value may serve after its last year.
-
-    ``pair``: (other parameter, its value per unit of this one, relative tolerance) where one follows from the other.
-    """
-
-    id: str
-    title: dict[str, str]
-    unit: str
-    keys: tuple[str, ...]
-    family: bool = False
-    carry_forward: int = 0
-    bounds: tuple[float, float] | None = None
-    pair: tuple[str, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +39,7 @@ class FactorTable:
 
     parameters: dict[str, Parameter]
     frame: pl.DataFrame
-    index: dict[str, dict[tuple[str, ...], "Candidates"]] = field(compare=False, repr=False)
+    index: dict[str, dict[tuple[str, ...], Candidates]] = field(compare=False, repr=False)
     rows: list[dict[str, Any]] = field(compare=False, repr=False)
 
     def validity(self, known_at: date | None) -> tuple[Any, Any, Any]:
@@ -217,170 +194,12 @@ def _build(
     names = classification(pack)
     exceptions = {(row["parameter"], row["carrier"]) for row in packs.rows(pack, "exceptions")}
     for row in rows:
-        made_row = _row(row, parameters, names, start + len(made), problems, exceptions, given)
+        made_row = factor_row(row, parameters, names, start + len(made), problems, exceptions, given)
         if made_row is not None:
             made.append(made_row)
-    problems += _twice(made)
+    problems += given_twice(made)
     frame = pl.DataFrame(made, schema=SCHEMA)
     return FactorTable(parameters, frame, _index(parameters, made), made), problems
-
-
-def _row(
-    row: dict[str, Any],
-    parameters: dict[str, Parameter],
-    names: Classification,
-    identity: int,
-    problems: list[Problem],
-    exceptions: set[tuple[str, str]],
-    given: bool,
-) -> dict[str, Any] | None:
-    """One factor row, converted to its parameter's unit; None (with problems) when it cannot be used."""
-    faults: list[Problem] = []
-
-    def fault(rule: str, column: str, value: Any = None, **params: Any) -> None:
-        text = row.get(column) if value is None else value
-        faults.append(Problem(rule, file=row["_file"], row=row["_line"], column=column, value=text, params=params))
-
-    def number(column: str) -> float | None:
-        text = (row.get(column) or "").strip()
-        if not text:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            fault("engine.factor-number", column)
-            return None
-        if not math.isfinite(value):
-            fault("engine.factor-number", column)
-            return None
-        return value
-
-    parameter = parameters.get(row.get("parameter", ""))
-    value = number("value")
-    low, high = number("low"), number("high")
-    if parameter is None:
-        fault("engine.unknown-parameter", "parameter")
-    if value is None and not any(p.column == "value" for p in faults):
-        fault("engine.factor-number", "value")
-    status = row.get("status") or ("unverified" if given else "")
-    if status not in STATUSES:
-        fault("engine.factor-status", "status", known=", ".join(STATUSES))
-    if (low is None) != (high is None) or (
-        low is not None and high is not None and value is not None and not low <= value <= high
-    ):
-        fault("engine.factor-bounds", "low")
-    source = row.get("source") or ""
-    if source and not given and source not in names.sources:
-        fault("engine.unknown-source", "source")
-    begin, end = FAR_PAST, FAR_FUTURE
-    known_at = None
-    for column in ("valid_from", "valid_to", "known_at"):
-        text = (row.get(column) or "").strip()
-        if not text:
-            continue
-        try:
-            period = periods.parse(text)
-        except ValueError:
-            fault("engine.factor-date", column)
-            continue
-        if column == "valid_from":
-            begin = period.start
-        elif column == "valid_to":
-            end = period.end
-        else:
-            known_at = period.start
-    if begin >= end:
-        fault("engine.factor-date", "valid_to")
-    place = (row.get("place") or "").strip()
-    if place:
-        found = names.places.find(place)
-        if found is None:
-            fault("engine.factor-place", "place")
-        place = found or place
-    carrier = (row.get("carrier") or "").strip()
-    carrier = names.carriers.find(carrier) or carrier
-    scale = 1.0
-    if parameter is not None:
-        unit = row.get("unit") or parameter.unit
-        wanted = unit if GAS in parameter.unit else parameter.unit
-        try:
-            scale = units.ratio(_own_unit(unit, carrier, names), _own_unit(wanted, carrier, names))
-        except ValueError as error:
-            fault(
-                "engine.unit-mismatch",
-                "unit",
-                expected=parameter.unit,
-                what=parameter.id,
-                found=unit,
-                detail=str(error),
-            )
-        if parameter.bounds and value is not None and not faults:
-            lo, hi = parameter.bounds
-            if not lo <= value * scale <= hi and (parameter.id, carrier) not in exceptions:
-                fault("engine.factor-out-of-bounds", "value", low=f"{lo:g}", high=f"{hi:g}", unit=parameter.unit)
-    problems += faults
-    if faults or value is None or parameter is None:
-        return None
-    value, low, high = (None if x is None else x * scale for x in (value, low, high))
-    assert value is not None
-    return {
-        "factor": identity,
-        "parameter": parameter.id,
-        "family": row.get("family") or None,
-        "place": place or None,
-        **{key: (row.get(key) or None) for key in KEYS},
-        "carrier": carrier or None,
-        "value": value,
-        "unit": _own_unit(wanted, carrier, names),
-        "low": low,
-        "high": high,
-        "valid_from": row.get("valid_from") or None,
-        "valid_to": row.get("valid_to") or None,
-        "known_at": known_at,
-        "source": source or (row["_file"] if given else None),
-        "clause": row.get("clause") or None,
-        "status": status,
-        "start": begin,
-        "end": end,
-        "up": None if high is None else high - value,
-        "down": None if low is None else value - low,
-        "file": str(row["_file"]),
-        "line": int(row["_line"]),
-    }
-
-
-def row_of(codes: Codes, code: str) -> dict[str, str]:
-    """The row of a code, empty when the code is unknown (a caller may bring its own)."""
-    return codes.row(code) or {}
-
-
-def _own_unit(unit: str, carrier: str, names: Classification) -> str:
-    """The parameter's unit with ``natural`` read as the carrier's natural unit."""
-    if "natural" not in unit:
-        return unit
-    return unit.replace("natural", row_of(names.carriers, carrier).get("natural_unit") or "natural")
-
-
-def _twice(rows: list[dict[str, Any]]) -> list[Problem]:
-    """Two values for one key, validity and known-at."""
-    problems = []
-    seen: dict[tuple[Any, ...], dict[str, Any]] = {}
-    columns = ("parameter", "family", "place", *KEYS, "start", "end", "known_at")
-    for row in rows:
-        key = tuple(row[column] for column in columns)
-        first = seen.setdefault(key, row)
-        if first is not row:
-            problems.append(
-                Problem(
-                    "engine.factor-twice",
-                    file=row["file"],
-                    row=row["line"],
-                    column="parameter",
-                    value=row["parameter"],
-                    params={"first": f"{Path(first['file']).name}:{first['line']}"},
-                )
-            )
-    return problems
 
 
 def _index(
@@ -406,17 +225,3 @@ def _index(
         return [(n, key, True) for n in mine_first], [(n, key, False) for n in latest]
 
     return {name: {key: candidates(key, numbers) for key, numbers in keyed.items()} for name, keyed in found.items()}
-
-
-def standard_deviation(value: float, low: float | None, high: float | None) -> tuple[float, float] | None:
-    """(mean, standard deviation) of the distribution through both 95 % bounds.
-
-    Symmetric bounds give a normal, skewed positive ones a lognormal through both; None without bounds.
-    """
-    if low is None or high is None or high <= low:
-        return None
-    if low > 0 and abs((high - value) - (value - low)) > 1e-6 * (high - low):
-        mu, sigma = (math.log(low) + math.log(high)) / 2, (math.log(high) - math.log(low)) / (2 * Z95)
-        mean = math.exp(mu + sigma**2 / 2)
-        return mean, mean * math.sqrt(math.exp(sigma**2) - 1)
-    return value, (high - low) / (2 * Z95)

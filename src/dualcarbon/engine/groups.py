@@ -10,7 +10,7 @@ import polars as pl
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.engine.calculation import Calculation
-from dualcarbon.engine.factors import row_of
+from dualcarbon.engine.factor_rows import row_of
 from dualcarbon.engine.keys import Numbers, numbered
 from dualcarbon.engine.methods import Output
 

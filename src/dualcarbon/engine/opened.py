@@ -9,7 +9,8 @@ import polars as pl
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.engine.calculation import Calculation
-from dualcarbon.engine.factors import KEYS, load_parameters, row_of
+from dualcarbon.engine.factor_rows import KEYS, row_of
+from dualcarbon.engine.factors import load_parameters
 from dualcarbon.engine.methods import Output
 from dualcarbon.engine.question import Ambiguous, nothing
 from dualcarbon.engine.reduce import collected, filtered

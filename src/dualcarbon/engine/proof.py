@@ -14,7 +14,8 @@ from dualcarbon.core import units
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import formula as formulas
-from dualcarbon.engine.factors import GAS, load_factors, load_parameters, row_of
+from dualcarbon.engine.factor_rows import GAS, row_of
+from dualcarbon.engine.factors import load_factors, load_parameters
 
 if TYPE_CHECKING:
     from dualcarbon.engine.methods import Method

@@ -18,7 +18,8 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
-from dualcarbon.engine.factors import EVERYWHERE, FAR_FUTURE, FAR_PAST, KEYS, Candidate, FactorTable, Parameter
+from dualcarbon.engine.factor_rows import FAR_FUTURE, FAR_PAST, KEYS, Parameter
+from dualcarbon.engine.factors import EVERYWHERE, Candidate, FactorTable
 from dualcarbon.engine.keys import Numbers, numbered
 from dualcarbon.engine.methods import FactorUse
 

@@ -1,5 +1,6 @@
 """Monte Carlo: seeded samples of factors and observations, carried through the equations to the totals."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -7,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.engine.apply import cell_scales
-from dualcarbon.engine.factors import Z95, standard_deviation
 from dualcarbon.engine.formula import DUALS, Dual, constant
 from dualcarbon.engine.groups import Term, grouped, one_basis
 
+Z95 = 1.959963984540054
 CHUNK = 1_000_000  # samples × cells held at once
 
 
@@ -45,6 +46,20 @@ def monte_carlo(
     low, high = np.quantile(totals, [0.025, 0.975], axis=0)
     named = table.with_columns(mean=pl.Series(totals.mean(axis=0)), low=pl.Series(low), high=pl.Series(high))
     return named.sort(list(dict.fromkeys([*by, "item", "basis"])), nulls_last=True)
+
+
+def standard_deviation(value: float, low: float | None, high: float | None) -> tuple[float, float] | None:
+    """(mean, standard deviation) of the distribution through both 95 % bounds.
+
+    Symmetric bounds give a normal, skewed positive ones a lognormal through both; None without bounds.
+    """
+    if low is None or high is None or high <= low:
+        return None
+    if low > 0 and abs((high - value) - (value - low)) > 1e-6 * (high - low):
+        mu, sigma = (math.log(low) + math.log(high)) / 2, (math.log(high) - math.log(low)) / (2 * Z95)
+        mean = math.exp(mu + sigma**2 / 2)
+        return mean, mean * math.sqrt(math.exp(sigma**2) - 1)
+    return value, (high - low) / (2 * Z95)
 
 
 def _draw(row: dict[str, Any], rng: np.random.Generator, samples: int) -> Any:

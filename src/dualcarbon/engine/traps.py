@@ -10,7 +10,7 @@ from typing import Any
 
 from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem
-from dualcarbon.engine.factors import FAR_PAST, KEYS, Parameter
+from dualcarbon.engine.factor_rows import FAR_PAST, KEYS, Parameter
 
 SAME = 5e-5  # published factors have four digits
 
