@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/ledger", tags=["ledger"], responses=shapes.PROBLEMS)
 pages, nav = _pages.pages, _pages.nav
 
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_LINES = 8192
 MOST_BYTES = 16 * 2**20
 UNAVAILABLE = ("ledger.disk-full", "ledger.read-only", "ledger.database-unavailable")
@@ -317,7 +318,12 @@ def proof(
     return _fresh(request, _found("entry", entry, lambda: evidence.prove_named(store, entry, None)))
 
 
-@router.get("/heads.jsonl", summary="All signed heads, one a line, for the auditor to keep")
+@router.get(
+    "/heads.jsonl",
+    summary="All signed heads, one a line, for the auditor to keep",
+    response_class=Response,
+    responses=shapes.file("application/jsonl"),
+)
 def heads_file(request: Request) -> Response:
     """The file that the verifier takes as --heads."""
     from dualcarbon.ledger import evidence
@@ -327,7 +333,12 @@ def heads_file(request: Request) -> Response:
     return Response(text, media_type="application/jsonl", headers=name)
 
 
-@router.get("/verifier.py", summary="The auditor's verifier, a single file", response_class=FileResponse)
+@router.get(
+    "/verifier.py",
+    summary="The auditor's verifier, a single file",
+    response_class=FileResponse,
+    responses=shapes.file("text/x-python"),
+)
 def verifier_file() -> FileResponse:
     """It needs Python alone and shares no code with the program that writes the ledger."""
     from dualcarbon.ledger import verifier
@@ -335,7 +346,12 @@ def verifier_file() -> FileResponse:
     return FileResponse(str(verifier.__file__), media_type="text/x-python", filename="verifier.py")
 
 
-@router.get("/account.xlsx", summary="An account's statement as Excel", response_class=FileResponse)
+@router.get(
+    "/account.xlsx",
+    summary="An account's statement as Excel",
+    response_class=Response,
+    responses=shapes.file(EXCEL),
+)
 def statement_file(request: Request, account: Account, since: Since = None, until: Until = None) -> Response:
     """The account's head and every entry within the bounds, with the balance after each."""
     from dualcarbon.ledger.workbook import statement_workbook
@@ -344,8 +360,7 @@ def statement_file(request: Request, account: Account, since: Since = None, unti
     bounds = {"since": instant_asked(since), "until": instant_asked(until, end_of_day=True)}
     lang = _pages.language(request)
     made = _found("account", account, lambda: statement_workbook(engine, account, lang=lang, **bounds))
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return Response(made, media_type=kind, headers={"Content-Disposition": 'attachment; filename="statement.xlsx"'})
+    return Response(made, media_type=EXCEL, headers={"Content-Disposition": 'attachment; filename="statement.xlsx"'})
 
 
 def _found(kind: str, name: str, read: Callable[[], Any]) -> Any:

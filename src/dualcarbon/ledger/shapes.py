@@ -77,6 +77,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def file(media: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of an answer that is a file."""
+    return {200: {"description": "the file", "content": {media: {"schema": {"type": "string", "format": "binary"}}}}}
+
+
 def _batch(name: str, one: dict[str, Any]) -> dict[str, Any]:
     described = (
         f"Each line is answered on its own; one that is not as described here is refused alone: {one['required']}"
@@ -153,7 +158,7 @@ def described(name: str, *more: tuple[int, str]) -> dict[str, Any]:
     media: dict[str, Any] = {"schema": answer}
     if name in ANSWERS:
         media["example"] = ANSWERS[name]
-    problems = {400: "the body is not JSON of this shape", 422: "refused", 503: "the database cannot write now"}
+    problems = {400: "the body is not JSON of this shape", 503: "the database cannot write now"}
     told = {
         str(code): {"description": why, "content": {"application/problem+json": {"schema": PROBLEM}}}
         for code, why in (problems | dict(more)).items()
