@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.engine import calculate
+from dualcarbon.engine import Term, calculate, combine
 from dualcarbon.engine.runs import calc
 from tests.engine.conftest import table
 
@@ -201,3 +201,31 @@ def test_a_method_with_a_lookup_and_division(tmp_path: Path) -> None:
     assert made["330483"]["value"] == pytest.approx(2.0)
     assert made["330481"]["value"] is None and not made["330481"]["complete"]
     assert made["330402"]["value"] is None and not made["330402"]["complete"]
+
+
+def test_the_latest_earlier_value_within_the_carry_forward_serves(tmp_path: Path) -> None:
+    path = tmp_path / "factors.csv"
+    path.write_text(
+        "parameter,place,value,unit,valid_from,valid_to\n"
+        "power.co2,330483,0.4,tCO2/MWh,2018,2021\n"
+        "power.co2,330483,0.6,tCO2/MWh,2020,2020\n",
+        encoding="utf-8",
+    )
+    text = "place,carrier,item,period,value,unit\n"
+    text += "".join(f"330483,electricity,energy.purchased,{year},1,MWh\n" for year in (2018, 2020, 2023, 2024, 2040))
+    made = calculate("cn.electricity", table(text), factors=path)
+    found = dict(made.cells.select(pl.col("start").dt.year(), "co2").rows())
+    assert found == pytest.approx({2018: 0.4, 2020: 0.6, 2023: 0.6, 2024: 0.4, 2040: None})
+    told = [(f["reason"], f["wanted"]["period"], f["used"]["period"]) for f in made.fallbacks]
+    assert told == [("period", "2023", "2020"), ("period", "2024", "2018-01/2021-12")]
+    assert [(one["period"], one["rows"]) for one in made.missing] == [("2040", 1)]
+
+
+def test_results_by_scope() -> None:
+    text = "place,carrier,item,period,value,unit\n330481,electricity,energy.purchased,2023,1,MWh\n"
+    bought = calculate("cn.electricity", table(text))
+    burned = calculate("cn.combustion", table(BURNED))
+    terms = [Term(made, made.method.outputs[0]) for made in (bought, burned)]
+    by_scope = {row["scope"]: row["value"] for row in combine(terms, ["scope"]).to_dicts()}
+    assert by_scope["2"] == bought.combine()["value"][0]
+    assert by_scope["1"] == burned.combine()["value"][0]
