@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -255,6 +256,11 @@ def yuan(fen: int | None) -> str | None:
     return None if fen is None else f"{fen // 100}.{fen % 100:02}"
 
 
+def yuan_number(fen: int | None) -> Decimal | None:
+    """0.01 yuan as a number of yuan with two decimals, for spreadsheets."""
+    return None if fen is None else Decimal(fen).scaleb(-2)
+
+
 def certificate_rows(registry: Registry, **wanted: Any) -> list[dict[str, Any]]:
     """Every block of serial numbers as a row with Chinese headings; `wanted` as in `reads.find`."""
     rows, after = [], 0
@@ -287,8 +293,8 @@ def trade_rows(registry: Registry, **wanted: Any) -> list[dict[str, Any]]:
                 {
                     "成交编号": one["id"], "品种": one["instrument"], "年度": one["vintage"], "类型": one["kind"],
                     "方式": one["way"], "成交日期": (one["settled"] or one["at"])[:10], "数量": one["quantity"],
-                    "单位": rule.unit, "单价": yuan(one["price"]), "报价单位": rule.trade["unit"]["zh"],
-                    "成交额": yuan(one["amount"]), "出让方": one["seller"], "受让方": one["buyer"],
+                    "单位": rule.unit, "单价": yuan_number(one["price"]), "报价单位": rule.trade["unit"]["zh"],
+                    "成交额": yuan_number(one["amount"]), "出让方": one["seller"], "受让方": one["buyer"],
                     "跨区域": "是" if one["cross_region"] else None, "状态": state_words(one["state"])["zh"],
                     "付款凭证": one["payment"], "演示数据": "是" if one["synthetic"] else None,
                 }
@@ -296,6 +302,25 @@ def trade_rows(registry: Registry, **wanted: Any) -> list[dict[str, Any]]:
         if page["next"] is None:
             return rows
         after = page["next"]
+
+
+PRICES = ("品种", "年度", "月份", "市场", "笔数", "成交量", "单位", "均价", "最低", "最高", "报价单位", "演示数据")
+
+
+def price_rows(series: Iterable[Mapping[str, Any]], pack: str) -> list[dict[str, Any]]:
+    """Months of prices as rows with Chinese headings; prices in yuan for the quoted unit."""
+    known = instruments(pack)
+    rows = []
+    for one in series:
+        rule = known[one["instrument"]]
+        cells = (
+            one["instrument"], one["vintage"], one["month"], one["market"] or "本平台", one["count"], one["volume"],
+            rule.unit, round(one["mean"] / 100, 4), yuan_number(one["low"]), yuan_number(one["high"]),
+            rule.trade["unit"]["zh"],
+            "是" if one["synthetic"] else None,
+        )  # fmt: skip
+        rows.append(dict(zip(PRICES, cells, strict=True)))
+    return rows
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, headings: Sequence[str] = ()) -> Path:

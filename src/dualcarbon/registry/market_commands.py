@@ -261,3 +261,18 @@ def due(
     shown = {"kwh": "kWh", "carried_in": say("转入", "carried in"), "certificates": say("张", "certificates"),
              "carried": say("结转", "carried on")}  # fmt: skip
     emit({"months": rows}, json, lambda: table(rows, shown))
+
+
+@cli.command(help=say("为演示城市填入模拟的登记（均标明演示数据）", "fill the demonstration with a made-up year"))
+def demo(json: Json = False, workspace: WorkspaceDir = None) -> None:
+    """Only in a workspace that dualcarbon demo made; sent twice it counts once."""
+    from dualcarbon.core.workspace import Workspace
+    from dualcarbon.registry.demonstration import fill
+
+    place = Workspace.find(workspace)
+    found = fill(registry_of(workspace), {str(one["status"]) for one in place.datasets()})
+    words = say(
+        f"演示登记已写入：新办 {found['ok']} 件，已有 {found['exists']} 件（演示数据，名称、数量、价格均为虚构）",
+        f"the registry's demonstration: {found['ok']} acts done, {found['exists']} known (synthetic, all invented)",
+    )
+    emit(found, json, words)
