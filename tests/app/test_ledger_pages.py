@@ -23,7 +23,7 @@ def reader(tmp_path_factory):
     """A reader of a workspace whose ledger holds a few certificates."""
     folder = tmp_path_factory.mktemp("ledger") / "city"
     workspace = Workspace.find_or_create(folder)
-    store = Store(workspace.database, sum_every=3)
+    store = Store(workspace.database, sum_after=3)
     store.install()
     store.open_accounts(
         [

@@ -148,7 +148,7 @@ def test_two_swapped_rows_are_found(store):
     ],
 )
 def test_changes_beside_the_entries_are_found(url, make_store, signer, statement, what):
-    store = make_store(url, sum_every=7)
+    store = make_store(url, sum_after=7)
     fill(store)
     poor = {"debit": "户1", "credit": "户2", "instrument": "gec", "amount": 10**9}
     assert store.post([{"id": f"poor{n}", **poor} for n in range(2)]) == ["insufficient_balance"] * 2

@@ -177,7 +177,7 @@ def play(stores, examples, steps):
 
 
 def fast(url, make_store):
-    store = make_store(url, sum_every=4)
+    store = make_store(url, sum_after=4)
     if store.dialect == "sqlite":
         sa.event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         with store.engine.begin() as connection:

@@ -1,9 +1,9 @@
-"""What accounts moved on each day: sums kept beside the entries, so that reads of the past do not walk through them.
+"""What busy accounts moved on each day: sums kept beside the entries, so that reads of the past do not walk them all.
 
-`account_day` holds, for every account and day (of `at`, in China), what the entries up to number `ledger.summed` add to
-the account's four totals, and the numbers of the first and last of them. The writer brings it forward every `EVERY`
-entries. A read adds up the days before, the entries of a day only begun, and the entries not summed yet: its cost
-grows with the days on which the account moved, not with its entries.
+`account_day` holds, for an account and day (of `at`, in China), what the account's entries up to number
+`account.summed` add to its four totals, and the numbers of the first and last of them. Whoever writes brings an account
+forward once `MOVES` entries stand after that number. A read adds up the days before, the entries of a day only begun,
+and the few entries not summed yet: its cost grows with the days on which the account moved, not with its entries.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dualcarbon.ledger.tables import DAY, ENTRY, LEDGER, TOTALS
+from dualcarbon.ledger.tables import ACCOUNT, DAY, ENTRY, TOTALS
 
-EVERY = 2**14
+MOVES = 2**11
 LENGTH = 86_400_000_000
 SHIFT = 8 * 3_600_000_000 + date(1970, 1, 1).toordinal() * LENGTH
 POSTING = ("posted", "post")
@@ -40,29 +40,32 @@ def _moves(side: sa.Column[Any]) -> list[sa.ColumnElement[int]]:
     return [move.label(name) for move, name in zip(moves, TOTALS, strict=True)]
 
 
-def sum_up(connection: sa.Connection, summed: int, until: int) -> None:
-    """Add the entries numbered `summed` + 1 to `until` to `account_day`."""
-    fresh = sa.and_(ENTRY.c.seq > summed, ENTRY.c.seq <= until)
+def sum_up(connection: sa.Connection, chosen: sa.ColumnElement[bool], until: int) -> None:
+    """Bring the accounts that fulfil `chosen` forward to entry `until`, the last one."""
     day = ((ENTRY.c.at + SHIFT) // LENGTH).label("day")
     sides = [
-        sa.select(side.label("account"), day, ENTRY.c.seq, *_moves(side)).where(fresh)
+        sa.select(ACCOUNT.c.account, day, ENTRY.c.seq, *_moves(side))
+        .join_from(ACCOUNT, ENTRY, side == ACCOUNT.c.account)
+        .where(chosen, ENTRY.c.seq > ACCOUNT.c.summed)
         for side in (ENTRY.c.debit, ENTRY.c.credit)
     ]
     both = sa.union_all(*sides).subquery()
     sums = [sa.cast(sa.func.sum(both.c[name]), sa.BigInteger) for name in TOTALS]
-    chosen = sa.select(both.c.account, both.c.day, sa.func.min(both.c.seq), sa.func.max(both.c.seq), *sums)
-    chosen = chosen.group_by(both.c.account, both.c.day).order_by(both.c.account, both.c.day)
+    grouped = sa.select(both.c.account, both.c.day, sa.func.min(both.c.seq), sa.func.max(both.c.seq), *sums)
+    grouped = grouped.where(sa.true()).group_by(
+        both.c.account, both.c.day
+    )  # without WHERE, SQLite misreads ON CONFLICT
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    if connection.dialect.name != "postgresql":
-        chosen = chosen.where(sa.true())  # SQLite reads ON CONFLICT after FROM as a join otherwise
-    added: Any = insert(DAY).from_select([column.name for column in DAY.columns], chosen)
+    added: Any = insert(DAY).from_select([column.name for column in DAY.columns], grouped)
     changes = {name: DAY.c[name] + added.excluded[name] for name in TOTALS}
     connection.execute(
         added.on_conflict_do_update(index_elements=["account", "day"], set_={"last": added.excluded.last, **changes})
     )
+    connection.execute(ACCOUNT.update().where(chosen).values(moves=0, summed=until))
 
 
-SUMMED = sa.select(LEDGER.c.summed).where(LEDGER.c.number == 1).scalar_subquery()
+def _summed(account: str) -> sa.ScalarSelect[Any]:
+    return sa.select(ACCOUNT.c.summed).where(ACCOUNT.c.account == account).scalar_subquery()
 
 
 def _entries(account: str, *conditions: sa.ColumnElement[bool]) -> list[sa.Select[Any]]:
@@ -77,7 +80,7 @@ def totals_at(account: str, at: int) -> sa.Select[Any]:
     """The four totals of an account from its entries dated up to and including `at` (microseconds)."""
     today = day_of(at + 1)
     kept = sa.select(*(DAY.c[name] for name in TOTALS)).where(DAY.c.account == account, DAY.c.day < today)
-    parts = [kept, *_entries(account, ENTRY.c.seq > SUMMED, ENTRY.c.at <= at)]
+    parts = [kept, *_entries(account, ENTRY.c.seq > _summed(account), ENTRY.c.at <= at)]
     if at >= start_of(today):
         begun = sa.and_(DAY.c.account == account, DAY.c.day == today)
         first, last = (sa.select(DAY.c[name]).where(begun).scalar_subquery() for name in ("first", "last"))
@@ -95,7 +98,7 @@ def numbered(account: str, since: int | None, until: int | None) -> Sequence[sa.
         days = sa.and_(days, DAY.c.day <= day_of(until))
     first = sa.select(sa.func.min(DAY.c.first)).where(days).scalar_subquery()
     last = sa.select(sa.func.max(DAY.c.last)).where(days).scalar_subquery()
-    return ENTRY.c.seq.between(first, last), ENTRY.c.seq > SUMMED
+    return ENTRY.c.seq.between(first, last), ENTRY.c.seq > _summed(account)
 
 
 def daily(engine: sa.Engine, account: str, since: int | None = None, until: int | None = None) -> list[dict[str, Any]]:
@@ -109,7 +112,7 @@ def daily(engine: sa.Engine, account: str, since: int | None = None, until: int 
     parts = [kept.where(DAY.c.account == account)]
     for side, sign in ((ENTRY.c.debit, -1), (ENTRY.c.credit, 1)):
         fresh = sa.select(day, (ENTRY.c.amount * sign).label("change"))
-        parts.append(fresh.where(side == account, ENTRY.c.seq > SUMMED, ENTRY.c.state.in_(POSTING)))
+        parts.append(fresh.where(side == account, ENTRY.c.seq > _summed(account), ENTRY.c.state.in_(POSTING)))
     every = sa.union_all(*parts).subquery()
     chosen = sa.select(every.c.day, sa.func.sum(every.c.change)).group_by(every.c.day).order_by(every.c.day)
     if until is not None:

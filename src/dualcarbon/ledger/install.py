@@ -69,7 +69,6 @@ def _first_row(connection: sa.Connection, algorithm: str) -> None:
         "algorithm": algorithm,
         "writes": 0,
         "recorded": 0,
-        "summed": 0,
     }
     for log, count in LOGS.items():
         row |= {count: 0, f"{log}_hash": chain.genesis(algorithm, origin, log)}
@@ -79,7 +78,7 @@ def _first_row(connection: sa.Connection, algorithm: str) -> None:
 
 
 def _earlier(connection: sa.Connection) -> bool:
-    return "summed" not in {column["name"] for column in sa.inspect(connection).get_columns("ledger")}
+    return "refusals" not in {column["name"] for column in sa.inspect(connection).get_columns("ledger")}
 
 
 def _upgrade(connection: sa.Connection) -> None:
@@ -87,8 +86,10 @@ def _upgrade(connection: sa.Connection) -> None:
     connection.execute(sa.text("DROP TABLE entry_refusal"))
     METADATA.create_all(connection, [REFUSAL, DAY, REQUEST])
     binary = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
-    for name, kind in (("refusals", "BIGINT"), ("refusal_hash", binary), ("summed", "BIGINT")):
-        connection.execute(sa.text(f"ALTER TABLE ledger ADD COLUMN {name} {kind}"))
+    for column in ("ledger ADD COLUMN refusals BIGINT", f"ledger ADD COLUMN refusal_hash {binary}"):
+        connection.execute(sa.text(f"ALTER TABLE {column}"))
+    for name in ("moves", "summed"):
+        connection.execute(sa.text(f"ALTER TABLE account ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0"))
     ledger = connection.execute(sa.select(LEDGER)).one()
     last = chain.genesis(ledger.algorithm, ledger.origin, "refusal")
     numbered = [(number, *row) for number, row in enumerate(rows, 1)]
@@ -96,8 +97,5 @@ def _upgrade(connection: sa.Connection) -> None:
     if chained:
         connection.execute(REFUSAL.insert(), [dict(zip(REFUSAL.columns.keys(), row, strict=True)) for row in chained])
         last = chained[-1][-1]
-    if ledger.entries:
-        days.sum_up(connection, 0, ledger.entries)
-    connection.execute(
-        LEDGER.update().values(refusals=len(rows), refusal_hash=last, summed=ledger.entries, writes=LEDGER.c.writes + 1)
-    )
+    days.sum_up(connection, sa.true(), ledger.entries)
+    connection.execute(LEDGER.update().values(refusals=len(rows), refusal_hash=last, writes=LEDGER.c.writes + 1))

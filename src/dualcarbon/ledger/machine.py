@@ -47,7 +47,10 @@ class Entry(NamedTuple):
 
 
 class Account:
-    """An account with its four totals, each an integer count of the instrument's smallest unit."""
+    """An account with its four totals, each an integer count of the instrument's smallest unit.
+
+    `moves` is the store's: how many of its entries are not summed by day.
+    """
 
     __slots__ = (
         "credits_pending",
@@ -55,6 +58,7 @@ class Account:
         "debits_pending",
         "debits_posted",
         "instrument",
+        "moves",
         "name",
         "number",
         "opened",
@@ -75,7 +79,7 @@ class Account:
         totals: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> None:
         self.name, self.instrument, self.owner, self.overdraft, self.unit = name, instrument, owner, overdraft, unit
-        self.number, self.opened = number, opened
+        self.number, self.opened, self.moves = number, opened, 0
         self.totals = totals
 
     @property

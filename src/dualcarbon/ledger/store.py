@@ -8,6 +8,7 @@ import gc
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +29,7 @@ from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_tra
 BATCH = 8192
 RETRIES = 20
 MOST_KEPT = 500_000
+COUNTED = (*TOTALS, "moves")
 Result = TypeVar("Result")
 
 
@@ -39,8 +41,8 @@ def now() -> int:
 class Store:
     """The writing side of a ledger.
 
-    `algorithm` (`sha256` or `sm3`) counts only when the ledger is made; afterwards the one stored is used. `sum_every`:
-    after how many entries the sums by day are brought forward.
+    `algorithm` (`sha256` or `sm3`) counts only when the ledger is made; afterwards the one stored is used. `sum_after`:
+    after how many entries an account's sums by day are brought forward.
     """
 
     def __init__(
@@ -49,9 +51,9 @@ class Store:
         *,
         algorithm: str = "sha256",
         clock: Callable[[], int] = now,
-        sum_every: int = days.EVERY,
+        sum_after: int = days.MOVES,
     ) -> None:
-        self.engine, self.clock, self.algorithm, self.sum_every = engine, clock, algorithm, sum_every
+        self.engine, self.clock, self.algorithm, self.sum_after = engine, clock, algorithm, sum_after
         self.dialect = engine.dialect.name
         options = {"isolation_level": "READ COMMITTED"} if self.dialect == "postgresql" else {}
         self._writer = engine.execution_options(**options) if options else engine
@@ -245,10 +247,8 @@ class Store:
             self._insert_rows(connection, ENTRY, rows)
             self._update_totals(connection, state)
             moved |= {"entries": state.seq, "entry_hash": rows[-1][-1]}
-            if state.seq - standing.summed >= self.sum_every:
-                days.sum_up(connection, standing.summed, state.seq)
+            if standing.entries // BATCH < state.seq // BATCH:
                 forget(connection, recorded)
-                moved["summed"] = state.seq
         if state.new_refusals:
             refused = [
                 (number, *pair, recorded) for number, pair in enumerate(state.new_refusals, standing.refusals + 1)
@@ -266,7 +266,7 @@ class Store:
             (a.number, a.name, a.instrument, a.unit, a.owner, int(a.overdraft), a.opened) for a in state.new_accounts
         ]
         kept = chain.chained(rows, standing.account_hash, standing.algorithm)
-        self._insert_rows(connection, ACCOUNT, [(*row[:7], 0, 0, 0, 0, *row[7:]) for row in kept])
+        self._insert_rows(connection, ACCOUNT, [(*row[:7], 0, 0, 0, 0, 0, 0, *row[7:]) for row in kept])
         self._advance(connection, recorded, accounts=state.account_count, account_hash=kept[-1][-1])
 
     def _advance(self, connection: sa.Connection, recorded: int, **values: Any) -> None:
@@ -283,21 +283,38 @@ class Store:
                 copy.write_row(row)
 
     def _update_totals(self, connection: sa.Connection, state: State) -> None:
-        deltas = []
-        for name, before in state.before.items():
-            account = state.accounts[name]
-            if account.totals != before:
-                deltas.append((*(new - old for new, old in zip(account.totals, before, strict=True)), account.number))
-        if not deltas:
-            return
+        deltas, busy = [], []
+        counts = Counter([entry.debit for entry in state.new_entries])
+        counts.update([entry.credit for entry in state.new_entries])
+        for name, moves in counts.items():
+            account, (a, b, c, d) = state.accounts[name], state.before[name]
+            deltas.append(
+                (
+                    account.debits_posted - a,
+                    account.credits_posted - b,
+                    account.debits_pending - c,
+                    account.credits_pending - d,
+                    moves,
+                    account.number,
+                )
+            )
+            account.moves += moves
+            if account.moves >= self.sum_after:
+                busy.append(name)
+                account.moves = 0
+        self._add(connection, deltas)
+        if busy:
+            days.sum_up(connection, self.among(ACCOUNT.c.account, busy), state.seq)
+
+    def _add(self, connection: sa.Connection, deltas: Sequence[tuple[int, ...]]) -> None:
         if self.dialect != "postgresql":
-            changes = ", ".join(f"{name} = {name} + ?" for name in TOTALS)
+            changes = ", ".join(f"{name} = {name} + ?" for name in COUNTED)
             connection.exec_driver_sql(f"UPDATE account SET {changes} WHERE number = ?", deltas)
             return
-        changes = ", ".join(f"{name} = account.{name} + delta.{name}" for name in TOTALS)
-        arrays = ", ".join(["%s::bigint[]"] * 5)
+        changes = ", ".join(f"{name} = account.{name} + delta.{name}" for name in COUNTED)
+        arrays = ", ".join(["%s::bigint[]"] * 6)
         connection.exec_driver_sql(
-            f"UPDATE account SET {changes} FROM unnest({arrays}) AS delta({', '.join(TOTALS)}, number)"
+            f"UPDATE account SET {changes} FROM unnest({arrays}) AS delta({', '.join(COUNTED)}, number)"
             " WHERE account.number = delta.number",
             tuple("{" + ",".join(map(str, column)) + "}" for column in zip(*deltas, strict=True)),
         )
@@ -328,11 +345,12 @@ class Store:
         }
 
     def _accounts(self, connection: sa.Connection, names: Iterable[Any]) -> dict[str, Account]:
-        found = connection.execute(sa.select(*list(ACCOUNT.columns)[:11]).where(self.among(ACCOUNT.c.account, names)))
-        return {
-            name: Account(name, instrument, owner, bool(overdraft), unit, number, opened, tuple(totals))
-            for number, name, instrument, unit, owner, overdraft, opened, *totals in found
-        }
+        found = connection.execute(sa.select(*list(ACCOUNT.columns)[:12]).where(self.among(ACCOUNT.c.account, names)))
+        accounts = {}
+        for number, name, instrument, unit, owner, overdraft, opened, *totals, moves in found:
+            account = Account(name, instrument, owner, bool(overdraft), unit, number, opened, tuple(totals))
+            account.moves, accounts[name] = moves, account
+        return accounts
 
 
 def _passing(error: DBAPIError) -> bool:

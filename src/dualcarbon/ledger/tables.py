@@ -40,8 +40,6 @@ LEDGER = Table(
     Column("lock_hash", LargeBinary, nullable=False),
     Column("refusals", BigInteger, nullable=False),
     Column("refusal_hash", LargeBinary, nullable=False),
-    # `account_day` holds the entries up to this one.
-    Column("summed", BigInteger, nullable=False),
 )
 
 ACCOUNT = Table(
@@ -58,6 +56,9 @@ ACCOUNT = Table(
     Column("credits_posted", BigInteger, nullable=False, default=0),
     Column("debits_pending", BigInteger, nullable=False, default=0),
     Column("credits_pending", BigInteger, nullable=False, default=0),
+    # `account_day` holds the account's entries up to number `summed`; `moves` counts those after it.
+    Column("moves", BigInteger, nullable=False, default=0),
+    Column("summed", BigInteger, nullable=False, default=0),
     Column("form", SmallInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     CheckConstraint("debits_posted >= 0 AND credits_posted >= 0", name="account_posted"),

@@ -43,7 +43,7 @@ TOTALS = ["debits_posted", "credits_posted", "debits_pending", "credits_pending"
 LOCK = ["number", "instrument", "until", "reason", "recorded", "form", "hash"]
 REFUSAL = ["number", "id", "result", "recorded", "form", "hash"]
 DAY = ["account", "day", "first", "last", *TOTALS]
-LEDGER = ["origin", "algorithm", "summed", "entries", "entry_hash", "accounts", "account_hash"]
+LEDGER = ["origin", "algorithm", "entries", "entry_hash", "accounts", "account_hash"]
 LEDGER += ["locks", "lock_hash", "refusals", "refusal_hash"]
 # Entries are read CHUNK at a time; a process follows a stretch of chunks before it reports.
 CHUNK = 2**12
@@ -110,11 +110,12 @@ class Money:
 
     `seen`: account -> [instrument, balance before, first entry, least room, its entry | balance, what pending debits
     hold | on the present day: day, first entry, last entry, balance before it, debits posted, debits and credits
-    pending]; `moved`: day (0 for entries not summed by day yet) -> account -> [the four totals, first and last entry].
+    pending | entry up to which it is summed]; `moved`: day (0 for entries not summed yet) -> account -> [the four totals,
+    first and last entry].
     """
 
-    def __init__(self, accounts: dict[str, tuple[str, bool]], summed: int) -> None:
-        self.accounts, self.summed = accounts, summed
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts = accounts
         self.seen: dict[str, list[Any]] = {}
         self.moved: dict[int, dict[str, list[int]]] = {}
 
@@ -131,7 +132,7 @@ class Money:
             raise
 
     def walk(self, rows: Sequence[Row]) -> Fault | None:
-        seen, summed, day, start, end = self.seen, self.summed, 0, 0, 0
+        seen, day, start, end = self.seen, 0, 0, 0
         for (
             seq,
             _,
@@ -154,25 +155,23 @@ class Money:
             _,
         ) in rows:
             posted = state == "posted" or state == "post"
-            if seq > summed:
-                day = 0
-            elif not start <= at < end:
+            if not start <= at < end:
                 day = (at + DAY_SHIFT) // DAY_LENGTH
                 start = day * DAY_LENGTH - DAY_SHIFT
                 end = start + DAY_LENGTH
             d, c = seen.get(debit), seen.get(credit)
             if d is None:
-                d = seen[debit] = self.start(debit, after + amount if posted else after, seq, day)
+                d = seen[debit] = self.start(debit, after + amount if posted else after, seq)
             if c is None:
-                c = seen[credit] = self.start(credit, credit_after - amount if posted else credit_after, seq, day)
+                c = seen[credit] = self.start(credit, credit_after - amount if posted else credit_after, seq)
             if d[0] != kind or c[0] != kind:
                 return seq, "wrong instrument"
             if type(amount) is not int or amount <= 0 or d is c:
                 return seq, "impossible amount"
-            if d[7] != day:
-                self.turn(debit, d, seq, day)
-            if c[7] != day:
-                self.turn(credit, c, seq, day)
+            if d[7] != (day if seq <= d[14] else 0):
+                self.turn(debit, d, seq, day if seq <= d[14] else 0)
+            if c[7] != (day if seq <= c[14] else 0):
+                self.turn(credit, c, seq, day if seq <= c[14] else 0)
             d[9] = c[9] = seq
             if posted:
                 d[5] -= amount
@@ -189,17 +188,18 @@ class Money:
                 d[3], d[4] = after - d[6], seq
         return None
 
-    def start(self, account: str, balance: int, seq: int, day: int) -> list[Any]:
-        return [self.accounts[account][0], balance, seq, 2**64, seq, balance, 0, day, seq, seq, balance, 0, 0, 0]
+    def start(self, account: str, balance: int, seq: int) -> list[Any]:
+        kind, _, summed = self.accounts[account]
+        return [kind, balance, seq, 2**64, seq, balance, 0, 0, seq, seq, balance, 0, 0, 0, summed]
 
     def turn(self, account: str, known: list[Any], seq: int, day: int) -> None:
         """Put what the account moved on its present day to `moved`; a new day begins for it with entry `seq`."""
-        *_, balance, _, today, first, last, before, debits, debits_pending, credits_pending = known
+        balance, _, today, first, last, before, debits, debits_pending, credits_pending, _ = known[5:]
         sums = self.moved.setdefault(today, {}).setdefault(account, [0, 0, 0, 0, first, last])
         new = (debits, balance - before + debits, debits_pending, credits_pending)
         sums[:4] = [a + b for a, b in zip(sums, new, strict=False)]
         sums[5] = last
-        known[7:] = [day, seq, seq, balance, 0, 0, 0]
+        known[7:14] = [day, seq, seq, balance, 0, 0, 0]
 
     def totals(self) -> dict[str, list[int]]:
         """The four totals that each account moved by, over all days; nothing may follow."""
@@ -325,7 +325,7 @@ class Database:
     def load(self) -> None:
         (ledger,) = self.rows("ledger", LEDGER)
         self.ledger = dict(zip(LEDGER, ledger, strict=True))
-        self.accounts = self.rows("account", ACCOUNT + TOTALS, "ORDER BY number")
+        self.accounts = self.rows("account", [*ACCOUNT, *TOTALS, "summed"], "ORDER BY number")
         self.locks = self.rows("ledger_lock", LOCK, "ORDER BY number")
         names = ["note", "scheme", "key", "signature"]
         self.heads = [dict(zip(names, row, strict=True)) for row in self.rows("ledger_head", names, "ORDER BY number")]
@@ -379,7 +379,7 @@ class Export:
                 if kind == "ledger":
                     self.ledger = row
                 elif kind == "account":
-                    self.accounts.append(tuple(row[name] for name in ACCOUNT + TOTALS))
+                    self.accounts.append(tuple(row[name] for name in [*ACCOUNT, *TOTALS, "summed"]))
                 elif kind == "lock":
                     self.locks.append(tuple(row[name] for name in LOCK))
                 elif kind == "entry":
@@ -415,9 +415,10 @@ class Export:
                 seen.add(row[place])
 
 
-# What a process needs to check stretches: where the ledger is, its algorithm, accounts, the number up to which entries
-# are summed by day, the sizes heads ask for, and the secret of the fingerprint.
-Shared = tuple["Database | Export", str, dict[str, tuple[str, bool]], int, list[int], bytes]
+# What a process needs to check stretches: where the ledger is, its algorithm, the accounts with instrument, permission
+# to go below zero and the entry up to which they are summed by day, the sizes heads ask for, the fingerprint's secret.
+Accounts = dict[str, tuple[str, bool, int]]
+Shared = tuple["Database | Export", str, Accounts, list[int], bytes]
 shared: Shared
 
 
@@ -433,8 +434,8 @@ def check_stretch(start: int, stop: int, previous: bytes) -> Any:
     Returns the first fault, what happened to accounts, the fingerprint of the sums by day, the last hash, the complete
     subtrees over the stretch, and those over its first part up to each size a head asks for.
     """
-    book, algorithm, accounts, summed, sizes, secret = shared
-    money, number, fault = Money(accounts, summed), start, None
+    book, algorithm, accounts, sizes, secret = shared
+    money, number, fault = Money(accounts), start, None
     parts: list[Part] = []
     inside: dict[int, list[Part]] = {}
     for rows in book.entries(start, stop):
@@ -515,9 +516,9 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
         if fault:
             problems.append({"what": log, "number": fault[0], "problem": fault[1]})
 
-    accounts = {row[1]: (row[2], bool(row[5])) for row in book.accounts}
+    accounts = {row[1]: (row[2], bool(row[5]), row[-1]) for row in book.accounts}
     sizes, secret = sorted({int(told["size"]) for *_, told in heads}), os.urandom(32)
-    shared = book, algorithm, accounts, ledger["summed"], sizes, secret
+    shared = book, algorithm, accounts, sizes, secret
     standing = {name: [0, 0, 0, 0] for name in accounts}
     parts: list[Part] = []
     roots, last, print_of_days = {0: root(parts, algorithm)}, genesis(algorithm, origin, "entry"), 0
@@ -545,7 +546,7 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
     first = min([*([first] if first else []), *twice], default=None)
     if first is None:
         for row in book.accounts:
-            if list(row[len(ACCOUNT) :]) != standing[row[1]]:
+            if list(row[len(ACCOUNT) : -1]) != standing[row[1]]:
                 problems.append({"what": "account", "number": row[0], "account": row[1], "problem": "wrong totals"})
         kept = ((row[1], row[0], row[4:]) for row in book.days())
         if fingerprint(kept, secret) != print_of_days % (2**61 - 1):
