@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import city, flags, months, telling
+from dualcarbon.nowcast import board, city, flags, months, telling
 from dualcarbon.nowcast.commands import cli
 
 PLACES = ("330402-rest", "330411-rest", "330421-rest", "330424-rest", "330481-rest", "330483-rest")
@@ -78,12 +78,14 @@ def test_the_part_not_reported_is_estimated_and_holds_what_came(place: Workspace
     assert early["status"] == "synthetic" and early["synthetic"]
 
 
-def test_rows_sum_to_the_total_and_open(early: dict[str, Any]) -> None:
+def test_rows_sum_to_the_total_and_open(place: Workspace, early: dict[str, Any]) -> None:
     assert sum(row["value"] for row in early["rows"]) == pytest.approx(early["value"])
     assert sum(row["direct"] for row in early["rows"]) == pytest.approx(early["direct"])
     assert sum(row["pull_points"] for row in early["rows"]) == pytest.approx(early["change_percent"])
     row = early["rows"][0]
-    assert row["explain"]["item"] == "emission.co2" and row["explain"]["place"] == row["place"]
+    node = nowcast.open_figure(place, **row["explain"])
+    assert node["value"] == pytest.approx(row["value"]) and node["place"] == row["place"]
+    assert sum(part["value"] for part in node["parts"]) == pytest.approx(row["value"])
     assert row["name"]["zh"] and sum(row["methods"].values()) == 1
 
 
@@ -104,6 +106,12 @@ def test_a_run_is_kept_and_gives_the_same_again(place: Workspace, early: dict[st
     again = nowcast.run(place, as_of=EARLY, by=("place", "sector"))
     assert again["value"] == early["value"] and again["run"]["id"] == early["run"]["id"]
     assert early["run"]["id"] in {run["id"] for run in place.runs()}
+    kept = place.run(early["run"]["id"])
+    assert kept is not None and sum(row["value"] for row in kept["results"]) == pytest.approx(early["value"])
+    assert {row["method"] for row in kept["results"]} == {"nowcast.monthly-bridge"}
+    node = nowcast.open_figure(place, run=kept["id"])
+    assert node["value"] == pytest.approx(early["value"]) and node["month"] == "2024-10"
+    assert node["as_of"] == EARLY and sum(one["value"] for one in node["children"]) == pytest.approx(node["value"])
 
 
 def test_later_rows_change_nothing_known_before(place: Workspace, tmp_path: Path, early: dict[str, Any]) -> None:
@@ -235,6 +243,84 @@ def test_an_open_year_says_what_is_estimated(place: Workspace, tmp_path: Path) -
     assert caught.value.problems[0].rule == "core.no-report-file"
 
 
+def total(
+    place: str, period: tuple[date, date], value: float, known_at: date, item: str = "emission.co2"
+) -> pl.DataFrame:
+    columns = {"place": place, "item": item, "start": period[0], "end": period[1], "value": value, "unit": "tCO2"}
+    return pl.DataFrame([{**columns, "known_at": known_at}])
+
+
+def published(folder: Path, *totals: pl.DataFrame) -> Workspace:
+    made = Workspace.create(folder)
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    control = {**DATASET, "id": "official", "role": "control", "status": "official"}
+    made.import_frame(pl.concat(totals), source={"file": "notice"}, dataset=control)
+    return made
+
+
+def test_official_totals_bind_and_say_how_far_cells_were_moved(tmp_path: Path, early: dict[str, Any]) -> None:
+    county = next(row for row in early["rows"] if row["place"] == "330402")["place"]
+    october = date(2024, 10, 1), date(2024, 11, 1)
+    other = published(
+        tmp_path / "official",
+        total("330400", october, 1.04 * early["value"], date(2024, 11, 10)),
+        total(county, october, 1.1 * sum(r["value"] for r in early["rows"] if r["place"] == county), EARLY),
+    )
+    for method in ("raking", "least_squares"):
+        made = nowcast.run(other, as_of=EARLY, by=("place",), record=False, keep=False, reconcile=method)
+        assert made["value"] == pytest.approx(1.04 * early["value"]) and made["low"] is None
+        told = {one["place"]: one for one in made["reconciliation"]["totals"]}
+        assert set(told) == {"330400", county} and told[county]["moved_percent"] == pytest.approx(10)
+        row = next(one for one in made["rows"] if one["place"] == county)
+        assert row["moved"] == pytest.approx(told[county]["moved"]) and row["low"] is None
+        assert sum(one["moved"] for one in made["rows"]) == pytest.approx(told["330400"]["moved"])
+        assert all(one["value"] >= 0 for one in made["rows"])
+    free = nowcast.run(other, as_of=EARLY, record=False, keep=False, reconcile="none")
+    assert free["value"] == pytest.approx(early["value"]) and free["reconciliation"]["totals"] == []
+    before = nowcast.run(other, as_of=date(2024, 11, 5), month=date(2024, 9, 1), record=False, keep=False)
+    assert before["reconciliation"]["totals"] == []
+
+
+def test_the_annual_truth_scores_the_year_and_moves_its_months(tmp_path: Path, place: Workspace) -> None:
+    march, day = date(2024, 3, 1), date(2025, 6, 1)
+    free = nowcast.run(place, month=march, as_of=day, record=False, keep=False)
+    year = nowcast.analyse(place, year=2024, as_of=day)["value"]
+    other = published(
+        tmp_path / "annual",
+        total("330400", (date(2024, 1, 1), date(2025, 1, 1)), 1.05 * year, date(2025, 5, 1)),
+        total("330400", (date(2024, 1, 1), date(2025, 1, 1)), 0.9 * year, date(2024, 1, 1), "target.emission.co2"),
+    )
+    made = nowcast.run(other, month=march, as_of=day, record=False, keep=False)
+    assert made["value"] == pytest.approx(1.05 * free["value"], rel=0.02)
+    assert made["reconciliation"]["totals"][0]["period"] == "2024"
+    scored = nowcast.vintages(other, months=2, as_of=day)["years"][0]
+    assert scored["error_percent"] == pytest.approx(100 * (1 / 1.05 - 1))
+    assert sum(one["after"] for one in scored["months"]) == pytest.approx(1.05 * year)
+    shown = board.board(other, place="330400", as_of=date(2025, 1, 5), tree="admin")["year"]
+    assert shown["target"]["gap"] == pytest.approx(shown["value"] - 0.9 * year)
+
+
+def test_totals_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    october = date(2024, 10, 1), date(2024, 11, 1)
+    areas = [
+        total(code, october, 5.0e6, EARLY) for code in ("330402", "330411", "330421", "330424", "330481", "330483")
+    ]
+    other = published(tmp_path / "against", total("330400", october, 1.0, EARLY), *areas)
+    with pytest.raises(Refused) as caught:
+        nowcast.run(other, as_of=EARLY, record=False, keep=False)
+    assert caught.value.problems[0].rule == "nowcast.totals-contradict"
+
+
+def test_revisions_are_scored_once_the_month_is_counted(place: Workspace) -> None:
+    made = nowcast.vintages(place, months=3, as_of=date(2024, 12, 15))
+    assert [row["month"] for row in made["rows"]] == ["2024-09", "2024-10", "2024-11"]
+    october = made["rows"][1]
+    assert len(october["estimates"]) >= 3 and october["estimates"][-1]["counted_share"] == 1
+    assert october["score"]["inside"] and abs(october["score"]["error_percent"]) < 10
+    assert made["rows"][2]["score"] is None
+    assert 0 <= made["score"]["inside"] <= 1
+
+
 def test_refusals(place: Workspace, tmp_path: Path) -> None:
     def rule(**question: Any) -> str:
         with pytest.raises(Refused) as caught:
@@ -243,6 +329,7 @@ def test_refusals(place: Workspace, tmp_path: Path) -> None:
 
     assert rule(place="nowhere") == "nowcast.unknown-place"
     assert rule(by=("colour",)) == "nowcast.unknown-dimension"
+    assert rule(reconcile="guess") == "nowcast.unknown-reconciliation"
     assert rule(workspace=Workspace.create(tmp_path / "empty")) == "nowcast.no-energy-data"
 
 

@@ -4,14 +4,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dualcarbon.nowcast.present import news, run
+    from dualcarbon.nowcast.arrivals import news
+    from dualcarbon.nowcast.opening import open_figure
+    from dualcarbon.nowcast.present import run
+    from dualcarbon.nowcast.revisions import vintages
     from dualcarbon.nowcast.situation import analyse
     from dualcarbon.nowcast.trial import backtest
     from dualcarbon.nowcast.why import explain
 
-__all__ = ["analyse", "backtest", "explain", "news", "run"]
+__all__ = ["analyse", "backtest", "explain", "news", "open_figure", "run", "vintages"]
 
-_WHERE = {"analyse": "situation", "backtest": "trial", "explain": "why", "news": "present", "run": "present"}
+_WHERE = {
+    "analyse": "situation",
+    "backtest": "trial",
+    "explain": "why",
+    "news": "arrivals",
+    "open_figure": "opening",
+    "run": "present",
+    "vintages": "revisions",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -39,6 +39,10 @@ def run(
     by: Annotated[
         str, typer.Option("--by", help=say("明细：place、sector、domain", "rows: place, sector, domain"))
     ] = "place",
+    reconcile: Annotated[
+        str,
+        typer.Option("--reconcile", help=say("官方总数：raking、least_squares、none", "raking, least_squares or none")),
+    ] = "raking",
     tree: Tree = "admin",
     family: Family = "provincial-2025",
     json: Json = False,
@@ -50,7 +54,7 @@ def run(
         bar.add_task(say("估算", "estimating"), total=None)
         result = nowcast.run(
             workspace, as_of=_day(as_of, "--as-of"), month=_month(month), place=place, tree=tree, family=family,
-            by=[word for word in re.split(r"[,，、\s]+", by) if word],
+            by=[word for word in re.split(r"[,，、\s]+", by) if word], reconcile=reconcile,
         )  # fmt: skip
     emit(result, json, lambda: shown.this_month(result))
 
@@ -107,6 +111,52 @@ def explain(
             family=family,
         )  # fmt: skip
     emit(result, json, lambda: shown.causes(result))
+
+
+@cli.command(help=say("修订三角：各月历次估算与打分", "revisions: each month's estimates in turn, and their scores"))
+def vintages(
+    months: Annotated[int, typer.Option("--months", min=1, max=36, help=say("最近几个月", "the last months"))] = 6,
+    place: Place = "330400",
+    as_of: AsOf = None,
+    tree: Tree = "admin",
+    family: Family = "provincial-2025",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon import nowcast
+
+    with progress(json) as bar:
+        bar.add_task(say("回看", "looking back"), total=None)
+        result = nowcast.vintages(
+            workspace, months=months, place=place, as_of=_day(as_of, "--as-of"), tree=tree, family=family
+        )
+    emit(result, json, lambda: shown.revisions(result))
+
+
+@cli.command(
+    "open", help=say("打开一个速算的数：核算到原始行，估算到依据", "open a figure: rows counted, reasons guessed")
+)
+def open_figure(
+    month: Month = None,
+    place: Place = "330400",
+    sector: Annotated[str | None, typer.Option("--sector", help=say("行业代码", "sector"))] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="ID", help=say("留存的批次", "a kept run"))] = None,
+    as_of: AsOf = None,
+    tree: Tree = "admin",
+    family: Family = "provincial-2025",
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon import nowcast
+
+    if not (month or run):
+        raise typer.BadParameter(say("请给出 --month 或 --run", "give --month or --run"), param_hint="--month")
+    _month(month)
+    result = nowcast.open_figure(
+        workspace, month=month, place=place, sector=sector, run=run, as_of=_day(as_of, "--as-of"), tree=tree,
+        family=family,
+    )  # fmt: skip
+    emit(result, json, lambda: shown.opened(result))
 
 
 @cli.command(help=say("年度碳排放形势分析（可写成 Word、PDF）", "the yearly analysis (as Word or PDF)"))

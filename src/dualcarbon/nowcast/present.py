@@ -13,8 +13,9 @@ from dualcarbon import __version__
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, months
+from dualcarbon.nowcast import flags, months, officials
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.figures import estimated, figure, known, month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.shape import Array
 
@@ -22,8 +23,6 @@ BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
 MODEL = "nowcast.monthly-bridge/1"
 RECORD = 12
-#: Steps in which a new arrival is taken in: corrections of months known before, then electricity, then fuels.
-ARRIVALS = ("revision", "electricity", "fuel")
 
 
 def opened(workspace: Any) -> Any:
@@ -42,107 +41,88 @@ def run(
     by: Sequence[str] = ("place",),
     tree: str = "admin",
     family: str = "provincial-2025",
+    reconcile: str = "raking",
     record: bool = True,
     keep: bool = True,
 ) -> dict[str, Any]:
     """Estimate `month` (default: the last before `as_of`) with what was known on `as_of`.
 
-    Rows are by place, sector or domain, and sum to the total. `record`: also replay the last twelve months with the
-    same delay of fuels, to show empirical coverage and skill. `keep`: keep the run's manifest in the workspace. Raises
-    Refused for an unknown place or dimension, or a month that cannot be estimated.
+    Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
+    of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
+    much. `record`: also replay the last twelve months with the same delay of fuels, to show empirical coverage and
+    skill. `keep`: keep the run with its results in the workspace. Raises Refused for an unknown place, dimension or way
+    to reconcile, for a month that cannot be estimated, and for official totals that contradict each other.
     """
     wrong = [name for name in by if name not in BY]
     if wrong:
         raise Refused(Problem("nowcast.unknown-dimension", value=wrong[0], params={"known": "、".join(BY)}))
+    if reconcile not in officials.METHODS:
+        raise Refused(Problem("nowcast.unknown-reconciliation", value=reconcile,
+                              params={"known": "、".join(officials.METHODS)}))  # fmt: skip
     workspace = opened(workspace)
-    seen = cities.read(workspace, as_of=as_of, until=month, place=place, tree=tree, family=family)
+    until = date(month.year, 12, 1) if month else None
+    year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family)
+    seen = year.upto(year.months.index(month)) if month in year.months else year
     book = load(workspace.pack)
     code = book.places.find(place) or place
-    direct, indirect = estimated(seen)
     t = len(seen.months) - 1
+    given = estimated(seen)
+    published = officials.read(workspace, seen, code)
+    direct, indirect, told, held = _reconciled(year, t, given, published, code, reconcile)
     made: dict[str, Any] = {
-        "place": code, "place_name": _name(book.places, code), "month": _text(seen.months[t]), "as_of": seen.as_of,
-        "tree": tree, "family": family, "unit": "tCO2", "status": seen.status, "workspace_version": seen.version,
+        "place": code, "place_name": named_code(book.places, code),
+        "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree, "family": family, "unit": "tCO2",
+        "status": seen.status, "workspace_version": seen.version,
         "model": MODEL, "scope": ["direct", "indirect"], "synthetic": seen.status == "synthetic",
     }  # fmt: skip
     everything = np.ones(len(seen.cells), bool)
-    made |= _figure(seen, direct, indirect, everything)
+    made |= figure(seen, t, direct, indirect, everything)
+    before = given[0].value + given[1].value
+    if told and held.all(1).any():
+        made["low"] = made["high"] = made["low80"] = made["high80"] = None
+    made["reconciliation"] = {"method": reconcile if told else None, "totals": told}
     made["year_to_date"] = _year_to_date(seen, direct, indirect)
-    made["rows"] = _rows(seen, direct, indirect, by, book, made)
+    made["rows"] = _rows(seen, direct, indirect, by, book, made, before, held)
     late = months.gap(seen.direct, t) if not direct.counted.mean() >= 0.5 else 1
     made["fuel_late_months"] = late
-    made["methods"] = _methods(direct)
+    made["methods"] = cells_by_method(direct)
     made["skill"] = direct.record
     made["record"] = _record(seen, late) if record else None
     made["flags"] = [{**flag, **named(book, flag)} for flag in flags.find(seen)]
     made["missing"], made["fallbacks"] = seen.missing, seen.fallbacks
-    made["run"] = manifest(made, place=code, by=list(by), tree=tree, family=family)
+    made["run"] = manifest(made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
         workspace.keep_run(made["run"])
     return made
 
 
-def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
-    """Direct and indirect CO2 of month number `t` (default: the last). Raises Refused if nothing before is known."""
-    t = len(seen.months) - 1 if t is None else t
-    if t < 1:
-        raise Refused(Problem("nowcast.too-short", value=_text(seen.months[-1]) if seen.months else ""))
-    if not (np.isfinite(seen.direct[:, :t]).any() or np.isfinite(seen.indirect[:, :t]).any()):
-        raise Refused(Problem("nowcast.too-short", value=_text(seen.months[t])))
-    made = [
-        months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms)
-        for part in (seen.direct, seen.indirect)
-    ]
-    return made[0], made[1]
-
-
-def _figure(seen: City, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:
-    """Value, interval and a year ago of the cells `mine`; shared errors add up, cells' own in quadrature.
-
-    The interval is that of estimating; the factors' own uncertainty is the account's. Nothing estimated: no interval.
-    """
-    value, counted, variance = 0.0, 0.0, 0.0
-    for part in (direct, indirect):
-        guess = np.where(part.counted, 0.0, part.value)[mine]
-        value += float(part.value[mine].sum())
-        counted += float(part.value[mine & part.counted].sum())
-        variance += (part.shared * guess.sum()) ** 2 + float(((part.own[mine] * guess) ** 2).sum())
-    width = float(np.sqrt(variance))
-    t = len(seen.months) - 1
-    before = _sum(seen, t - 12, mine)
-    return {
-        "value": value, "low": max(value - width, counted) if width else None,
-        "high": value + width if width else None, "level": 0.9,
-        "direct": float(direct.value[mine].sum()), "indirect": float(indirect.value[mine].sum()),
-        "counted_share": counted / value if value else 1.0, "last_year": before,
-        "change": value - before if before is not None else None,
-        "change_percent": 100 * (value / before - 1) if before else None,
-    }  # fmt: skip
-
-
-def _sum(seen: City, t: int, mine: np.ndarray) -> float | None:
-    """Known CO2 of month number `t`; None where any cell of it was not seen."""
-    if t < 0:
-        return None
-    parts = seen.direct[mine, t], seen.indirect[mine, t]
-    return float(sum(part.sum() for part in parts)) if all(np.isfinite(part).all() for part in parts) else None
+def _reconciled(
+    seen: City, t: int, given: tuple[Month, Month], published: Sequence[officials.Official], place: str, method: str
+) -> tuple[Month, Month, list[dict[str, Any]], np.ndarray]:
+    """Both parts of month number `t` moved in proportion to meet the official totals."""
+    value = given[0].value + given[1].value
+    spread = sum(np.where(part.counted, 0.0, (part.own + part.shared) * part.value / 1.645) for part in given)
+    cells, told, held = officials.moved(seen, t, value, np.asarray(spread), published, place, method)
+    with np.errstate(all="ignore"):
+        factor = np.where(value > 0, cells / value, 1.0)
+    direct, indirect = (replace(part, value=part.value * factor) for part in given)
+    return direct, indirect, told, held
 
 
 def _year_to_date(seen: City, direct: Month, indirect: Month) -> dict[str, Any]:
     """January to this month against the same months a year before; months not seen in full are estimated."""
     t = len(seen.months) - 1
     since = t - seen.months[t].month + 1
-    everything = np.ones(len(seen.cells), bool)
     total, before = 0.0, 0.0
     open_months = []
     for s in range(max(since, 0), t + 1):
-        known = _sum(seen, s, everything)
-        if known is None:
+        value = known(seen, s)
+        if value is None:
             one = (direct, indirect) if s == t else estimated(seen, s)
-            known = float(sum(part.value.sum() for part in one))
-            open_months.append(_text(seen.months[s]))
-        total += known
-        past = _sum(seen, s - 12, everything)
+            value = float(sum(part.value.sum() for part in one))
+            open_months.append(month_text(seen.months[s]))
+        total += value
+        past = known(seen, s - 12)
         before = float("nan") if past is None else before + past
     complete = since >= 0
     return {
@@ -153,26 +133,43 @@ def _year_to_date(seen: City, direct: Month, indirect: Month) -> dict[str, Any]:
 
 
 def _rows(
-    seen: City, direct: Month, indirect: Month, by: Sequence[str], book: Classification, whole: dict[str, Any]
+    seen: City,
+    direct: Month,
+    indirect: Month,
+    by: Sequence[str],
+    book: Classification,
+    whole: dict[str, Any],
+    before: Array,
+    held: np.ndarray,
 ) -> list[dict[str, Any]]:
+    t = len(seen.months) - 1
     keys = [tuple(cell[BY.index(name)] for name in by) for cell in seen.cells]
     rows = []
     for key in sorted(set(keys)):
         mine = np.array([one == key for one in keys])
-        figure = _figure(seen, direct, indirect, mine)
+        made = figure(seen, t, direct, indirect, mine)
         row: dict[str, Any] = dict(zip(by, key, strict=True))
         row["name"] = _label(row, book)
-        row |= figure
-        row["share"] = figure["value"] / whole["value"] if whole["value"] else None
-        if whole["last_year"] and figure["change"] is not None:
-            row["pull_points"] = 100 * figure["change"] / whole["last_year"]
+        row |= made
+        if any((mine == one).all() for one in held):
+            row["low"] = row["high"] = row["low80"] = row["high80"] = None
+        row["moved"] = made["value"] - float(before[mine].sum()) if len(held) else 0.0
+        row["share"] = made["value"] / whole["value"] if whole["value"] else None
+        if whole["last_year"] and made["change"] is not None:
+            row["pull_points"] = 100 * made["change"] / whole["last_year"]
         if len(set(direct.method[mine])) == 1 and direct.method[mine][0] >= 0:
             row["method"] = months.METHODS[direct.method[mine][0]]
-        row["methods"] = _methods(direct, mine)
-        asked = {"item": "emission.co2", "period": whole["month"], "tree": whole["tree"], "basis": "B"}
-        row["explain"] = {**asked, **{name: row[name] for name in by if name != "domain"}}
+        row["methods"] = cells_by_method(direct, mine)
+        row["explain"] = question(whole, **{name: row[name] for name in by})
         rows.append(row)
     return sorted(rows, key=lambda row: -row["value"])
+
+
+def question(made: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What `opening.open_figure` has to be asked to open a figure of the estimate `made`."""
+    asked = {"place": made["place"], "month": made["month"], "as_of": made["as_of"].isoformat(), "tree": made["tree"],
+             "city": made["place"]}  # fmt: skip
+    return {**asked, **{name: value for name, value in more.items() if value}}
 
 
 def _label(row: dict[str, Any], book: Classification) -> dict[str, str]:
@@ -183,7 +180,8 @@ def _label(row: dict[str, Any], book: Classification) -> dict[str, str]:
     return texts
 
 
-def _name(codes: Any, code: str) -> dict[str, str]:
+def named_code(codes: Any, code: str) -> dict[str, str]:
+    """A code's name in both languages."""
     return {lang: codes.name(code, lang) for lang in ("zh", "en")}
 
 
@@ -194,7 +192,7 @@ def named(book: Classification, flag: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
 
 
-def _methods(part: Month, mine: np.ndarray | None = None) -> dict[str, int]:
+def cells_by_method(part: Month, mine: np.ndarray | None = None) -> dict[str, int]:
     """Number of cells counted, and shown by each method."""
     method = part.method if mine is None else part.method[mine]
     counts = {"counted": int((method < 0).sum())}
@@ -209,7 +207,7 @@ def _record(seen: City, late: int) -> dict[str, Any] | None:
     if not asked:
         return None
     made = months.replay(seen.direct, seen.power, asked, late, seen.places, seen.sectors, seen.terms)
-    return scored(seen.direct[:, asked], made) | {"months": [_text(seen.months[t]) for t in asked], "late": late}
+    return scored(seen.direct[:, asked], made) | {"months": [month_text(seen.months[t]) for t in asked], "late": late}
 
 
 def scored(truth: Array, made: dict[str, Array]) -> dict[str, Any]:
@@ -228,91 +226,6 @@ def scored(truth: Array, made: dict[str, Array]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def news(
-    workspace: Any = None, *, before: date, after: date | None = None, month: date | None = None, place: str = "330400",
-    tree: str = "admin", family: str = "provincial-2025",
-) -> dict[str, Any]:  # fmt: skip
-    """Which arrivals between two days moved the estimate of `month` (default: the last before `before`), by how much.
-
-    Arrivals are taken in one after the other: corrections of what was known (a new factor is one), electricity, fuels;
-    of the month itself, of the month a year before, of all others. Their effects sum to the change.
-    """
-    workspace = opened(workspace)
-    new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
-                      family=family)  # fmt: skip
-    old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)
-    old, new = aligned(old, new)
-    now = old
-    first = value = _total(old)
-    steps = []
-    last = len(new.months) - 1
-    spans = [[last], [last - 12], [t for t in range(last) if t != last - 12]]
-    for kind in ARRIVALS:
-        for span in spans:
-            taken, moved_months = _taken(now, new, kind, [t for t in span if t >= 0])
-            if not moved_months:
-                continue
-            moved = _total(taken)
-            named = [_text(new.months[t]) for t in moved_months]
-            steps.append({"arrival": kind, "months": named, "effect": moved - value})
-            now, value = taken, moved
-    steps.sort(key=lambda step: -abs(float(str(step["effect"]))))
-    return {"place": place, "month": _text(new.months[-1]), "before": before, "after": new.as_of, "unit": "tCO2",
-            "value_before": first, "value_after": value, "change": value - first, "steps": steps,
-            "status": new.status}  # fmt: skip
-
-
-def _total(seen: City) -> float:
-    return float(sum(part.value.sum() for part in estimated(seen)))
-
-
-def aligned(old: City, new: City) -> tuple[City, City]:
-    """Both with the same cells and months; what one does not have was not seen there."""
-    cells = sorted({*old.cells, *new.cells})
-    start = min(old.months[0], new.months[0])
-    months_ = new.months if new.months[0] == start else old.months
-    made = []
-    for one in (old, new):
-        row = {cell: k for k, cell in enumerate(one.cells)}
-        arrays: dict[str, Any] = {}
-        for name in ("direct", "indirect", "power"):
-            given = getattr(one, name)
-            out = np.full((len(cells), len(months_)), np.nan)
-            shift = months_.index(one.months[0])
-            for k, cell in enumerate(cells):
-                if cell in row:
-                    out[k, shift : shift + given.shape[1]] = given[row[cell]]
-                else:
-                    out[k] = 0.0
-            arrays[name] = out
-        made.append(replace(one, cells=cells, months=list(months_), **arrays))
-    return made[0], made[1]
-
-
-def _taken(now: City, new: City, kind: str, months_: Sequence[int]) -> tuple[City, list[int]]:
-    """`now` with the arrivals of one kind for these month numbers, and the months that have any."""
-    names = {"electricity": ("indirect", "power"), "fuel": ("direct",), "revision": ("direct", "indirect", "power")}[
-        kind
-    ]
-    arrays: dict[str, Any] = {name: getattr(now, name).copy() for name in names}
-    moved = []
-    for t in months_:
-        some = False
-        for name, mine in arrays.items():
-            theirs = getattr(new, name)[:, t]
-            known = np.isfinite(mine[:, t])
-            here = (known if kind == "revision" else ~known) & ~_same(mine[:, t], theirs)
-            mine[here, t] = theirs[here]
-            some = some or bool(here.any())
-        if some:
-            moved.append(t)
-    return replace(now, **arrays), moved
-
-
-def _same(a: Array, b: Array) -> np.ndarray:
-    return np.asarray((a == b) | (~np.isfinite(a) & ~np.isfinite(b)))
-
-
 def manifest(made: dict[str, Any], **question: Any) -> dict[str, Any]:
     """What the run was made of: data cut, workspace version, model, factor family; its id is their hash."""
     core = {"kind": "nowcast", "model": MODEL, "dualcarbon": __version__, "as_of": made["as_of"].isoformat(),
@@ -320,8 +233,18 @@ def manifest(made: dict[str, Any], **question: Any) -> dict[str, Any]:
     text = json.dumps({**core, "value": made["value"]}, sort_keys=True, ensure_ascii=False)
     identity = "nowcast-" + hashlib.sha256(text.encode()).hexdigest()[:16]
     result = {name: made[name] for name in ("value", "low", "high", "counted_share", "unit", "status")}
-    return {"id": identity, "created_at": datetime.now(UTC).isoformat(timespec="seconds"), **core, "result": result}
+    kept = {"id": identity, "created_at": datetime.now(UTC).isoformat(timespec="seconds"), **core, "result": result}
+    return {**kept, "results": results(made, identity)}
 
 
-def _text(day: date) -> str:
-    return day.isoformat()[:7]
+def results(made: dict[str, Any], run: str) -> list[dict[str, Any]]:
+    """The rows of an estimate in the layout of results: dimensions, item, period, value, interval, method, run."""
+    model, version = MODEL.split("/")
+    same = {"item": "emission.co2", "period": made["month"], "unit": made["unit"], "status": made["status"],
+            "method": model, "version": version, "run": run, "family": made["family"]}  # fmt: skip
+    return [
+        {**{name: row[name] for name in BY if name in row}, **same, "value": row["value"], "low": row["low"],
+         "high": row["high"], "uncertainty": None if row["low"] is None else "estimate",
+         "complete": row["counted_share"] >= 1}
+        for row in made["rows"]
+    ]  # fmt: skip

@@ -1,20 +1,119 @@
-"""The quick-calc over HTTP: this month, what moved it, why it changed, the yearly analysis. Nothing is stored."""
+"""The quick-calc over HTTP: pages, this month, what moved it, why it changed, the yearly analysis."""
 
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
+
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
 
 MEDIA = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 Place = Annotated[str, Query(description="place, code or name")]
 Day = Annotated[date | None, Query(description="with what was known on that day")]
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+Text = Annotated[str | None, Query(max_length=80)]
 Tree = Annotated[str, Query(pattern="^(admin|management)$")]
+
+
+pages: list[Page] = []
+nav = [Nav("/nowcast", "速算")]
+CITY = "330400"
+
+
+@page(pages, "/nowcast", "board.html")
+def board(view: View, place: Place = CITY) -> dict[str, Any]:
+    """This month's CO2 with its interval, the months around it, the year's path, areas, sectors, causes, flags."""
+    from dualcarbon.nowcast import board as boards
+    from dualcarbon.nowcast import kept
+
+    asked: dict[str, Any] = {"place": _known(view, place), "as_of": view.known_at, "tree": view.tree}
+    return dict(kept.once(view.workspace, "board", asked, lambda: boards.board(view.workspace, **asked)))
+
+
+@page(pages, "/nowcast/trust", "trust.html")
+def trust(view: View, place: Place = CITY) -> dict[str, Any]:
+    """How far the estimate can be relied on: error against the last value, coverage, sectors where nothing beats it."""
+    return _replayed(view.workspace, _known(view, place), view.known_at, view.tree)
+
+
+@page(pages, "/nowcast/record", "record.html")
+def record(view: View, place: Place = CITY, months: Annotated[int, Query(ge=1, le=24)] = 6) -> dict[str, Any]:
+    """How good the estimates have been: replay against the last value, coverage, revisions, the latest news."""
+    return _record(view.workspace, _known(view, place), view.known_at, view.tree, months)
+
+
+def _replayed(workspace: Any, place: str, as_of: date | None, tree: str) -> dict[str, Any]:
+    from dualcarbon.nowcast import board as boards
+    from dualcarbon.nowcast import kept
+
+    asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree}
+    return dict(kept.once(workspace, "replay", asked, lambda: boards.replayed(workspace, **asked)))
+
+
+def _record(workspace: Any, place: str, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
+    from dualcarbon.nowcast import board as boards
+    from dualcarbon.nowcast import kept
+
+    asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree, "since": months}
+    more = kept.once(workspace, "changed", asked, lambda: boards.changed(workspace, **asked))
+    return {**_replayed(workspace, place, as_of, tree), **more}
+
+
+@page(pages, "/nowcast/open", "open.html")
+def opened(
+    view: View, month: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], place: Place = CITY,
+    sector: Text = None, domain: Text = None, part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None,
+    as_of: Day = None, city: Text = None, run: Text = None,
+) -> dict[str, Any]:  # fmt: skip
+    """A figure opened: what was counted down to its rows, how the rest was estimated, its parts."""
+    from dualcarbon import nowcast
+
+    return nowcast.open_figure(
+        view.workspace, month=month, place=_known(view, place), sector=sector, domain=domain, part=part,
+        as_of=as_of or view.known_at, tree=view.tree, city=city, run=run,
+    )  # fmt: skip
+
+
+def _known(view: View, place: str) -> str:
+    code = view.codes.places.find(place)
+    if code is None:
+        raise NoSuch("place", place)
+    return str(code)
+
+
+@router.get("/tables.xlsx", summary="The tables of the page as an Excel workbook", response_class=Response)
+def tables(
+    request: Request, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board", place: Place = CITY,
+    known_at: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
+) -> Response:  # fmt: skip
+    from dualcarbon.nowcast import board as boards
+    from dualcarbon.nowcast import kept, workbook
+
+    workspace = request.app.state.site.workspace
+    if kind == "board":
+        asked: dict[str, Any] = {"place": place, "as_of": known_at, "tree": tree}
+        made = kept.once(workspace, kind, asked, lambda: boards.board(workspace, **asked))
+    else:
+        made = _record(workspace, place, known_at, tree, 6)
+    name = f'attachment; filename="nowcast-{kind}-{made["place"]}.xlsx"'
+    return Response(workbook.content(made, lang), media_type=MEDIA["xlsx"], headers={"Content-Disposition": name})
+
+
+@router.get("/vintages.json", summary="The revision triangle: each month as estimated on each day of arrival")
+def vintages(
+    request: Request, place: Place = CITY, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None,
+    tree: Tree = "admin",
+) -> Response:  # fmt: skip
+    from dualcarbon import nowcast
+
+    workspace = request.app.state.site.workspace
+    return _answer(nowcast.vintages(workspace, place=place, months=months, as_of=as_of, tree=tree))
 
 
 def _answer(made: Any) -> Response:
@@ -34,12 +133,13 @@ def _first(month: str | None) -> date | None:
 def run(
     request: Request, place: Place = "330400", month: Month = None, as_of: Day = None, tree: Tree = "admin",
     by: Annotated[list[str] | None, Query(description="place, sector, domain")] = None,
+    reconcile: Annotated[str, Query(pattern="^(raking|least_squares|none)$")] = "raking",
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
 
     made = nowcast.run(
         request.app.state.site.workspace, as_of=as_of, month=_first(month), place=place, tree=tree,
-        by=by or ["place"], keep=False,
+        by=by or ["place"], reconcile=reconcile, keep=False,
     )  # fmt: skip
     return _answer(made)
 

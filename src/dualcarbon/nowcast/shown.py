@@ -147,3 +147,52 @@ def replayed(result: dict[str, Any]) -> None:
     rest = len(result["statements"]) - 10
     if rest > 0:
         typer.echo(say(f"另有 {rest} 条数据说明，见 --json。", f"{rest} more statements on the data: see --json."))
+
+
+def revisions(result: dict[str, Any]) -> None:
+    """The revision triangle: a line for each estimate of each month, and the score."""
+    rows = []
+    for row in result["rows"]:
+        for one in row["estimates"]:
+            ends = {end: one[end] / 1e4 for end in ("low", "high") if one[end] is not None}
+            rows.append({"month": row["month"], "as_of": one["as_of"], "value": one["value"] / 1e4, **ends,
+                         "counted": f"{one['counted_share']:.0%}"})  # fmt: skip
+    columns = {
+        "month": say("月份", "month"), "as_of": say("数据截至", "known on"), "value": say("万吨", "10⁴ t"),
+        "low": say("下限", "low"), "high": say("上限", "high"), "counted": say("已核算", "counted"),
+    }  # fmt: skip
+    table(rows, columns)
+    score = result["score"]
+    if score:
+        base = score["last_value_error_percent"]
+        last = "—" if base is None else f"{base:.1f}%"
+        typer.echo(
+            say(
+                f"{score['months']} 个月已到齐：首次估算平均偏差 {score['error_percent']:.1f}%，沿用上年同月 {last}；"
+                f"{score['inside']:.0%} 落在 90% 区间内。",
+                f"{score['months']} months are in: first estimates {score['error_percent']:.1f} % off, the month a "
+                f"year before {last}; {score['inside']:.0%} inside the 90 % interval.",
+            )
+        )
+
+
+def opened(result: dict[str, Any]) -> None:
+    """A figure with its parts, and of a single cell how it was counted or estimated."""
+    name = result["place_name"][language()]
+    sector = f" {result['sector_name'][language()]}" if result["sector_name"] else ""
+    typer.echo(f"{name}{sector} {result['month']}  {result['value']:,.0f} {result['unit']}  ({result['status']})")
+    for part in result["parts"]:
+        counted = say(f"核算 {part['counted']:,.0f}，估算 {part['estimated']:,.0f}",
+                      f"counted {part['counted']:,.0f}, estimated {part['estimated']:,.0f}")  # fmt: skip
+        typer.echo(f"- {part['title'][language()]} {part['value']:,.0f}: {counted}")
+        for leaf in (part["node"] or {}).get("children") or ([part["node"]] if part["node"] else []):
+            for line in leaf["equations"]:
+                typer.echo(f"    {line['substituted']}")
+        for guess in part["estimate"]:
+            typer.echo(f"    {guess['method']}: {guess['start']:,.0f} × exp({guess['growth']:+.4f})")
+            for term in guess["terms"]:
+                typer.echo(f"      {term['title'][language()]} {term['effect']:+.4f}")
+    rows = [{"name": one["name"], "value": one["value"], "share": f"{one['counted_share']:.0%}"}
+            for one in result["children"]]  # fmt: skip
+    if rows:
+        table(rows, {"name": say("部分", "part"), "value": "t CO2", "share": say("已核算", "counted")})

@@ -11,7 +11,7 @@ import numpy as np
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, months, present, telling, why
+from dualcarbon.nowcast import figures, flags, months, present, telling, why
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.shape import Array
 
@@ -92,7 +92,7 @@ def _summed(seen: City, span: list[int]) -> tuple[Array, float | None, float | N
         else:
             guessed.append(t)
             variance, of_month = 0.0, np.zeros(len(seen.cells))
-            for part in present.estimated(seen, t):
+            for part in figures.estimated(seen, t):
                 guess = np.where(part.counted, 0.0, part.value)
                 of_month = of_month + part.value
                 counted += float(guess.sum())

@@ -7,7 +7,7 @@
   const whole = drawer.querySelector("[data-drawer=page]");
   const trail = [];
 
-  const isExplain = (link) => link && link.pathname === "/explain" && link.origin === location.origin;
+  const isExplain = (link) => link && (link.pathname === "/explain" || link.hasAttribute("data-opens")) && link.origin === location.origin;
   const plain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
 
   async function open(href, remember = true) {

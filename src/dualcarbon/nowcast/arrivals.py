@@ -1,0 +1,102 @@
+"""News: which arrivals between two days moved the estimate of a month, by how much."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.figures import estimated, month_text
+from dualcarbon.nowcast.present import opened
+from dualcarbon.nowcast.shape import Array
+
+#: Steps in which a new arrival is taken in: corrections of months known before, then electricity, then fuels.
+ARRIVALS = ("revision", "electricity", "fuel")
+
+
+def news(
+    workspace: Any = None, *, before: date, after: date | None = None, month: date | None = None, place: str = "330400",
+    tree: str = "admin", family: str = "provincial-2025",
+) -> dict[str, Any]:  # fmt: skip
+    """Which arrivals between two days moved the estimate of `month` (default: the last before `before`), by how much.
+
+    Arrivals are taken in one after the other: corrections of what was known (a new factor is one), electricity, fuels;
+    of the month itself, of the month a year before, of all others. Their effects sum to the change.
+    """
+    workspace = opened(workspace)
+    new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
+                      family=family)  # fmt: skip
+    old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)
+    old, new = aligned(old, new)
+    now = old
+    first = value = _total(old)
+    steps = []
+    last = len(new.months) - 1
+    spans = [[last], [last - 12], [t for t in range(last) if t != last - 12]]
+    for kind in ARRIVALS:
+        for span in spans:
+            taken, moved_months = _taken(now, new, kind, [t for t in span if t >= 0])
+            if not moved_months:
+                continue
+            moved = _total(taken)
+            named = [month_text(new.months[t]) for t in moved_months]
+            steps.append({"arrival": kind, "months": named, "effect": moved - value})
+            now, value = taken, moved
+    steps.sort(key=lambda step: -abs(float(str(step["effect"]))))
+    return {"place": place, "month": month_text(new.months[-1]), "before": before, "after": new.as_of, "unit": "tCO2",
+            "value_before": first, "value_after": value, "change": value - first, "steps": steps,
+            "status": new.status}  # fmt: skip
+
+
+def _total(seen: City) -> float:
+    return float(sum(part.value.sum() for part in estimated(seen)))
+
+
+def aligned(old: City, new: City) -> tuple[City, City]:
+    """Both with the same cells and months; what one does not have was not seen there."""
+    cells = sorted({*old.cells, *new.cells})
+    start = min(old.months[0], new.months[0])
+    months_ = new.months if new.months[0] == start else old.months
+    made = []
+    for one in (old, new):
+        row = {cell: k for k, cell in enumerate(one.cells)}
+        arrays: dict[str, Any] = {}
+        for name in ("direct", "indirect", "power"):
+            given = getattr(one, name)
+            out = np.full((len(cells), len(months_)), np.nan)
+            shift = months_.index(one.months[0])
+            for k, cell in enumerate(cells):
+                if cell in row:
+                    out[k, shift : shift + given.shape[1]] = given[row[cell]]
+                else:
+                    out[k] = 0.0
+            arrays[name] = out
+        made.append(replace(one, cells=cells, months=list(months_), **arrays))
+    return made[0], made[1]
+
+
+def _taken(now: City, new: City, kind: str, months_: Sequence[int]) -> tuple[City, list[int]]:
+    """`now` with the arrivals of one kind for these month numbers, and the months that have any."""
+    names = {"electricity": ("indirect", "power"), "fuel": ("direct",), "revision": ("direct", "indirect", "power")}[
+        kind
+    ]
+    arrays: dict[str, Any] = {name: getattr(now, name).copy() for name in names}
+    moved = []
+    for t in months_:
+        some = False
+        for name, mine in arrays.items():
+            theirs = getattr(new, name)[:, t]
+            known = np.isfinite(mine[:, t])
+            here = (known if kind == "revision" else ~known) & ~_same(mine[:, t], theirs)
+            mine[here, t] = theirs[here]
+            some = some or bool(here.any())
+        if some:
+            moved.append(t)
+    return replace(now, **arrays), moved
+
+
+def _same(a: Array, b: Array) -> np.ndarray:
+    return np.asarray((a == b) | (~np.isfinite(a) & ~np.isfinite(b)))

@@ -1,0 +1,194 @@
+"""What the quick-calc's page shows: this month, the months around it, the year's path, areas, sectors, causes."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import arrivals, flags, months, officials, present, revisions, why
+from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.figures import estimated, figure, known, month_text
+from dualcarbon.nowcast.months import Month
+from dualcarbon.nowcast.present import named_code
+
+#: Months shown before this one, and at least ahead of it.
+BEHIND, AHEAD = 18, 2
+
+
+def board(workspace: Any, *, place: str, as_of: date | None, tree: str) -> dict[str, Any]:
+    """The page's data for one place and day. Values in tCO2; intervals hold 90 % (`low`, `high`) and 80 %.
+
+    This month is the last before `as_of`, or the month of `as_of` itself once the last was reported in full. Raises
+    Refused for an unknown place and a workspace without monthly energy.
+    """
+    book = load(workspace.pack)
+    code = book.places.find(place)
+    if code is None:
+        raise Refused(Problem("nowcast.unknown-place", value=place))
+    now = cities.read(workspace, as_of=as_of, place=code, tree=tree)
+    if len(now.months) < 2:
+        raise Refused(Problem("nowcast.too-short", value=month_text(now.months[-1])))
+    last = now.months[-1]
+    this = after(last, 1) if known(now, len(now.months) - 1) is not None else last
+    horizon = max(after(this, AHEAD), date(last.year, 12, 1))
+    full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree)
+    t = full.months.index(this)
+    made = {s: estimated(full.upto(s)) for s in range(max(t - BEHIND, 1), len(full.months))}
+    whole = np.ones(len(full.cells), bool)
+    span = [_month(full, s, one, whole) for s, one in made.items()]
+    head = next(one for one in span if one["month"] == month_text(this))
+    published = officials.read(workspace, full, code)
+    year = last.year
+    closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
+    answer: dict[str, Any] = {
+        "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
+        "status": now.status, "synthetic": now.status == "synthetic", "model": present.MODEL,
+        "workspace_version": now.version, "month": head["month"], "head": head,
+        "closed": span_of(span, full, closed), "months": span, "year": _year(full, year, code, published),
+        "areas": _rows(full, t, made[t], 0, book.places), "sectors": _rows(full, t, made[t], 1, book.sectors),
+        "domains": _rows(full, t, made[t], 2, book.domains), "methods": present.cells_by_method(made[t][0]),
+        "flags": [{**flag, **present.named(book, flag)} for flag in flags.find(now)],
+        "fallbacks": len(now.fallbacks), "missing": now.missing,
+    }  # fmt: skip
+    answer["causes"] = None
+    if closed is not None and closed >= 12:
+        end = now.months[closed]
+        period = f"{end.year}-01/{month_text(end)}" if end.month > 1 else month_text(end)
+        try:
+            answer["causes"] = why.explain(workspace, place=code, period=period, as_of=now.as_of, tree=tree)
+        except Refused:
+            answer["causes"] = None
+    return answer
+
+
+def after(month: date, count: int) -> date:
+    """The first day of the month `count` months later."""
+    number = month.year * 12 + month.month - 1 + count
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def span_of(span: list[dict[str, Any]], full: City, closed: int | None) -> dict[str, Any] | None:
+    """The last month that was reported in full, of those shown."""
+    if closed is None:
+        return None
+    text = month_text(full.months[closed])
+    return next((one for one in span if one["month"] == text), None)
+
+
+def _month(full: City, t: int, made: tuple[Month, Month], mine: np.ndarray) -> dict[str, Any]:
+    one = figure(full, t, *made, mine)
+    state = "counted" if one["low"] is None else "partly" if one["counted_share"] > 0 else "estimated"
+    return {"month": month_text(full.months[t]), "state": state, **one}
+
+
+def _year(full: City, year: int, place: str, published: list[officials.Official]) -> dict[str, Any] | None:
+    """The year month by month, summed up, with the interval of what is estimated, last year's sum and the target.
+
+    Errors of the months are taken as shared among them, which is the wider reading.
+    """
+    span = [t for t, month in enumerate(full.months) if month.year == year]
+    if not span or full.months[span[0]].month != 1:
+        return None
+    total, low, high, before = 0.0, 0.0, 0.0, 0.0
+    path = []
+    whole = np.ones(len(full.cells), bool)
+    for t in span:
+        one = _month(full, t, estimated(full.upto(t)), whole)
+        total += one["value"]
+        low += one["value"] if one["low"] is None else one["low"]
+        high += one["value"] if one["high"] is None else one["high"]
+        before = before + one["last_year"] if one["last_year"] is not None else float("nan")
+        path.append({"month": one["month"], "state": one["state"], "value": total, "low": low, "high": high,
+                     "last_year": before if np.isfinite(before) else None})  # fmt: skip
+    aim = officials.target(published, place, year)
+    guessed = [one["month"] for one in path if one["state"] != "counted"]
+    return {
+        "year": year, "path": path, "value": total, "low": low if guessed else None, "high": high if guessed else None,
+        "last_year": path[-1]["last_year"], "estimated_months": guessed, "complete": len(path) == 12,
+        "target": None if aim is None else {"value": aim.value, "dataset": aim.dataset, "status": aim.status,
+                                            "gap": total - aim.value},
+    }  # fmt: skip
+
+
+def _rows(full: City, t: int, made: tuple[Month, Month], column: int, codes: Any) -> list[dict[str, Any]]:
+    """Figures of this month by area, sector or domain (the number of the `column`), the largest first."""
+    key = ("place", "sector", "domain")[column]
+    whole = known(full, t - 12)
+    total = float(sum(part.value.sum() for part in made))
+    rows = []
+    for code in sorted({cell[column] for cell in full.cells}):
+        mine = np.array([cell[column] == code for cell in full.cells])
+        one = figure(full, t, *made, mine)
+        if not one["value"] and not one["last_year"]:
+            continue
+        name = named_code(codes, code) if code else {"zh": "未分类", "en": "not classified"}
+        pull = 100 * one["change"] / whole if whole and one["change"] is not None else None
+        share = one["value"] / total if total else None
+        rows.append({key: code, "name": name, **one, "share": share, "pull_points": pull})
+    return sorted(rows, key=lambda row: -row["value"])
+
+
+def replayed(workspace: Any, *, place: str, as_of: date | None, tree: str) -> dict[str, Any]:
+    """How good the estimates have been: the last twelve months replayed with fuels a month late, by month and sector.
+
+    `replay` is None where too few months are known.
+    """
+    book = load(workspace.pack)
+    code = book.places.find(place) or place
+    now = cities.read(workspace, as_of=as_of, place=place, tree=tree)
+    asked = [t for t in range(12, len(now.months)) if np.isfinite(now.direct[:, t]).mean() >= 0.5][-12:]
+    made: dict[str, Any] = {"place": code, "place_name": named_code(book.places, code), "as_of": now.as_of,
+                            "tree": tree, "status": now.status, "unit": "tCO2", "replay": None}  # fmt: skip
+    if asked:
+        found = months.replay(now.direct, now.power, asked, 1, now.places, now.sectors, now.terms)
+        made["replay"] = {
+            **present.scored(now.direct[:, asked], found), "months": [month_text(now.months[t]) for t in asked],
+            "sectors": _by_sector(now, asked, found, book), "by_month": _by_month(now, asked, found),
+        }  # fmt: skip
+    return made
+
+
+def changed(workspace: Any, *, place: str, as_of: date | None, tree: str, since: int) -> dict[str, Any]:
+    """The revision triangle of the last `since` months, and which arrivals of this month moved the last estimate."""
+    triangle = revisions.vintages(workspace, place=place, months=since, as_of=as_of, tree=tree)
+    day = triangle["as_of"]
+    first = date(day.year, day.month, 1)
+    news = None
+    if first < day:
+        month = cities.month_before(day)
+        news = arrivals.news(workspace, before=first, after=day, month=month, place=triangle["place"], tree=tree)
+    return {"vintages": triangle, "news": news}
+
+
+def _by_month(now: City, asked: list[int], made: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for n, t in enumerate(asked):
+        truth = now.direct[:, t]
+        fine = np.isfinite(truth)
+        total = float(truth[fine].sum())
+        errors = {name: 100 * float(np.abs(made[name][fine, n] - truth[fine]).sum()) / total if total else None
+                  for name in ("selected", "last_value")}  # fmt: skip
+        inside = made["inside"][fine & (truth > 0), n]
+        rows.append({"month": month_text(now.months[t]), "error_percent": errors["selected"],
+                     "last_value_error_percent": errors["last_value"],
+                     "coverage90": float(np.nanmean(inside)) if np.isfinite(inside).any() else None})  # fmt: skip
+    return rows
+
+
+def _by_sector(now: City, asked: list[int], made: dict[str, Any], book: Any) -> list[dict[str, Any]]:
+    """Error and coverage by sector; `beaten` is false where the estimate was no better than the last value."""
+    rows = []
+    for code in sorted({cell[1] for cell in now.cells}):
+        mine = np.array([cell[1] == code for cell in now.cells])
+        truth = now.direct[mine][:, asked]
+        if not np.nansum(truth):
+            continue
+        part = {name: values[mine] for name, values in made.items()}
+        one = present.scored(truth, part)
+        name = named_code(book.sectors, code) if code else {"zh": "未分类", "en": "not classified"}
+        beaten = one["skill_vs_last"] is not None and one["skill_vs_last"] > 0
+        rows.append({"sector": code, "name": name, **one, "beaten": beaten, "value": float(np.nansum(truth))})
+    return sorted(rows, key=lambda row: -row["value"])

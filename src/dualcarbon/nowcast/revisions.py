@@ -1,0 +1,149 @@
+"""The revision triangle: each month as it was estimated on each day that something arrived, and how right it was.
+
+A month is scored by itself as soon as all of it has been counted: its first estimates against the count and against the
+month a year ago. An official total of the year scores the year in the same way, and re-benchmarks its months.
+"""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast import officials
+from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.figures import estimated, figure, known, month_text
+from dualcarbon.nowcast.present import named_code, opened
+
+MONTHS = 6
+
+
+def vintages(
+    workspace: Any = None,
+    *,
+    place: str = "330400",
+    months: int = MONTHS,
+    as_of: date | None = None,
+    tree: str = "admin",
+    family: str = "provincial-2025",
+) -> dict[str, Any]:
+    """The last `months` months as estimated on every day of arrival and on the first of every month, and their scores.
+
+    `rows`: {month, estimates: [{as_of, value, low, high, counted_share}], first, last, revision_percent, score}, with
+    `score` {error_percent, last_value_error_percent, inside} once counted. `years`: official totals of years against
+    what the months said. Raises Refused for an unknown place or a workspace without energy data.
+    """
+    workspace = opened(workspace)
+    book = load(workspace.pack)
+    code = book.places.find(place)
+    if code is None:
+        raise Refused(Problem("nowcast.unknown-place", value=place))
+    now = cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family)
+    first = max(len(now.months) - months, 12)
+    span = now.months[first:]
+    days = _days(workspace, now, span[0]) if span else []
+    found: dict[date, list[dict[str, Any]]] = {month: [] for month in span}
+    for day in days:
+        seen = now if day == now.as_of else cities.read(workspace, as_of=day, place=code, tree=tree, family=family)
+        for month in span:
+            if month not in seen.months or month > cities.month_before(day):
+                continue
+            t = seen.months.index(month)
+            made = figure(seen, t, *estimated(seen.upto(t)), np.ones(len(seen.cells), bool))
+            kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year")}
+            found[month].append({"as_of": day.isoformat(), **kept})
+    rows = [_row(now, month, _changes(found[month])) for month in span]
+    scored = [row["score"] for row in rows if row["score"]]
+    return {
+        "place": code, "place_name": named_code(book.places, code), "unit": "tCO2", "as_of": now.as_of, "tree": tree,
+        "status": now.status, "days": [day.isoformat() for day in days], "rows": rows,
+        "score": _summary(scored), "years": years(workspace, now, code),
+    }  # fmt: skip
+
+
+def _days(workspace: Any, now: City, since: date) -> list[date]:
+    """Days on which energy arrived since the end of month `since`, and the first of each month, up to today's."""
+    datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
+    rows = workspace.observations(datasets=datasets, known_at=now.as_of, version=now.version)
+    energy = rows.filter("item in ('energy.combustion', 'energy.purchased') and known_at is not null")
+    days = {row[0] for row in energy.aggregate("known_at", "known_at").fetchall()}
+    start = date(since.year + since.month // 12, since.month % 12 + 1, 1)
+    day = start
+    while day <= now.as_of:
+        days.add(day)
+        day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+    return sorted(day for day in {*days, now.as_of} if start <= day <= now.as_of)
+
+
+def _changes(estimates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The estimates without those that say the same as the one before."""
+    kept: list[dict[str, Any]] = []
+    for one in estimates:
+        if not kept or abs(one["value"] - kept[-1]["value"]) > 1e-9 * abs(one["value"]):
+            kept.append(one)
+    return kept
+
+
+def _row(now: City, month: date, estimates: list[dict[str, Any]]) -> dict[str, Any]:
+    """A month's line of the triangle; it is scored against what was first counted in full, with that day's factors."""
+    guesses = [one for one in estimates if one["low"] is not None]
+    whole = next((one for one in estimates if one["low"] is None), None)
+    score = None
+    if whole and guesses and whole["value"]:
+        first, truth, before = guesses[0], whole["value"], whole["last_year"]
+        score = {
+            "truth": truth, "first": first["value"], "error_percent": 100 * (first["value"] / truth - 1),
+            "last_value_error_percent": 100 * (before / truth - 1) if before else None,
+            "inside": bool(first["low"] <= truth <= first["high"]),
+            "days_ahead": (date.fromisoformat(whole["as_of"]) - date.fromisoformat(first["as_of"])).days,
+        }  # fmt: skip
+    ends = [estimates[k]["value"] for k in (0, -1)] if estimates else [None, None]
+    return {
+        "month": month_text(month), "estimates": estimates, "first": ends[0], "last": ends[1],
+        "revision_percent": 100 * (ends[1] / ends[0] - 1) if ends[0] and ends[1] else None, "score": score,
+    }  # fmt: skip
+
+
+def _summary(scored: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if not scored:
+        return None
+    base = [abs(one["last_value_error_percent"]) for one in scored if one["last_value_error_percent"] is not None]
+    error = float(np.mean([abs(one["error_percent"]) for one in scored]))
+    last = float(np.mean(base)) if base else None
+    return {"months": len(scored), "error_percent": error, "last_value_error_percent": last,
+            "skill_vs_last": 1 - error / last if last else None,
+            "inside": float(np.mean([one["inside"] for one in scored]))}  # fmt: skip
+
+
+def years(workspace: Any, now: City, place: str) -> list[dict[str, Any]]:
+    """Official totals of whole years of `place` against its months, and the months re-benchmarked to them."""
+    made = []
+    for one in officials.read(workspace, now, place):
+        whole = one.start.month == 1 and one.end == date(one.start.year + 1, 1, 1)
+        if one.item != officials.TOTAL or one.place != place or one.sector or not whole:
+            continue
+        span = [t for t, month in enumerate(now.months) if one.start <= month < one.end]
+        if len(span) != 12:
+            continue
+        sums = [_value(now, t) for t in span]
+        total = float(sum(sums))
+        moved = [officials.totals_of(now, t, [one], place)[0][2] for t in span]
+        past = [known(now, t - 12) for t in span]
+        before = float(sum(value for value in past if value)) if all(past) else None
+        made.append({
+            "year": one.start.year, "official": one.value, "estimated": total, "dataset": one.dataset,
+            "status": one.status, "error_percent": 100 * (total / one.value - 1),
+            "last_value_error_percent": 100 * (before / one.value - 1) if before else None,
+            "months": [
+                {"month": month_text(now.months[t]), "before": old, "after": new}
+                for t, old, new in zip(span, sums, moved, strict=True)
+            ],
+        })  # fmt: skip
+    return made
+
+
+def _value(now: City, t: int) -> float:
+    value = known(now, t)
+    return value if value is not None else float(sum(part.value.sum() for part in estimated(now.upto(t))))

@@ -1,0 +1,90 @@
+"""The tables of the quick-calc's pages as an Excel workbook, in either language."""
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Any
+
+Column = tuple[str, str, Callable[[dict[str, Any]], Any]]
+Sheet = tuple[str, str, Sequence[Column], Callable[[dict[str, Any]], Sequence[dict[str, Any]]]]
+
+
+def _of(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda row: row.get(name)
+
+
+VALUE: list[Column] = [("排放量（吨 CO2）", "t CO2", _of("value"))]
+ENDS: list[Column] = [("90% 区间下限", "90 % low", _of("low")), ("90% 区间上限", "90 % high", _of("high"))]
+CHANGE: list[Column] = [
+    ("上年同月", "a year before", _of("last_year")),
+    ("同比（%）", "change %", _of("change_percent")),
+    ("已核算占比", "counted share", _of("counted_share")),
+]
+NAME: list[Column] = [("名称", "name", _of("name")), ("代码", "code", _of("code"))]
+PULL: list[Column] = [("占比", "share", _of("share")), ("拉动（百分点）", "points", _of("pull_points"))]
+LAST: Column = ("沿用上年同月（%）", "a year before %", _of("last_value_error_percent"))
+HELD: Column = ("90% 实际覆盖", "90 % held", _of("coverage90"))
+STATE: Column = ("状态", "state", _of("state"))
+MONTH: list[Column] = [("月份", "month", _of("month"))]
+
+BOARD: list[Sheet] = [
+    ("逐月", "months", [*MONTH, STATE, *VALUE, *ENDS, ("80% 区间下限", "80 % low", _of("low80")),
+     ("80% 区间上限", "80 % high", _of("high80")), *CHANGE], lambda made: made["months"]),
+    ("年度累计", "year", [*MONTH, STATE, *VALUE, *ENDS, ("上年累计", "last year", _of("last_year"))],
+     lambda made: (made["year"] or {}).get("path", [])),
+    ("地区", "areas", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL], lambda made: made["areas"]),
+    ("行业", "sectors", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL], lambda made: made["sectors"]),
+    ("领域", "domains", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL], lambda made: made["domains"]),
+    ("变动原因", "causes", [("因素", "effect", _of("title")), *VALUE, ("百分点", "points", _of("percent"))],
+     lambda made: (made["causes"] or {}).get("effects", [])),
+    ("需要核实", "to be checked", [("说明", "message", _of("message")), *MONTH], lambda made: made["flags"]),
+]  # fmt: skip
+RECORD: list[Sheet] = [
+    ("回放（逐月）", "replay by month", [*MONTH, ("误差（%）", "error %", _of("error_percent")),
+     LAST, HELD],
+     lambda made: (made["replay"] or {}).get("by_month", [])),
+    ("回放（行业）", "replay by sector", [("名称", "name", _of("name")), ("代码", "code", _of("sector")),
+     ("误差（%）", "error %", _of("error_percent")), LAST,
+     ("技巧", "skill", _of("skill_vs_last")), HELD],
+     lambda made: (made["replay"] or {}).get("sectors", [])),
+    ("修订", "revisions", [*MONTH, ("数据截至", "known on", _of("as_of")), *VALUE, *ENDS, *CHANGE[2:]],
+     lambda made: [{"month": row["month"], **one} for row in made["vintages"]["rows"] for one in row["estimates"]]),
+    ("新到数据", "news", [("类别", "arrival", _of("arrival")), ("月份", "months", lambda row: "、".join(row["months"])),
+     ("影响（吨 CO2）", "effect t CO2", _of("effect"))], lambda made: (made["news"] or {}).get("steps", [])),
+]  # fmt: skip
+
+
+def content(made: dict[str, Any], lang: str = "zh") -> bytes:
+    """The workbook of a page's data: one sheet for each table, with its source and status in the first line."""
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+
+    zh = lang == "zh"
+    book = Workbook()
+    book.remove(book.active)
+    status = {"synthetic": "演示数据" if zh else "synthetic data"}.get(made["status"], made["status"])
+    place = made["place_name"][lang]
+    for title_zh, title_en, columns, rows in RECORD if "vintages" in made else BOARD:
+        sheet = book.create_sheet(title_zh if zh else title_en)
+        sheet.append([f"{place}　{'碳排放速算' if zh else 'carbon quick-calc'}　"
+                      f"{'数据截至' if zh else 'known on'} {made['as_of']}　{status}"])  # fmt: skip
+        sheet.append([column[0 if zh else 1] for column in columns])
+        for row in rows(made):
+            coded = {**row, "code": row.get("place") or row.get("sector") or row.get("domain")}
+            sheet.append([_cell(column[2](coded), lang) for column in columns])
+        sheet["A1"].font = Font(italic=True, color="5F4CA3")
+        for cell in sheet[2]:
+            cell.font = Font(bold=True)
+        sheet.freeze_panes = "B3"
+        for number in range(len(columns)):
+            sheet.column_dimensions[chr(65 + number)].width = 30 if number == 0 else 18
+    out = BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _cell(value: Any, lang: str) -> Any:
+    if isinstance(value, dict):
+        value = value.get(lang)
+    if isinstance(value, str) and value[:1] in "=+-@":
+        return "'" + value
+    return value
