@@ -129,3 +129,28 @@ def test_catalogue(verb: Cli) -> None:
     ).json
     assert known["resolved"]["value"] == 0.5153
     assert verb("methods", "schema").json["title"] == "Method"
+
+
+def test_explain_opens_what_account_answers(verb: Cli, city: Path) -> None:
+    asked = ("--place", "330481", "--period", "2024", "--workspace", city, "--json")
+    account = verb("account", *asked, "--basis", "B", "--by", "carrier").json
+    opened = verb("explain", "emission.co2", *asked, "--basis", "B")
+    assert opened.code == 0 and opened.json["value"] == pytest.approx(account["value"])
+    assert opened.json["snapshot"][0]["version"] == account["run"]["workspace_version"]
+    part, row = account["parts"][0], account["rows"][0]
+    for one in (part, row):
+        query = dict(one["explain"])
+        words = [word for key, value in query.items() if key != "item" for word in (f"--{key}", value)]
+        node = verb("explain", query["item"], *words, "--workspace", city, "--json").json
+        assert node["value"] == pytest.approx(one["value"]), query
+    down = verb("explain", "emission.co2", *asked, "--basis", "B", "--part", "fuel", "--carrier", "diesel").json
+    assert down["rows"] or any(child["rows"] for child in down["children"])
+    told = verb("explain", "emission.co2", *asked)
+    assert told.code == 2 and {"A", "B", "C"} <= set(told.json["ambiguous"]["basis"])
+    assert verb("explain", "emission.co2", *asked, "--basis", "B", "--custody", "secret").code == 2
+
+
+def test_explain_opens_an_account_of_a_file(verb: Cli, rows: Path) -> None:
+    asked = ("explain", "emission.co2", "--place", "330483", "--period", "2023", "--basis", "B", "--observations", rows)
+    node = verb(*asked, "--json").json
+    assert node["value"] == pytest.approx(309.5906 + 21.6219, rel=1e-5) and node["snapshot"][0]["rows"] == 6

@@ -22,6 +22,9 @@ ASKS = [
 ]
 
 
+CHANGE = yaml.safe_load((Path(__file__).parent.parent / "cases" / "inventory" / "change.yaml").read_text("utf-8"))
+
+
 def near(value: float | None) -> Any:
     return None if value is None else pytest.approx(value, rel=1e-7)
 
@@ -226,3 +229,34 @@ def test_a_workspace_gives_what_its_rows_give(made: Any) -> None:
         found = inventory.account(store, place=ask["place"], period="2023", basis=ask["basis"], by=())
         assert found["value"] == near(ask["value"])
         assert found["status"] == "synthetic" and found["synthetic"]
+
+
+def test_a_page_in_one_pass_shows_what_each_function_gives(made: Any) -> None:
+    store = made(CHANGE["observations"])
+    asked: dict[str, Any] = {"place": "330400", "period": "2023", "basis": "B"}
+    months = "2022-01/2023-12"
+    page = inventory.sheet(store, by=("sector",), months=months, rows={"by scope": ("domain", "scope")}, **asked)
+    assert page["account"] == inventory.account(store, by=("sector",), **asked)
+    assert page["months"] == inventory.series(store, place="330400", periods=months, basis="B")
+    assert page["areas"] == inventory.areas(store, **asked)
+    assert page["key"] == inventory.key_categories(store, **asked)
+    assert page["uncertainty"] == inventory.uncertainty(store, **asked)
+    assert page["rows"]["by scope"] == inventory.account(store, by=("domain", "scope"), **asked)["rows"]
+
+
+@settings(max_examples=8, deadline=None)
+@given(city=cities())
+def test_what_is_kept_gives_what_a_fresh_calculation_gives(city: pl.DataFrame) -> None:
+    """The kept cells of all places, cut to one, equal the engine over the rows of that place alone."""
+    from dualcarbon.engine import calculate
+
+    for place in ("330402", "330411", "330483"):
+        found = inventory.account(city, place=place, period="2023", basis="A", by=("carrier",))
+        own = city.filter(pl.col("place").str.starts_with(place) & (pl.col("period").str.starts_with("2023")))
+        if own.height == 0 or found["value"] is None:
+            continue
+        fuel = {"not": ["biogas", "wood", "straw", "biomass_waste", "sludge"]}
+        fresh = calculate("cn.combustion", own, where={"carrier": fuel}).combine(["carrier"])
+        assert {row["carrier"]: row["value"] for row in found["rows"]} == {
+            row["carrier"]: near(row["value"]) for row in fresh.iter_rows(named=True)
+        }

@@ -132,14 +132,28 @@ def explain(
     place: Annotated[str | None, typer.Option("--place", help=say("地区代码或名称", "place code or name"))] = None,
     period: Annotated[str | None, typer.Option("--period", help=say("时期，如 2024-01/2024-09", "period"))] = None,
     sector: Annotated[str | None, typer.Option("--sector", help=say("行业", "sector"))] = None,
+    section: Annotated[str | None, typer.Option("--section", help=say("行业门类", "section"))] = None,
+    domain: Annotated[str | None, typer.Option("--domain", help=say("领域", "domain"))] = None,
     carrier: Annotated[str | None, typer.Option("--carrier", help=say("能源品种", "carrier"))] = None,
     entity: Annotated[str | None, typer.Option("--entity", help=say("主体", "entity"))] = None,
     process: Annotated[str | None, typer.Option("--process", help=say("用途", "process"))] = None,
+    scope: Annotated[str | None, typer.Option("--scope", help=say("直接 1、间接 2", "direct 1, indirect 2"))] = None,
+    part: Annotated[str | None, typer.Option("--part", help=say("账户的组成", "part of an account"))] = None,
     method: Annotated[str | None, typer.Option("--method", help=say("方法", "method"))] = None,
-    basis: Annotated[str | None, typer.Option("--basis", help=say("口径", "basis"))] = None,
+    basis: Annotated[
+        str | None, typer.Option("--basis", help=say("口径；A、B、C 打开一本账户", "basis; A, B or C opens an account"))
+    ] = None,
     tree: Annotated[
         str, typer.Option("--tree", help=say("admin 行政口径，management 管理口径", "admin or management"))
     ] = "admin",
+    custody: Annotated[
+        str | None,
+        typer.Option(
+            "--custody",
+            metavar="LEVEL,…",
+            help=say("有权查看的数据（默认全部），如 public,metered", "what may be seen (default: all)"),
+        ),
+    ] = None,
     dataset: Dataset = None,
     observations: Observations = None,
     factors: Factors = None,
@@ -151,9 +165,10 @@ def explain(
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
+    from dualcarbon.app.opening import open_figure
     from dualcarbon.core import periods
-    from dualcarbon.engine import runs
-    from dualcarbon.engine.explain import Ambiguous
+    from dualcarbon.core.tables import CUSTODIES
+    from dualcarbon.engine.question import Ambiguous
 
     if tree not in ("admin", "management"):
         raise typer.BadParameter("admin | management", param_hint="--tree")
@@ -162,16 +177,17 @@ def explain(
             periods.parse(period)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--period") from error
+    levels = None if custody is None else [name.strip() for name in custody.split(",") if name.strip()]
+    if levels and set(levels) - set(CUSTODIES):
+        raise typer.BadParameter(say("可用：", "known: ") + ", ".join(CUSTODIES), param_hint="--custody")
     question: dict[str, Any] = {
-        "place": place, "period": period, "sector": sector, "carrier": carrier, "entity": entity, "method": method,
-        "basis": basis, "tree": tree, "pack": pack, "factors": factors, "family": family, "gwp": gwp,
-        "known_at": _day(known_at), "datasets": dataset, "where": {"process": process} if process else None,
+        "place": place, "period": period, "sector": sector, "section": section, "domain": domain, "carrier": carrier,
+        "entity": entity, "process": process, "scope": scope, "part": part, "method": method, "basis": basis,
+        "tree": tree, "custody": levels, "pack": pack, "factors": factors, "family": family, "gwp": gwp,
+        "known_at": _day(known_at), "dataset": dataset,
     }  # fmt: skip
     try:
-        if run:
-            node = runs.explain_run(run, item, workspace, question)
-        else:
-            node = runs.explain(item, observations, workspace=workspace, **question)
+        node = open_figure(item, observations, workspace=workspace, run=run, **question)
     except Ambiguous as ambiguous:
         choices = "; ".join(f"--{name} {' | '.join(values)}" for name, values in ambiguous.choices.items())
         emit({"ambiguous": ambiguous.choices}, True) if json else typer.echo(
@@ -186,13 +202,19 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
     figure = "—" if node["value"] is None else f"{node['value']:,.6g} {node['unit'] or ''}"
     if node["low"] is not None:
         figure += f"  [{node['low']:,.6g}, {node['high']:,.6g}]"
-    title = node["method"]["title"][lang] if node.get("method") else node["item"]
+    method = node.get("method")
+    title = method["title"][lang] if isinstance(method, dict) else (node.get("title") or {}).get(lang, node["item"])
     dims = " ".join(str(value) for key, value in node["dimensions"].items() if key != "item")
-    lack = "" if node["complete"] else say("（不完整）", " (incomplete)")
+    lack = "" if node["complete"] is not False or node["value"] is None else say("（不完整）", " (incomplete)")
     typer.echo(f"{pad}{title} {dims}: {figure} {node['status'] or ''}{lack}")
-    for equation in node["equations"]:
+    if node.get("stopped"):
+        typer.echo(f"{pad}  {node['stopped'][lang]}")
+    if node.get("withheld"):
+        levels = ", ".join(f"{name} {rows}" for name, rows in (node.get("withheld_by") or {}).items())
+        typer.echo(f"{pad}  " + say("按数据管理权限不显示的行：", "rows withheld: ") + f"{node['withheld']} {levels}")
+    for equation in node.get("equations", []):
         typer.echo(f"{pad}  {equation['name']} = {equation['substituted']}")
-    for factor in node["factors"]:
+    for factor in node.get("factors", []):
         if factor["missing"]:
             typer.echo(f"{pad}  {factor['name']}: " + say("缺", "missing"))
             continue
@@ -205,13 +227,13 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
         for fallback in factor["fallback"]:
             if fallback["reason"] == "period":
                 typer.echo(f"{pad}    " + say("沿用 ", "carried from ") + str(fallback["used"].get("period", "")))
-    for row in node["rows"][:10]:
+    for row in node.get("rows", [])[:10]:
         where = " ".join(str(row[key]) for key in ("place", "entity", "sector", "carrier", "period") if row.get(key))
         source = " ".join(str(row[key]) for key in ("source", "sheet", "row") if row.get(key) is not None)
         typer.echo(f"{pad}  · {where}: {row['value']:,.6g} {row.get('unit', '')}  {source}")
-    if node["rows_total"] > min(len(node["rows"]), 10) and node["rows"]:
+    if node["rows_total"] > min(len(node.get("rows", [])), 10) and node.get("rows"):
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))
-    for child in node["children"]:
+    for child in node.get("children", []):
         _opened(child, depth + 1)
 
 

@@ -9,9 +9,11 @@ from markupsafe import Markup
 from dualcarbon.app import mathml
 from dualcarbon.app.pages import View, page
 from dualcarbon.app.wording import Words
+from dualcarbon.core.tables import CUSTODIES
 
 router = APIRouter()
 Text = Annotated[str | None, Query(max_length=80)]
+Custody = Annotated[str | None, Query(description="what may be seen: " + ", ".join(CUSTODIES), max_length=80)]
 TRAIL = ("place", "entity", "sector", "section", "domain", "carrier", "process", "scope", "period")
 
 
@@ -29,14 +31,15 @@ def explain(
     part: Text = None,
     scope: Text = None,
     method: Text = None,
+    custody: Custody = None,
 ) -> dict[str, Any]:
     """A figure opened: equation, substituted numbers, factors with source and status, parts, first 100 rows."""
     from dualcarbon import inventory
-    from dualcarbon.engine.explain import Ambiguous
+    from dualcarbon.engine.question import Ambiguous
 
     question = {
         "item": item, "place": place, "entity": entity, "sector": sector, "section": section, "domain": domain,
-        "carrier": carrier, "process": process, "part": part, "scope": scope, "method": method,
+        "carrier": carrier, "process": process, "part": part, "scope": scope, "method": method, "custody": custody,
         "period": view.choice.period, "basis": view.choice.basis,
         "tree": view.tree if view.tree != "admin" else None, "known_at": view.known_at,
     }  # fmt: skip
@@ -128,6 +131,22 @@ def child(view: View, page: Mapping[str, Any], node: Mapping[str, Any]) -> dict[
         name = " · ".join(differs) or (view.words.pick(node["method"]["title"]) if node.get("method") else "—")
     same = {k: str(v) for k, v in question.items()} == {k: str(v) for k, v in asked.items()}
     return {"name": name, "question": None if same else question}
+
+
+CUSTODY = {
+    "public": "公开", "statistical": "统计资料", "administrative": "行政记录", "metered": "计量",
+    "self-submitted": "企业自报", "licensed": "授权",
+}  # fmt: skip
+
+
+def withheld(view: View, page: Mapping[str, Any]) -> str:
+    """What is not shown and why: how many rows of which custody."""
+    w = view.words
+    said = w.say("另有 {n} 行按数据管理权限不在此显示。", n=w.number(page["withheld"]))
+    each = [f"{w.say(CUSTODY[name])} {w.number(rows)}" for name, rows in (page.get("withheld_by") or {}).items()]
+    if not each:
+        return said
+    return f"{said} ({', '.join(each)})" if w.english else f"{said}（{'、'.join(each)}）"
 
 
 def row_keys(view: View, row: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ that lie on its side of the boundary.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from typing import Any
@@ -15,8 +15,11 @@ import polars as pl
 
 from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
-from dualcarbon.engine import Calculation
+from dualcarbon.engine import Calculation, find_method
 from dualcarbon.engine.explain import explain as engine_explain
+from dualcarbon.engine.question import Ambiguous, select
+from dualcarbon.engine.reduce import observations
+from dualcarbon.inventory import custody as limits
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
 from dualcarbon.inventory.grain import sector_labels
@@ -35,27 +38,35 @@ def explain(
     data: Any,
     item: str = ITEM,
     *,
-    place: str = "330400",
-    period: str = "2024",
+    place: str | None = "330400",
+    period: str | None = "2024",
     tree: str = "admin",
     basis: str | None = None,
     part: str | None = None,
     method: str | None = None,
-    custody: Collection[str] | None = None,
+    custody: str | Collection[str] | None = None,
     **asked: Any,
 ) -> dict[str, Any]:
     """The node of a figure (see `dualcarbon.engine.explain.explain`), of an account where `basis` names one.
 
     `asked` holds the dimensions (domain, section, sector, carrier, process, scope, entity) and the choices of a
     snapshot. An account's node has its parts as `children` (memo parts marked, never added), each with the query that
-    opens it. Raises Ambiguous, or Refused when nothing answers.
+    opens it. `custody`: what the asker may see (None: all); with it the node says how many rows are withheld, by
+    custody, in `withheld` and `withheld_by`, and in `stopped` where it ends. Raises Ambiguous, or Refused when nothing
+    answers.
     """
+    custody = limits.settled(custody)
     filters = {name: asked.pop(name) for name in FILTERS if asked.get(name) is not None}
     asked = {name: value for name, value in asked.items() if value is not None and name not in FILTERS}
     known = accounts(str(_pack(data, asked)))
     if basis is None or basis not in known or known[basis].item != item:
-        return _observed(data, item, place, period, tree, basis, method, custody, filters, asked)
-    q = query(data, place=place, period=period, tree=tree, basis=basis, compare=False, **asked)
+        bases = [name for name, one in known.items() if one.item == item and not basis and not method]
+        try:
+            return _observed(data, item, place, period, tree, basis, method, custody, filters, asked)
+        except Ambiguous as error:
+            raise Ambiguous({"basis": bases, **error.choices} if bases else error.choices) from error
+    asked |= {"place": place or "330400", "period": period or "2024"}
+    q = query(data, tree=tree, basis=basis, compare=False, **asked)
     if q.unset:
         return _unset(q, filters)
     stack = _filtered(stacked(q.snapshot, q.account, q.boundary, q.shares), filters, part, method)
@@ -64,8 +75,24 @@ def explain(
         held = set(stack.cells["part"].unique().to_list())
         parts = [one for one in parts if one.name in held]
     if len(parts) == 1:
-        return _part_node(q, stack, parts[0], filters, custody)
-    return _account_node(q, stack, parts, filters)
+        node = _part_node(q, stack, parts[0], filters, custody)
+    else:
+        node = _account_node(q, stack, parts, filters)
+    if custody is None:
+        return node
+    for child in node["children"]:
+        if child.get("explain"):
+            child["explain"] |= {"custody": ",".join(custody)}
+    return limits.limited(node, limits.withheld(_behind(q, stack, parts, filters), custody), q.entity)
+
+
+def _behind(q: Query, stack: Stack, parts: Sequence[Part], filters: Mapping[str, Any]) -> Iterator[Any]:
+    """The rows behind the asked parts, with their item and the asked time."""
+    for part in parts:
+        source = stack.sources[part.name]
+        recorded = _recorded(stack, part, filters, q.period)
+        if recorded.height:
+            yield _rows_of(q, part, source, recorded, filters), source.method.rows.item, q.period
 
 
 def _pack(data: Any, asked: Mapping[str, Any]) -> str:
@@ -73,7 +100,7 @@ def _pack(data: Any, asked: Mapping[str, Any]) -> str:
 
 
 def _observed(
-    data: Any, item: str, place: str, period: str, tree: str, basis: str | None, method: str | None,
+    data: Any, item: str, place: str | None, period: str | None, tree: str, basis: str | None, method: str | None,
     custody: Collection[str] | None, filters: Mapping[str, Any], asked: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """A figure that is no account's: straight from the engine, over the counted datasets."""
@@ -81,10 +108,19 @@ def _observed(
     made = snapshot(data, **choices)
     names = {name: filters[name] for name in ("sector", "carrier") if name in filters}
     where = {name: filters[name] for name in ("process", "domain") if name in filters}
-    return engine_explain(
-        item, made.table(), place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
+    table = made.table()
+    node = engine_explain(
+        item, table, place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
         entity=asked.get("entity"), where=where or None, **names, **_choices(made),
     )  # fmt: skip
+    if custody is None:
+        return node
+    question = {"item": item, "place": place, "period": period, **names, "entity": asked.get("entity")}
+    given = {key: value for key, value in question.items() if value}
+    chosen = select(observations(table, made.choices.known_at), made.names, given, tree, where or None)
+    own = find_method(node["method"]["id"], made.choices.pack).method.rows.item if node["method"] else item
+    kept = limits.withheld([(chosen.frame.to_native(), own, None)], custody)
+    return limits.limited(node, kept, asked.get("entity"))
 
 
 def _choices(made: Any) -> dict[str, Any]:
