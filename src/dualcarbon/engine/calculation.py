@@ -127,17 +127,14 @@ def _missing(cells: pl.DataFrame, method: Method, table: FactorTable) -> list[di
     for what, column, keys in needs:
         if not cells[column].null_count():
             continue
-        lost = cells.filter(pl.col(column).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0))
-        if not lost.height:
-            continue
         wanted = {"place", "carrier", *keys}
-        dims = [
-            dim
-            for dim in ("place", "entity", "sector", "carrier", "gas", "equipment")
-            if dim in wanted and dim in lost.columns
-        ]
+        known = ("place", "entity", "sector", "carrier", "gas", "equipment")
+        dims = [dim for dim in known if dim in wanted and dim in cells.columns]
+        lost = cells.select(*dims, "unit", "quantity", "rows", "start", "end", column).filter(
+            pl.col(column).is_null() & pl.col("quantity").is_not_null() & (pl.col("quantity") != 0)
+        )
         grouped = lost.group_by(*dims, "unit", maintain_order=True).agg(
-            pl.col("quantity").sum(), pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max()
+            pl.col("quantity", "rows").sum(), pl.col("start").min(), pl.col("end").max()
         )
         for row in grouped.iter_rows(named=True):
             found.append(

@@ -27,6 +27,7 @@ EVERYWHERE = "*"  # the place of a caller's value that names none: it serves bef
 NEVER = 10_000_000  # days
 Candidate = tuple[int, tuple[str, ...], bool]  # row of the factor table, its key, and whether it must hold the period
 Candidates = tuple[list[Candidate], list[Candidate]]  # of one key: values to hold the period, best first; earlier ones
+Index = dict[str, dict[tuple[str, str], dict[tuple[str, ...], Candidates]]]  # by parameter, (place, entity), other keys
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class FactorTable:
 
     parameters: dict[str, Parameter]
     frame: pl.DataFrame
-    index: dict[str, dict[tuple[str, ...], Candidates]] = field(compare=False, repr=False)
+    index: Index = field(compare=False, repr=False)
     rows: list[dict[str, Any]] = field(compare=False, repr=False)
 
     def validity(self, known_at: date | None) -> tuple[Any, Any, Any]:
@@ -202,26 +203,27 @@ def _build(
     return FactorTable(parameters, frame, _index(parameters, made), made), problems
 
 
-def _index(
-    parameters: dict[str, Parameter], rows: list[dict[str, Any]], given_from: int | None = None
-) -> dict[str, dict[tuple[str, ...], Candidates]]:
-    """parameter → (family, place, entity, sector, carrier, gas, equipment) → its candidates.
+def _index(parameters: dict[str, Parameter], rows: list[dict[str, Any]], given_from: int | None = None) -> Index:
+    """parameter → (place, entity) → (family, sector, carrier, gas, equipment) → its candidates.
 
     A caller's rows (from ``given_from`` on) come before the pack's, then the latest validity and known-at; of those
     that shall serve after their end the latest.
     """
     given_from = len(rows) if given_from is None else given_from
-    found: dict[str, dict[tuple[str, ...], list[int]]] = {name: {} for name in parameters}
+    found: dict[tuple[str, ...], list[int]] = {}
     for number, row in enumerate(rows):
-        key = tuple(row[column] or "" for column in ("family", "place", *KEYS))
-        if number >= given_from and not row["place"]:
-            key = (key[0], EVERYWHERE, *key[2:])
-        found[row["parameter"]].setdefault(key, []).append(number)
-
-    def candidates(key: tuple[str, ...], numbers: list[int]) -> Candidates:
+        place = EVERYWHERE if number >= given_from and not row["place"] else row["place"] or ""
+        key = (row["parameter"], row["family"] or "", place, *(row[column] or "" for column in KEYS))
+        found.setdefault(key, []).append(number)
+    index: Index = {name: {} for name in parameters}
+    for (parameter, *columns), numbers in found.items():
+        key = tuple(columns)
+        family, place, entity, *others = key
         best = sorted(numbers, key=lambda n: (rows[n]["start"], rows[n]["known_at"] or FAR_PAST, n), reverse=True)
         mine_first = sorted(best, key=lambda n: n < given_from)
         latest = sorted(mine_first, key=lambda n: rows[n]["start"], reverse=True)
-        return [(n, key, True) for n in mine_first], [(n, key, False) for n in latest]
-
-    return {name: {key: candidates(key, numbers) for key, numbers in keyed.items()} for name, keyed in found.items()}
+        index[parameter].setdefault((place, entity), {})[family, *others] = (
+            [(n, key, True) for n in mine_first],
+            [(n, key, False) for n in latest],
+        )
+    return index

@@ -8,7 +8,7 @@ missing, never zero.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -64,7 +64,8 @@ def resolve(
             {**{key: value or "" for key, value in zip(columns, values, strict=True)}, **use.key}
             for values in (keys.rows() if by else [()] * keys.height)
         ]
-        served = [candidates(one, parameter, table, names, choice) for one in wanted]
+        places = {place: upward(place, names) for place in {one.get("place", "") for one in wanted}}
+        served = [candidates(one, places[one.get("place", "")], parameter, table, names, choice) for one in wanted]
         rows, chosen = pick(served, spans, parameter, table, choice.known_at)
         numbers = rows[group, when]
         found.append(pl.Series(f"factor:{use.name}", numbers).set(pl.Series(numbers < 0), None))
@@ -74,25 +75,35 @@ def resolve(
     return cells.with_columns(found), fallbacks
 
 
+def upward(place: str, names: Classification) -> list[str]:
+    """Places whose values may serve a place, nearest first: a caller's for everywhere, its own, those above."""
+    path = names.places.path(place) if place in names.places else [place] if place else []
+    return [EVERYWHERE, *path, *(root for root in ROOTS if root not in path)]
+
+
 def candidates(
-    wanted: dict[str, str], parameter: Parameter, table: FactorTable, names: Classification, choice: Choice
+    wanted: dict[str, str],
+    places: Sequence[str],
+    parameter: Parameter,
+    table: FactorTable,
+    names: Classification,
+    choice: Choice,
 ) -> list[Candidate]:
     """What could serve one key, best first: at each place the values that may hold the period, then the earlier ones.
 
     The last is NOTHING.
     """
-    keyed = table.index[parameter.id]
+    held = table.index[parameter.id]
     families = [choice.gwp] if parameter.id == "gwp" else [choice.family, ""] if parameter.family else [""]
     options = [_options(key, wanted.get(key, ""), names) for key in KEYS[1:]]
+    keys = [(family, *others) for others in itertools.product(*options) for family in families]
     entity = wanted.get("entity", "")
-    place = wanted.get("place", "")
-    path = names.places.path(place) if place in names.places else [place] if place else []
-    places = [EVERYWHERE, *path, *(root for root in ROOTS if root not in path)]
-    levels = [(places, entity)] if entity else []
-    levels += [([place], "") for place in places]
+    levels = [[(place, entity) for place in places]] if entity else []
+    levels += [[(place, "")] for place in places]
     found: list[Candidate] = []
     for level in levels:
-        present = [keyed[key] for key in _keys(families, *level, options) if key in keyed]
+        here = [held[where] for where in level if where in held]
+        present = [values[key] for values in here for key in keys if key in values]
         found += [one for whole, _ in present for one in whole]
         found += [one for _, earlier in present for one in earlier]
     return [*found, NOTHING]
@@ -104,13 +115,6 @@ def _options(key: str, wanted: str, names: Classification) -> list[str]:
     if key == "sector":
         return [wanted, *(names.sectors.ancestors(wanted) if wanted in names.sectors else []), ""]
     return [wanted, ""]
-
-
-def _keys(families: list[str], places: list[str], entity: str, options: list[list[str]]) -> Iterator[tuple[str, ...]]:
-    for place in places:
-        for others in itertools.product(*options):
-            for family in families:
-                yield (family, place, entity, *others)
 
 
 def pick(
