@@ -139,7 +139,7 @@ def effects(
     head = document(workspace, plan)
     pack, year = head["pack"] or workspace.pack, head["year"]
     need = needed(dual)
-    facts_ = _facts(workspace, plan)
+    facts_ = plan_facts(workspace, plan)
     told = effect.measures(pack, year)["measures"]
     actual = {row["line"]: row["actual"] for row in standing}
     done = {one["id"]: actual[one["line"]] for one in told if one.get("method") and actual.get(one["line"]) is not None}
@@ -171,7 +171,7 @@ def needed(dual: Mapping[str, Any]) -> dict[str, Any] | None:
     return found | {"fall": fall, "growth": growth, "previous": before, "assumed": assumed}
 
 
-def _facts(workspace: Workspace, plan: str) -> dict[str, Any]:
+def plan_facts(workspace: Workspace, plan: str) -> dict[str, Any]:
     """The plan in the workspace as `effect` reads it."""
     indicators = reads.indicators(workspace, plan).to_dicts()
     rows = [
@@ -205,11 +205,19 @@ def areas(workspace: Workspace, dual: Mapping[str, Any], head: Mapping[str, Any]
     ]
 
 
-def department(workspace: Workspace, name: str, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:
+def department(
+    workspace: Workspace,
+    name: str,
+    plan: str | None = None,
+    as_of: date | None = None,
+    *,
+    whole: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the sheet of a department: its indicators, tasks, documents, warnings, reports and score.
 
-    `name` may be one of its other names. `{name, lead, joint, indicators, tasks, policies, warnings, reports, score,
-    sheet}`; `score` is the department's in the plan's scheme as things stand, None without one. Raises NoSuch.
+    `name` may be one of its other names; `whole`: the board, if it is at hand. `{plan, title, year, as_of, month, name,
+    synthetic, indicators, tasks, policies, warnings, counts, reports, score}`; `score` is the department's in the
+    plan's scheme as things stand, None without one. Raises NoSuch.
     """
     from dualcarbon.core.faces import NoSuch
 
@@ -220,7 +228,7 @@ def department(workspace: Workspace, name: str, plan: str | None = None, as_of: 
     if name not in known:
         raise NoSuch("department", name)
     own = known[name]
-    whole = board(workspace, str(head["plan"]), as_of)
+    whole = whole if whole is not None else board(workspace, str(head["plan"]), as_of)
     mine = own["name"]
     reports = reads.reports(workspace, head["plan"], as_of).filter(pl.col("department") == mine)
     scored = scores(workspace, str(head["plan"]), whole["indicators"], as_of)

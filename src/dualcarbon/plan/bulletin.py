@@ -259,7 +259,7 @@ def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
     value, low, high = (tonnes(plan[name], lang) for name in ("value", "low", "high"))
     done = tonnes(reached["value"], lang)
     zh = f"按全年计，计划措施每年约减少能源活动二氧化碳 {value}（95% 区间 {low}—{high}），已完成部分 {done}。"
-    en = f"In a full year the measures avoid about {value} of energy CO2 (95 % interval {low} to {high}); so far {done}."
+    en = f"In a full year the measures avoid about {value} of energy CO2 ({low} to {high} at 95 %); so far {done}."
     zh += "参数未核实，重叠措施只计一次。"
     en += " The parameters are unverified; what overlaps counts once."
     blocks: list[Block] = [Paragraph(_say(lang, zh, en))]

@@ -29,7 +29,7 @@ def score(
     subjects = []
     for subject, cells in values.items():
         rows = [item(scheme, items[name], cell) for name, cell in cells.items() if name in items]
-        subjects.append({"subject": subject, **_summed(scheme, rows, (deductions or {}).get(subject, {}))})
+        subjects.append({"subject": subject, **summed(scheme, rows, (deductions or {}).get(subject, {}))})
     subjects.sort(key=lambda one: (-_order(one["total"]), one["subject"]))
     for one in subjects:
         one |= rank(one, subjects)
@@ -134,8 +134,11 @@ def _arithmetic(
     return zh, en
 
 
-def _summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: Mapping[str, float]) -> dict[str, Any]:
-    """A subject's total on the scheme's scale: points ÷ weights × full, with bonus, deductions and the veto's cap."""
+def summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: Mapping[str, float]) -> dict[str, Any]:
+    """Return a subject's total on the scheme's scale: points ÷ weights × full, with bonus, deductions, the veto's cap.
+
+    `rows` as `item` gives them; `told`: how often each deduction applies.
+    """
     scored = [row for row in rows if row["points"] is not None]
     open_ = [row for row in rows if row["points"] is None and row["outcome"] == "no data"]
     weight = sum(row["weight"] for row in scored)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from dualcarbon.plan.score import Cells, score
+from dualcarbon.plan.score import Cells, score, summed
 
-MOST = 4.0  # weights are tried from nothing to this many times themselves
-STEPS = 80
+LEAST, MOST = 1e-6, 4.0  # weights are tried from next to nothing to this many times themselves
+STEPS = 40
 
 
 def sensitivity(
@@ -30,7 +30,7 @@ def sensitivity(
         gap = above["total"] - below["total"]
         row = {"above": above["subject"], "below": below["subject"], "gap": gap}
         row["certain"] = above["low"] > below["high"]
-        row["weights"] = _weights(scheme, pair, told, row["above"], row["below"]) if gap > 1e-9 else []
+        row["weights"] = _weights(scheme, above, below, told) if gap > 1e-9 else []
         row["items"] = _items(scheme, pair, told, above, below)
         found.append(row)
     return found
@@ -44,28 +44,49 @@ def _gap(scheme: Mapping[str, Any], pair: Cells, told: Mapping[str, Any], above:
 
 
 def _weights(
-    scheme: Mapping[str, Any], pair: Cells, told: Mapping[str, Any], above: str, below: str
+    scheme: Mapping[str, Any],
+    above: Mapping[str, Any],
+    below: Mapping[str, Any],
+    told: Mapping[str, Mapping[str, float]],
 ) -> list[dict[str, Any]]:
-    names = dict.fromkeys(name for cells in pair.values() for name in cells)
+    """Of each item the factor on its weight, nearest to 1, at which the order turns."""
+    items = [{row["item"] for row in one["rows"]} for one in (above, below)]
+
+    def total(one: Mapping[str, Any], name: str, factor: float) -> float | None:
+        rows = [_scaled(row, factor) if row["item"] == name else row for row in one["rows"]]
+        made: float | None = summed(scheme, rows, told.get(one["subject"], {}))["total"]
+        return made
+
     found = []
-    for name in names:
+    for name in sorted(items[0] | items[1]):
 
         def gap(factor: float, name: str = name) -> float | None:
-            return _gap(reweighted(scheme, {name: factor}), pair, told, above, below)
+            ends = total(above, name, factor), total(below, name, factor)
+            return None if ends[0] is None or ends[1] is None else ends[0] - ends[1]
 
-        factor = _crossing(gap)
+        factor = _crossing(gap, STEPS if name in items[0] & items[1] else 1)
         if factor is not None:
             found.append({"item": name, "factor": factor})
     return sorted(found, key=lambda one: abs(one["factor"] - 1))
 
 
-def _crossing(gap: Any) -> float | None:
-    """The factor nearest to 1 at which `gap` is no longer above zero, None within the bounds tried."""
+def _scaled(row: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """A row whose weight counts `factor` times; its bonus stays."""
+    points = None if row["points"] is None else row["points"] * factor
+    reach = tuple(end * factor for end in row["points_range"])
+    return {**row, "weight": row["weight"] * factor, "points": points, "points_range": reach}
+
+
+def _crossing(gap: Callable[[float], float | None], steps: int) -> float | None:
+    """The factor nearest to 1 at which `gap` is no longer above zero, None within the bounds tried.
+
+    With one step the way is taken to be monotone, as it is where the item belongs to one side alone.
+    """
     best: float | None = None
-    for end in (0.0, MOST):
+    for end in (LEAST, MOST):
         before, at = 1.0, 1.0
-        for step in range(1, STEPS + 1):
-            at = 1.0 + (end - 1.0) * step / STEPS
+        for step in range(1, steps + 1):
+            at = 1.0 + (end - 1.0) * step / steps
             value = gap(at)
             if value is not None and value <= 0:
                 break
