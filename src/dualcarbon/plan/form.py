@@ -85,9 +85,7 @@ def write(
     head = document(workspace, plan)
     name = str(head["plan"])
     who = department_of(workspace, name, department)
-    if month is None:
-        today = datetime.now(ZONE).date()
-        month = max((m for m in range(1, 13) if reads.due(int(head["year"]), m, 1) <= today), default=1)
+    month = last_over(int(head["year"])) if month is None else month
     if not 1 <= month <= 12:
         raise Refused(Problem("plan.not-a-month", value=month))
     own = lines_of(workspace, name, who)
@@ -122,6 +120,12 @@ def write(
         "file": str(file), "plan": name, "department": who, "month": month, "indicators": len(asked),
         "tasks": len(own["tasks"]), "due": due,
     }  # fmt: skip
+
+
+def last_over(year: int) -> int:
+    """Return the last month of a year that is over today; January when none is."""
+    today = datetime.now(ZONE).date()
+    return max((month for month in range(1, 13) if reads.due(year, month, 1) <= today), default=1)
 
 
 def heading(field: str) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import calendar
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import polars as pl
 import sqlalchemy as sa
@@ -40,6 +41,17 @@ from dualcarbon.plan.tables import (
 Row = dict[str, Any]
 Rows = list[Row]
 
+# What a version of a plan says never changes: read once for each database.
+_VERSIONS: WeakKeyDictionary[sa.Engine, dict[tuple[str, int, str], Any]] = WeakKeyDictionary()
+
+
+def _once(workspace: Workspace, head: Mapping[str, Any], name: str, make: Callable[[], Any]) -> Any:
+    kept = _VERSIONS.setdefault(workspace.database, {})
+    key = (name, head["number"], head["digest"])
+    if key not in kept:
+        kept[key] = make()
+    return kept[key]
+
 
 def plans(workspace: Workspace) -> Rows:
     """Return the last version of every plan: `{plan, version, place, city, year, title, issued, status, …, source}`."""
@@ -53,6 +65,11 @@ def plans(workspace: Workspace) -> Rows:
 def indicators(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the indicators of a plan (tables.INDICATORS), in its order. `value` is the target as written."""
     head = document(workspace, plan)
+    found: pl.DataFrame = _once(workspace, head, "indicators", lambda: _indicators(workspace, head))
+    return found
+
+
+def _indicators(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
     rows = _rows(workspace, _of(INDICATOR, head).order_by(INDICATOR.c.position))
     lead = _people(workspace, head, "lead")
     for row in rows:
@@ -64,6 +81,11 @@ def indicators(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
 def tasks(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the tasks of a plan (tables.TASKS), in its order."""
     head = document(workspace, plan)
+    found: pl.DataFrame = _once(workspace, head, "tasks", lambda: _tasks(workspace, head))
+    return found
+
+
+def _tasks(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
     rows = _rows(workspace, _of(TASK, head).order_by(TASK.c.position))
     lead, joint = _people(workspace, head, "lead"), _people(workspace, head, "joint")
     for row in rows:
@@ -74,7 +96,13 @@ def tasks(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
 
 def policies(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the policy documents of a plan (tables.POLICIES); `due` is a period text: `2024-07`, `2024`."""
-    rows = _rows(workspace, _of(POLICY, document(workspace, plan)).order_by(POLICY.c.position))
+    head = document(workspace, plan)
+    found: pl.DataFrame = _once(workspace, head, "policies", lambda: _policies(workspace, head))
+    return found
+
+
+def _policies(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
+    rows = _rows(workspace, _of(POLICY, head).order_by(POLICY.c.position))
     return _frame([{**row, "policy": row["position"]} for row in rows], tables.POLICIES)
 
 
@@ -87,6 +115,11 @@ def quantities(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
 def departments(workspace: Workspace, plan: Asked = None) -> Rows:
     """Return the departments of a plan: `{name, aliases, lines, lead, joint}`, the lines they lead and share."""
     head = document(workspace, plan)
+    found: Rows = _once(workspace, head, "departments", lambda: _departments(workspace, head))
+    return found
+
+
+def _departments(workspace: Workspace, head: Mapping[str, Any]) -> Rows:
     rows = _rows(workspace, _of(DEPARTMENT, head).order_by(DEPARTMENT.c.number))
     mine: dict[str, dict[str, list[str]]] = {}
     for row in _rows(workspace, _of(RESPONSIBLE, head).order_by(RESPONSIBLE.c.number)):
@@ -127,10 +160,13 @@ def reports(workspace: Workspace, plan: Asked = None, as_of: date | None = None)
     return _frame(report_rows(workspace, plan, as_of), tables.REPORTS)
 
 
-def report_rows(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
-    """Return what `reports` returns as a list of rows."""
+def report_rows(
+    workspace: Workspace, plan: Asked = None, as_of: date | None = None, lines: Sequence[str] | None = None
+) -> Rows:
+    """Return what `reports` returns as a list of rows, of the given lines alone."""
     head = document(workspace, plan)
-    rows = _rows(workspace, _told(REPORT, head["plan"], as_of))
+    asked = _told(REPORT, head["plan"], as_of)
+    rows = _rows(workspace, asked if lines is None else asked.where(REPORT.c.line.in_(lines)))
     judged = {row["report"]: row for row in reviews(workspace, head, as_of)}
     held: dict[int, int] = {}
     for one in evidence(workspace, head, as_of):
@@ -288,8 +324,8 @@ def _people(workspace: Workspace, head: Mapping[str, Any], role: str) -> dict[st
 
 
 def _positions(workspace: Workspace, head: Mapping[str, Any]) -> dict[str, int]:
-    chosen = sa.select(INDICATOR.c.line, INDICATOR.c.position).where(INDICATOR.c.document == head["number"])
-    return {row["line"]: row["position"] for row in _rows(workspace, chosen)}
+    own = indicators(workspace, head)
+    return dict(zip(own["line"], own["indicator"], strict=True))
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:

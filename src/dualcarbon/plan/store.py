@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.tables import DOCUMENT, METADATA, MIRROR
+from dualcarbon.plan.tables import BATCH, DOCUMENT, METADATA, MIRROR
 
 ZONE = ZoneInfo("Asia/Shanghai")
 _LOCK = 5147003218846120  # of the advisory lock under which PostgreSQL writes plans
@@ -85,3 +86,32 @@ def document(workspace: Workspace, plan: Asked = None) -> Mapping[str, Any]:
     if not name and len({row["place"] for row in rows}) > 1:
         raise Refused(Problem("plan.which-plan", value="、".join(dict.fromkeys(row["plan"] for row in rows))))
     return rows[-1]
+
+
+def once(workspace: Workspace, key: str | None, digest: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do `work` and keep its answer under a client's key; the same key with the same content gives that answer again.
+
+    Raises Refused `plan.key-used` when the key was used for other content.
+    """
+    from dualcarbon.core.console import plain
+
+    if key is None:
+        return work()
+    install(workspace)
+    with workspace.database.connect() as connection:
+        known = connection.execute(sa.select(BATCH).where(BATCH.c.key == key)).mappings().first()
+    if known is not None:
+        if known["digest"] != digest:
+            raise Refused(Problem("plan.key-used", value=key))
+        return {**json.loads(known["answer"]), "already": True}
+    made = work()
+    with writing(workspace) as connection:
+        answer = json.dumps(plain(made), ensure_ascii=False)
+        kept = {"plan": str(made.get("plan") or ""), "digest": digest, "answer": answer}
+        connection.execute(BATCH.insert().values(number=next_number(connection, BATCH), key=key, **kept, **stamp()))
+    return made
+
+
+def next_number(connection: sa.Connection, table: sa.Table) -> int:
+    """Return the next number of a table within a transaction of `writing`."""
+    return int(connection.execute(sa.select(sa.func.max(table.c.number))).scalar() or 0) + 1

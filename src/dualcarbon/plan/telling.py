@@ -15,7 +15,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import checking, reads, words
 from dualcarbon.plan.checking import Checked, Known, Listed, Told
-from dualcarbon.plan.store import Asked, document, install, stamp, writing
+from dualcarbon.plan.store import Asked, document, install, next_number, stamp, writing
 from dualcarbon.plan.tables import BATCH, ENTRY, REPORT
 
 
@@ -38,10 +38,11 @@ def known(
     """
     head = document(workspace, plan)
     indicators = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    wanted = None if lines is None else list(lines)
     if lines is not None:
         lines = [*lines, *(line for line, row in indicators.items() if row["basis"] == "projects")]
     last: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for row in reads.report_rows(workspace, head):
+    for row in reads.report_rows(workspace, head, lines=wanted):
         key = (row["line"], row["month"])
         returned = row["state"] == "returned"
         if row["counts"] or key not in last or not last[key]["counts"]:
@@ -134,11 +135,10 @@ def _write(
     queries: Mapping[str, str],
 ) -> None:
     """Write a submission and complete its answer with the numbers that its reports got."""
-    last = connection.execute(sa.select(sa.func.max(REPORT.c.number))).scalar() or 0
-    number = (connection.execute(sa.select(sa.func.max(BATCH.c.number))).scalar() or 0) + 1
+    first, number = next_number(connection, REPORT), next_number(connection, BATCH)
     reports = [
-        {**row, **common, "number": last + i, "batch": number, "feed": feed, "query": queries.get(row["line"])}
-        for i, row in enumerate(found.reports, 1)
+        {**row, **common, "number": first + i, "batch": number, "feed": feed, "query": queries.get(row["line"])}
+        for i, row in enumerate(found.reports)
     ]
     answer["batch"] = number
     shown = ("number", "line", "month", "value", "stage", "progress", "corrects")
