@@ -47,7 +47,11 @@ _INVENTORY = "dualcarbon.inventory.commands"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
-        "demo", "dualcarbon.demo.commands", "start", "生成演示城市的工作区", "build the demonstration city's workspace"
+        "demo",
+        "dualcarbon.app.demo_commands",
+        "start",
+        "生成演示城市的工作区",
+        "build the demonstration city's workspace",
     ),
     Entry("serve", "dualcarbon.app.web", "start", "打开网页（仅本机）", "serve the web pages (this machine only)"),
     Entry(

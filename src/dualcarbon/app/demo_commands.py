@@ -1,13 +1,19 @@
-"""``dualcarbon demo``: build the demonstration city's workspace."""
+"""``dualcarbon demo``: build the demonstration city's workspace, then what the rooms add to it."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, progress, say, table
 
+if TYPE_CHECKING:
+    from dualcarbon.core.workspace import Workspace
+
 cli = typer.Typer()
+
+PLAN = "cn-jiaxing/2024"
 
 WORDS = {
     "firms": ("生成企业", "making firms"),
@@ -19,6 +25,8 @@ WORDS = {
     "revision": ("写入后来的版次", "storing the later vintage"),
     "statistics": ("导入公布统计", "importing published statistics"),
     "faults": ("预埋的错误", "planted faults"),
+    "registry": ("权益登记", "the registry"),
+    "plan": ("工作计划与填报", "the work plan and its reports"),
 }
 
 
@@ -29,7 +37,7 @@ WORDS = {
     )
 )
 def demo(workspace: WorkspaceDir = None, json: Json = False) -> None:
-    from dualcarbon.core.workspace import NoWorkspace, find
+    from dualcarbon.core.workspace import NoWorkspace, Workspace, find
     from dualcarbon.demo.assembly import STEPS, build
 
     try:
@@ -38,14 +46,40 @@ def demo(workspace: WorkspaceDir = None, json: Json = False) -> None:
         folder = workspace or Path("workspace")
     bar = progress(json)
     with bar:
-        task = bar.add_task("", total=len(STEPS))
+        steps = (*STEPS, "registry", "plan")
+        task = bar.add_task("", total=len(steps))
 
-        def step(name: str) -> None:
-            bar.update(task, completed=STEPS.index(name), description=say(*WORDS[name]))
+        def step(name: str, share: float = 0.0) -> None:
+            bar.update(task, completed=steps.index(name) + share, description=say(*WORDS[name]))
 
         made = build(folder, step)
-        bar.update(task, completed=len(STEPS))
+        city = Workspace.open(folder)
+        step("registry")
+        made["registry"] = _registry(city)
+        made["plan"] = _plan(city, lambda share: step("plan", share))
+        bar.update(task, completed=len(steps))
     emit(made, json, lambda: _tell(made))
+
+
+def _registry(city: "Workspace") -> dict[str, int]:
+    """Certificates, filings, rights and trades, all synthetic."""
+    from dualcarbon.ledger.store import Store
+    from dualcarbon.registry import demonstration
+    from dualcarbon.registry.book import Registry
+
+    return demonstration.fill(
+        Registry(Store(city.database), city.pack), {str(one["status"]) for one in city.datasets()}
+    )
+
+
+def _plan(city: "Workspace", progress: Callable[[float], None]) -> dict[str, Any]:
+    """The city's published plan, with a synthetic year of reports."""
+    from dualcarbon import plan
+    from dualcarbon.plan import synthetic
+
+    name = str(plan.load(city, PLAN)["plan"])
+    reports = plan.reports(city, name).height
+    return {"plan": name, "reports": reports} if reports else synthetic.fill(city, name, progress=progress)
 
 
 def _tell(made: dict[str, Any]) -> None:
@@ -78,6 +112,13 @@ def _tell(made: dict[str, Any]) -> None:
             "above_scale_share": say("规上占比 %", "above scale %"),
         },
         say("模拟数据", "Synthetic"),
+    )
+    acts, reports = sum(made["registry"].values()), made["plan"]["reports"]
+    typer.echo(
+        say(
+            f"登记 {acts:,} 笔，工作计划 {made['plan']['plan']} 填报 {reports:,} 份（均为模拟数据）",
+            f"{acts:,} acts of the registry, {reports:,} reports on the work plan {made['plan']['plan']} (synthetic)",
+        )
     )
     typer.echo(
         say(
