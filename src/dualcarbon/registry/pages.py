@@ -1,10 +1,12 @@
 """The registry's pages: public registry, the life of one unit, filings, the market, a holder. Data only, no HTTP."""
 
+from datetime import date
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import Path, Query
 
+from dualcarbon.core import periods
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
 from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import reads as ledger
@@ -16,7 +18,7 @@ from dualcarbon.registry.words import state_words
 
 pages: list[Page] = []
 nav = [Nav("/registry", "登记")]
-ROWS = 50
+ROWS = 25
 Text = Annotated[str | None, Query(max_length=200)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
@@ -52,6 +54,17 @@ def _acts(engine: sa.Engine, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
     ]
 
 
+def _blocks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Ranges with the period they arose in as a text, and their state in words."""
+    shown = []
+    for row in rows:
+        period = None
+        if row["start"]:
+            period = periods.text(date.fromisoformat(row["start"]), date.fromisoformat(row["end"]))
+        shown.append({**row, "period": period, "state_title": state_words(row["state"])})
+    return shown
+
+
 @page(pages, "/registry", "registry.html", changes=changed)
 def registry(
     view: View, q: Text = None, instrument: Text = None, state: Text = None, after: After = 0
@@ -68,10 +81,10 @@ def registry(
     wanted: dict[str, Any] = {"code": instrument or None, "state": state or None, "after": after, "limit": ROWS}
     found = _search(engine, (q or "").strip(), wanted)
     last = reads.last(engine)
-    latest = reads.acts(engine, after=max(0, last - 12), limit=12)["acts"][::-1]
+    latest = reads.acts(engine, after=max(0, last - 6), limit=6)["acts"][::-1]
     return {
         "totals": totals,
-        "blocks": [{**one, "state_title": state_words(one["state"])} for one in found["blocks"]],
+        "blocks": _blocks(found["blocks"]),
         "next": found["next"],
         "latest": _acts(engine, latest),
         "instruments": _titles(view),
@@ -113,7 +126,7 @@ def unit(view: View, instrument: str, serial: Annotated[int, Path(ge=1, lt=10**1
         "stands_for": dict(one.stands_for),
         "status": one.status,
         "source": one.source,
-        "block": {**block, "state_title": state_words(block["state"])},
+        "block": _blocks([block])[0],
         "life": _acts(engine, life),
         "synthetic": block["synthetic"] or any(act.get("synthetic") for act in life),
     }
@@ -169,7 +182,7 @@ def market(view: View, instrument: Text = None, vintage: Text = None, after: Aft
     wanted: dict[str, Any] = {"code": code, "vintage": vintage or None}
     mirrored = prices.mirrored(engine, code=code, limit=ROWS)
     markets = sorted({str(row["market"]) for row in mirrored["trades"]})
-    found = prices.trades(engine, **wanted, after=after, limit=ROWS)
+    found = prices.trades(engine, **wanted, after=after, limit=ROWS, newest=True)
     open_offers = prices.offers(engine, **wanted, state="open", limit=ROWS)["offers"]
     series = prices.series(engine, **wanted)
     return {
@@ -225,7 +238,7 @@ def holder(view: View, name: Annotated[str, Query(min_length=1, max_length=90)],
     blocks = reads.find(engine, holder=name, limit=ROWS)["blocks"]
     return {
         **found,
-        "blocks": [{**one, "state_title": state_words(one["state"])} for one in blocks],
+        "blocks": _blocks(blocks),
         "instruments": _titles(view),
         "query": {"name": name, "period": period},
     }

@@ -42,21 +42,25 @@ def trades(
     party: str | None = None,
     after: int = 0,
     limit: int = 100,
+    newest: bool = False,
 ) -> dict[str, Any]:
-    """Trades, and transfers without a price, in the order they were made: `{"trades": [...], "next"}`.
+    """Trades, and transfers without a price, in the order they were made or the `newest` first: `{"trades", "next"}`.
 
     `price` and `amount` are integers of 0.01 yuan; `cross_region` says whether the places of both parties differ.
     """
     if not installed(engine):
         return {"trades": [], "next": None}
-    chosen = sa.select(TRADE).where(TRADE.c.number > after)
+    order = TRADE.c.number.desc() if newest else TRADE.c.number
+    chosen = sa.select(TRADE).order_by(order).limit(limit + 1)
+    if after:
+        chosen = chosen.where(TRADE.c.number < after if newest else TRADE.c.number > after)
     for column, value in (("instrument", code), ("vintage", vintage), ("state", state), ("way", way)):
         if value is not None:
             chosen = chosen.where(TRADE.c[column] == value)
     if party is not None:
         chosen = chosen.where(sa.or_(TRADE.c.seller == party, TRADE.c.buyer == party))
     with engine.connect() as connection:
-        rows = connection.execute(chosen.order_by(TRADE.c.number).limit(limit + 1)).mappings().all()
+        rows = connection.execute(chosen).mappings().all()
     shown = [{**_told(row), "cross_region": _crosses(row)} for row in rows[:limit]]
     return {"trades": shown, "next": shown[-1]["number"] if len(rows) > limit else None}
 
