@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, city, flags, months, telling
+from dualcarbon.nowcast import board, city, flags, months, present, telling
 from dualcarbon.nowcast.commands import cli
 
 PLACES = ("330402-rest", "330411-rest", "330421-rest", "330424-rest", "330481-rest", "330483-rest")
@@ -109,6 +109,7 @@ def test_a_run_is_kept_and_gives_the_same_again(place: Workspace, early: dict[st
     kept = place.run(early["run"]["id"])
     assert kept is not None and sum(row["value"] for row in kept["results"]) == pytest.approx(early["value"])
     assert {row["method"] for row in kept["results"]} == {"nowcast.monthly-bridge"}
+    assert present.verify(kept["id"], place) == {"id": kept["id"], "same": True, "differences": [], "changed": []}
     node = nowcast.open_figure(place, run=kept["id"])
     assert node["value"] == pytest.approx(early["value"]) and node["month"] == "2024-10"
     assert node["as_of"] == EARLY and sum(one["value"] for one in node["children"]) == pytest.approx(node["value"])

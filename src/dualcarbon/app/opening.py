@@ -25,6 +25,11 @@ def open_figure(
     from dualcarbon.engine import runs
     from dualcarbon.inventory.definitions import accounts
 
+    if run and run.startswith("nowcast-"):
+        from dualcarbon import nowcast
+
+        asked = {name: question[name] for name in ("sector", "domain") if question.get(name)}
+        return nowcast.open_figure(Workspace.find(workspace), run=run, place=question.get("place") or "330400", **asked)
     if run:
         return runs.explain_run(run, item, workspace, _of_engine(question))
     known = accounts(question["pack"])

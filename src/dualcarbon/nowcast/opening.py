@@ -23,6 +23,7 @@ from dualcarbon.nowcast.present import MODEL, named_code, opened
 
 PARTS = {"direct": {"zh": "燃料燃烧（非发电）", "en": "Fuels burned other than for power"},
          "indirect": {"zh": "购入电力（间接）", "en": "Purchased electricity (indirect)"}}  # fmt: skip
+TITLE = {"zh": "二氧化碳（速算）", "en": "CO2 (quick-calc)"}
 TERMS = {
     "electricity": {
         "zh": "本单元用电增速（未到时取近三个月）",
@@ -94,6 +95,10 @@ def open_figure(
     if part:
         chosen = parts[part]
         node["value"] = float(chosen.value[mine].sum())
+    dimensions = {"item": node["item"], "place": code, "period": node["month"], "sector": sector, "domain": domain}
+    node["dimensions"] = {name: value for name, value in dimensions.items() if value}
+    node["complete"] = node["counted_share"] >= 1
+    node |= {"title": TITLE, "rows": [], "rows_total": 0, "withheld": 0}
     node["reconciliation"] = _official(workspace, year, t, parts, above, mine)
     node["parts"] = []
     question = {"month": node["month"], "as_of": seen.as_of.isoformat(), "tree": tree, "city": above}
@@ -204,5 +209,7 @@ def _children(
                  "part": node["part"], ("place", "sector")[column]: code}  # fmt: skip
         name = named_code(codes[column], code) if code else {"zh": "未分行业", "en": "no sector"}
         kept = {key: one[key] for key in ("value", "low", "high", "counted_share", "change_percent")}
+        kept |= {"item": "emission.co2", "unit": "tCO2", "status": seen.status, "complete": one["counted_share"] >= 1,
+                 "title": name, "rows_total": 0, "dimensions": {("place", "sector")[column]: code}}  # fmt: skip
         made.append({"code": code, "name": name, **kept, "question": {k: v for k, v in asked.items() if v}})
     return sorted(made, key=lambda one: -one["value"])

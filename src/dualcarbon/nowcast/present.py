@@ -12,6 +12,7 @@ import numpy as np
 from dualcarbon import __version__
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import flags, months, officials
 from dualcarbon.nowcast.city import City
@@ -44,13 +45,15 @@ def run(
     reconcile: str = "raking",
     record: bool = True,
     keep: bool = True,
+    version: int | None = None,
 ) -> dict[str, Any]:
     """Estimate `month` (default: the last before `as_of`) with what was known on `as_of`.
 
     Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
     of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
     much. `record`: also replay the last twelve months with the same delay of fuels, to show empirical coverage and
-    skill. `keep`: keep the run with its results in the workspace. Raises Refused for an unknown place, dimension or way
+    skill. `keep`: keep the run with its results in the workspace. `version`: of the observations (default: the latest).
+    Raises Refused for an unknown place, dimension or way
     to reconcile, for a month that cannot be estimated, and for official totals that contradict each other.
     """
     wrong = [name for name in by if name not in BY]
@@ -61,7 +64,7 @@ def run(
                               params={"known": "、".join(officials.METHODS)}))  # fmt: skip
     workspace = opened(workspace)
     until = date(month.year, 12, 1) if month else None
-    year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family)
+    year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family, version=version)
     seen = year.upto(year.months.index(month)) if month in year.months else year
     book = load(workspace.pack)
     code = book.places.find(place) or place
@@ -235,6 +238,22 @@ def manifest(made: dict[str, Any], **question: Any) -> dict[str, Any]:
     result = {name: made[name] for name in ("value", "low", "high", "counted_share", "unit", "status")}
     kept = {"id": identity, "created_at": datetime.now(UTC).isoformat(timespec="seconds"), **core, "result": result}
     return {**kept, "results": results(made, identity)}
+
+
+def verify(run_id: str, workspace: Any = None) -> dict[str, Any]:
+    """Make a kept run again from its own version of the data: {id, same, differences, changed}. Raises Refused."""
+    workspace = opened(workspace)
+    kept = workspace.run(run_id)
+    if kept is None or kept.get("kind") != "nowcast":
+        raise Refused(Problem("engine.no-run", value=run_id))
+    again = run(
+        workspace, as_of=date.fromisoformat(kept["as_of"]), month=date.fromisoformat(f"{kept['month']}-01"),
+        place=kept["place"], by=kept["by"], tree=kept["tree"], family=kept["family"], reconcile=kept["reconcile"],
+        record=False, keep=False, version=kept["workspace_version"],
+    )  # fmt: skip
+    changed = [name for name in ("model", "dualcarbon") if kept[name] != again["run"][name]]
+    differences = runs.compare(kept["results"], results(again, run_id))
+    return {"id": run_id, "same": not differences, "differences": differences, "changed": changed}
 
 
 def results(made: dict[str, Any], run: str) -> list[dict[str, Any]]:
