@@ -49,19 +49,21 @@ def one_basis(terms: Sequence[Term]) -> list[Term]:
 
 def grouped(frames: Sequence[tuple[Term, pl.DataFrame]], by: Sequence[str]) -> tuple[list[Numbers], pl.DataFrame]:
     """The group of each row of each frame, and the groups: ``by``, ``item``, ``unit``, ``basis`` by number."""
-    kinds = [name for name in ("item", "unit", "basis") if name not in by]
-    numbers, keys = [], [pl.DataFrame(schema=dict.fromkeys([*by, *kinds], pl.Null))]
+    kinds: dict[tuple[str, str, str | None], int] = {}
+    numbers, keys = [], [pl.DataFrame(schema=dict.fromkeys([*by, "kind"], pl.Null))]
     for term, frame in frames:
         number, distinct = numbered(frame, [name for name in sources(term, by) if name in frame.columns])
         equations = term.calculation.method.equations
         unit = next(equation.unit for equation in equations if equation.name == term.output.equation)
-        kind = {"item": term.output.item, "unit": unit, "basis": term.output.basis}
-        same = {name: _texts([kind[name]]).new_from_index(0, distinct.height) for name in kinds}
-        keys.append(labelled(term, distinct, by).with_columns(**same).select(*by, *kinds))
+        kind = kinds.setdefault((term.output.item, unit, term.output.basis), len(kinds))
+        same = pl.Series("kind", [kind]).new_from_index(0, distinct.height)
+        keys.append(labelled(term, distinct, by).with_columns(same).select(*by, "kind"))
         numbers.append(number)
-    group, table = numbered(pl.concat(keys, how="vertical_relaxed"), [*by, *kinds])
+    group, found = numbered(pl.concat(keys, how="vertical_relaxed"), [*by, "kind"])
+    named = zip(("item", "unit", "basis"), zip(*kinds, strict=True), strict=True)
+    columns = [_texts(texts)[found["kind"]].alias(name) for name, texts in named if name not in by]
     ends = np.cumsum([one.height for one in keys])
-    return [group[ends[n] :][number] for n, number in enumerate(numbers)], table
+    return [group[ends[n] :][number] for n, number in enumerate(numbers)], found.drop("kind").with_columns(columns)
 
 
 def sources(term: Term, by: Sequence[str]) -> list[str]:
@@ -83,12 +85,12 @@ def labelled(term: Term, cells: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame
     for name in by:
         if name in TIME:
             number, spans = numbered(cells, ["start", "end"])
-            made[name] = _texts(_time(name, *span) for span in spans.rows()).gather(number)
+            made[name] = _texts(_time(name, *span) for span in spans.rows())[number]
         elif name in DERIVED and "sector" in sources(term, [name]):
             if "sector" not in cells.columns:
                 cells = cells.with_columns(pl.lit(None, pl.String).alias("sector"))
             number, sectors = numbered(cells, ["sector"])
-            label = _texts(_level(name, one, term.calculation.names) for one in sectors["sector"]).gather(number)
+            label = _texts(_level(name, one, term.calculation.names) for one in sectors["sector"])[number]
             own = cells[name] if name == "domain" and name in cells.columns else None
             made[name] = label if own is None else own.zip_with(own.is_not_null(), label)
         elif name in DERIVED:

@@ -17,15 +17,16 @@ def numbered(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[Numbers, pl.D
     The order of the keys means nothing. Without columns all rows have one key, 0.
     """
     code, size = np.zeros(frame.height, np.int64), 1
-    for values in frame.select(_physical(name, frame.schema[name]) for name in columns).iter_columns():
-        own, count = _coded(values)
+    for name in columns:
+        own, count = _coded(_physical(frame[name]))
         if size * count > WIDEST:
             code, size = dense(code)
         code, size = own if size == 1 else code * count + own, size * count
     code, size = dense(code)
     first = np.empty(size, np.int64)
     first[code[::-1]] = np.arange(frame.height)[::-1]
-    return code, frame.select(pl.col(columns).gather(first)) if columns else pl.DataFrame(height=size)
+    keys = [frame[name][first] for name in columns]
+    return code, pl.DataFrame(keys) if keys else pl.DataFrame(height=size)
 
 
 def dense(codes: Numbers) -> tuple[Numbers, int]:
@@ -44,14 +45,13 @@ def dense(codes: Numbers) -> tuple[Numbers, int]:
     return number_of[codes].astype(np.int64), int(number_of[-1]) + 1
 
 
-def _physical(name: str, kind: pl.DataType) -> pl.Expr:
+def _physical(values: pl.Series) -> pl.Series:
     """The column as whole numbers: equal where the values are equal."""
-    column = pl.col(name)
-    if kind == pl.String:
-        column = column.cast(pl.Categorical(pl.Categories.random()))
-    elif not (kind.is_integer() or kind == pl.Date):
-        column = column.rank("dense")
-    return column.to_physical()
+    if values.dtype == pl.String:
+        return values.cast(pl.Categorical(pl.Categories.random())).to_physical()
+    if values.dtype == pl.Date:
+        return values.cast(pl.Int32)
+    return values if values.dtype.is_integer() else values.rank("dense")
 
 
 def _coded(values: pl.Series) -> tuple[Numbers, int]:

@@ -49,8 +49,8 @@ def combine(terms: Sequence[Term], by: Sequence[str] = ()) -> pl.DataFrame:
         "value": pl.Series(value, nan_to_null=True),
         "low": pl.Series(np.where(kind > 0, value - down, np.nan), nan_to_null=True),
         "high": pl.Series(np.where(kind > 0, value + up, np.nan), nan_to_null=True),
-        "uncertainty": UNCERTAINTY.gather(kind),
-        "status": STATUS.gather(_ranks(placed, table.height)),
+        "uncertainty": UNCERTAINTY[kind],
+        "status": STATUS[_ranks(placed, table.height)],
         "complete": pl.Series(~lost),
         **{name: _only(placed, name, table.height) for name in ("scope", "category") if name not in by},
     }
@@ -99,7 +99,7 @@ def _factor_part(placed: Placed, height: int) -> tuple[Floats, Floats]:
 
 def numbers(column: pl.Series) -> Numbers:
     """Factors by number; -1 where there is none."""
-    return column.fill_null(-1).to_numpy()
+    return np.nan_to_num(column.to_numpy(), nan=-1).astype(np.int64)
 
 
 def _activity_part(placed: Placed, height: int) -> Floats:
@@ -149,9 +149,13 @@ def _only(placed: Placed, name: str, height: int) -> pl.Series:
     codes: dict[str | None, int] = {}
     low, high = np.full(height, np.iinfo(np.int64).max), np.full(height, -1)
     for term, frame, group in placed:
-        number, keys = numbered(frame, [column for column in sources(term, [name]) if column in frame.columns])
-        texts = labelled(term, keys, [name])[name]
-        code = np.array([codes.setdefault(text, len(codes)) for text in texts], np.int64)[number]
+        code: Numbers | int
+        if sources(term, [name]):
+            number, keys = numbered(frame, ["sector"])
+            texts = labelled(term, keys, [name])[name]
+            code = np.array([codes.setdefault(text, len(codes)) for text in texts], np.int64)[number]
+        else:
+            code = codes.setdefault(getattr(term.output, name), len(codes))
         np.minimum.at(low, group, code)
         np.maximum.at(high, group, code)
-    return pl.Series([*codes, None], dtype=pl.String).gather(np.where(low == high, low, len(codes)))
+    return pl.Series([*codes, None], dtype=pl.String)[np.where(low == high, low, len(codes))]
