@@ -1,58 +1,71 @@
-"""The ledger against row-by-row ORM code: postings, group commit, verification, on SQLite and PostgreSQL, in one run.
+"""The ledger against row-by-row ORM code: postings, HTTP, growth, verification, on SQLite and PostgreSQL, in one run.
 
 Durable throughout (SQLite synchronous=FULL, PostgreSQL synchronous_commit=on), with idempotency, overdraft check and
-hash chain on both sides. 1 % of the transfers repeat an id, 1 % overdraw.
+hash chain on both sides. 1 % of the transfers repeat an id, 1 % overdraw; their dates go through one year.
 """
 
 import argparse
+import asyncio
+import datetime
 import hashlib
+import json
 import os
 import random
 import resource
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from dualcarbon.core.database import ENVIRONMENT
 from dualcarbon.core.database import engine as open_engine
-from dualcarbon.ledger import Writer, verifier
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.ledger import Writer, reads, verifier
 from dualcarbon.ledger.store import BATCH, Store
 
-HELP = "ledger: batch postings, group commit and verification against row-by-row ORM"
+HELP = "ledger: batch postings, HTTP, growth and verification against row-by-row ORM"
+HOT = "a0000000"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m benchmarks ledger``."""
     parser.add_argument("--entries", type=int, default=100_000, help="transfers to post in batches")
+    parser.add_argument("--sizes", default="", help="grow to these sizes and measure at each: 10000,100000,1000000")
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--peer", type=int, default=300, help="transfers of the ORM peer, a commit each")
-    parser.add_argument("--clients", type=int, default=50, help="threads that submit one transfer at a time")
+    parser.add_argument("--clients", type=int, default=50, help="threads, then HTTP clients, one transfer at a time")
+    parser.add_argument("--requests", type=int, default=60, help="transfers of each HTTP client (0: no HTTP)")
     parser.add_argument("--postgresql", metavar="URL", help="an empty database (default: a server of its own)")
     parser.add_argument("--without-postgresql", action="store_true")
+    parser.add_argument("--without-sqlite", action="store_true")
 
 
 def transfers(count: int, accounts: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Transfers among the accounts, as decoded lines."""
-    choice = random.Random(seed)
+    """Transfers among the accounts, as decoded lines; every hundredth goes to one account, which so becomes busy."""
+    choice, first = random.Random(seed), datetime.date(2024, 1, 1)
+    days = [f"{first + datetime.timedelta(n)}T08:00:00+08:00" for n in range(366)]
     for n in range(count):
         kind = choice.random()
-        debit = choice.randrange(accounts)
+        debit = choice.randrange(1, accounts)
+        credit = (debit + choice.randrange(1, accounts)) % accounts
         yield {
             "id": f"t{n - 1 if kind < 0.01 and n else n:012d}",
             "debit": f"a{debit:07d}",
-            "credit": f"a{(debit + choice.randrange(1, accounts)) % accounts:07d}",
+            "credit": f"a{credit:07d}" if n % 100 else HOT,
             "instrument": "kgce",
             "amount": 10**12 if 0.01 <= kind < 0.02 else choice.randrange(1, 100),
             "state": "posted",
-            "at": "2024-06-30T08:00:00+08:00",
+            "at": days[n * 366 // count],
         }
 
 
@@ -76,7 +89,8 @@ def prepared(url: str, accounts: int) -> Store:
 def batches(store: Store, count: int, accounts: int) -> dict[str, Any]:
     """Transfers a second in batches, with the rate of each tenth of the way."""
     lines, rates, batch = transfers(count, accounts), [], []
-    started = mark = time.perf_counter()
+    began, started = time.process_time(), time.perf_counter()
+    mark = started
     posted = since = 0
     for n, line in enumerate(lines, 1):
         batch.append(line)
@@ -86,8 +100,111 @@ def batches(store: Store, count: int, accounts: int) -> dict[str, Any]:
             if since >= count / 10 or n == count:
                 rates.append(round(since / (time.perf_counter() - mark)))
                 mark, since = time.perf_counter(), 0
+    seconds, busy = time.perf_counter() - started, time.process_time() - began
+    own = round(1e6 * busy / posted, 1)
+    return {"per_second": round(posted / seconds), "first": rates[0], "last": rates[-1], "own_cpu_us_each": own}
+
+
+def growth(store: Store, sizes: list[int], accounts: int) -> list[dict[str, Any]]:
+    """At each size: the rate since the size before, and how long reads of the busiest account take (milliseconds)."""
+    lines, done, told = transfers(max(sizes), accounts, seed=3), 0, []
+    middle = int(datetime.datetime(2024, 7, 1, 12, tzinfo=datetime.UTC).timestamp() * 1e6)
+    for size in sizes:
+        spent = 0.0
+        own, since = 0.0, done
+        while done < size:
+            batch = [
+                {**line, "id": f"g{line['id']}"} for _, line in zip(range(min(BATCH, size - done)), lines, strict=False)
+            ]
+            mark, busy = time.perf_counter(), time.process_time()
+            store.post(batch)
+            spent, own = spent + time.perf_counter() - mark, own + time.process_time() - busy
+            done += len(batch)
+        told.append(
+            {
+                "entries": size,
+                "per_second": round((size - since) / spent),
+                "own_cpu_us_each": round(1e6 * own / (size - since), 1),
+                "balance_ms": _median(lambda: reads.balance(store.engine, HOT)),
+                "balance_at_ms": _median(lambda: reads.balance(store.engine, HOT, middle)),
+                "statement_from_ms": _median(lambda: reads.statement(store.engine, HOT, since=middle, limit=50)),
+                "memory_mb": _memory(),
+            }
+        )
+    return told
+
+
+def _median(work: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(9):
+        mark = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - mark)
+    return round(1000 * statistics.median(times), 2)
+
+
+def _memory() -> int:
+    scale = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20)
+
+
+@contextmanager
+def served(folder: Path, url: str | None, count: int) -> Iterator[list[int]]:
+    """The ports of `count` real servers of the workspace `folder`, on the database `url` (None: its own SQLite)."""
+    ports = []
+    for _ in range(count):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    environment = os.environ | ({ENVIRONMENT: url} if url else {})
+    command = [sys.executable, "-m", "dualcarbon", "serve", "--workspace", str(folder), "--port"]
+    running = [subprocess.Popen([*command, str(p)], env=environment, stdout=subprocess.DEVNULL) for p in ports]
+    try:
+        for port in ports:
+            for _ in range(600):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+        yield ports
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+
+
+async def _client(port: int, bodies: list[bytes], waits: list[float]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST /ledger/transfer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    for body in bodies:
+        mark = time.perf_counter()
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        told = await reader.readexactly(length)
+        waits.append(time.perf_counter() - mark)
+        if b'"ok"' not in told:
+            raise AssertionError(told)
+    writer.close()
+
+
+def http(ports: list[int], clients: int, each: int, accounts: int) -> dict[str, Any]:
+    """Transfers a second, and the wait, of `clients` kept-alive HTTP connections that send one transfer at a time."""
+
+    async def all_of_them(name: str, count: int, waits: list[float]) -> None:
+        work = list(transfers(clients * count, accounts, seed=4))
+        bodies = [json.dumps({**one, "amount": 1, "id": f"{name}{n}"}).encode() for n, one in enumerate(work)]
+        await asyncio.gather(*(_client(ports[n % len(ports)], bodies[n::clients], waits) for n in range(clients)))
+
+    asyncio.run(all_of_them(f"w{len(ports)}-", 2, []))  # opens the ledger, loads the accounts
+    waits: list[float] = []
+    started = time.perf_counter()
+    asyncio.run(all_of_them(f"h{len(ports)}-", each, waits))
     seconds = time.perf_counter() - started
-    return {"per_second": round(posted / seconds), "first_tenth": rates[0], "last_tenth": rates[-1]}
+    cuts = statistics.quantiles(waits, n=100)
+    told = {"servers": len(ports), "clients": clients, "per_second": round(len(waits) / seconds)}
+    return told | {"median_ms": round(1000 * cuts[49], 1), "p99_ms": round(1000 * cuts[98], 1)}
 
 
 def grouped(store: Store, clients: int, each: int, accounts: int) -> dict[str, Any]:
@@ -182,11 +299,19 @@ def verification(store: Store) -> dict[str, Any]:
     return {"entries": found["entries"], "per_second": round(found["entries"] / seconds), "seconds": round(seconds, 2)}
 
 
-def measured(url: str, options: argparse.Namespace) -> dict[str, Any]:
-    """All measurements on one database."""
+def measured(url: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """All measurements on one database; `folder` is the workspace that HTTP serves."""
+    lite = url.startswith("sqlite")
     store = prepared(url, options.accounts)
     result: dict[str, Any] = {"batches": batches(store, options.entries, options.accounts)}
     result["group_commit"] = grouped(store, options.clients, 40, options.accounts)
+    if options.requests:
+        result["http"] = []
+        for count in (1,) if lite else (1, 2):
+            with served(folder, None if lite else url, count) as ports:
+                result["http"].append(http(ports, options.clients, options.requests, options.accounts))
+    if options.sizes:
+        result["growth"] = growth(store, sorted(map(int, options.sizes.split(","))), options.accounts)
     result["verify"] = verification(store)
     store.engine.dispose()
     result["orm_commit_each"] = peer(url, options.peer, options.accounts)
@@ -203,20 +328,28 @@ def postgresql(options: argparse.Namespace) -> Iterator[str | None]:
         yield None
         return
     try:
-        with nullcontext(options.postgresql) if options.postgresql else server() as address:
+        opened = nullcontext(options.postgresql) if options.postgresql else server()
+        with opened as address:
             yield address.format("postgres")
     except NoServer:
         yield None
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure both databases; `times_orm` is the ratio of batch postings to the ORM peer in this run."""
+    """Measure both databases; `times_orm` is the ratio of batch postings to the ORM peer in this run.
+
+    `own_cpu_us_each` is the CPU time of the writing process for each transfer, which other work on the machine hardly
+    changes; `load` is what waits for the processors beside it.
+    """
     result: dict[str, Any] = {"entries": options.entries, "processors": os.cpu_count(), "load": os.getloadavg()[0]}
-    with tempfile.TemporaryDirectory() as folder:
-        result["sqlite"] = measured(f"sqlite:///{Path(folder) / 'dualcarbon.db'}", options)
-    with postgresql(options) as url:
-        if url is not None:
-            result["postgresql"] = measured(url, options)
-    scale = 1 if sys.platform == "darwin" else 1024
-    result["memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20)
+    for kind in ("sqlite", "postgresql"):
+        with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
+            folder = Workspace.create(Path(home) / "city", "cn-jiaxing").path
+            if kind == "sqlite":
+                url: str | None = None if options.without_sqlite else f"sqlite:///{folder / 'dualcarbon.db'}"
+            else:
+                url = stack.enter_context(postgresql(options))
+            if url is not None:
+                result[kind] = measured(url, folder, options)
+    result["memory_mb"] = _memory()
     return result

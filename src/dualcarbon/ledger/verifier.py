@@ -110,8 +110,8 @@ class Money:
 
     `seen`: account -> [instrument, balance before, first entry, least room, its entry | balance, what pending debits
     hold | on the present day: day, first entry, last entry, balance before it, debits posted, debits and credits
-    pending | entry up to which it is summed]; `moved`: day (0 for entries not summed yet) -> account -> [the four totals,
-    first and last entry].
+    pending | entry up to which it is summed]; `moved`: day (0 for entries not summed yet) -> account -> [the four
+    totals, first and last entry].
     """
 
     def __init__(self, accounts: Accounts) -> None:
