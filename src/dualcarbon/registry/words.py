@@ -40,7 +40,7 @@ STATES = {
     "filled": ("全部成交", "filled"),
     "withdrawn": ("已撤回", "withdrawn"),
     "lapsed": ("已过期", "lapsed"),
-    "pending": ("待付款交收", "pending"),
+    "pending": ("待付款交收", "awaiting payment"),
     "settled": ("已交收", "settled"),
     "voided": ("已作废", "voided"),
 }
