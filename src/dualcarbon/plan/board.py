@@ -64,7 +64,7 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
         "departments": _grouped(standing, lambda row: row["lead"], people),
         **_warned(workspace, head, standing, tasks, told["projects"], dual, day),
         "dual": dual, "projects": told, "effect": effects(workspace, name, standing, dual),
-        "areas": areas(workspace, dual, head), "status": worst(statuses) if statuses else None,
+        "areas": areas(workspace, dual, head, as_of), "status": worst(statuses) if statuses else None,
         "synthetic": "synthetic" in statuses,
     }  # fmt: skip
 
@@ -155,7 +155,7 @@ def needed(dual: Mapping[str, Any]) -> dict[str, Any] | None:
     A carbon target that was not handed down is taken as the energy target, missing growth as none; `assumed` says so.
     """
     rows = dual["carbon"]["years"]
-    before = rows[-1]["previous"] if rows else None
+    before = rows[-1]["whole_previous"] if rows else None
     fall = dual["carbon"]["basic"]
     assumed = []
     if fall is None:
@@ -181,7 +181,9 @@ def plan_facts(workspace: Workspace, plan: str) -> dict[str, Any]:
     return {"indicators": rows, "quantities": reads.quantities(workspace, plan).to_dicts()}
 
 
-def areas(workspace: Workspace, dual: Mapping[str, Any], head: Mapping[str, Any]) -> list[dict[str, Any]]:
+def areas(
+    workspace: Workspace, dual: Mapping[str, Any], head: Mapping[str, Any], as_of: date | None = None
+) -> list[dict[str, Any]]:
     """Return the counties' energy in the plan's year: `{place, name, value, previous, change_percent, status, …}`.
 
     Reports of a plan are the city's; what a county has is its energy by the workspace's accounts, if there is any.
@@ -189,7 +191,10 @@ def areas(workspace: Workspace, dual: Mapping[str, Any], head: Mapping[str, Any]
     from dualcarbon.core.classification import load
 
     basis, year, place = dual["energy"]["basis"], head["year"], dual["place"]
-    now, before = (yearly.by_area(workspace, basis, place, one) for one in (year, year - 1))
+    until = dual["energy"]["months"]
+    now, before = (
+        yearly.by_area(workspace, basis, place, one, until=until, known_at=as_of) for one in (year, year - 1)
+    )
     places = load(workspace.pack).places
     return [
         {
@@ -249,9 +254,12 @@ def department(
 
 def scores(
     workspace: Workspace, plan: str, standing: Sequence[Mapping[str, Any]] | None = None, as_of: date | None = None,
-    *, forecast: bool = False,
+    *, forecast: bool | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
-    """Return the departments' score sheet as things stand (or by the year-end forecast), None without a scheme."""
+    """Return the departments' score sheet, None without a scheme.
+
+    `forecast`: by the year-end forecast, or as things stand; None: by the forecast while the year is under way.
+    """
     from dualcarbon.plan import score_scheme
     from dualcarbon.plan.score import score
 
@@ -264,7 +272,7 @@ def scores(
 
 def scheme_and_values(
     workspace: Workspace, plan: str, standing: Sequence[Mapping[str, Any]] | None = None, as_of: date | None = None,
-    *, forecast: bool = False,
+    *, forecast: bool | None = None,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, dict[str, float]]] | None:  # fmt: skip
     """Return the plan's scheme for departments laid out, the values and the deductions as things stand."""
     from dualcarbon.plan import score_scheme
@@ -275,9 +283,15 @@ def scheme_and_values(
     if chosen is None:
         return None
     rows = standing if standing is not None else follow.status(workspace, plan, as_of)
+    forecast = forecast if forecast is not None else under_way(rows)
     scheme = score_scheme.laid_out(score_scheme.checked(chosen), reads.indicators(workspace, plan).to_dicts())
     values = score_scheme.from_standing(scheme, rows, forecast=forecast)
     return scheme, values, score_scheme.slips(rows, reads.reports(workspace, plan, as_of).to_dicts())
+
+
+def under_way(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the year is still running for the lines: none is judged at December yet."""
+    return all((row["month"] or 0) < 12 for row in rows)
 
 
 def changes(workspace: Workspace) -> str:

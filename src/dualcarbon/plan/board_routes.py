@@ -92,7 +92,7 @@ def warned(view: View, plan: Plan = None) -> dict[str, Any]:
 def score(
     view: View,
     plan: Plan = None,
-    forecast: bool = False,
+    forecast: bool | None = None,
     subject: Text = None,
     item: Text = None,
     value: float | None = None,
@@ -106,6 +106,7 @@ def score(
     found = _known(view, plan)
     if found is None:
         return {"board": None}
+    forecast = forecast if forecast is not None else boards.under_way(found["indicators"])
     asked = boards.scheme_and_values(
         view.workspace, found["plan"], found["indicators"], view.known_at, forecast=forecast
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, emit, language, say, table
-from dualcarbon.plan import entry_commands, review_commands
+from dualcarbon.plan import assess_commands, entry_commands, review_commands
 
 cli = typer.Typer(
     help=say("工作计划：读取、填报、审核、评价", "work plans: read, feed, review, assess"), no_args_is_help=True
@@ -85,3 +85,4 @@ def _show(found: dict[str, Any]) -> None:
 
 entry_commands.add(cli)
 review_commands.add(cli)
+assess_commands.add(cli)

@@ -61,7 +61,8 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     `energy` and `carbon` are `{basis, unit, years, fall, state, basic, incentive, cumulative, indicative, missing,
     source}`; `years` are rows `{year, value, status, growth, gdp, gdp_growth, fall, indicative, missing, explain}`;
     `cumulative` is as `over_years` gives it. `energy` has `views` as well (statistical, minus feedstock, minus
-    non-fossil, after certificates), each saying what it lacks.
+    non-fossil, after certificates), each saying what it lacks. While the year is under way its row (`months` below 12,
+    `provisional`) holds the months known against the same months a year before; five years together leave it out.
     """
     head = document(workspace, plan)
     year, pack = head["year"], head["pack"] or workspace.pack
@@ -69,14 +70,15 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     place = set_["place"] or head["place"]
     given = told(workspace, plan, set_["told"], as_of)
     span = [one for one in set_["five_year"] if one <= year] or [year]
-    economy = {one: yearly.gdp(workspace, place, one) for one in (span[0] - 1, *span)}
+    until = yearly.covered(workspace, year, as_of) or 12
+    economy = {one: yearly.gdp(workspace, place, one, known_at=as_of) for one in (span[0] - 1, *span)}
     for one, figures in given.items():
         if one in economy and "gdp_growth" in figures:
             economy[one] |= {"growth": figures["gdp_growth"], "growth_status": "unverified"}
     answer: dict[str, Any] = {"year": year, "place": place, "settings": set_, "given": given}
     for kind in KINDS:
         mine = set_[kind]
-        rows = _years(workspace, mine["basis"], place, span, economy, as_of)
+        rows = _years(workspace, mine["basis"], place, span, economy, as_of, until)
         last = rows[-1]
         state = (
             intensity.Dual(last["fall"], mine["basic"], mine["incentive"]).state if last["fall"] is not None else None
@@ -85,7 +87,7 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
             "basis": mine["basis"], "unit": last["unit"], "years": rows, "fall": last["fall"], "state": state,
             "indicative": last["indicative"], "basic": mine["basic"], "incentive": mine["incentive"],
             "cumulative": over_years(rows, set_["five_year"], mine), "missing": last["missing"],
-            "source": mine["source"],
+            "source": mine["source"], "months": last["months"], "provisional": last["months"] < 12,
         }  # fmt: skip
     answer["certificates"] = _certificates(workspace, place, year, answer, economy, given)
     cap = answer["certificates"]["cap"] if answer["certificates"]["local"] else None
@@ -100,12 +102,21 @@ def _years(
     span: Sequence[int],
     economy: Mapping[int, Mapping[str, Any]],
     as_of: date | None,
+    until: int,
 ) -> list[dict[str, Any]]:
+    """A row for each year; the last one up to the month `until`, against the same months of the year before."""
     before = yearly.amount(workspace, basis, place, span[0] - 1, known_at=as_of)
     rows = []
     for year in span:
-        now = yearly.amount(workspace, basis, place, year, known_at=as_of)
-        gdp, last = economy[year], economy[year - 1]
+        gdp, last, whole, part = economy[year], economy[year - 1], before["value"], 12
+        if year == span[-1] and until < 12:
+            part = until
+            before = yearly.amount(workspace, basis, place, year - 1, until=part, known_at=as_of)
+            last, gdp = (
+                yearly.gdp(workspace, place, one, until=part, known_at=as_of) | {"growth": economy[one]["growth"]}
+                for one in (year - 1, year)
+            )
+        now = yearly.amount(workspace, basis, place, year, until=part, known_at=as_of)
         both = now["value"] is not None and before["value"]
         growth = now["value"] / before["value"] - 1 if both else None
         missing = [f"{one['year']}.{basis}" for one in (before, now) if one["value"] is None]
@@ -115,6 +126,7 @@ def _years(
             {**{name: now[name] for name in ("year", "value", "unit", "low", "high", "status", "complete", "explain")}}
             | {"growth": growth, "gdp": gdp["current"], "gdp_growth": gdp["growth"], "gdp_status": gdp["growth_status"],
                "nominal_growth": nominal, "missing": missing, "previous": before["value"],
+               "months": part, "whole_previous": whole,
                "fall": None if growth is None or gdp["growth"] is None else intensity.fall(growth, gdp["growth"]),
                "indicative": None if growth is None or nominal is None else intensity.fall(growth, nominal)}
         )  # fmt: skip
@@ -128,8 +140,9 @@ def over_years(rows: Sequence[Mapping[str, Any]], years: Sequence[int], set_: Ma
     `fall` is of the years known (`years`); `missing` are years that have passed without a figure, and then no state is
     said. `needed` is the equal yearly fall that the years left need for the basic target.
     """
-    falls = {row["year"]: row["fall"] for row in rows if row["fall"] is not None}
-    last = max((row["year"] for row in rows), default=0)
+    whole_years = [row for row in rows if row.get("months", 12) == 12]
+    falls = {row["year"]: row["fall"] for row in whole_years if row["fall"] is not None}
+    last = max((row["year"] for row in whole_years), default=0)
     missing = [year for year in years if year <= last and year not in falls]
     whole = intensity.cumulative(falls.values()) if falls else None
     left = [year for year in years if year > last]

@@ -20,6 +20,7 @@ from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 
 KEPT_ROWS, KEPT_ANSWERS = 3, 200
+HALF = 0.5
 _NEEDED = (
     "dataset", "place", "entity", "sector", "carrier", "item", "start", "end", "value", "unit", "notation", "low",
     "high", "error_group", "known_at", "domain", "process", "counterparty", "counterparty_place", "gas", "equipment",
@@ -57,7 +58,7 @@ def amount(
     account = accounts(workspace.pack)[basis]
     if account["requires"]:
         raise ValueError(basis)
-    period = str(year) if until == 12 else f"{year}-01/{year}-{until:02d}" if until > 1 else f"{year}-01"
+    period = months(year, until)
     asked = {"item": account.get("item", "emission.co2"), "place": place, "period": period, "basis": basis}
     answer: dict[str, Any] = {"value": None, "unit": account.get("unit", "tCO2"), "low": None, "high": None,
                               "status": None, "complete": False, "year": year, "explain": asked}  # fmt: skip
@@ -73,8 +74,39 @@ def amount(
     return answer | _once(_answers_kept, KEPT_ANSWERS, key, total)
 
 
+def months(year: int, until: int) -> str:
+    """Return the period text of a year up to a month."""
+    return str(year) if until == 12 else f"{year}-01/{year}-{until:02d}" if until > 1 else f"{year}-01"
+
+
+def covered(workspace: Workspace, year: int, known_at: date | None = None) -> int:
+    """Return the last month of a year whose energy is known as far as it was a year before; 0 without any.
+
+    A month counts when it has at least half as many rows as the same month of the year before (or of this year's
+    fullest month where there is none): later ones are still coming in, and a year so far is held against the same
+    months. Rows of whole years cover their year.
+    """
+
+    def rows(one: int) -> dict[int, int]:
+        frame = _rows(workspace, str(one), known_at)
+        counted = frame.group_by(pl.col("end").dt.offset_by("-1d").dt.month().alias("month")).len()
+        return {int(month): int(number) for month, number in counted.iter_rows()}
+
+    def find() -> int:
+        now, before = rows(year), rows(year - 1)
+        if not now:
+            return 0
+        usual = max(now.values())
+        good = [month for month, number in now.items() if number >= HALF * before.get(month, usual)]
+        return max(good, default=0)
+
+    key = ("covered", str(workspace.path), workspace.version(), year, known_at)
+    answer: int = _once(_answers_kept, KEPT_ANSWERS, key, find)
+    return answer
+
+
 def by_area(
-    workspace: Workspace, basis: str, place: str, year: int, *, known_at: date | None = None
+    workspace: Workspace, basis: str, place: str, year: int, *, until: int = 12, known_at: date | None = None
 ) -> dict[str, dict[str, Any]]:
     """Return a year's total of an account by area directly below a place: `{area: {value, unit, status, explain}}`.
 
@@ -85,7 +117,7 @@ def by_area(
     account = accounts(workspace.pack)[basis]
     if any(part.get("side", "none") != "none" for part in account["parts"]):
         raise ValueError(basis)
-    terms = _terms(workspace, account, basis, place, str(year), known_at)
+    terms = _terms(workspace, account, basis, place, months(year, until), known_at)
     if not terms:
         return {}
     places = load(workspace.pack).places
@@ -97,7 +129,12 @@ def by_area(
         area = area_of.get(row["place"])
         if area is None or row["value"] is None:
             continue
-        asked = {"item": account.get("item", "emission.co2"), "place": area, "period": str(year), "basis": basis}
+        asked = {
+            "item": account.get("item", "emission.co2"),
+            "place": area,
+            "period": months(year, until),
+            "basis": basis,
+        }
         own = found.setdefault(area, {"value": 0.0, "unit": row["unit"], "status": row["status"], "explain": asked})
         own["value"] += row["value"]
         own["status"] = worst([own["status"], row["status"]])
@@ -158,7 +195,9 @@ def feedstock(workspace: Workspace, basis: str, place: str, year: int) -> float 
     return float(made.cells[basis].sum()) if made.cells[basis].count() else None
 
 
-def gdp(workspace: Workspace, place: str, year: int) -> dict[str, Any]:
+def gdp(
+    workspace: Workspace, place: str, year: int, *, until: int = 12, known_at: date | None = None
+) -> dict[str, Any]:
     """Return `{current, growth, status, growth_status}` of a year: 亿元 at current prices, real growth as a share.
 
     Growth is the published one alone (`economy.gdp_growth`); a ratio of current-price figures is never taken for it.
@@ -166,9 +205,9 @@ def gdp(workspace: Workspace, place: str, year: int) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(("current", "growth", "status", "growth_status"))
     statuses = {one["id"]: (one["role"], one["status"]) for one in workspace.datasets()}
     for item, name, state in (("economy.gdp", "current", "status"), ("economy.gdp_growth", "growth", "growth_status")):
-        period = periods.parse(str(year))
+        period = periods.parse(months(year, until))
         span = f"item = '{item}' AND start >= '{period.start}' AND \"end\" <= '{period.end}' AND value IS NOT NULL"
-        rows = workspace.observations().filter(span).pl().filter(pl.col("sector").is_null())
+        rows = workspace.observations(known_at=known_at).filter(span).pl().filter(pl.col("sector").is_null())
         within = _within(workspace.pack, place)
         for group in _sets(rows.filter(pl.col("place").is_in(list(within))), place, whole=item == "economy.gdp"):
             dataset = group["dataset"][0]
