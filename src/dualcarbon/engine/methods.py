@@ -176,6 +176,11 @@ def schema() -> dict[str, Any]:
 
 def method_files(pack: str) -> dict[str, Path]:
     """Method files of a pack chain by method id; a nearer pack replaces a farther one."""
+    return dict(_method_files(pack, packs.fingerprint(pack)))
+
+
+@functools.lru_cache(maxsize=8)
+def _method_files(pack: str, fingerprint: Any) -> dict[str, Path]:
     return {
         _identifier(path): path for folder in packs.chain(pack) for path in sorted((folder / "methods").glob("*.yaml"))
     }

@@ -100,13 +100,14 @@ def reduce(
         keys.append("unit")
     frame = _only_entities_with_factors(frame, keys, set(dims), table)
     cells = _rows(frame, keys, columns) if keep_rows else _grouped(frame, keys, columns)
-    for column in ("place", "sector", "carrier", "process", "unit"):
-        if column not in cells.columns:
-            cells = cells.with_columns(pl.lit(None, pl.String).alias(column))
-    cells = cells.with_columns(pl.col("quantity").cast(pl.Float64))
-    strings = [column for column in cells.columns if cells.schema[column] in (pl.Categorical, pl.Enum, pl.Null)]
-    cells = cells.with_columns(pl.col(strings).cast(pl.String))
-    return cells.with_columns(pl.col("start", "end").cast(pl.Date))
+    absent = {column for column in ("place", "sector", "carrier", "process", "unit") if column not in cells.columns}
+    texts = {column for column, kind in cells.schema.items() if kind in (pl.Categorical, pl.Enum, pl.Null)}
+    return cells.with_columns(
+        *(pl.lit(None, pl.String).alias(column) for column in sorted(absent)),
+        pl.col(sorted(texts)).cast(pl.String),
+        pl.col("quantity").cast(pl.Float64),
+        pl.col("start", "end").cast(pl.Date),
+    )
 
 
 def _only_entities_with_factors(

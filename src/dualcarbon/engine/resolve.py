@@ -48,6 +48,8 @@ def resolve(
     fallbacks: list[dict[str, Any]] = []
     found: list[pl.Series] = []
     when, spans = numbered(cells, ["start", "end"])
+    last_years = spans["end"].dt.offset_by("-1d").dt.year().to_list()
+    days = list(zip(spans["start"].cast(pl.Int32), spans["end"].cast(pl.Int32), last_years, strict=True))
     grouped: dict[tuple[str, ...], tuple[Numbers, pl.DataFrame]] = {}
     for use in uses:
         parameter = table.parameters.get(use.parameter)
@@ -66,7 +68,7 @@ def resolve(
         ]
         places = {place: upward(place, names) for place in {one.get("place", "") for one in wanted}}
         served = [candidates(one, places[one.get("place", "")], parameter, table, names, choice) for one in wanted]
-        rows, chosen = pick(served, spans, parameter, table, choice.known_at)
+        rows, chosen = pick(served, days, parameter, table, choice.known_at)
         numbers = rows[group, when]
         found.append(pl.Series(f"factor:{use.name}", numbers).set(pl.Series(numbers < 0), None))
         asked = np.zeros(rows.shape, np.bool_)
@@ -118,18 +120,23 @@ def _options(key: str, wanted: str, names: Classification) -> list[str]:
 
 
 def pick(
-    served: list[list[Candidate]], spans: pl.DataFrame, parameter: Parameter, table: FactorTable, known_at: date | None
+    served: list[list[Candidate]],
+    days: list[tuple[int, int, int]],
+    parameter: Parameter,
+    table: FactorTable,
+    known_at: date | None,
 ) -> tuple[Numbers, Numbers]:
-    """The first candidate that serves, by key and period: its row (-1: missing), and where it stands in its list."""
+    """The first candidate that serves, by key and period: its row (-1: missing), and where it stands in its list.
+
+    ``days``: of each period its first day, the day after its last, and the year of its last.
+    """
     rows = np.array([row for several in served for row, _, _ in several], np.int64)
     exact = np.array([whole for several in served for _, _, whole in several], np.bool_)
     first_of = np.cumsum([0, *(len(several) for several in served[:-1])])
-    start, end, last_year = (days[rows] for days in table.validity(known_at))
-    starts, ends = (spans[name].to_physical().to_numpy() for name in ("start", "end"))
-    years = spans["end"].dt.offset_by("-1d").dt.year().to_numpy()
+    start, end, last_year = (column[rows] for column in table.validity(known_at))
     order = np.arange(len(rows))
-    picked = np.empty((len(served), len(years)), np.int64)
-    for number, (begin, until, year) in enumerate(zip(starts, ends, years, strict=True)):
+    picked = np.empty((len(served), len(days)), np.int64)
+    for number, (begin, until, year) in enumerate(days):
         serves = (start <= begin) & np.where(exact, end >= until, year - last_year <= parameter.carry_forward)
         picked[:, number] = np.minimum.reduceat(np.where(serves, order, len(order)), first_of)
     return rows[picked], picked - first_of[:, None]
