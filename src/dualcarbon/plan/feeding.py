@@ -17,6 +17,7 @@ from dualcarbon.plan import units
 
 COLUMNS = ("figure", "basis", "frequency", "settles", "feed", "evidence_zh", "evidence_en")
 _RATE = re.compile("增长|增速|下降|提升率|增幅")
+_STATISTICS = re.compile("GDP|生产总值|非化石|PM|浓度|断面")
 _SAVED = re.compile("节约|淘汰|压减|腾出|节能")
 
 
@@ -52,7 +53,7 @@ def rule(indicator: Mapping[str, Any], told: Mapping[str, str] | None = None) ->
 
     `indicator`: a row of the plan's facts; `told`: its row of `feeds.csv`, if there is one. Without it shares are
     levels, growth and falls are changes, 累计 a stock, what is counted in pieces is a list of names, saved energy a sum
-    of projects, words without a figure milestones.
+    of projects, words without a figure milestones; what statistics and monitoring publish is settled by the province.
     """
     if told is not None:
         return {name: told.get(name) or None for name in COLUMNS}
@@ -77,7 +78,7 @@ def rule(indicator: Mapping[str, Any], told: Mapping[str, str] | None = None) ->
         "figure": figure,
         "basis": basis,
         "frequency": "month",
-        "settles": "lead",
+        "settles": "province" if _STATISTICS.search(name) else "lead",
         "feed": "manual",
         "evidence_zh": None,
         "evidence_en": None,

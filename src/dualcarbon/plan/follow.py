@@ -99,7 +99,10 @@ def _row(
     values = [counting[m]["value"] if m in counting else None for m in range(1, 13)]
     last = counting.get(max((m for m in counting if m <= at and counting[m]["value"] is not None), default=0))
     confirmed = bool(sure and sure["action"] == "confirm") and last is not None and _final(indicator, last)
-    standing = _stand(indicator, way, values, at, confirmed)
+    judged = values
+    if indicator["figure"] == "milestones" and last is not None:  # a step that nobody told of is not reached
+        judged = [last["value"] if last["month"] < m <= at else value for m, value in enumerate(values, 1)]
+    standing = _stand(indicator, way, judged, at, confirmed)
     every = 3 if indicator["frequency"] == "quarter" else 1
     row: dict[str, Any] = {name: indicator[name] for name in (*_SHOWN, *_MORE)}
     row |= standing

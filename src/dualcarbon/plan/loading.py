@@ -64,7 +64,8 @@ def load(workspace: Workspace, document: str | Path | Mapping[str, Any], *, dry_
             _keep(connection, number, rows)
         if not dry_run and found["findings"]:
             _check(connection, number, found["findings"])
-    counts = {name: len(tables[name]) for name in ("tasks", "policies", "indicators", "departments")}
+    counts = {name: len(tables[name]) for name in ("tasks", "policies", "indicators")}
+    counts["departments"] = len(rows["department"])
     return {
         "plan": plan, "version": version, "already": already, "title": found["title"], "year": found["year"],
         "place": place, **counts, "findings": len(found["findings"]), "changed": changed, "dry_run": dry_run,
