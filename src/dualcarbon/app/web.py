@@ -147,15 +147,23 @@ def create_app(workspace: Path | str, warm: bool = True) -> "FastAPI":
 
     app = FastAPI(title="dualcarbon", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.site = site
+
+    def include(busy: bool) -> None:
+        for room, routes in room_routes().items():
+            if getattr(routes, "busy", False) != busy:
+                continue
+            app.include_router(room_router(room))
+            if hasattr(routes, "router"):
+                app.include_router(routes.router)
+            static = room_folders()[room] / "static"
+            if static.is_dir():
+                app.mount(f"/static/{room}", StaticFiles(directory=static), name=f"static.{room}")
+
+    # Routes are tried one after another: a room that programs call all the time (`busy`) comes first.
+    include(busy=True)
     for module in (home, accounts, explaining, catalogue, search):
         app.include_router(module.router)
-    for room, routes in room_routes().items():
-        app.include_router(room_router(room))
-        if hasattr(routes, "router"):
-            app.include_router(routes.router)
-        static = room_folders()[room] / "static"
-        if static.is_dir():
-            app.mount(f"/static/{room}", StaticFiles(directory=static), name=f"static.{room}")
+    include(busy=False)
     app.mount("/static", StaticFiles(directory=HERE / "static", check_dir=False), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1500, compresslevel=4)
     app.add_middleware(Frame, version=__version__)

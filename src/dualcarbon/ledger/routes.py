@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dualcarbon.ledger.store import Store
 
 router = APIRouter(prefix="/ledger", tags=["ledger"], responses=shapes.PROBLEMS)
-pages, nav = _pages.pages, _pages.nav
+pages, nav, busy = _pages.pages, _pages.nav, True
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_LINES = 8192
