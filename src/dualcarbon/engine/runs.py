@@ -9,7 +9,7 @@ import json
 import math
 import platform
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,20 +28,10 @@ from dualcarbon.engine.groups import Term
 from dualcarbon.engine.methods import Where, find_method
 from dualcarbon.engine.proof import Proven
 from dualcarbon.engine.sampling import monte_carlo
+from dualcarbon.engine.snapshot import Snapshot, of_workspace, opened, snapshot
 
 DIMS = ("place", "sector", "carrier", "process")
 TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Observations as they stood: the table, the status of its datasets, and what identifies it."""
-
-    table: Any
-    statuses: Mapping[str, str]
-    canonical: bool
-    inputs: list[dict[str, Any]]
-    native: Any = None
 
 
 @dataclass(frozen=True)
@@ -70,68 +60,6 @@ class Run:
 
 
 _OPTIONAL = ("scope", "category")
-
-
-def snapshot(
-    observations: Any = None,
-    workspace: Any = None,
-    *,
-    pack: str = "cn-jiaxing",
-    datasets: Sequence[str] | None = None,
-    known_at: date | None = None,
-    items: Mapping[str, str] | None = None,
-    carriers: Iterable[str] = (),
-) -> Snapshot:
-    """The observations to calculate on: a file, any dataframe in the observation layout, or a workspace.
-
-    ``items`` (code and unit) and ``carriers``: what a caller's own method and factors add to the pack's. Of a workspace
-    the datasets that are published totals (role control) are left out unless named. Raises Refused with every problem.
-    """
-    from dualcarbon.core import reading
-
-    if observations is None:
-        return _of_workspace(workspace, datasets, known_at)
-    if isinstance(observations, str | Path):
-        read = reading.read_observations(observations, pack=pack, items=items, carriers=carriers)
-        name = read.source.get("file")
-        given = None
-    else:
-        native = nw.from_native(observations)
-        columns = set(native.collect_schema().names())
-        if isinstance(native, nw.LazyFrame) or {"start", "end", "item"} <= columns:
-            return Snapshot(observations, {}, False, [{"table": type(observations).__name__}], observations)
-        read = reading.read_frame(native.to_polars(), pack=pack, items=items, carriers=carriers)
-        name, given = type(observations).__name__, observations
-    if read.problems:
-        raise Refused(read.problems)
-    frame = read.frame
-    if datasets:
-        frame = frame.filter(pl.col("dataset").is_in(list(datasets)))
-    frame, problems = periods.difference_cumulative(frame, reading.CHAIN)
-    if problems:
-        raise Refused(problems)
-    inputs = [{"file": name, "sha256": read.source.get("sha256"), "rows": read.frame.height}]
-    return Snapshot(frame, {}, True, inputs, given)
-
-
-def _opened(workspace: Any) -> Any:
-    from dualcarbon.core.workspace import Workspace
-
-    return workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
-
-
-def _of_workspace(
-    workspace: Any, datasets: Sequence[str] | None, known_at: date | None, version: int | None = None
-) -> Snapshot:
-    """Observations of a workspace at one version (the present one)."""
-    place = _opened(workspace)
-    records = {record["id"]: record for record in place.datasets()}
-    chosen = list(datasets) if datasets else [name for name, one in records.items() if one["role"] == "account"]
-    version = place.version() if version is None else version
-    table = place.observations(datasets=chosen, known_at=known_at, version=version)
-    statuses = {name: records[name]["status"] for name in chosen if name in records and records[name].get("status")}
-    source = {"workspace": place.name, "workspace_id": place.id, "version": version, "datasets": sorted(chosen)}
-    return Snapshot(table, statuses, True, [source])
 
 
 def calc(
@@ -288,7 +216,7 @@ def keep(run: Run, workspace: Any) -> str:
         kept["factors"] = {**kept["factors"], "content": Path(run.factors).read_text(encoding="utf-8-sig")}
     if "file" in kept["method"]:
         kept["method"] = {**kept["method"], "content": Path(proven.path).read_text(encoding="utf-8-sig")}
-    return str(_opened(workspace).keep_run(kept))
+    return str(opened(workspace).keep_run(kept))
 
 
 def verify(identifier: str, workspace: Any) -> dict[str, Any]:
@@ -297,7 +225,7 @@ def verify(identifier: str, workspace: Any) -> dict[str, Any]:
     ``changed``: what is not as it was (the method, the pack, the program); the results may be the same all the same.
     Raises Refused when there is no such run, or its own factors file is not there any more.
     """
-    place = _opened(workspace)
+    place = opened(workspace)
     kept = _kept(place, identifier)
     with tempfile.TemporaryDirectory() as folder:
         method, factors = _own_files(kept, Path(folder))
@@ -320,11 +248,11 @@ def explain_run(identifier: str, item: str, workspace: Any, question: Mapping[st
     """Open a figure of a kept run: over its version of the data, with its method and options. Raises Refused."""
     from dualcarbon.engine import explain as explaining
 
-    place = _opened(workspace)
+    place = opened(workspace)
     kept = _kept(place, identifier)
     source = kept["inputs"][0]
     day = as_date(kept["known_at"])
-    shot = _of_workspace(place, source["datasets"], day, source["version"])
+    shot = of_workspace(place, source["datasets"], day, source["version"])
     asked = {key: value for key, value in question.items() if key not in ("datasets", "factors", "pack")}
     with tempfile.TemporaryDirectory() as folder:
         method, factors = _own_files(kept, Path(folder))
@@ -359,7 +287,7 @@ def _own_files(kept: Mapping[str, Any], folder: Path) -> tuple[str | Path, Path 
 def _again(kept: Mapping[str, Any], place: Any, method: str | Path, factors: Path | None) -> Run:
     source = kept["inputs"][0]
     day = as_date(kept["known_at"])
-    shot = _of_workspace(place, source["datasets"], day, source["version"])
+    shot = of_workspace(place, source["datasets"], day, source["version"])
     calculation = calculate(
         find_method(method, place.pack), shot.table, pack=place.pack, factors=factors, family=kept["family"],
         known_at=day, gwp=kept["gwp"], dims=[*DIMS, *kept["by"]], where=kept["where"], statuses=shot.statuses,

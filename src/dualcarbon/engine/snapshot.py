@@ -1,0 +1,86 @@
+"""Snapshots: observations as they stood, from a file, a dataframe or a workspace at one version."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.problems import Refused
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Observations as they stood: the table, the status of its datasets, and what identifies it."""
+
+    table: Any
+    statuses: Mapping[str, str]
+    canonical: bool
+    inputs: list[dict[str, Any]]
+    native: Any = None
+
+
+def snapshot(
+    observations: Any = None,
+    workspace: Any = None,
+    *,
+    pack: str = "cn-jiaxing",
+    datasets: Sequence[str] | None = None,
+    known_at: date | None = None,
+    items: Mapping[str, str] | None = None,
+    carriers: Iterable[str] = (),
+) -> Snapshot:
+    """The observations to calculate on: a file, any dataframe in the observation layout, or a workspace.
+
+    ``items`` (code and unit) and ``carriers``: what a caller's own method and factors add to the pack's. Of a workspace
+    the datasets that are published totals (role control) are left out unless named. Raises Refused with every problem.
+    """
+    from dualcarbon.core import reading
+
+    if observations is None:
+        return of_workspace(workspace, datasets, known_at)
+    if isinstance(observations, str | Path):
+        read = reading.read_observations(observations, pack=pack, items=items, carriers=carriers)
+        name = read.source.get("file")
+        given = None
+    else:
+        native = nw.from_native(observations)
+        columns = set(native.collect_schema().names())
+        if isinstance(native, nw.LazyFrame) or {"start", "end", "item"} <= columns:
+            return Snapshot(observations, {}, False, [{"table": type(observations).__name__}], observations)
+        read = reading.read_frame(native.to_polars(), pack=pack, items=items, carriers=carriers)
+        name, given = type(observations).__name__, observations
+    if read.problems:
+        raise Refused(read.problems)
+    frame = read.frame
+    if datasets:
+        frame = frame.filter(pl.col("dataset").is_in(list(datasets)))
+    frame, problems = periods.difference_cumulative(frame, reading.CHAIN)
+    if problems:
+        raise Refused(problems)
+    inputs = [{"file": name, "sha256": read.source.get("sha256"), "rows": read.frame.height}]
+    return Snapshot(frame, {}, True, inputs, given)
+
+
+def opened(workspace: Any) -> Any:
+    from dualcarbon.core.workspace import Workspace
+
+    return workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+
+
+def of_workspace(
+    workspace: Any, datasets: Sequence[str] | None, known_at: date | None, version: int | None = None
+) -> Snapshot:
+    """Observations of a workspace at one version (the present one)."""
+    place = opened(workspace)
+    records = {record["id"]: record for record in place.datasets()}
+    chosen = list(datasets) if datasets else [name for name, one in records.items() if one["role"] == "account"]
+    version = place.version() if version is None else version
+    table = place.observations(datasets=chosen, known_at=known_at, version=version)
+    statuses = {name: records[name]["status"] for name in chosen if name in records and records[name].get("status")}
+    source = {"workspace": place.name, "workspace_id": place.id, "version": version, "datasets": sorted(chosen)}
+    return Snapshot(table, statuses, True, [source])
