@@ -32,6 +32,7 @@ class Forecaster:
     _trainings: dict[tuple[int, int, bool], Any] = field(default_factory=dict)
     _unusuals: dict[tuple[int, int], Array] = field(default_factory=dict)
     _latest: dict[int, Array] = field(default_factory=dict)
+    _commons: dict[tuple[int, int, int], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         streams = self.panel.streams
@@ -223,28 +224,40 @@ class Forecaster:
         return made
 
     def movement(self, year: int, seen: int, last: int) -> float:
-        """How far the indicators move together in `year`, against the years of `training(last)`: the root mean square
-        over streams of the middle growth of all cells in units of its past scatter; 1 where that is usual or less.
-        """
+        """How far the indicators move together in `year`, against the other years of `training(last)`; at least 1.
 
-        def common(when: int) -> Array:
-            now, before = self.projected(when, seen), self.year(when - 1)
-            growth = np.where((now > 0) & (before > 0), log_ratio(now, before), np.nan)
+        For all the months seen, and for each quarter of them (a shock may show in one alone): the root mean square over
+        streams of the middle growth of all cells, in units of its past scatter. The largest of these counts.
+        """
+        past = [when for when in self.training(last) if when != year]
+        if len(past) < 3 or seen == 0:
+            return 1.0
+        spans = [(0, seen), *((a, min(a + 3, seen)) for a in range(0, seen, 3))]
+        return max(1.0, *(self._moved(year, past, span) for span in spans))
+
+    def _moved(self, year: int, past: list[int], span: tuple[int, int]) -> float:
+        before, now = np.array([self._common(when, span) for when in past]), self._common(year, span)
+        use = np.isfinite(before).all(0) & np.isfinite(now)
+        if not use.any():
+            return 1.0
+        before, now = before[:, use], now[use]
+        centre, spread = before.mean(0), before.var(0, ddof=1)
+        spread = (spread * (len(before) - 1) + 2 * spread.mean()) / (len(before) + 1)
+        return float(np.sqrt(np.mean((now - centre) ** 2 / np.maximum(spread, 1e-8))))
+
+    def _common(self, year: int, span: tuple[int, int]) -> Array:
+        """Middle growth of all cells (S,) in some months of `year`; NaN where fewer than half of them are known."""
+        key = (year, *span)
+        if key not in self._commons:
+            now, before = (self.months(when)[:, :, span[0] : span[1]] for when in (year, year - 1))
+            growth = self._growth(now, before, span[1] - span[0])
+            both = (np.isfinite(now) & (now > 0) & np.isfinite(before) & (before > 0)).any(2)
+            growth = np.where(both, growth, np.nan)
             enough = np.isfinite(growth).mean(1) > 0.5
             made = np.full(len(growth), np.nan)
             made[enough] = np.nanmedian(growth[enough], 1)
-            return made
-
-        past = np.array([common(when) for when in self.training(last)])
-        if len(past) < 3 or seen == 0:
-            return 1.0
-        use = np.isfinite(past).all(0) & np.isfinite(common(year))
-        if not use.any():
-            return 1.0
-        past, now = past[:, use], common(year)[use]
-        centre, spread = past.mean(0), past.var(0, ddof=1)
-        spread = (spread * (len(past) - 1) + 2 * spread.mean()) / (len(past) + 1)
-        return float(max(1.0, np.sqrt(np.mean((now - centre) ** 2 / np.maximum(spread, 1e-8)))))
+            self._commons[key] = made
+        return self._commons[key]
 
     def latest(self, last: int) -> Array:
         """The latest known truth (N,) of a year not after `last`; NaN where there is none."""

@@ -32,7 +32,8 @@ def parts(
 
     `errors` (N, K): log errors of past years, NaN where not known. `usual` (N,): scatter of each cell's own growth.
     `history` (H,): common growth of past years, the error of the last value. `movement` ≥ 1 stretches both parts in a
-    year whose indicators move farther together than they did, or which follows such a year. In a sum the shared parts
+    year whose indicators move farther together than they did, or which follows such a year; `errors` are then those of
+    years of usual movement (each divided by its own). In a sum the shared parts
     add up and the own parts add up in quadrature.
     """
     known = np.isfinite(errors)

@@ -73,13 +73,16 @@ def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total
     usual, history = intervals.scatter(panel.truth[:, : max(last - panel.truth_start + 1, 0)], lag)
     empty = np.full((len(panel.cells), 0), np.nan)
     record[SELECTED] = picked(record, candidates, chosen) if record else empty
+    pace = np.array([forecaster.movement(q, seen, last) for q in _past(forecaster, last, lag)])
     unseen = _unseen(forecaster, year, seen)
     widths: dict[str, dict[int, Array]] = {}
     for name in made:
         widths[name] = {}
         for level in LEVELS:
             known, base = (
-                intervals.half_widths(record.get(n, empty), usual, history, movement=stretch, level=level / 100)
+                intervals.half_widths(
+                    _at(record.get(n, empty), pace), usual, history, movement=stretch, level=level / 100
+                )
                 for n in (name, "last_value")
             )
             widths[name][level] = known + unseen * np.maximum(base - known, 0.5 * known)
@@ -94,15 +97,23 @@ def past_errors(
     """Log errors (N, K) by method of the years up to `last`, each forecast `lag` years ahead by a bridge without it."""
     panel = forecaster.panel
     errors: dict[str, list[Array]] = {}
-    for q in forecaster.training(last):
-        if q - lag not in panel.truth_years:
-            continue
+    for q in _past(forecaster, last, lag):
         then = _reconciled(forecaster, forecaster.forecast(q, seen, lag, trained_to=last), q, seen, lag, total)
         with np.errstate(all="ignore"):
             for name in names:
                 error = np.log(panel.actual(q) / then[name]) if name in then else np.full(len(panel.cells), np.nan)
                 errors.setdefault(name, []).append(np.where(np.isfinite(error), error, np.nan))
     return {name: np.array(rows).T for name, rows in errors.items()}
+
+
+def _past(forecaster: Forecaster, last: int, lag: int) -> list[int]:
+    """Years up to `last` whose errors can be learnt from."""
+    return [q for q in forecaster.training(last) if q - lag in forecaster.panel.truth_years]
+
+
+def _at(errors: Array, pace: Array) -> Array:
+    """Past errors (N, K) as they would have been in years of usual movement; `pace` (K,) is what each year moved."""
+    return errors / pace if errors.shape[1] == len(pace) else errors
 
 
 def _unseen(forecaster: Forecaster, year: int, seen: int) -> Array:
