@@ -296,7 +296,8 @@ def page(
     """Register ``make(view, ...)`` at `path`, and its JSON twin at ``PATH.json`` (that of ``/`` is ``/index.json``)."""
 
     def register(make: Callable[..., Any]) -> Callable[..., Any]:
-        own = [p.replace(kind=p.KEYWORD_ONLY) for p in list(inspect.signature(make).parameters.values())[1:]]
+        asked_of = list(inspect.signature(make, eval_str=True).parameters.values())[1:]
+        own = [p.replace(kind=p.KEYWORD_ONLY) for p in asked_of]
         twin = "/index.json" if path == "/" else f"{path}.json"
         for address, chosen in ((twin, None), (path, template)):
             endpoint = _endpoint(make, chosen, changes)
