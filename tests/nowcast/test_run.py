@@ -62,7 +62,7 @@ def early(place: Workspace) -> dict[str, Any]:
 
 
 def test_the_part_not_reported_is_estimated_and_holds_what_came(place: Workspace, early: dict[str, Any]) -> None:
-    later = nowcast.run(place, as_of=date(2024, 12, 15), month=date(2024, 10, 1), by=("place", "sector"), record=False)
+    later = nowcast.run(place, as_of=date(2024, 12, 15), month=date(2024, 10, 1), by=("place", "sector"), record=0)
     assert early["month"] == later["month"] == "2024-10"
     assert later["counted_share"] == 1 and later["low"] is None
     assert early["indirect"] == pytest.approx(later["indirect"])
@@ -119,11 +119,11 @@ def test_later_rows_change_nothing_known_before(place: Workspace, tmp_path: Path
     other = Workspace.create(tmp_path / "other")
     changed = pl.when(pl.col("known_at") > EARLY).then(pl.col("value") * 3).otherwise("value")
     other.import_frame(rows().with_columns(changed.alias("value")), source={"file": "generator"}, dataset=DATASET)
-    assert nowcast.run(other, as_of=EARLY, record=False)["value"] == pytest.approx(early["value"])
+    assert nowcast.run(other, as_of=EARLY, record=0)["value"] == pytest.approx(early["value"])
 
 
 def test_nothing_seen_yet_widens_the_interval(place: Workspace, early: dict[str, Any]) -> None:
-    blind = nowcast.run(place, as_of=date(2024, 11, 5), record=False, keep=False)
+    blind = nowcast.run(place, as_of=date(2024, 11, 5), record=0, keep=False)
     assert blind["month"] == "2024-10" and blind["counted_share"] == 0
     assert blind["high"] - blind["low"] > early["high"] - early["low"]
 
@@ -268,7 +268,7 @@ def test_official_totals_bind_and_say_how_far_cells_were_moved(tmp_path: Path, e
         total(county, october, 1.1 * sum(r["value"] for r in early["rows"] if r["place"] == county), EARLY),
     )
     for method in ("raking", "least_squares"):
-        made = nowcast.run(other, as_of=EARLY, by=("place",), record=False, keep=False, reconcile=method)
+        made = nowcast.run(other, as_of=EARLY, by=("place",), record=0, keep=False, reconcile=method)
         assert made["value"] == pytest.approx(1.04 * early["value"]) and made["low"] is None
         told = {one["place"]: one for one in made["reconciliation"]["totals"]}
         assert set(told) == {"330400", county} and told[county]["moved_percent"] == pytest.approx(10)
@@ -276,22 +276,22 @@ def test_official_totals_bind_and_say_how_far_cells_were_moved(tmp_path: Path, e
         assert row["moved"] == pytest.approx(told[county]["moved"]) and row["low"] is None
         assert sum(one["moved"] for one in made["rows"]) == pytest.approx(told["330400"]["moved"])
         assert all(one["value"] >= 0 for one in made["rows"])
-    free = nowcast.run(other, as_of=EARLY, record=False, keep=False, reconcile="none")
+    free = nowcast.run(other, as_of=EARLY, record=0, keep=False, reconcile="none")
     assert free["value"] == pytest.approx(early["value"]) and free["reconciliation"]["totals"] == []
-    before = nowcast.run(other, as_of=date(2024, 11, 5), month=date(2024, 9, 1), record=False, keep=False)
+    before = nowcast.run(other, as_of=date(2024, 11, 5), month=date(2024, 9, 1), record=0, keep=False)
     assert before["reconciliation"]["totals"] == []
 
 
 def test_the_annual_truth_scores_the_year_and_moves_its_months(tmp_path: Path, place: Workspace) -> None:
     march, day = date(2024, 3, 1), date(2025, 6, 1)
-    free = nowcast.run(place, month=march, as_of=day, record=False, keep=False)
+    free = nowcast.run(place, month=march, as_of=day, record=0, keep=False)
     year = nowcast.analyse(place, year=2024, as_of=day)["value"]
     other = published(
         tmp_path / "annual",
         total("330400", (date(2024, 1, 1), date(2025, 1, 1)), 1.05 * year, date(2025, 5, 1)),
         total("330400", (date(2024, 1, 1), date(2025, 1, 1)), 0.9 * year, date(2024, 1, 1), "target.emission.co2"),
     )
-    made = nowcast.run(other, month=march, as_of=day, record=False, keep=False)
+    made = nowcast.run(other, month=march, as_of=day, record=0, keep=False)
     assert made["value"] == pytest.approx(1.05 * free["value"], rel=0.02)
     assert made["reconciliation"]["totals"][0]["period"] == "2024"
     scored = nowcast.vintages(other, months=2, as_of=day)["years"][0]
@@ -308,7 +308,7 @@ def test_totals_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     ]
     other = published(tmp_path / "against", total("330400", october, 1.0, EARLY), *areas)
     with pytest.raises(Refused) as caught:
-        nowcast.run(other, as_of=EARLY, record=False, keep=False)
+        nowcast.run(other, as_of=EARLY, record=0, keep=False)
     assert caught.value.problems[0].rule == "nowcast.totals-contradict"
 
 

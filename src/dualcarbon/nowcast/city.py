@@ -18,6 +18,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import calculate
 from dualcarbon.nowcast import calendar_terms
+from dualcarbon.nowcast.screening import Doubt, screened
 from dualcarbon.nowcast.shape import Array
 
 BIOMASS = ("biogas", "wood", "straw", "biomass_waste", "sludge")
@@ -46,6 +47,7 @@ class City:
     fallbacks: list[dict[str, Any]]
     missing: int
     weather: dict[str, dict[date, float]] = field(default_factory=dict)
+    doubts: list[Doubt] = field(default_factory=list)
 
     @cached_property
     def terms(self) -> Array:
@@ -122,9 +124,12 @@ def read(
     _parted(power, joint["indirect"], cells, months, power, "quantity")
     used = {name for frame in made.values() for name in frame["dataset"].unique().to_list()}
     status = worst([*(datasets[n].get("status") for n in used if n in datasets), "unverified"]) or "unverified"
+    arrays["direct"], doubts = screened(arrays["direct"], months, "direct")
+    power, more = screened(power, months, "power")
+    arrays["indirect"][~np.isfinite(power)] = np.nan
     weather = _weather(rows, book.places.path(code, tree, end))
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
-                weather)  # fmt: skip
+                weather, doubts + more)  # fmt: skip
 
 
 def last_arrival(rows: Any) -> date:

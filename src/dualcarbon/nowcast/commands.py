@@ -43,6 +43,9 @@ def run(
         str,
         typer.Option("--reconcile", help=say("官方总数：raking、least_squares、none", "raking, least_squares or none")),
     ] = "raking",
+    replay: Annotated[
+        int, typer.Option("--replay", min=0, max=60, help=say("回放最近几个月检验", "replay so many months"))
+    ] = 12,
     tree: Tree = "admin",
     family: Family = "provincial-2025",
     json: Json = False,
@@ -55,6 +58,7 @@ def run(
         result = nowcast.run(
             workspace, as_of=_day(as_of, "--as-of"), month=_month(month), place=place, tree=tree, family=family,
             by=[word for word in re.split(r"[,，、\s]+", by) if word], reconcile=reconcile,
+            record=replay,
         )  # fmt: skip
     emit(result, json, lambda: shown.this_month(result))
 
@@ -203,6 +207,20 @@ def _day(text: str | None, option: str) -> date | None:
 
 def _month(text: str | None) -> date | None:
     return _day(f"{text}-01" if text else None, "--month")
+
+
+@cli.command(help=say("把年度总量分摊到月（日）", "spread annual totals over months (and days)"))
+def shape(
+    totals: Annotated[Path, typer.Option("--totals", help=say("年度总量文件", "annual totals"))],
+    indicator: Annotated[Path, typer.Option("--indicator", help=say("月度指标文件", "monthly indicator"))],
+    method: Annotated[str, typer.Option("--method", help="denton, chow-lin, fernandez, litterman")] = "denton",
+    daily: Annotated[Path | None, typer.Option("--daily", help=say("逐日负荷文件", "daily load"))] = None,
+    json: Json = False,
+) -> None:
+    from dualcarbon.nowcast.spread import spread
+
+    result = spread(totals, indicator, method=method, daily=daily)
+    emit(result, json, lambda: shown.spread(result))
 
 
 @cli.command(

@@ -32,6 +32,17 @@ def read(path: Path) -> Series:
     are summed. Twelve months make a year. Raises Refused with every fault: no file, missing columns, text for numbers,
     unknown periods, several units that do not convert for one item and carrier.
     """
+    return _by_month(_rows(path))
+
+
+def days(path: Path) -> pl.DataFrame:
+    """The rows of single days: place, sector, carrier, item, unit, day, value. Raises Refused as `read` does."""
+    frame = _rows(path).filter((pl.col("end") - pl.col("start")).dt.total_days() == 1)
+    return frame.select(*KEYS, pl.col("start").alias("day"), "value")
+
+
+def _rows(path: Path) -> pl.DataFrame:
+    """The file's rows, checked and in one unit by item and carrier, each quantity once."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -57,8 +68,7 @@ def read(path: Path) -> Series:
     if faults:
         raise Refused(faults)
     frame = _one_unit(frame, path.name)
-    frame = frame.sort("known_at", nulls_last=False).unique([*KEYS, "start", "end"], keep="last", maintain_order=True)
-    return _by_month(frame)
+    return frame.sort("known_at", nulls_last=False).unique([*KEYS, "start", "end"], keep="last", maintain_order=True)
 
 
 def _typed(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Problem]]:

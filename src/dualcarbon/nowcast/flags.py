@@ -1,4 +1,7 @@
-"""What looks wrong in the latest months of the cells: late places, jumps of carbon per kWh, divergence, new levels."""
+"""What looks wrong in the latest months of the cells.
+
+Months not believed, late places, jumps of carbon per kWh, divergence, new levels.
+"""
 
 from typing import Any
 
@@ -17,15 +20,23 @@ _SIGMA = 1.4826
 def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     """Flags of month number `t` (default: the last), the largest cells first.
 
-    Each is {rule, place, sector, month, value, usual}: `nowcast.late-place`, `nowcast.carbon-per-kwh` (CO2 of fuels per
-    kWh against the cell's own year), `nowcast.divergence` (growth of fuels' CO2 against that of electricity),
-    `nowcast.level-shift` (growth on a year ago of three months against the months before).
+    Each is {rule, place, sector, month, value, usual}: `nowcast.negative-direct`, `-power` and
+    `nowcast.doubtful-direct`, `-power` (months of the last year that cannot be right and were not used),
+    `nowcast.late-place`, `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year),
+    `nowcast.divergence` (growth of fuels' CO2 against that of electricity), `nowcast.level-shift` (growth on a year ago
+    of three months against the months before).
     """
     t = len(city.months) - 1 if t is None else t
     direct, power = city.direct[:, : t + 1], city.power[:, : t + 1]
     month = city.months[t].isoformat()[:7]
     size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
     told: list[tuple[float, dict[str, Any]]] = []
+    for doubt in city.doubts:
+        if doubt.month in city.months[max(t - 11, 0) : t + 1]:
+            where, what, _ = city.cells[doubt.cell]
+            told.append((float("inf"), {"rule": f"nowcast.{'negative' if doubt.negative else 'doubtful'}-{doubt.part}",
+                                        "place": where, "sector": what, "month": doubt.month.isoformat()[:7],
+                                        "value": doubt.value, "usual": 0.0}))  # fmt: skip
     for place in sorted({cell[0] for cell in city.cells}):
         mine = np.array([cell[0] == place for cell in city.cells])
         lost = ~np.isfinite(power[mine, t])

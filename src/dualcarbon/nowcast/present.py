@@ -43,7 +43,7 @@ def run(
     tree: str = "admin",
     family: str = "provincial-2025",
     reconcile: str = "raking",
-    record: bool = True,
+    record: int = RECORD,
     keep: bool = True,
     version: int | None = None,
 ) -> dict[str, Any]:
@@ -51,10 +51,10 @@ def run(
 
     Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
     of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
-    much. `record`: also replay the last twelve months with the same delay of fuels, to show empirical coverage and
-    skill. `keep`: keep the run with its results in the workspace. `version`: of the observations (default: the latest).
-    Raises Refused for an unknown place, dimension or way
-    to reconcile, for a month that cannot be estimated, and for official totals that contradict each other.
+    much. `record`: also replay so many of the last months (0: none) with the same delay of fuels, to show empirical
+    coverage and skill. `keep`: keep the run with its results. `version`: of the observations (default: the latest).
+    Raises Refused for an unknown place, dimension or way to reconcile, for a month that cannot be estimated, and for
+    official totals that contradict each other.
     """
     wrong = [name for name in by if name not in BY]
     if wrong:
@@ -90,7 +90,7 @@ def run(
     made["fuel_late_months"] = late
     made["methods"] = cells_by_method(direct)
     made["skill"] = direct.record
-    made["record"] = _record(seen, late) if record else None
+    made["record"] = _record(seen, late, record) if record else None
     made["flags"] = [{**flag, **named(book, flag)} for flag in flags.find(seen)]
     made["missing"], made["fallbacks"] = seen.missing, seen.fallbacks
     made["run"] = manifest(made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
@@ -203,10 +203,10 @@ def cells_by_method(part: Month, mine: np.ndarray | None = None) -> dict[str, in
     return {name: number for name, number in counts.items() if number}
 
 
-def _record(seen: City, late: int) -> dict[str, Any] | None:
-    """How the last twelve months would have been estimated with fuels as late; None with too few months known."""
+def _record(seen: City, late: int, count: int) -> dict[str, Any] | None:
+    """How the last `count` months would have been estimated with fuels as late; None with too few months known."""
     known = [t for t in range(len(seen.months)) if np.isfinite(seen.direct[:, t]).mean() >= 0.5]
-    asked = [t for t in known if t >= months.YEAR][-RECORD:]
+    asked = [t for t in known if t >= months.YEAR][-count:]
     if not asked:
         return None
     made = months.replay(seen.direct, seen.power, asked, late, seen.places, seen.sectors, seen.terms)
@@ -249,7 +249,7 @@ def verify(run_id: str, workspace: Any = None) -> dict[str, Any]:
     again = run(
         workspace, as_of=date.fromisoformat(kept["as_of"]), month=date.fromisoformat(f"{kept['month']}-01"),
         place=kept["place"], by=kept["by"], tree=kept["tree"], family=kept["family"], reconcile=kept["reconcile"],
-        record=False, keep=False, version=kept["workspace_version"],
+        record=0, keep=False, version=kept["workspace_version"],
     )  # fmt: skip
     changed = [name for name in ("model", "dualcarbon") if kept[name] != again["run"][name]]
     differences = runs.compare(kept["results"], results(again, run_id))

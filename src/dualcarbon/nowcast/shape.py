@@ -76,6 +76,36 @@ def usable(indicator: Array, periods: int = 12) -> Array:
     return out
 
 
+def daily(months: Array, load: Array, month_of_day: NDArray[np.int64], weekday: NDArray[np.int64]) -> Array:
+    """Spread `months` (N, M) over their days by the daily `load` (N, D); returns (N, D), the days of a month sum to it.
+
+    `month_of_day` (D,) numbers the month of each day, `weekday` (D,) its weekday. A missing or negative day of the load
+    counts as the mean of the month's days of that weekday, else of the month; a month without load is even.
+    """
+    out = np.empty(load.shape)
+    for month in range(months.shape[1]):
+        mine = month_of_day == month
+        x = np.where(np.isfinite(load[:, mine]) & (load[:, mine] >= 0), load[:, mine], np.nan)
+        whole = _mean(x)
+        for day in range(7):
+            same = weekday[mine] == day
+            usual = _mean(x[:, same])
+            fill = np.where(np.isfinite(usual), usual, whole)
+            x[:, same] = np.where(np.isfinite(x[:, same]), x[:, same], fill[:, None])
+        total = x.sum(1, keepdims=True)
+        even = np.full(x.shape, 1 / max(int(mine.sum()), 1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(total > 0, x / total, even)
+        out[:, mine] = months[:, month : month + 1] * share
+    return out
+
+
+def _mean(values: Array) -> Array:
+    known = np.isfinite(values)
+    number = known.sum(1)
+    return np.where(number > 0, np.where(known, values, 0).sum(1) / np.maximum(number, 1), np.nan)
+
+
 def shape_error(estimate: Array, truth: Array) -> float:
     """Mean absolute relative error (%) over the months where both are known and the truth is positive."""
     known = np.isfinite(estimate) & np.isfinite(truth) & (truth > 0)

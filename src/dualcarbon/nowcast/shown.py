@@ -196,3 +196,19 @@ def opened(result: dict[str, Any]) -> None:
             for one in result["children"]]  # fmt: skip
     if rows:
         table(rows, {"name": say("部分", "part"), "value": "t CO2", "share": say("已核算", "counted")})
+
+
+def spread(result: dict[str, Any]) -> None:
+    """Months or days of the totals, and which series failed the test of plausibility."""
+    columns = {"place": say("地区", "place"), "sector": say("行业", "sector"), "period": say("时期", "period"),
+               "value": result["unit"]}  # fmt: skip
+    table(result["rows"], columns)
+    failed = [one for one in result["series"] if not one["plausible"]]
+    if failed:
+        names = "、".join(one["place"] for one in failed[:10])
+        typer.echo(
+            say(
+                f"{len(failed)} 个序列用 {result['method']} 分摊的季节不合理，已改用 denton：{names}。",
+                f"{len(failed)} series spread by {result['method']} have absurd seasons; denton is shown: {names}.",
+            )
+        )

@@ -1,0 +1,41 @@
+"""Reported months that cannot be right: negative, or departing from the year before as no month of the cell ever did.
+
+They are taken as not seen, so the month is estimated with the interval of an estimate, and named. The rule is that of
+`panel.cleaned` and looks at nothing later than the month, except that a level that stays for three months is believed.
+"""
+
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from dualcarbon.nowcast import panel
+from dualcarbon.nowcast.shape import Array
+
+ANY = panel.Stream("", "", "", "", 0.0, False)
+
+
+class Doubt(NamedTuple):
+    """A reported month that was not used: the cell's number, the month, what was reported, and whether negative."""
+
+    cell: int
+    month: date
+    part: str
+    value: float
+    negative: bool
+
+
+def screened(values: Array, months: list[date], part: str) -> tuple[Array, list[Doubt]]:
+    """`values` (N, T) with months that cannot be right as NaN, and the list of those."""
+    lead = months[0].month - 1
+    years = -(-(lead + len(months)) // 12)
+    raw = np.full((len(values), years * 12), np.nan)
+    raw[:, lead : lead + len(months)] = values
+    cells = [{"place": "", "sector": ""}] * len(values)
+    _, marked, _ = panel.cleaned(raw.reshape(1, len(values), years, 12), cells, [ANY], months[0].year)
+    wrong = marked.reshape(len(values), -1)[:, lead : lead + len(months)] & np.isfinite(values)
+    told = [
+        Doubt(k, months[t], part, float(values[k, t]), bool(values[k, t] < 0))
+        for k, t in zip(*(index.tolist() for index in np.nonzero(wrong)), strict=True)
+    ]
+    return np.where(wrong, np.nan, values), told
