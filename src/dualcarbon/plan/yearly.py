@@ -204,18 +204,32 @@ def gdp(
     """
     found: dict[str, Any] = dict.fromkeys(("current", "growth", "status", "growth_status"))
     statuses = {one["id"]: (one["role"], one["status"]) for one in workspace.datasets()}
+    span, within = periods.parse(months(year, until)), _within(workspace.pack, place)
+    economy = _economy(workspace, known_at).filter(
+        (pl.col("start") >= span.start) & (pl.col("end") <= span.end) & pl.col("place").is_in(list(within))
+    )
     for item, name, state in (("economy.gdp", "current", "status"), ("economy.gdp_growth", "growth", "growth_status")):
-        period = periods.parse(months(year, until))
-        span = f"item = '{item}' AND start >= '{period.start}' AND \"end\" <= '{period.end}' AND value IS NOT NULL"
-        rows = workspace.observations(known_at=known_at).filter(span).pl().filter(pl.col("sector").is_null())
-        within = _within(workspace.pack, place)
-        for group in _sets(rows.filter(pl.col("place").is_in(list(within))), place, whole=item == "economy.gdp"):
+        for group in _sets(economy.filter(pl.col("item") == item), place, whole=item == "economy.gdp"):
             dataset = group["dataset"][0]
             unit, target = group["unit"][0], "yi_CNY" if name == "current" else "1"
             if found[name] is None or statuses.get(dataset, ("", ""))[0] == "account":
                 found[name] = float(group["value"].sum()) * units.ratio(unit, target)
                 found[state] = statuses.get(dataset, ("", "unverified"))[1]
     return found
+
+
+def _economy(workspace: Workspace, known_at: date | None) -> pl.DataFrame:
+    """The rows of GDP and its growth that are not by sector, read once for each version."""
+
+    def read() -> pl.DataFrame:
+        wanted = "item IN ('economy.gdp', 'economy.gdp_growth') AND value IS NOT NULL AND sector IS NULL"
+        columns = 'dataset, place, item, start, "end", value, unit'
+        frame: pl.DataFrame = workspace.observations(known_at=known_at).filter(wanted).project(columns).pl()
+        return frame
+
+    key = ("economy", str(workspace.path), workspace.version(), known_at)
+    answer: pl.DataFrame = _once(_answers_kept, KEPT_ANSWERS, key, read)
+    return answer
 
 
 def _sets(rows: pl.DataFrame, place: str, whole: bool) -> list[pl.DataFrame]:

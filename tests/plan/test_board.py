@@ -1,0 +1,134 @@
+"""The board, the sheet of a department, due dates: against hand-calculated cases and through the files given out."""
+
+import json
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from icalendar import Calendar
+
+from dualcarbon.core.faces import NoSuch
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import board, documents, schedule, score_scheme, telling
+from dualcarbon.plan.checking import Told
+from dualcarbon.plan.loading import load
+
+CASE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")
+)
+DAY = date.fromisoformat(CASE["as_of"])
+
+
+@pytest.fixture(scope="module")
+def june(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Jiaxing's plan with the case's reports."""
+    workspace = Workspace.create(tmp_path_factory.mktemp("board") / "workspace", "cn-jiaxing")
+    load(workspace, "cn-jiaxing/2024")
+    for one in CASE["reports"]:
+        told = [Told(one["line"], CASE["month"], one["value"], stage="flash")]
+        telling.tell(
+            workspace, None, CASE["month"], told, department=one["department"], at=date.fromisoformat(one["told"])
+        )
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def found(june: Workspace) -> dict[str, Any]:
+    """The board of the case's day."""
+    return board.board(june, None, DAY)
+
+
+def test_states_as_calculated_by_hand(found: dict[str, Any]) -> None:
+    states = {row["line"]: row["state"] for row in found["indicators"]}
+    assert {line: states[line] for line in CASE["states"]} == CASE["states"]
+    assert found["month"] == CASE["month"]
+    assert found["counts"] == CASE["numbers"]["states"]
+
+
+def test_lights_stand_under_their_department_and_domain(found: dict[str, Any]) -> None:
+    departments = {one["name"]: one for one in found["departments"]}
+    assert departments["市建设局"]["counts"] == {"done": 0, "on_pace": 2, "behind": 1, "at_risk": 1, "no_data": 3}
+    assert departments["市政府办公室"]["lines"] == ["I54", "I55"]  # written 市府政府办公室 in the plan
+    domains = {one["name"]: one["lines"] for one in found["domains"]}
+    assert domains["全面提升建筑领域绿色低碳水平"] == ["I32", "I33", "I34", "I35", "I36"]
+    assert sum(len(lines) for lines in domains.values()) == 57
+
+
+def test_without_accounts_nothing_is_invented(found: dict[str, Any]) -> None:
+    assert found["dual"]["energy"]["fall"] is None
+    assert found["dual"]["energy"]["state"] is None
+    assert found["effect"]["need"] is None
+    assert found["areas"] == []
+    assert not found["synthetic"]
+
+
+def test_the_score_as_calculated_by_hand(june: Workspace, found: dict[str, Any]) -> None:
+    case = CASE["score"]
+    sheet = board.scores(june, found["plan"], found["indicators"], DAY, forecast=False)
+    assert sheet is not None
+    own = next(one for one in sheet["subjects"] if one["subject"] == case["department"])
+    assert own["points"] == pytest.approx(case["points"])
+    assert own["weight"] == case["weight"]
+    assert own["total"] == pytest.approx(case["total"])
+    assert sum(row["outcome"] == "no data" for row in own["rows"]) == case["open_items"]
+    assert not own["complete"]
+    assert own["high"] > own["total"]
+
+
+def test_a_department_sees_its_own(june: Workspace, found: dict[str, Any]) -> None:
+    own = board.department(june, "市住房和城乡建设局", None, DAY, whole=found)
+    assert own["name"] == "市建设局"
+    assert [row["line"] for row in own["indicators"]] == ["I32", "I33", "I34", "I35", "I36", "I37", "I56"]
+    assert {one["role"] for one in own["tasks"]} == {"lead", "joint"}
+    assert {one["line"] for one in own["warnings"]} >= {"I35", "I36", "P3"}
+    with pytest.raises(NoSuch):
+        board.department(june, "市外星局", None, DAY, whole=found)
+
+
+def test_due_dates_as_a_calendar(june: Workspace) -> None:
+    dues = schedule.dues(june)
+    policies = {one["line"]: one["day"] for one in dues if one["kind"] == "policy"}
+    assert policies["P3"] == date(2024, 3, 31)
+    assert policies["P9"] == date(2024, 12, 31)  # the plan says no more than the year
+    mine = schedule.dues(june, department="市建设局")
+    reports = [one for one in mine if one["kind"] == "report"]
+    assert [one["day"] for one in reports][:2] == [date(2024, 2, 10), date(2024, 3, 10)]
+    assert reports[2]["title"]["zh"] == "填报 3 月指标（7 个）"
+    content = documents.content(june, "calendar", "ics", department="市建设局")
+    events = [one for one in Calendar.from_ical(content).walk("VEVENT")]
+    assert len(events) == len(mine)
+    assert len({str(one["uid"]) for one in events}) == len(events)
+    assert content == documents.content(june, "calendar", "ics", department="市建设局")
+
+
+def test_bars_of_the_year(june: Workspace) -> None:
+    made = schedule.gantt(june, None, DAY)
+    assert sum(len(one["rows"]) for one in made["groups"]) == 34
+    assert len(made["groups"]) == 10
+    ends = {one["line"]: one["end"] for one in made["policies"]}
+    assert (ends["P3"], ends["P10"], ends["P9"]) == (3.0, 6.0, 12.0)
+
+
+def test_the_workbook_has_everything(june: Workspace, found: dict[str, Any]) -> None:
+    content = documents.content(june, "tables", "xlsx", as_of=DAY, board=found)
+    book = openpyxl.load_workbook(BytesIO(content))
+    assert book.sheetnames == ["指标", "任务", "政策文件", "预警", "重大项目", "双目标", "减排效果", "评分", "评分算式"]
+    rows = [[cell.value for cell in row] for row in book["指标"].iter_rows()]
+    assert len(rows) == 58
+    assert rows[33][:5] == [33, "既有公共建筑节能改造面积", "万m2", 17, 8.5]
+    english = openpyxl.load_workbook(
+        BytesIO(documents.content(june, "tables", "xlsx", as_of=DAY, board=found, lang="en"))
+    )
+    assert english.sheetnames[0] == "Indicators"
+
+
+def test_schemes_of_the_pack_are_the_plans(june: Workspace, found: dict[str, Any]) -> None:
+    asked = board.scheme_and_values(june, found["plan"], found["indicators"], DAY)
+    assert asked is not None
+    scheme, values, told = asked
+    assert score_scheme.checked(scheme)["id"] == "departments-2024"
+    assert told == {"市交通运输局": {"late": 1.0, "returned": 0.0}}
+    assert set(values["市建设局"]) == {"I32", "I33", "I34", "I35", "I36", "I37", "I56"}
