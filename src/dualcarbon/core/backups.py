@@ -152,11 +152,27 @@ def _dumped(engine: sa.Engine) -> Iterator[bytes]:
                 "table": table.name,
                 "columns": list(table.columns.keys()),
                 "dialect": engine.dialect.name,
-                "sql": [str(element.compile(engine)).strip() for element in made],
+                "sql": [
+                    *(str(element.compile(engine)).strip() for element in made),
+                    *_triggers(connection, table.name),
+                ],
             }
             yield (json.dumps(told, ensure_ascii=False) + "\n").encode()
             for row in connection.execution_options(stream_results=True).execute(sa.select(table)):
                 yield (json.dumps([_plain(value) for value in row], ensure_ascii=False) + "\n").encode()
+
+
+def _triggers(connection: sa.Connection, table: str) -> list[str]:
+    """The statements that make a table's triggers again: they keep what must not be changed."""
+    if connection.dialect.name == "sqlite":
+        asked = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table ORDER BY name"
+    else:
+        asked = (
+            "SELECT unnest(array[pg_get_functiondef(tgfoid), pg_get_triggerdef(oid)]) FROM pg_trigger"
+            " WHERE tgrelid = cast(:table AS regclass) AND NOT tgisinternal"
+        )
+        table = f'"{table}"'
+    return [row[0] for row in connection.execute(sa.text(asked), {"table": table})]
 
 
 def _plain(value: Any) -> Any:

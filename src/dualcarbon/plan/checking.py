@@ -93,7 +93,9 @@ def check(known: Known, told: Sequence[Told], listed: Sequence[Listed], month: i
     silent = [
         Told(line, month)
         for line in sorted(touched - said)
-        if line in known.indicators and not (known.indicators[line]["frequency"] == "quarter" and month % 3)
+        if line in known.indicators
+        and (known.mine is None or line in known.mine)
+        and not (known.indicators[line]["frequency"] == "quarter" and month % 3)
     ]
     for each in [*told, *silent]:
         if each.line in known.indicators:

@@ -45,7 +45,7 @@ COLUMNS: dict[str, tuple[tuple[str, int, bool], ...]] = {  # field, width, to fi
     ),
 }  # fmt: skip
 LISTED = "在“名单”表列出，由系统清点"
-SPARE = 400  # rows of the list that are ready to fill
+SPARE = 60  # rows of the list that are ready to fill, more where a target counts many
 _NOTES = (
     "黄色单元格填写，其余为系统带出，不要改动；不要增删列。可以用 Excel 或 WPS 填写。",
     "“当年累加”的指标填 1 月至本月的累计数，“累计存量”填月末总数，“占比或水平”填当期数，"
@@ -254,8 +254,10 @@ def _tasks(sheet: Worksheet, tasks: Sequence[Mapping[str, Any]]) -> None:
 
 def _lists(sheet: Worksheet, asked: Sequence[Mapping[str, Any]], workspace: Workspace, plan: str, month: int) -> None:
     listed = [row["line"] for row in asked if row["basis"] != "figure"]
-    _rows(sheet, "lists", [{}] * (SPARE if listed else 0))
-    last = HEAD + SPARE
+    most = max((row["target"] or 0 for row in asked if row["basis"] == "names"), default=0)
+    spare = max(SPARE, int(most / 4)) if listed else 0
+    _rows(sheet, "lists", [{}] * spare)
+    last = HEAD + spare
     if listed:
         formula = f"{SHEETS['key']}!$D$1:$D${len(listed)}"
         _check(sheet, "lists", "line", last, type="list", formula1=formula, message="请选择本部门按名单计数的指标。")
