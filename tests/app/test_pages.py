@@ -3,6 +3,7 @@ import re
 from io import BytesIO
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
@@ -23,6 +24,7 @@ PAGES = [
     "/imports",
     "/runs",
     "/search?q=海宁",
+    "/account/330481/movers?sector=C17",
 ]
 
 
@@ -247,3 +249,38 @@ def test_the_interface_is_described(client: TestClient) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_says_that_the_city_is_synthetic(client: TestClient, path: str) -> None:
     assert "本工作区含合成的企业与居民数据" in client.get(path).text
+
+
+def test_enterprises_that_moved_a_place_open_and_are_labelled(client: TestClient) -> None:
+    told = client.get("/account/330481/movers.json?period=2024&basis=B").json()["movers"]
+    assert len(told["rows"]) == 20 and told["synthetic"]
+    whole = sum(row["change"] for row in told["rows"]) + told["rest"]["change"]
+    assert whole == pytest.approx(told["change"])
+    for row in told["rows"][:3]:
+        opened = client.get("/explain.json", params=row["explain"]).json()
+        assert opened["value"] == pytest.approx(row["value"])
+        assert client.get(f"/account/{row['entity']}?period=2024").status_code == 200
+    page = client.get("/account/330481/movers?period=2024&basis=B").text
+    assert "不代表任何真实单位" in page and "拉动最大" in page
+    file = client.get("/account/330481/movers.xlsx?period=2024&basis=B&sector=C17")
+    sheet = openpyxl.load_workbook(BytesIO(file.content)).active
+    assert sheet["A1"].value.endswith("企业拉动") and "模拟数据" in sheet["A2"].value
+    book = openpyxl.load_workbook(BytesIO(client.get("/account/330481.xlsx?period=2024").content))
+    assert "企业拉动" in book.sheetnames
+
+
+def test_an_explanation_stops_at_what_may_be_seen(client: TestClient) -> None:
+    question = {"item": "emission.co2", "place": "330481", "period": "2024", "basis": "B", "part": "fuel"}
+    open_ = client.get("/explain.json", params={**question, "custody": "public"}).json()
+    assert open_["withheld"] == 0 and open_["withheld_by"] == {} and open_["value"] is not None
+    assert client.get("/explain.json", params={**question, "custody": "secret"}).status_code == 422
+
+
+@pytest.mark.parametrize("basis", ["calorific", "equivalent"])
+def test_energy_accounts_open(client: TestClient, basis: str) -> None:
+    account = client.get(f"/account/330482.json?period=2024&basis={basis}&by=carrier").json()["account"]
+    assert account["unit"] == f"tce_{basis}" and account["value"] > 0
+    for one in (*account["parts"], *account["rows"][:4]):
+        if one["value"] is not None:
+            opened = client.get("/explain.json", params=one["explain"]).json()
+            assert opened["value"] == pytest.approx(one["value"])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualcarbon import inventory
+from dualcarbon.core.problems import Refused
 from dualcarbon.inventory.analysis import key_rows, key_rows_with_uncertainty, pull_points
 from tests.inventory.conftest import entities, observed
 
@@ -163,3 +164,33 @@ def test_energy_counts_a_fuel_and_the_power_made_of_it_once() -> None:
     for one in (*tce["values"], *power["values"]):
         opened = inventory.explain(rows, **one["explain"])
         assert opened["value"] == pytest.approx(one["value"])
+
+
+def test_enterprises_that_moved_and_all_others_sum_to_the_change() -> None:
+    rows = observed(
+        "place,entity,sector,carrier,item,period,value,unit\n"
+        "330481,big,C17,diesel,energy.combustion,2022,100,t\n330481,big,C17,diesel,energy.combustion,2023,150,t\n"
+        "330481,small,C28,diesel,energy.combustion,2022,40,t\n330481,small,C28,diesel,energy.combustion,2023,30,t\n"
+        "330481,guess,C17,diesel,energy.combustion,2022,10,t\n330481,guess,C17,diesel,energy.combustion,2023,70,t\n"
+        "330481,,HH-U,diesel,energy.combustion,2022,50,t\n330481,,HH-U,diesel,energy.combustion,2023,45,t\n"
+    )
+    who = entities(
+        [
+            {"code": "big", "name": "大厂", "kind": "enterprise", "sector": "C17"},
+            {"code": "guess", "name": "规下推算", "kind": "below-scale", "sector": "C17"},
+        ]
+    )
+    asked: dict[str, Any] = {"place": "330481", "period": "2023", "basis": "A", "entities": who}
+    found = inventory.top_movers(rows, **asked)
+    assert [row["name"]["zh"] for row in found["rows"]] == ["大厂", "small"] and found["enterprises"] == 2
+    assert found["rows"][0]["pull_points"] == pytest.approx(100 * 50 / 200)
+    moved = sum(row["change"] for row in found["rows"]) + found["rest"]["change"]
+    assert moved == pytest.approx(found["change"]) == pytest.approx(95 * found["value"] / 295)
+    assert found["rest"]["pull_points"] + sum(r["pull_points"] for r in found["rows"]) == pytest.approx(47.5)
+    for row in found["rows"]:
+        assert inventory.explain(rows, **row["explain"], entities=who)["value"] == pytest.approx(row["value"])
+    textile = inventory.top_movers(rows, sector="纺织业", **asked)
+    assert textile["sector"] == "C17" and [row["entity"] for row in textile["rows"]] == ["big"]
+    assert textile["change_percent"] == pytest.approx(100)
+    with pytest.raises(Refused):
+        inventory.top_movers(rows, sector="no such sector", **asked)

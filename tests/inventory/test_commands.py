@@ -27,9 +27,11 @@ def test_account_prints_chinese_tables_and_one_json_document(made: Any, verb: An
 def test_account_writes_a_workbook_and_refuses_what_is_not_there(made: Any, verb: Any, tmp_path: Path) -> None:
     folder = made(CHANGE["observations"]).path
     told = verb("account", "--period", "2023", "--export", tmp_path / "a.xlsx", "--workspace", folder)
-    assert told.code == 0 and len(openpyxl.load_workbook(tmp_path / "a.xlsx").sheetnames) == 6
+    assert told.code == 0 and len(openpyxl.load_workbook(tmp_path / "a.xlsx").sheetnames) == 7
     refused = verb("account", "--place", "990000", "--period", "2023", "--json", "--workspace", folder)
     assert refused.code == 1 and refused.json["problems"][0]["rule"] == "inventory.unknown-place"
+    moved = verb("account", "--period", "2023", "--movers", "--json", "--workspace", folder).json["movers"]
+    assert moved["rest"]["change"] == pytest.approx(moved["change"])
     unset = verb("account", "--basis", "C", "--period", "2023", "--workspace", folder)
     assert "未设定" in unset.out and unset.code == 0
 

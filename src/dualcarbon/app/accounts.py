@@ -1,6 +1,7 @@
 """The account page of a place (or entity), and its files."""
 
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from dualcarbon.core.faces import NoSuch
 
 router = APIRouter()
 TABS = ("sector", "domain", "section", "place", "carrier", "process", "part", "scope", "month", "quarter")
+Sector = Annotated[str, Query(description="one sector, such as C17", max_length=40)]
 By = Annotated[str, Query(description="dimension of the rows: " + ", ".join(TABS), max_length=60)]
 MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -33,26 +35,33 @@ def _file(kind: str) -> Any:
         _known(view, place)
         from dualcarbon import inventory
 
-        folder = Path(tempfile.mkdtemp(prefix="dualcarbon-"))
         with site.lock:
             question = _question(view, place)
             account = inventory.account(view.workspace, by=_dims(by), **question)
-            path = folder / f"account-{place}-{view.period.replace('/', '_')}-{account['basis']}-{by}.{kind}"
+            name = f"account-{place}-{view.period.replace('/', '_')}-{account['basis']}-{by}.{kind}"
             more: dict[str, Any] = {}
             if kind == "xlsx" and account["value"] is not None:
                 more["uncertainty"] = inventory.uncertainty(view.workspace, by=("part", "carrier"), **question)
                 more["key"] = inventory.key_categories(view.workspace, by=("sector", "carrier"), **question)
                 if not account["entity"]:
                     more["completeness"] = inventory.completeness(view.workspace, **question)
-            inventory.export(account, path, lang=view.lang, **more)
-
-        def clean() -> None:
-            path.unlink(missing_ok=True)
-            folder.rmdir()
-
-        return FileResponse(path, media_type=MEDIA[kind], filename=path.name, background=BackgroundTask(clean))
+                    more["movers"] = inventory.top_movers(view.workspace, **question)
+        return _sent(name, kind, lambda path: inventory.export(account, path, lang=view.lang, **more))
 
     return download
+
+
+def _sent(name: str, kind: str, write: Callable[[Path], Any]) -> FileResponse:
+    """A file that is written, sent and removed."""
+    folder = Path(tempfile.mkdtemp(prefix="dualcarbon-"))
+    path = folder / name
+    write(path)
+
+    def clean() -> None:
+        path.unlink(missing_ok=True)
+        folder.rmdir()
+
+    return FileResponse(path, media_type=MEDIA[kind], filename=name, background=BackgroundTask(clean))
 
 
 for _kind in MEDIA:
@@ -77,6 +86,35 @@ def vintages(
         name = dict.fromkeys(name, view.entity_name(place))
     found = inventory.vintages(view.workspace, a, b or None, **_question(view, place))
     return {"place": place, "name": name, "vintages": found}
+
+
+@router.get("/account/{place}/movers.xlsx", response_class=FileResponse)
+def movers_file(
+    request: Request, place: str, choice: Annotated[Asked, Depends(asked)], sector: Sector = ""
+) -> FileResponse:
+    """The enterprises that moved a place's account most, as a workbook."""
+    site: Site = request.app.state.site
+    view = View(site, choice, language(request), request.url.path, request.query_params)
+    _known(view, place)
+    from dualcarbon import inventory
+
+    with site.lock:
+        found = inventory.top_movers(view.workspace, sector=sector or None, **_question(view, place))
+    name = f"movers-{place}-{view.period.replace('/', '_')}-{found['basis']}{'-' + sector if sector else ''}.xlsx"
+    return _sent(name, "xlsx", lambda path: inventory.export_movers(found, path, lang=view.lang))
+
+
+@page(router, "/account/{place}/movers", "movers.html")
+def movers(view: View, place: str, sector: Sector = "") -> dict[str, Any]:
+    """The enterprises that moved a place's account, or one sector of it, most against the year before."""
+    from dualcarbon import inventory
+    from dualcarbon.core import periods
+
+    _known(view, place)
+    question = _question(view, place)
+    found = inventory.top_movers(view.workspace, sector=sector or None, **question)
+    before = str(inventory.year_before(periods.parse(view.period)))
+    return {"movers": found, "before": before, "sectors": inventory.sectors_of(view.workspace, **question)}
 
 
 @page(router, "/account/{place}", "account.html")
@@ -129,3 +167,39 @@ def crumbs(view: View, place: str) -> list[str]:
 def tabs(view: View, place: str) -> list[str]:
     """Dimensions by which this account can be shown."""
     return [name for name in TABS if name != "place" or children(view, place)]
+
+
+def pulls(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Movers as bars from a common zero, in the order of their size; positions in per cent."""
+    known = [row for row in rows if row.get("pull_points") is not None]
+    low = min((0.0, *(row["pull_points"] for row in known)))
+    width = (max((0.0, *(row["pull_points"] for row in known))) - low) or 1.0
+    zero = -100 * low / width
+    return [
+        {
+            **row,
+            "zero": zero,
+            "left": zero + min(0.0, 100 * (row.get("pull_points") or 0.0) / width),
+            "width": abs(100 * (row.get("pull_points") or 0.0) / width),
+        }
+        for row in rows
+    ]
+
+
+def pulled(view: View, found: Mapping[str, Any]) -> str:
+    """Who pulled up most and who down, among the enterprises."""
+    w = view.words
+    moved = [row for row in found["rows"] if row["pull_points"] is not None]
+    sector = found["sector_name"]
+    if not moved or found["change"] is None:
+        return w.say("企业拉动")
+    top, bottom = max(moved, key=lambda r: r["pull_points"]), min(moved, key=lambda r: r["pull_points"])
+    said = []
+    if top["pull_points"] > 0:
+        points = w.number(top["pull_points"], 2, True)
+        said.append(w.say("{name}拉动最大，{points} 个点", name=w.pick(top["name"]), points=points))
+    if bottom["pull_points"] < 0:
+        points = w.number(bottom["pull_points"], 2)
+        said.append(w.say("{name}拉低最多，{points} 个点", name=w.pick(bottom["name"]), points=points))
+    text = ("; " if w.english else "；").join(said)
+    return f"{w.pick(sector)}{w.colon()}{text}" if sector else text

@@ -136,6 +136,10 @@ def explain(
     domain: Annotated[str | None, typer.Option("--domain", help=say("领域", "domain"))] = None,
     carrier: Annotated[str | None, typer.Option("--carrier", help=say("能源品种", "carrier"))] = None,
     entity: Annotated[str | None, typer.Option("--entity", help=say("主体", "entity"))] = None,
+    contributor: Annotated[
+        str | None,
+        typer.Option("--contributor", help=say("主体在地区账户中的部分", "what an entity adds")),
+    ] = None,
     process: Annotated[str | None, typer.Option("--process", help=say("用途", "process"))] = None,
     scope: Annotated[str | None, typer.Option("--scope", help=say("直接 1、间接 2", "direct 1, indirect 2"))] = None,
     part: Annotated[str | None, typer.Option("--part", help=say("账户的组成", "part of an account"))] = None,
@@ -182,7 +186,8 @@ def explain(
         raise typer.BadParameter(say("可用：", "known: ") + ", ".join(CUSTODIES), param_hint="--custody")
     question: dict[str, Any] = {
         "place": place, "period": period, "sector": sector, "section": section, "domain": domain, "carrier": carrier,
-        "entity": entity, "process": process, "scope": scope, "part": part, "method": method, "basis": basis,
+        "entity": entity, "contributor": contributor, "process": process, "scope": scope, "part": part,
+        "method": method, "basis": basis,
         "tree": tree, "custody": levels, "pack": pack, "factors": factors, "family": family, "gwp": gwp,
         "known_at": _day(known_at), "dataset": dataset,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from dualcarbon.core.tables import CUSTODIES
 router = APIRouter()
 Text = Annotated[str | None, Query(max_length=80)]
 Custody = Annotated[str | None, Query(description="what may be seen: " + ", ".join(CUSTODIES), max_length=80)]
-TRAIL = ("place", "entity", "sector", "section", "domain", "carrier", "process", "scope", "period")
+TRAIL = ("place", "entity", "contributor", "sector", "section", "domain", "carrier", "process", "scope", "period")
 
 
 @page(router, "/explain", "explain.html")
@@ -30,6 +30,7 @@ def explain(
     process: Text = None,
     part: Text = None,
     scope: Text = None,
+    contributor: Text = None,
     method: Text = None,
     custody: Custody = None,
 ) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def explain(
     question = {
         "item": item, "place": place, "entity": entity, "sector": sector, "section": section, "domain": domain,
         "carrier": carrier, "process": process, "part": part, "scope": scope, "method": method, "custody": custody,
+        "contributor": contributor,
         "period": view.choice.period, "basis": view.choice.basis,
         "tree": view.tree if view.tree != "admin" else None, "known_at": view.known_at,
     }  # fmt: skip
@@ -106,7 +108,7 @@ def named(view: View, kind: str, code: Any) -> str:
     text = str(code)
     if kind in ("period", "month", "quarter", "year"):
         return view.words.period(text)
-    if kind == "entity":
+    if kind in ("entity", "contributor"):
         return view.entity_name(text)
     if kind == "process" and "process" in view.codes.terms:
         return str(view.codes.terms["process"].name(text, view.lang))

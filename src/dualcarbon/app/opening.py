@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ACCOUNTS_ONLY = ("part", "section", "domain", "scope")
+ACCOUNTS_ONLY = ("contributor", "part", "section", "domain", "scope")
 
 
 def open_figure(

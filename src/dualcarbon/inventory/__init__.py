@@ -11,13 +11,17 @@ _WHERE = {
     "key_categories": "analysis",
     "energy": "energy_use",
     "explain": "opening",
+    "export_movers": "workbook",
     "export": "workbook",
-    "movers": "analysis",
+    "movers": "pulling",
     "prepare": "together",
+    "sectors_of": "pulling",
     "series": "breakdown",
     "sheet": "together",
+    "top_movers": "pulling",
     "uncertainty": "analysis",
     "vintages": "revisions",
+    "year_before": "question",
 }
 
 __all__ = sorted(_WHERE)

@@ -14,11 +14,7 @@ import polars as pl
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.accounts import account, outline
-from dualcarbon.inventory.parts import NOW, PREVIOUS
-from dualcarbon.inventory.question import Query, query
-from dualcarbon.inventory.stack import Stack, stacked
-from dualcarbon.inventory.tables import ABSENT
-from dualcarbon.inventory.views import View, results
+from dualcarbon.inventory.question import query
 
 KEY_SHARE = 0.95
 
@@ -154,85 +150,6 @@ def uncertainties(found: dict[str, Any], by: Sequence[str]) -> dict[str, Any]:
         "without_uncertainty": sum(row["uncertainty_percent"] is None and bool(row["value"]) for row in rows),
         "rows": rows,
     }
-
-
-def movers(
-    data: Any,
-    *,
-    grain: str = "sector",
-    top: int = 20,
-    place: str = "330400",
-    period: str = "2024",
-    tree: str = "admin",
-    basis: str | None = "B",
-    **chosen: Any,
-) -> list[dict[str, Any]]:
-    """Who moved the total most against the year before: by sector, place, carrier … or by enterprise (`entity`).
-
-    Rows from the largest |change| down, with `change`, `pull_points` and, for enterprises, `custody`: identifiable
-    statistical returns are not for everyone.
-    """
-    if grain == "entity":
-        q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
-        rows = sorted(_entity_rows(q), key=lambda row: -abs(row["change"]))[:top]
-        custody = _custody(q, [row["entity"] for row in rows])
-        rows = [{**row, "custody": custody.get(row["entity"], [])} for row in rows]
-    else:
-        asked = {"place": place, "period": period, "tree": tree, "basis": basis, **chosen}
-        rows = outline(data, by=(grain,), **asked)["rows"]
-    moved = [row for row in rows if row["change"] is not None]
-    return sorted(moved, key=lambda row: -abs(row["change"]))[:top]
-
-
-def _custody(q: Query, codes: Sequence[str]) -> dict[str, list[str]]:
-    """Custodies of the rows of these entities in the two spans."""
-    import narwhals as nw
-
-    frame = nw.from_native(q.snapshot.rows(None)).lazy()
-    start = min(span.start for span in q.spans.values())
-    mine = nw.col("entity").is_in(list(codes)) & (nw.col("start") >= nw.lit(start))
-    rows = frame.filter(mine).select("entity", "custody").unique().collect(backend="polars").to_native()
-    found: dict[str, list[str]] = {}
-    for code, custody in pl.DataFrame(rows).drop_nulls("custody").sort("entity", "custody").rows():
-        found.setdefault(code, []).append(custody)
-    return found
-
-
-def _entity_rows(q: Query) -> list[dict[str, Any]]:
-    """Contribution of each entity's rows to the account, in the two spans only."""
-    if q.unset:
-        return []
-    made = results({"entities": View(_entity_stack(q), ("entity",))}, q.spans)["entities"]
-    rows = {span: {key[0]: row for key, row in made[span].items()} for span in (NOW, PREVIOUS)}
-    before = sum(row["value"] or 0.0 for row in rows[PREVIOUS].values())
-    known = {row["code"]: row for row in q.snapshot.entities.iter_rows(named=True)}
-    found = []
-    for code in dict.fromkeys([*rows[NOW], *rows[PREVIOUS]]):
-        row, old = rows[NOW].get(code, ABSENT), rows[PREVIOUS].get(code, ABSENT)
-        if code is None:
-            continue
-        change = (row["value"] or 0.0) - (old["value"] or 0.0)
-        entity = known.get(code, {})
-        found.append(
-            {
-                "entity": code,
-                "name": dict.fromkeys(("zh", "en"), entity.get("name") or code),
-                "place": entity.get("place"),
-                "sector": entity.get("sector"),
-                "value": row["value"],
-                "previous": old["value"],
-                "change": change,
-                "pull_points": 100 * change / before if before else None,
-                "status": row["status"] or old["status"],
-                "explain": q.explained(entity=code),
-            }
-        )
-    return found
-
-
-def _entity_stack(q: Query) -> Stack:
-    """The account with entities kept; an export counts for the supplier."""
-    return stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity=True)
 
 
 def controls(data: Any, **asked: Any) -> list[dict[str, Any]]:

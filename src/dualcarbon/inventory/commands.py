@@ -46,6 +46,9 @@ Factors = Annotated[
 Export = Annotated[
     Path | None, _option("--export", "另存为 .xlsx、.csv、.parquet", "also write .xlsx, .csv or .parquet", "FILE")
 ]
+Movers = Annotated[
+    bool, _option("--movers", "变化最大的 20 家企业（拉动点数）", "the 20 enterprises that changed most (pull points)")
+]
 Month = Annotated[str | None, _option("--period", "报告期月份", "month of the report", "2024-09")]
 Entity = Annotated[
     str | None,
@@ -66,6 +69,7 @@ def account(
     dataset: Dataset = None,
     factors: Factors = None,
     export: Export = None,
+    movers: Movers = False,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -87,7 +91,10 @@ def account(
             }
             if not found["entity"]:
                 more["completeness"] = inventory.completeness(data, **chosen)
+                more["movers"] = inventory.top_movers(data, **chosen)
         inventory.export(found, export, lang=language(), **more)
+    if movers:
+        found["movers"] = inventory.top_movers(data, **chosen)
     emit(found, json, lambda: _show(found, export))
 
 
@@ -158,9 +165,27 @@ def _show(found: dict[str, Any], export: Path | None) -> None:
             "complete": say("完整", "complete"),
         }
         table(rows, heads)
+    if "movers" in found:
+        _moved(found["movers"], scale, unit)
     _footer(found, lang)
     if export is not None:
         typer.echo(say(f"已写入 {export}", f"written to {export}"))
+
+
+def _moved(found: dict[str, Any], scale: float, unit: str) -> None:
+    """The enterprises that moved most, and what all others did."""
+    lang = language()
+    rows: list[dict[str, Any]] = [
+        {"name": row["name"][lang], "value": _scaled(row["value"], scale), "change": _scaled(row["change"], scale),
+         "pull": _rounded(row["pull_points"])}
+        for row in found["rows"]
+    ]  # fmt: skip
+    if found["rest"] is not None:
+        rest = found["rest"]
+        shown = {"change": _scaled(rest["change"], scale), "pull": _rounded(rest["pull_points"])}
+        rows.append({"name": say("其他", "all others"), "value": None, **shown})
+    heads = {"name": say("企业", "enterprise"), "value": unit, "change": say("变化", "change")}
+    table(rows, heads | {"pull": say("拉动（百分点）", "pull (points)")})
 
 
 def _scale(found: dict[str, Any]) -> tuple[str, float]:

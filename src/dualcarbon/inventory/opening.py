@@ -30,8 +30,9 @@ from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
 from dualcarbon.inventory.views import View, cut, results
 
-FILTERS = ("domain", "section", "sector", "carrier", "process", "scope")
+FILTERS = ("domain", "section", "sector", "carrier", "process", "scope", "contributor")
 SHOWN = 60
+COLUMNS = {**DIMENSIONS, "contributor": "entity"}
 
 
 def explain(
@@ -49,11 +50,11 @@ def explain(
 ) -> dict[str, Any]:
     """The node of a figure (see `dualcarbon.engine.explain.explain`), of an account where `basis` names one.
 
-    `asked` holds the dimensions (domain, section, sector, carrier, process, scope, entity) and the choices of a
-    snapshot. An account's node has its parts as `children` (memo parts marked, never added), each with the query that
-    opens it. `custody`: what the asker may see (None: all); with it the node says how many rows are withheld, by
-    custody, in `withheld` and `withheld_by`, and in `stopped` where it ends. Raises Ambiguous, or Refused when nothing
-    answers.
+    `asked` holds the dimensions (domain, section, sector, carrier, process, scope; `entity` for its own account,
+    `contributor` for what it adds to the place's) and the choices of a snapshot. An account's node has its parts as
+    `children` (memo parts marked, never added), each with the query that opens it. `custody`: what the asker may see
+    (None: all); with it the node says how many rows are withheld, by custody, in `withheld` and `withheld_by`, and in
+    `stopped` where it ends. Raises Ambiguous, or Refused when nothing answers.
     """
     custody = limits.settled(custody)
     filters = {name: asked.pop(name) for name in FILTERS if asked.get(name) is not None}
@@ -69,7 +70,8 @@ def explain(
     q = query(data, tree=tree, basis=basis, compare=False, **asked)
     if q.unset:
         return _unset(q, filters)
-    stack = _filtered(stacked(q.snapshot, q.account, q.boundary, q.shares), filters, part, method)
+    stack = stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity="contributor" in filters)
+    stack = _filtered(stack, filters, part, method)
     parts = [one for one in q.account.parts if (part or one.name) == one.name and (method or one.method) == one.method]
     if filters:
         held = set(stack.cells["part"].unique().to_list())
@@ -80,10 +82,11 @@ def explain(
         node = _account_node(q, stack, parts, filters)
     if custody is None:
         return node
+    named = q.entity or filters.get("contributor")
     for child in node["children"]:
         if child.get("explain"):
             child["explain"] |= {"custody": ",".join(custody)}
-    return limits.limited(node, limits.withheld(_behind(q, stack, parts, filters), custody), q.entity)
+    return limits.limited(node, limits.withheld(_behind(q, stack, parts, filters), custody), named)
 
 
 def _behind(q: Query, stack: Stack, parts: Sequence[Part], filters: Mapping[str, Any]) -> Iterator[Any]:
@@ -133,7 +136,7 @@ def _choices(made: Any) -> dict[str, Any]:
 
 def _filtered(stack: Stack, filters: Mapping[str, Any], part: str | None, method: str | None) -> Stack:
     """The stack with only the cells that have the asked dimensions."""
-    wanted = [_equal(DIMENSIONS[name], value) for name, value in filters.items()]
+    wanted = [_equal(COLUMNS[name], value) for name, value in filters.items()]
     names = [one.name for one in stack.account.parts if (part or one.name) == one.name]
     names = [one.name for one in stack.account.parts if one.name in names and (method or one.method) == one.method]
     wanted.append(pl.col("part").is_in(names))
@@ -290,6 +293,7 @@ def _recorded(stack: Stack, part: Part, filters: Mapping[str, Any], period: Peri
     for name, value in filters.items():
         if name == "scope":
             continue
+        name = _end_of(part) if name == "contributor" else name
         if name in ("section", "sector", "domain"):
             kind = "division" if name == "sector" else name
             label = pl.col("sector").replace_strict(labels[kind], default=None, return_dtype=pl.String)
@@ -317,10 +321,16 @@ def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, fil
     keys += [] if part.side == "export" else ["sector"]
     keys += ["domain"] if "domain" in filters and part.side != "export" else []
     keys += ["entity"] if part.entity else []
+    keys += [_end_of(part)] if "contributor" in filters else []
     for column in keys:
         if column in columns and column in cells.columns:
             frame = frame.filter(_among(nw.col(column), cells[column].unique().to_list()))
     return frame.to_native()
+
+
+def _end_of(part: Part) -> str:
+    """Which end of a row a part counts: of what leaves an area, the supplier."""
+    return "counterparty" if part.side == "export" else "entity"
 
 
 def _among(column: Any, values: Sequence[Any]) -> Any:

@@ -2,60 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dualcarbon.core.console import plain
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.inventory.styles import SOFT, border, fill, font, heading
+from dualcarbon.inventory.styles import (
+    FACTOR_NUMBER,
+    NUMBER,
+    OPENS,
+    PERCENT,
+    POINTS,
+    SOFT,
+    STATES,
+    STATUS,
+    SYNTHETIC,
+    TREES,
+    UNITS,
+    Col,
+    border,
+    fill,
+    font,
+    half_percent,
+    heading,
+    hundredth,
+)
 from dualcarbon.inventory.tables import DIMENSIONS, NAMES, REASONS, frame
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
-
-Texts = Mapping[str, str]
-NUMBER, PERCENT, POINTS, TEXT = "#,##0.00;[Red]-#,##0.00", "0.00%", "+0.00;-0.00;0.00", "@"
-FACTOR_NUMBER = "#,##0.######"
-STATUS = {
-    "official": ("官方", "official", "EFFAF6", "0E6A5A"),
-    "secondary": ("转引", "secondary", "F3F7FB", "3A5A7A"),
-    "unverified": ("未核实", "unverified", "FDF7EA", "A86A00"),
-    "synthetic": ("演示数据", "synthetic", "F6F4FC", "6A58A8"),
-}
-STATES = {
-    "reported": ("已报", "reported", "EFFAF6"),
-    "estimated": ("估算", "estimated", "FDF7EA"),
-    "missing": ("缺报", "missing", "FBECEA"),
-    "none": ("—", "—", "FFFFFF"),
-}
-SYNTHETIC = (
-    "演示数据：本表含模拟数据，不代表任何真实单位或地区。",
-    "Demonstration data: this table holds synthetic figures and describes no real unit or place.",
-)
-OPENS = (
-    "每个数都能在平台上打开到因子和原始行。",
-    "Every figure opens on the platform down to its factors and rows.",
-)
-TREES = {"admin": ("行政口径", "administrative"), "management": ("管理口径", "management")}
-UNITS = {
-    "tCO2": ("吨二氧化碳", "t CO2"),
-    "tCO2e": ("吨二氧化碳当量", "t CO2e"),
-    "tce_calorific": ("吨标准煤（当量）", "tce (calorific)"),
-    "tce_equivalent": ("吨标准煤（等价）", "tce (equivalent)"),
-}
-
-
-class Col(NamedTuple):
-    """A column: how to take it from a row, its heading in both languages, number format and width."""
-
-    take: Callable[[Mapping[str, Any]], Any]
-    zh: str
-    en: str
-    form: str = TEXT
-    width: float = 16
 
 
 def export(
@@ -66,17 +44,19 @@ def export(
     uncertainty: Mapping[str, Any] | None = None,
     completeness: Mapping[str, Any] | None = None,
     key: Sequence[Mapping[str, Any]] | None = None,
+    movers: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write an account (a document of `accounts.account`) to `path`: .xlsx, .csv or .parquet.
 
     The workbook has the sheets account, factors, fallbacks, uncertainty, completeness, sources, each with its note of
     synthetic data; `uncertainty`, `completeness` and `key` (key categories) are what the functions of those names gave,
-    and fill their sheets more fully. CSV and Parquet hold the rows. Raises Refused for another ending.
+    and fill their sheets more fully; `movers` (of `top_movers`) has a sheet
+    of its own. CSV and Parquet hold the rows. Raises Refused for another ending.
     """
     path = Path(path)
     kind = path.suffix.lower()
     if kind == ".xlsx":
-        _Book(account, lang).write(path, uncertainty, completeness, key)
+        _Book(account, lang).write(path, uncertainty, completeness, key, movers)
     elif kind == ".csv":
         frame(account).write_csv(path, include_bom=True)
     elif kind in (".parquet", ".pq"):
@@ -84,6 +64,14 @@ def export(
     else:
         raise Refused(Problem("inventory.no-export", file=path.name, value=path.suffix))
     return path
+
+
+def export_movers(found: Mapping[str, Any], path: str | Path, *, lang: str = "zh") -> Path:
+    """Write what `top_movers` gave to `path`, as a workbook of one sheet."""
+    book = _Book(found, lang)
+    book._movers(found)
+    book.book.save(path)
+    return Path(path)
 
 
 class _Book:
@@ -95,6 +83,8 @@ class _Book:
         self.account, self.index = account, 1 if lang.startswith("en") else 0
         self.lang = "en" if self.index else "zh"
         self.book: Workbook = Workbook()
+        if self.book.active is not None:
+            self.book.remove(self.book.active)
         self.unit = UNITS.get(account["unit"], (account["unit"],) * 2)[self.index]
 
     def say(self, zh: str, en: str) -> str:
@@ -109,11 +99,11 @@ class _Book:
         uncertainty: Mapping[str, Any] | None,
         completeness: Mapping[str, Any] | None,
         key: Sequence[Mapping[str, Any]] | None,
+        movers: Mapping[str, Any] | None,
     ) -> None:
-        first = self.book.active
-        assert first is not None
-        self.book.remove(first)
         self._account()
+        if movers is not None:
+            self._movers(movers)
         self._factors()
         self._fallbacks()
         self._uncertainty(uncertainty, key)
@@ -192,7 +182,7 @@ class _Book:
         total = [{**account, "name": account["place_name"], "previous": account["previous"]["value"]}]
         name = Col(lambda r: r["name"], "名称", "Name", width=34)
         change = Col(lambda r: r["change"], "变化", "Change", NUMBER, 18)
-        percent = Col(lambda r: _hundredth(r["change_percent"]), "变化率", "Change", PERCENT, 12)
+        percent = Col(lambda r: hundredth(r["change_percent"]), "变化率", "Change", PERCENT, 12)
         if account["value"] is None:
             total = [{**total[0], "value": self.pick(account["notation"])}]
         row = self._table(sheet, 4, [name, emission, *interval, previous, change, percent, *status], total)
@@ -222,7 +212,7 @@ class _Book:
             Col(lambda r: r["control"], "公布", "Published", NUMBER, 20),
             Col(lambda r: r["value"], "本平台", "Ours", NUMBER, 18),
             Col(lambda r: r["difference"], "差额", "Difference", NUMBER, 18),
-            Col(lambda r: _hundredth(r["difference_percent"]), "差率", "Difference", PERCENT, 12),
+            Col(lambda r: hundredth(r["difference_percent"]), "差率", "Difference", PERCENT, 12),
             Col(lambda r: r["unit"], "单位", "Unit"),
             Col(lambda r: r["dataset_title"], "数据集", "Dataset", width=24),
             Col(lambda r: r["status"], "依据状态", "Status"),
@@ -246,6 +236,28 @@ class _Book:
             Col(lambda r: r["rows"], "行数", "Rows", "0", 10),
         ]
         return self._table(sheet, row, columns, self.account["missing"])
+
+    def _movers(self, found: Mapping[str, Any]) -> None:
+        sheet = self._sheet("企业拉动", "Enterprises")
+        columns = [
+            Col(lambda r: r["name"], "企业", "Enterprise", width=34),
+            Col(lambda r: r.get("entity"), "代码", "Code", width=18),
+            Col(lambda r: r.get("place"), "地区", "Place"),
+            Col(lambda r: r.get("sector"), "行业", "Sector", width=10),
+            Col(lambda r: r.get("value"), f"本期（{self.unit}）", f"This period ({self.unit})", NUMBER, 20),
+            Col(lambda r: r.get("previous"), f"上年同期（{self.unit}）", f"Year before ({self.unit})", NUMBER, 20),
+            Col(lambda r: r["change"], "变化", "Change", NUMBER, 18),
+            Col(lambda r: r["pull_points"], "拉动（百分点）", "Pull (points)", POINTS, 14),
+            Col(lambda r: r.get("status"), "依据状态", "Status"),
+        ]
+        rows = list(found["rows"])
+        if found["rest"] is not None:
+            rest = self.say("其他企业、估算和无主体的数据", "Other enterprises, estimates and rows about no one")
+            whole = {key: found[key] for key in ("value", "previous", "change")}
+            rows += [{**found["rest"], "name": rest}]
+            rows += [{**whole, "name": self.say("合计", "Total"), "pull_points": found["change_percent"]}]
+        sector = self.pick(found["sector_name"])
+        self._table(sheet, 4, columns, rows, f"{self.say('行业', 'Sector')} {sector}" if sector else "")
 
     def _factors(self) -> None:
         columns = [
@@ -296,7 +308,7 @@ class _Book:
             Col(lambda r: r["value"], f"本期（{self.unit}）", f"This period ({self.unit})", NUMBER, 20),
             Col(lambda r: r["low"], "95% 下限", "95 % low", NUMBER, 18),
             Col(lambda r: r["high"], "95% 上限", "95 % high", NUMBER, 18),
-            Col(_half_percent, "合成不确定度 ±", "Combined uncertainty ±", PERCENT, 16),
+            Col(half_percent, "合成不确定度 ±", "Combined uncertainty ±", PERCENT, 16),
             Col(lambda r: r.get("variance_contribution"), "对方差的贡献", "Contribution to variance", "0.000000", 16),
             Col(lambda r: r["status"], "依据状态", "Status"),
         ]
@@ -372,17 +384,6 @@ class _Book:
             Col(lambda r: r["value"], "取值", "Value", width=56),
         ]
         self._table(sheet, row, facts, told)
-
-
-def _hundredth(value: float | None) -> float | None:
-    return None if value is None else value / 100
-
-
-def _half_percent(row: Mapping[str, Any]) -> float | None:
-    """Half the interval beside the value."""
-    if row.get("low") is None or row.get("high") is None or not row.get("value"):
-        return None
-    return float((row["high"] - row["low"]) / 2 / abs(row["value"]))
 
 
 def _told(keys: Mapping[str, Any], wanted: Sequence[str]) -> str:
