@@ -42,6 +42,7 @@ class Act:
         self.vintage: str | None = None
         self.synthetic = int(bool(said.get("synthetic")))
         self.quantity = 0
+        self.digest = ""
         self.actor: str | None = None
         self.role: str | None = None
         self.register_number: int | None = None
@@ -149,19 +150,24 @@ class Act:
         self._entries += 1
         return self.id if self._entries == 1 else f"{self.id}~{self._entries - 1}"
 
-    def moving(self, debit: str, credit: str, amount: int, **more: Any) -> Transfer:
+    def because(self, reason: str | None = None) -> str:
+        """The reason of a ledger entry: why, and the digest of the act, which the ledger thereby vouches for."""
+        return f"{reason + ' ' if reason else ''}registry:{self.digest}"
+
+    def moving(self, debit: str, credit: str, amount: int, reason: str | None = None, **more: Any) -> Transfer:
         """A transfer of the act's instrument between holders (or states such as `@retired`)."""
         accounts = self.account(debit), self.account(credit)
-        return Transfer(self.entry(), *accounts, self.ledger_code, amount, at=self.at, **more)
+        why = self.because(reason)
+        return Transfer(self.entry(), *accounts, self.ledger_code, amount, at=self.at, reason=why, **more)
 
     def paying(self, debit: str, credit: str, amount: int, **more: Any) -> Transfer:
         """A payment in 0.01 yuan, recorded beside the units it pays for."""
         accounts = account(PAYMENT, debit), account(PAYMENT, credit)
-        return Transfer(self.entry(), *accounts, PAYMENT, amount, at=self.at, **more)
+        return Transfer(self.entry(), *accounts, PAYMENT, amount, at=self.at, reason=self.because(), **more)
 
     def ending(self, pending: str, state: str) -> Transfer:
         """The `post`, `void` or `expire` of a pending entry."""
-        return Transfer(self.entry(), state=state, pending_id=pending, at=self.at)
+        return Transfer(self.entry(), state=state, pending_id=pending, at=self.at, reason=self.because())
 
     def post(self, *moves: Transfer) -> None:
         """Post the transfers, all or none, opening missing accounts. Raises Refused with the ledger's word."""

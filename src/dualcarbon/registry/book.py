@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.ledger.store import Store
-from dualcarbon.registry import forms, tables
+from dualcarbon.registry import forms, seals, tables
 from dualcarbon.registry.act import Act
-from dualcarbon.registry.tables import ACT
+from dualcarbon.registry.tables import ACT, SEAL
 from dualcarbon.registry.words import refuse
 
 Work = Callable[[Act], dict[str, Any]]
@@ -126,11 +126,13 @@ class Registry:
             return {**json.loads(known.answer), "result": "exists"}
         at = one.said.get("at")
         act = Act(self.store, connection, standing, recorded, self.pack, one.id, one.said, at)
+        act.digest = seals.next_seal(connection, one.id, one.action, one.content)
         answer = {"id": one.id, "result": "ok", "action": one.action, **one.work(act)}
         about = act.chosen.code if act.chosen is not None else str(one.said.get("kind", ""))
         row = {"id": one.id, "action": one.action, "instrument": about, "asked": one.content, "recorded": recorded}
         row |= {"at": act.moment, "answer": json.dumps(answer, ensure_ascii=False)}
         connection.execute(ACT.insert(), [row])
+        connection.execute(SEAL.insert(), [{"act": one.id, "digest": act.digest}])
         return answer
 
 

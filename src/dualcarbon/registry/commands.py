@@ -260,15 +260,15 @@ def totals(json: Json = False, workspace: WorkspaceDir = None) -> None:
     emit({"totals": found}, json, lambda: table(found, columns("title", "vintage", "unit", *sums, "status")))
 
 
-@cli.command(help=say("核对编号与账本是否一致", "check that serial numbers and ledger agree"))
+@cli.command(help=say("核对登记与账本是否一致、有无改动", "check that registry and ledger agree, unaltered"))
 def check(json: Json = False, workspace: WorkspaceDir = None) -> None:
-    """Exit 1 when a holder's numbers are not its balance."""
+    """Exit 1 when a holder's numbers are not its balance, or an act, lot, trade or filing was altered."""
     from dualcarbon.registry import reads
 
     registry = registry_of(workspace)
     found = reads.check(registry.engine, registry.pack)
     words = say("编号与账本一致。", "serial numbers and ledger agree.")
-    shown = columns("account", "balance", "serials")
+    shown = {**columns("account", "balance", "serials", "act"), "problem": say("问题", "problem")}
     emit({"ok": not found, "problems": found}, json, (lambda: table(found, shown)) if found else words)
     if found:
         raise typer.Exit(1)

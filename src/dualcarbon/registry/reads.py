@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.ledger.tables import ACCOUNT
 from dualcarbon.ledger.transfer import moment_text
+from dualcarbon.registry import seals
 from dualcarbon.registry.act import ISSUER, SUSPENDED, account
 from dualcarbon.registry.instruments import instruments
 from dualcarbon.registry.tables import ACT, BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, SPAN, TOUCH, installed
@@ -170,7 +171,11 @@ def holdings(engine: sa.Engine, holder: str, pack: str = "cn-jiaxing") -> list[d
 
 
 def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
-    """Where serial numbers and ledger disagree: holders whose numbers are not their balance. Empty when all is well."""
+    """Where the registry disagrees with the ledger or with itself; empty when all is well.
+
+    Holders whose serial numbers are not their balance (`{account, balance, serials}`), and acts, lots, trades and
+    filings that were altered (`{act, problem}`, see `seals`).
+    """
     if not ready(engine):
         return []
     length = sa.func.sum(BLOCK.c.last - BLOCK.c.first + 1)
@@ -198,4 +203,5 @@ def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
             after = page["next"]
             if after is None:
                 break
-    return problems + [{"account": name, "balance": None, "serials": count} for name, count in counted.items()]
+    problems += [{"account": name, "balance": None, "serials": count} for name, count in counted.items()]
+    return problems + seals.broken(engine)

@@ -48,6 +48,9 @@ ACT = _table(
     _text("asked"), _text("answer"),
 )  # fmt: skip
 
+# What each act said, chained: the digest covers the act before with its answer, and stands in the ledger's entries.
+SEAL = _table("seal", _text("act", unique=True), _text("digest"))
+
 LOT = _table(
     "lot", _text("act", unique=True), _count("register"), _text("instrument"), _may("vintage"), _count("quantity"),
     _text("subjects"), _may("start"), _may("end"), _may("document"), _may("holder"), _may("kind"), _may("report"),
@@ -137,7 +140,7 @@ for _moment in ("INSERT", "UPDATE"):
         " ORDER BY first DESC LIMIT 1) >= NEW.first"
         " BEGIN SELECT RAISE(ABORT, 'registry_block_disjoint'); END",
     )
-_ALWAYS = (ACT, TOUCH, CLAIM, LOT, STEP, MIRRORED)
+_ALWAYS = (ACT, SEAL, TOUCH, CLAIM, LOT, STEP, MIRRORED)
 for _final, _condition in (
     (BLOCK, "OLD.final = 1"),
     (TRADE, "OLD.state <> 'pending'"),
@@ -181,6 +184,6 @@ def install(connection: sa.Connection) -> None:
 def installed(engine: sa.Engine) -> bool:
     """Whether every table and column is there."""
     inspector = sa.inspect(engine)
-    if not inspector.has_table(MIRRORED.name) or not inspector.has_table(TRADE.name):
+    if not inspector.has_table(SEAL.name):
         return False
     return "synthetic" in {column["name"] for column in inspector.get_columns(LOT.name)}
