@@ -34,6 +34,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
+from itertools import count, repeat
 from typing import Any
 
 ENTRY = ["seq", "id", "debit", "credit", "instrument", "amount", "state", "pending_id", "released", "linked"]
@@ -91,14 +92,16 @@ def check_chain(rows: Sequence[Row], number: int, previous: bytes, algorithm: st
         hashes, fault = check_chain(rows[:place], number, previous, algorithm)
         return hashes, fault or (number + place, "altered")
     hashes = []
-    for row, form in zip(rows, written, strict=True):
-        if row[0] != number:
-            return hashes, (number, "missing")
+    for form in written:
         previous = make(b"\0" + previous + form).digest()
-        if previous != row[-1] or row[-2] != 1:
-            return hashes, (number, "altered")
         hashes.append(previous)
-        number += 1
+    if [(row[0], row[-2], row[-1]) for row in rows] == list(zip(count(number), repeat(1), hashes, strict=False)):
+        return hashes, None
+    for place, row in enumerate(rows):
+        if row[0] != number + place:
+            return hashes[:place], (number + place, "missing")
+        if hashes[place] != row[-1] or row[-2] != 1:
+            return hashes[:place], (number + place, "altered")
     return hashes, None
 
 
@@ -155,10 +158,6 @@ class Money:
             _,
         ) in rows:
             posted = state == "posted" or state == "post"
-            if not start <= at < end:
-                day = (at + DAY_SHIFT) // DAY_LENGTH
-                start = day * DAY_LENGTH - DAY_SHIFT
-                end = start + DAY_LENGTH
             d, c = seen.get(debit), seen.get(credit)
             if d is None:
                 d = seen[debit] = self.start(debit, after + amount if posted else after, seq)
@@ -168,11 +167,16 @@ class Money:
                 return seq, "wrong instrument"
             if type(amount) is not int or amount <= 0 or d is c:
                 return seq, "impossible amount"
-            if d[7] != (day if seq <= d[14] else 0):
-                self.turn(debit, d, seq, day if seq <= d[14] else 0)
-            if c[7] != (day if seq <= c[14] else 0):
-                self.turn(credit, c, seq, day if seq <= c[14] else 0)
-            d[9] = c[9] = seq
+            if d[14] or c[14]:  # an account summed by day
+                if not start <= at < end:
+                    day = (at + DAY_SHIFT) // DAY_LENGTH
+                    start = day * DAY_LENGTH - DAY_SHIFT
+                    end = start + DAY_LENGTH
+                if d[7] != (day if seq <= d[14] else 0):
+                    self.turn(debit, d, seq, day if seq <= d[14] else 0)
+                if c[7] != (day if seq <= c[14] else 0):
+                    self.turn(credit, c, seq, day if seq <= c[14] else 0)
+                d[9] = c[9] = seq
             if posted:
                 d[5] -= amount
                 c[5] += amount
