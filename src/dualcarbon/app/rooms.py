@@ -83,7 +83,12 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("methods", _CALC, "rules", "方法：列出、查看、校验", "methods: list, show, check"),
     Entry("factors", _CALC, "rules", "因子：查找", "factors: find"),
     Entry(
-        "plan", "dualcarbon.plan.commands", "plan", "工作计划：读取、核对", "work plans: read and check", kind="room"
+        "plan",
+        "dualcarbon.plan.commands",
+        "plan",
+        "工作计划：读取、填报、审核、评价",
+        "work plans: read, feed, review, assess",
+        kind="room",
     ),
     Entry(
         "ledger",
