@@ -8,6 +8,7 @@ other names, so that growth with the data is seen.
 import argparse
 import http.client
 import itertools
+import os
 import random
 import socket
 import statistics
@@ -52,7 +53,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             opened = _ready(port, begun)
             warm = _idle(server.pid, begun)
             addresses = chosen(_entities(workspace), arguments.pages, arguments.seed)
+            spent = _processor(server.pid)
             first = [_get(port, address) for address in addresses]
+            spent = _processor(server.pid) - spent
             again = [_get(port, address) for address in addresses]
             peak = _peak_mb(server.pid)
         finally:
@@ -60,8 +63,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             server.wait()
     third = max(1, len(first) // 3)
     kinds: dict[str, list[float]] = {}
-    for address, spent in zip(addresses, first, strict=True):
-        kinds.setdefault(_kind(address), []).append(spent)
+    for address, took in zip(addresses, first, strict=True):
+        kinds.setdefault(_kind(address), []).append(took)
     slowest = sorted(zip(first, addresses, strict=True), reverse=True)[:5]
     return {
         "pages": len(addresses),
@@ -70,11 +73,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "warm_s": warm,
         "first_ms": _figures(first),
         "again_ms": _figures(again),
+        "processor_ms_per_first_view": 1000 * spent / len(addresses),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "cores": os.cpu_count(),
         "goal_p95_ms": GOAL_MS,
         "met": _figures(first)["p95"] <= GOAL_MS,
-        "first_ms_by_kind": {kind: _figures(spent) for kind, spent in sorted(kinds.items())},
+        "first_ms_by_kind": {kind: _figures(took) for kind, took in sorted(kinds.items())},
         "first_p50_ms_by_third": [statistics.median(first[n * third : (n + 1) * third or None]) for n in range(3)],
-        "slowest": [{"ms": spent, "address": address} for spent, address in slowest],
+        "slowest": [{"ms": took, "address": address} for took, address in slowest],
         "peak_mb": peak,
     }
 
@@ -186,8 +192,6 @@ def _idle(pid: int, begun: float) -> float:
 
 def _processor(pid: int) -> float:
     """Processor seconds of a process so far (Linux; elsewhere always the same, so that nobody waits)."""
-    import os
-
     file = Path(f"/proc/{pid}/stat")
     if not file.exists():
         return 0.0

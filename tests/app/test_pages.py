@@ -1,5 +1,6 @@
 import html
 import re
+import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -284,3 +285,35 @@ def test_energy_accounts_open(client: TestClient, basis: str) -> None:
         if one["value"] is not None:
             opened = client.get("/explain.json", params=one["explain"]).json()
             assert opened["value"] == pytest.approx(one["value"])
+
+
+@pytest.mark.parametrize(
+    ("address", "heading"),
+    [
+        ("/methods.xlsx", "方法"),
+        ("/factors.xlsx?parameter=power.co2", "因子"),
+        ("/factors/power.co2.xlsx?place=330000", "因子"),
+        ("/imports.xlsx", "导入记录"),
+        ("/runs.xlsx", "核算批次"),
+        ("/account/330481/vintages.xlsx?period=2024", "版次比较"),
+    ],
+)
+def test_a_table_has_its_excel(client: TestClient, address: str, heading: str) -> None:
+    sheet = openpyxl.load_workbook(BytesIO(client.get(address).content)).active
+    assert sheet["A1"].value == heading and sheet["A4"].font.bold
+    assert sheet.max_row > 4 or "runs" in address
+    english = openpyxl.load_workbook(BytesIO(client.get(address, headers={"cookie": "lang=en"}).content)).active
+    assert not re.search(r"[\u4e00-\u9fff]", "".join(str(cell.value) for cell in english[4]))
+
+
+def test_a_new_run_shows_at_once(city: Path, tmp_path: Path) -> None:
+    from dualcarbon.app.web import create_app
+    from dualcarbon.core.workspace import Workspace
+    from dualcarbon.engine import runs
+
+    shutil.copytree(city, tmp_path / "own")
+    with TestClient(create_app(tmp_path / "own", warm=False)) as own:
+        before = len(own.get("/runs.json").json()["runs"])
+        workspace = Workspace.open(tmp_path / "own")
+        runs.keep(runs.calc("cn.clinker", workspace=workspace.path), workspace.path)
+        assert len(own.get("/runs.json").json()["runs"]) == before + 1

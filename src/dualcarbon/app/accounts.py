@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 from dualcarbon.app.asking import Asked, asked, language
 from dualcarbon.app.home import months
 from dualcarbon.app.pages import CITY, Site, View, page
+from dualcarbon.app.spreadsheet import field, spreadsheet
 from dualcarbon.core.faces import NoSuch
 
 router = APIRouter()
@@ -70,7 +71,24 @@ for _kind in MEDIA:
     )
 
 
+def _differences(view: View, place: str, a: date | None = None, b: str = "") -> list[dict[str, Any]]:
+    """Rows of two vintages, one for each example; a reason without examples alone."""
+    found = vintages(view, place, a, b)["vintages"]
+    rows = []
+    for one in found["rows"]:
+        for example in one["examples"] or [{}]:
+            rows.append({**example, "reason": one["title"], "text": one["text"], "unit_of_effect": found["unit"]})
+    return rows
+
+
 @page(router, "/account/{place}/vintages", "vintages.html")
+@spreadsheet(
+    router, "/account/{place}/vintages", "版次比较",
+    [("原因", field("reason")), ("说明", field("text")), ("名称", field("name")), ("时期", field("period")),
+     ("较早", field("before")), ("较晚", field("after")), ("单位", field("unit")), ("影响", field("effect")),
+     ("影响的单位", field("unit_of_effect")), ("来源", field("source")), ("发布日", field("known_at"))],
+    _differences,
+)  # fmt: skip
 def vintages(
     view: View,
     place: str,

@@ -6,14 +6,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from dualcarbon.app.pages import View, page
+from dualcarbon.app.spreadsheet import field, spreadsheet
 from dualcarbon.core import pack as packs
 from dualcarbon.core.faces import NoSuch
 
 router = APIRouter()
 SHOWN = 200
+FACTOR_COLUMNS = [
+    ("参数", field("title")), ("代码", field("parameter")), ("因子族", field("family")),
+    ("适用", lambda view, row: list(row["keys"].values())), ("取值", field("value")), ("单位", field("unit")),
+    ("下限", field("low")), ("上限", field("high")), ("数据年份", field("valid_from")), ("至", field("valid_to")),
+    ("发布日", field("known_at")), ("来源", lambda view, row: row["source"].get("title")), ("条款", field("clause")),
+    ("状态", lambda view, row: view.words.status(row["status"])),
+]  # fmt: skip
 
 
 @page(router, "/methods", "methods.html")
+@spreadsheet(
+    router, "/methods", "方法",
+    [("方法", field("title")), ("代码", field("id")), ("版本", field("version")), ("输入", field("row_item")),
+     ("结果", field("outputs")), ("来源", lambda view, row: row["source"].get("title")), ("条款", field("clause")),
+     ("状态", lambda view, row: view.words.status(row["status"])), ("算例", field("cases"))],
+    lambda view: methods(view)["methods"],
+)  # fmt: skip
 def methods(view: View) -> dict[str, Any]:
     """Every method of the pack, with its source clause and status."""
     from dualcarbon.engine.methods import find_method, method_files
@@ -131,7 +146,37 @@ def _accounts_using(view: View, identifier: str) -> list[dict[str, Any]]:
     return found
 
 
+def _found(view: View, q: str, status: str, parameter: str) -> list[dict[str, Any]]:
+    """Rows of the factors that words, status and parameter ask for."""
+    from dualcarbon.engine.factors import load_factors
+
+    table = load_factors(view.pack)
+    return [
+        row
+        for row in table.rows
+        if (not parameter or row["parameter"] == parameter)
+        and (not status or row["status"] == status)
+        and _matches(view, row, table.parameters, q)
+    ]
+
+
+def _all(view: View, q: str = "", status: str = "", parameter: str = "", after: int = 0) -> list[dict[str, Any]]:
+    from dualcarbon.engine.factors import load_factors
+
+    parameters = load_factors(view.pack).parameters
+    return [factor_row(view, row, parameters) for row in _found(view, q, status, parameter)]
+
+
+def _values(view: View, parameter: str, place: str = "", carrier: str = "") -> list[dict[str, Any]]:
+    found = _all(view, parameter=parameter)
+    if not found:
+        raise NoSuch("parameter", parameter)
+    asked = {"place": place, "carrier": carrier}
+    return [one for one in found if all(not v or one["keys"].get(k, {}).get("code") == v for k, v in asked.items())]
+
+
 @page(router, "/factors", "factors.html")
+@spreadsheet(router, "/factors", "因子", FACTOR_COLUMNS, _all)
 def factors(
     view: View,
     q: Annotated[str, Query(description="words in the title, carrier, place, source", max_length=80)] = "",
@@ -146,13 +191,7 @@ def factors(
     counts: dict[str, int] = {}
     for row in table.rows:
         counts[row["parameter"]] = counts.get(row["parameter"], 0) + 1
-    found = [
-        row
-        for row in table.rows
-        if (not parameter or row["parameter"] == parameter)
-        and (not status or row["status"] == status)
-        and _matches(view, row, table.parameters, q)
-    ]
+    found = _found(view, q, status, parameter)
     shown = found[after : after + SHOWN]
     return {
         "query": {"q": q, "status": status, "parameter": parameter},
@@ -223,6 +262,7 @@ def factor_row(view: View, row: dict[str, Any], parameters: Any) -> dict[str, An
 
 
 @page(router, "/factors/{parameter}", "factor.html")
+@spreadsheet(router, "/factors/{parameter}", "因子", FACTOR_COLUMNS, _values)
 def factor(
     view: View,
     parameter: str,
@@ -313,18 +353,38 @@ def source(view: View, identifier: str | None) -> dict[str, Any]:
 
 
 @page(router, "/imports", "imports.html")
+@spreadsheet(
+    router, "/imports", "导入记录",
+    [("批次", field("id")), ("文件", field("file")), ("数据集", field("datasets")), ("行数", field("rows")),
+     ("更正", field("superseded")), ("原因", field("reason")), ("发布日", field("known_at")),
+     ("导入时间", field("imported_at")), ("版本", field("version")), ("已撤销", field("reverted")),
+     ("撤销原因", field("revert_reason")), ("SHA-256", field("sha256"))],
+    lambda view: list(view.workspace.imports()),
+)  # fmt: skip
 def imports(view: View) -> dict[str, Any]:
     """What was imported when, from which file, into which dataset; and the datasets."""
     return {"imports": list(view.workspace.imports()), "datasets": list(view.workspace.datasets())}
 
 
-@page(router, "/runs", "runs.html")
+def _kept_runs(workspace: Any) -> int:
+    return len(workspace.runs())
+
+
+@page(router, "/runs", "runs.html", _kept_runs)
+@spreadsheet(
+    router, "/runs", "核算批次",
+    [("批次", field("id")), ("方法", lambda view, row: row["method"]["id"]), ("时间", field("created_at")),
+     ("规则包", lambda view, row: row["pack"]["id"]), ("因子族", field("family")), ("GWP", field("gwp")),
+     ("知识截止", field("known_at")),
+     ("结果", lambda view, row: [f"{one['item']} {one['value']}" for one in row.get("totals") or []])],
+    lambda view: list(view.workspace.runs()),
+)  # fmt: skip
 def runs(view: View) -> dict[str, Any]:
     """The calculations that were kept, each with what it stood on."""
     return {"runs": list(view.workspace.runs())}
 
 
-@page(router, "/runs/{identifier}", "run.html")
+@page(router, "/runs/{identifier}", "run.html", _kept_runs)
 def run(view: View, identifier: str) -> dict[str, Any]:
     """One calculation: data snapshot, packs, versions, options."""
     found = next((one for one in view.workspace.runs() if str(one.get("id")) == identifier), None)

@@ -62,6 +62,7 @@ def vintages(
         "tree": q.tree,
         "basis": q.account.basis,
         "title": q.account.title,
+        "unit": q.account.unit,
     }
     if q.unset or (older is None and version_a is None):
         return {**head, "a": None, "b": _end(newer, None), "difference": None, "rows": [], "dates": dates}
