@@ -1,7 +1,8 @@
 """Reported months that cannot be right: negative, or departing from the year before as no month of the cell ever did.
 
 They are taken as not seen, so the month is estimated with the interval of an estimate, and named. The rule is that of
-`panel.cleaned` and looks at nothing later than the month, except that a level that stays for three months is believed.
+`panel.cleaned` and looks at nothing later than the month, except that a level that stays for three months is believed,
+and so is a positive month that nobody corrected for three months.
 """
 
 from datetime import date
@@ -12,6 +13,8 @@ import numpy as np
 from dualcarbon.nowcast import panel
 from dualcarbon.nowcast.shape import Array
 
+#: Months after which a doubtful month that was not corrected is believed.
+BELIEVED = 3
 ANY = panel.Stream("", "", "", "", 0.0, False)
 
 
@@ -34,8 +37,22 @@ def screened(values: Array, months: list[date], part: str) -> tuple[Array, list[
     cells = [{"place": "", "sector": ""}] * len(values)
     _, marked, _ = panel.cleaned(raw.reshape(1, len(values), years, 12), cells, [ANY], months[0].year)
     wrong = marked.reshape(len(values), -1)[:, lead : lead + len(months)] & np.isfinite(values)
+    seen = np.nonzero(np.isfinite(values).any(0))[0].max(initial=0)
+    wrong[:, : max(seen - BELIEVED + 1, 0)] &= values[:, : max(seen - BELIEVED + 1, 0)] < 0
+    wrong &= ~_stayed(values, wrong)
     told = [
         Doubt(k, months[t], part, float(values[k, t]), bool(values[k, t] < 0))
         for k, t in zip(*(index.tolist() for index in np.nonzero(wrong)), strict=True)
     ]
     return np.where(wrong, np.nan, values), told
+
+
+def _stayed(values: Array, wrong: np.ndarray) -> np.ndarray:
+    """Doubtful months (N, T) whose level a later month of the cell, not doubtful itself, has kept within a factor 2."""
+    with np.errstate(all="ignore"):
+        growth = np.log(values[:, 12:] / values[:, :-12])
+    out = np.zeros_like(wrong)
+    for k, t in zip(*np.nonzero(wrong[:, 12:]), strict=True):
+        later = growth[k, t + 1 :][~wrong[k, t + 13 :]]
+        out[k, t + 12] = bool((np.abs(later - growth[k, t]) < np.log(2)).any())
+    return out
