@@ -168,6 +168,8 @@ def test_a_sheet_goes_its_way_and_a_frozen_one_stays(workspace: Workspace) -> No
     assert by_subject(frozen["result"])["乙"]["points"] == pytest.approx(9 + 5)
     with pytest.raises(Refused):
         score_sheet.step(workspace, "s1", "self-score", subject="甲")
+    with pytest.raises(Refused):
+        score_sheet.step(workspace, "s1", "recalculate", values={"甲": {"pv": {"value": "x"}}}, reason="y")
     better = {**VALUES, "乙": {**VALUES["乙"], "energy": {"value": 3.0}}}
     again = score_sheet.step(workspace, "s1", "recalculate", values=better, reason="普查修订")
     assert (again["state"], again["edition"]) == ("recalculated", 2)

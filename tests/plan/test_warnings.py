@@ -104,6 +104,10 @@ def test_projects_keep_terms_and_months(workspace: Workspace) -> None:
     with pytest.raises(Refused) as refused:
         projects.tell(workspace, "uhv", month=13, invested=-1, colour="red")
     assert {one.column for one in refused.value.problems} == {"month", "invested", "colour"}
+    for bad in ({"investment": "much"}, {"start": "soon"}, {"title": "name"}, {"investment": float("nan")}):
+        with pytest.raises(Refused):
+            projects.tell(workspace, "uhv", **bad)
+    assert projects.tell(workspace, "uhv", department="市电力局", by="市发展改革委")["department"] == "市电力局"
     assert projects.scheduled(None, None, 2024, 6) is None
 
 

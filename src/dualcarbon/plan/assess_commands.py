@@ -261,9 +261,8 @@ def tell(
     from dualcarbon.plan import projects
 
     told: dict[str, Any] = {"investment": investment, "start": start, "finish": finish, "invested": invested}
+    told |= {"department": department if month is None else None}
     told |= {"stage": stage, "title": {"zh": title, "en": title} if title else None}
     given = {name: value for name, value in told.items() if value is not None}
-    done = projects.tell(
-        opened_at(workspace), project, plan=plan, month=month, department=department, person=person, **given
-    )
+    done = projects.tell(opened_at(workspace), project, plan=plan, month=month, by=department, person=person, **given)
     emit(done, json, f"{done['project']}  {done['invested'] if done['invested'] is not None else ''}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Body, Form, Query, Request
+from fastapi import APIRouter, Body, Form, Header, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
@@ -27,6 +30,15 @@ Plan = Annotated[str | None, Query(max_length=40, description="plan, such as 330
 Day = Annotated[date | None, Query(description="with what had arrived by that day")]
 Lang = Annotated[str, Query(pattern="^(zh|en)$")]
 Text = Annotated[str | None, Query(max_length=80)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
+
+
+def _once(request: Request, key: str | None, content: Any, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do `work` once for a client's key: the same key with the same content answers again."""
+    from dualcarbon.plan.store import once
+
+    said = json.dumps([request.url.path, content], default=str, ensure_ascii=False, sort_keys=True)
+    return once(request.app.state.site.workspace, key, hashlib.sha256(said.encode()).hexdigest(), work)
 
 
 def _changes(workspace: Any) -> str:
@@ -226,13 +238,16 @@ def answer(
     department: Annotated[str, Form(max_length=80)] = "",
     plan: Annotated[str | None, Form(max_length=40)] = None,
     back: Annotated[str, Form(max_length=200)] = "",
+    key: Key = None,
 ) -> Any:
     """Keep what was done about a warning: acknowledge, follow-up, close, reopen. A page's form gets the page again."""
     from dualcarbon.plan import warnings
 
-    done = warnings.answer(
-        request.app.state.site.workspace, warning, action, plan=plan or None, text=text or None,
-        department=department or None, person=person or None,
+    workspace = request.app.state.site.workspace
+    said: dict[str, Any] = {"text": text or None, "department": department or None, "person": person or None}
+    done = _once(
+        request, key, [warning, action, said, plan],
+        lambda: warnings.answer(workspace, warning, action, plan=plan or None, **said),
     )  # fmt: skip
     if re.fullmatch(r"/plan[\w/?=&.%-]*", back):
         return RedirectResponse(back, status_code=303)
@@ -240,7 +255,7 @@ def answer(
 
 
 @router.post("/score/{sheet}/steps", status_code=201)
-def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()], key: Key = None) -> dict[str, Any]:
     """Take a step of a score sheet: `{action, subject?, points?, values?, deductions?, reason?, department?, person?}`;
     `open` makes one of the departments' values as they stand."""
     from dualcarbon.plan import board as boards
@@ -256,16 +271,26 @@ def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()])
         if asked is None:
             raise NoSuch("scheme", "department")
         scheme, values, told = asked
-        return score_sheet.start(workspace, sheet, scheme, values, deductions=told, person=step.get("person"))
-    return score_sheet.step(workspace, sheet, step.pop("action"), **step)
+        person = step.get("person")
+        return _once(
+            request,
+            key,
+            step,
+            lambda: score_sheet.start(workspace, sheet, scheme, values, deductions=told, person=person),
+        )
+    action = step.pop("action")
+    return _once(request, key, [action, step], lambda: score_sheet.step(workspace, sheet, action, **step))
 
 
 @router.post("/projects/{project}", status_code=201)
-def project(request: Request, project: str, told: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+def project(request: Request, project: str, told: Annotated[dict[str, Any], Body()], key: Key = None) -> dict[str, Any]:
     """Keep the terms of a major project, or (with `month`) how it stands; fields as `projects.tell` names them."""
     from dualcarbon.plan import projects
 
-    month = told.pop("month", None)
-    people = {name: told.pop(name, None) for name in ("person",)}
-    own = told.pop("by", None)
-    return projects.tell(request.app.state.site.workspace, project, month=month, department=own, **people, **told)
+    known = {*projects.TERMS, *projects.PROGRESS, "month", "plan", "reason", "person", "by"}
+    if set(told) - known:
+        raise Refused(
+            [Problem("plan.bad-project", column=name, value=told[name]) for name in sorted(set(told) - known)]
+        )
+    workspace = request.app.state.site.workspace
+    return _once(request, key, told, lambda: projects.tell(workspace, project, **told))

@@ -7,6 +7,7 @@ that was not stated is filled in.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -42,7 +43,7 @@ def tell(
     month: int | None = None,
     reason: str | None = None,
     at: date | None = None,
-    department: str | None = None,
+    by: str | None = None,
     person: str | None = None,
     status: str = "unverified",
     **told: Any,
@@ -51,17 +52,12 @@ def tell(
 
     Terms: `title` ({zh, en}), `line`, `department`, `investment` (亿元, the year's), `capacity` (万千瓦),
     `start`, `finish` (days). Progress: `invested` (亿元 since January), `physical` (share), `capacity_done`,
-    `stage`, `text`. What is told later stands beside what was told before.
+    `stage`, `text`. What is told later stands beside what was told before. `by`: the department that tells it.
 
     Raises Refused `plan.bad-project` for other names, months outside 1 to 12, amounts below zero, a finish before the
     start.
     """
-    names = TERMS if month is None else PROGRESS
-    wrong = [name for name in told if name not in names]
-    wrong += ["month"] if month is not None and not 1 <= month <= 12 else []
-    wrong += [n for n in ("investment", "capacity", "invested", "physical", "capacity_done") if (told.get(n) or 0) < 0]
-    dates = [str(told[name]) for name in ("start", "finish") if told.get(name)]
-    wrong += ["finish"] if len(dates) == 2 and dates[1] < dates[0] else []
+    wrong = _wrong(told, month)
     if wrong:
         raise Refused([Problem("plan.bad-project", column=name, value=told.get(name, month)) for name in wrong])
     head = document(workspace, plan)
@@ -72,10 +68,40 @@ def tell(
         {name: value for name, value in told.items() if value is not None}, ensure_ascii=False, default=str
     )
     row = {"plan": head["plan"], "project": project, "action": "define" if month is None else "progress", "body": body,
-           "month": month, "status": status, "reason": reason, **stamp(at, department, person)}  # fmt: skip
+           "month": month, "status": status, "reason": reason, **stamp(at, by, person)}  # fmt: skip
     with writing(workspace) as connection:
         connection.execute(sa.insert(PROJECT), row)
     return next(one for one in projects(workspace, str(head["plan"]))["projects"] if one["project"] == project)
+
+
+NUMBERS = ("investment", "capacity", "invested", "physical", "capacity_done")
+
+
+def _wrong(told: Mapping[str, Any], month: Any) -> list[str]:
+    """The names of what cannot be told of a project so."""
+    names = TERMS if month is None else PROGRESS
+    found = [name for name in told if name not in names]
+    if month is not None and not (isinstance(month, int) and not isinstance(month, bool) and 1 <= month <= 12):
+        found.append("month")
+    for name in NUMBERS:
+        value = told.get(name)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if value is not None and (not number or value < 0):
+            found.append(name)
+    days = {}
+    for name in ("start", "finish"):
+        if told.get(name) is not None:
+            try:
+                days[name] = date.fromisoformat(str(told[name]))
+            except ValueError:
+                found.append(name)
+    if len(days) == 2 and days["finish"] < days["start"]:
+        found.append("finish")
+    title = told.get("title")
+    if title is not None and not (isinstance(title, Mapping) and isinstance(title.get("zh"), str)):
+        found.append("title")
+    texts = ("line", "department", "stage", "text")
+    return found + [n for n in texts if told.get(n) is not None and not isinstance(told[n], str)]
 
 
 def projects(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:

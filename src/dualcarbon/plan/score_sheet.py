@@ -59,6 +59,7 @@ def start(
     """
     body = {"scheme": scheme, "values": values, "deductions": deductions or {}}
     name = str(document(workspace, plan)["plan"])
+    _sound(scheme, values, deductions or {})
     with _writing(workspace) as connection:
         steps = _steps(connection, sheet)
         if steps:
@@ -99,6 +100,7 @@ def step(
         body: dict[str, Any] = {"points": dict(points or {})}
         if action == "recalculate":
             body = {"values": values or now["values"], "deductions": deductions or now["deductions"]}
+            _sound(now["scheme"], body["values"], body["deductions"])
         if action == "freeze":
             body = {"digest": _digest(result(now))}
         _add(
@@ -106,6 +108,14 @@ def step(
             department=department, person=person,
         )  # fmt: skip
     return read(workspace, sheet)
+
+
+def _sound(scheme: Mapping[str, Any], values: Any, deductions: Any) -> None:
+    """Refuse values that cannot be scored, before they are kept for good."""
+    try:
+        score(scheme, values, deductions)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Refused(Problem("plan.bad-scheme", column="values", value=str(error))) from error
 
 
 def _check(
@@ -131,6 +141,8 @@ def _check(
     stands = now["subjects"][subject]["state"]
     if action not in SUBJECT_STEPS[stands]:
         raise Refused(Problem("plan.wrong-step", value=action, params={"state": stands}))
+    if not isinstance(points, Mapping):
+        raise Refused(Problem("plan.no-subject", value=str(points)))
     items = {one["id"]: one for one in now["scheme"]["items"]}
     problems = []
     for name, value in points.items():
@@ -138,7 +150,7 @@ def _check(
             problems.append(Problem("plan.no-subject", value=f"{subject} {name}"))
             continue
         most = float(items[name]["weight"]) + float(items[name].get("bonus") or 0.0)
-        if not 0 <= value <= most:
+        if not isinstance(value, int | float) or not 0 <= value <= most:
             problems.append(Problem("plan.points-range", column=name, value=value, params={"most": most}))
     if problems:
         raise Refused(problems)

@@ -1,0 +1,165 @@
+"""Pages of assessment: the board, indicators, warnings, scores, effect, timetable, departments; files and answers."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+CASE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")
+)
+DAY = CASE["as_of"]
+PAGES = ("/plan", "/plan/indicators", "/plan/warnings", "/plan/score", "/plan/effect", "/plan/gantt",
+         "/plan/department/市建设局")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def planned(city: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A reader of a copy of the city with Jiaxing's plan and the reports of the hand-calculated case."""
+    from dualcarbon.app.web import create_app
+    from dualcarbon.core.workspace import Workspace
+    from dualcarbon.plan import telling
+    from dualcarbon.plan.checking import Told
+    from dualcarbon.plan.loading import load
+
+    folder = tmp_path_factory.mktemp("plan") / "city"
+    shutil.copytree(city, folder)
+    workspace = Workspace.open(folder)
+    load(workspace, "cn-jiaxing/2024")
+    for one in CASE["reports"]:
+        told = [Told(one["line"], CASE["month"], one["value"], stage="flash")]
+        telling.tell(
+            workspace, None, CASE["month"], told, department=one["department"], at=date.fromisoformat(one["told"])
+        )
+    with TestClient(create_app(folder, warm=False), headers={"accept": "text/html"}) as made:
+        yield made
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_answer_in_both_languages_and_as_json(planned: TestClient, path: str) -> None:
+    for lang in ("zh", "en"):
+        page = planned.get(path, params={"known_at": DAY, "lang": lang})
+        assert page.status_code == 200, page.text[:500]
+        assert f'lang="{"zh-CN" if lang == "zh" else "en"}"' in page.text
+    assert planned.get(f"{path}.json", params={"known_at": DAY}).json()
+
+
+def test_the_board_shows_the_hand_calculated_numbers(planned: TestClient) -> None:
+    board = planned.get("/plan.json", params={"known_at": DAY}).json()["board"]
+    assert board["counts"] == CASE["numbers"]["states"]
+    assert board["warning_counts"] == CASE["numbers"]["warnings"]
+    page = planned.get("/plan", params={"known_at": DAY, "lang": "zh"}).text
+    assert "57 个指标中 3 个完成或正常，1 个有风险" in page
+    assert "逾期 7" in page
+    assert page.count('class="light at_risk"') == 2 * 1 + 1  # under its department, under its domain, and in the bar
+
+
+def test_dual_targets_say_what_they_lack(planned: TestClient) -> None:
+    board = planned.get("/plan.json", params={"known_at": DAY}).json()["board"]
+    energy = board["dual"]["energy"]
+    assert energy["provisional"]
+    assert energy["fall"] is None
+    assert energy["missing"] == ["2024.gdp_growth"]
+    assert energy["years"][-1]["status"] == "synthetic"
+    assert board["effect"]["need"]["assumed"]
+    assert len(board["areas"]) == 7
+
+
+def test_figures_of_the_effect_open(planned: TestClient) -> None:
+    page = planned.get("/plan/effect", params={"known_at": DAY}).text
+    assert 'data-opens href="/plan/effect/pv?' in page
+    opened = planned.get("/plan/effect/pv.json").json()
+    assert opened["value"] == pytest.approx(378024)
+    assert {one["parameter"] for one in opened["factors"]} == {"pv.full_load_hours", "power.co2", "power.co2.fossil"}
+    part = planned.get("/plan/effect/bus", headers={"HX-Request": "true"})
+    assert part.status_code == 200
+    assert "<html" not in part.text
+    assert planned.get("/plan/effect/nothing").status_code == 404
+
+
+def test_what_if_on_the_score_page(planned: TestClient) -> None:
+    asked = {"known_at": DAY, "forecast": "false", "subject": "市建设局", "item": "I36", "value": "100"}
+    found = planned.get("/plan/score.json", params=asked).json()
+    moved = {one["subject"]: one for one in found["what_if"]}
+    assert moved["市建设局"]["before"] == pytest.approx(CASE["score"]["total"])
+    assert moved["市建设局"]["after"] == pytest.approx(100 * (3.24 - 0.4 + 2) / 8)
+    assert planned.get("/plan/score", params={**asked, "item": "I99"}).status_code == 404
+
+
+def test_warnings_are_answered_and_the_page_shows_it(planned: TestClient) -> None:
+    form = {
+        "warning": "out-of-reach/I36",
+        "action": "follow-up",
+        "text": "已约谈",
+        "person": "张三",
+        "back": "/plan/warnings",
+    }
+    answer = planned.post("/plan/warnings", data=form, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/plan/warnings"
+    page = planned.get("/plan/warnings", params={"lang": "zh"}).text
+    assert "已约谈" in page
+    assert planned.post("/plan/warnings", data={**form, "text": ""}).status_code == 422
+    foreign = planned.post("/plan/warnings", data=form, headers={"origin": "https://elsewhere.example"})
+    assert foreign.status_code == 403
+    stray = planned.post("/plan/warnings", data={**form, "back": "//elsewhere.example"}, follow_redirects=False)
+    assert stray.status_code == 201
+
+
+def test_projects_are_told_over_http(planned: TestClient) -> None:
+    told = planned.post("/plan/projects/uhv", json={"investment": 5.0, "start": "2024-01-01", "by": "市发展改革委"})
+    assert told.status_code == 201
+    assert planned.post("/plan/projects/uhv", json={"month": 6, "invested": 2.0}).json()["share"] == 0.4
+    for bad in ({"investment": "much"}, {"at": "2024-01-01"}, {"month": 13, "invested": 1}):
+        assert planned.post("/plan/projects/uhv", json=bad).status_code == 422
+
+
+def test_score_sheets_go_their_way_over_http(planned: TestClient) -> None:
+    opened = planned.post("/plan/score/june/steps", json={"action": "open"})
+    assert opened.status_code == 201
+    assert opened.json()["state"] == "open"
+    own = {"action": "self-score", "subject": "市建设局", "points": {"I36": 2}}
+    assert planned.post("/plan/score/june/steps", json=own).json()["subjects"]["市建设局"]["state"] == "self-scored"
+    assert planned.post("/plan/score/june/steps", json={"action": "freeze"}).status_code == 422
+    assert planned.post("/plan/score/june/steps", json={"action": "review", "colour": "red"}).status_code == 422
+    key = {"Idempotency-Key": "self-2"}
+    first = planned.post("/plan/score/june/steps", json=own, headers=key).json()
+    again = planned.post("/plan/score/june/steps", json=own, headers=key).json()
+    assert again["already"]
+    assert len(again["steps"]) == len(first["steps"])
+    other = {**own, "points": {"I36": 1}}
+    assert planned.post("/plan/score/june/steps", json=other, headers=key).status_code == 422
+    for bad in ({"points": {"I36": "two"}}, {"points": [2]}, {"points": {"I36": 9}}):
+        assert planned.post("/plan/score/june/steps", json={**own, **bad}).status_code == 422
+    assert "已自评" in planned.get("/plan/score/sheets/june", params={"lang": "zh"}).text
+    assert planned.get("/plan/score/sheets/none").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("bulletin.docx", b"PK"), ("self-assessment.pdf", b"%PDF"), ("tables.xlsx", b"PK"),
+     ("calendar.ics", b"BEGIN:VCAL"), ("department.pdf?department=市建设局", b"%PDF")],
+)  # fmt: skip
+def test_files_are_given_out(planned: TestClient, name: str, begins: bytes) -> None:
+    answer = planned.get(f"/plan/files/{name}{'&' if '?' in name else '?'}known_at={DAY}")
+    assert answer.status_code == 200
+    assert answer.content.startswith(begins)
+    assert "attachment" in answer.headers["content-disposition"]
+
+
+def test_what_does_not_exist_is_not_found(planned: TestClient) -> None:
+    assert planned.get("/plan/files/bulletin.xlsx").status_code == 404
+    assert planned.get("/plan/files/department.pdf").status_code == 422
+    assert planned.get("/plan/department/市外星局").status_code == 404
+    assert planned.get("/plan", params={"plan": "330400-1999"}).status_code == 404
+
+
+def test_a_workspace_without_a_plan_says_how_to_begin(client: TestClient) -> None:
+    page = client.get("/plan", params={"lang": "zh"})
+    assert page.status_code == 200
+    assert "dualcarbon plan load" in page.text
