@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.registry import matching, prices, reads
-from dualcarbon.registry.rights import certificates_due
+from dualcarbon.registry.rights import bought, certificates_due
 from tests.registry.chain import REDUCTION, imported, issued, rule
 
 
@@ -139,6 +139,8 @@ def test_energy_rights(registry):
     assert traded["amount"] == 12_050_00 and traded["kind"] == "increment"
     assert rule(do, "transfer", "T3", buyer="甲厂", quantity=1, kind="增量", **sold) == "registry.seller-cap"
     do("transfer", "T3", buyer="甲厂", quantity=1, kind="存量", **sold)
+    assert bought(registry.engine, "甲厂", "2026", 500_000) == {"held": 400_001, "short": 99_999}
+    assert bought(registry.engine, "甲厂", "2027", 500_000) == {"held": 0, "short": 500_000}
 
 
 def test_a_term_of_years_is_a_vintage_each(registry):

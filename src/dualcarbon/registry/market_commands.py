@@ -228,6 +228,8 @@ def show(
 def purchase(
     energy: Annotated[int, typer.Argument(metavar="KGCE", help=say("年综合能耗，千克标煤（等价值）", "yearly kgce"))],
     added_value: Annotated[int, typer.Argument(metavar="YUAN", help=say("年增加值，元", "yearly value added, yuan"))],
+    holder: Annotated[str | None, typer.Option(help=say("申购方，另算还差多少", "buyer: how much is short"))] = None,
+    vintage: Vintage = None,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -235,6 +237,10 @@ def purchase(
     from dualcarbon.registry.rights import required_purchase
 
     found = required_purchase(energy, added_value, pack_of(workspace))
+    if holder is not None:
+        from dualcarbon.registry.rights import bought
+
+        found |= bought(registry_of(workspace).engine, holder, vintage, found["kgce"])
     limit, reading = found["threshold"], found["reading"]
     words = say(
         f"应申购 {found['kgce']:,} kgce（等价值）；单位增加值能耗 {found['intensity']:.3f}，控制值 {limit['value']} "
@@ -242,6 +248,11 @@ def purchase(
         f"must buy {found['kgce']:,} kgce (equivalent value); intensity {found['intensity']:.3f}, limit "
         f"{limit['value']} {limit['unit']} ({limit['status']}); reading {reading['value']} ({reading['status']})",
     )
+    if holder is not None:
+        words += say(
+            f"；{holder} 已有 {found['held']:,}，还差 {found['short']:,}",
+            f"; {holder} has {found['held']:,}, still short {found['short']:,}",
+        )
     emit(found, json, words)
 
 

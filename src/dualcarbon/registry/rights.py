@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dualcarbon.ledger import reads as ledger
 from dualcarbon.registry.act import Act
 from dualcarbon.registry.instruments import instrument
 from dualcarbon.registry.tables import LOT, TRADE
@@ -102,6 +103,16 @@ def required_purchase(energy_kgce: int, added_value_yuan: int, pack: str = "cn-j
         "reading": reading,
         "status": "unverified" if "unverified" in (threshold["status"], reading["status"]) else threshold["status"],
     }
+
+
+def bought(engine: sa.Engine, holder: str, vintage: str | None, required: int) -> dict[str, int]:
+    """What a buyer of energy-use rights has of a year's (None: of every year's), and what it is short of `required`."""
+    held = sum(
+        int(row["balance"])
+        for row in ledger.balances(engine, owner=holder)["accounts"]
+        if row["instrument"].startswith("energy_right.") and vintage in (None, row["instrument"].partition(".")[2])
+    )
+    return {"held": held, "short": max(0, required - held)}
 
 
 def certificates_due(electricity_kwh: Iterable[int], per: int = 1000, carried: int = 0) -> list[dict[str, int]]:

@@ -1,8 +1,8 @@
 """Seals: the acts of the registry chained to each other and anchored in the ledger's entries.
 
 A seal is SHA-256 over the seal before, the answer of the act before, and the id, name and content of its own act.
-An act that moves units writes its seal into the reason of its ledger entries, so the ledger's chain and signed heads vouch for
-every act up to that one, filings included.
+An act that moves units writes its seal into the reason of its ledger entries, so the ledger's chain and signed heads
+vouch for every act up to that one, filings included.
 """
 
 import hashlib
@@ -45,7 +45,12 @@ def broken(engine: sa.Engine) -> list[dict[str, Any]]:
 
 
 def _chain(connection: sa.Connection) -> list[dict[str, Any]]:
-    before, answer, after = "", "", 0
+    # Acts of the time before there were seals stand outside the chain, which begins with the first sealed one.
+    first = sa.select(sa.func.min(ACT.c.number)).join(SEAL, SEAL.c.act == ACT.c.id)
+    start = connection.execute(first).scalar()
+    if start is None:
+        return []
+    before, answer, after = "", "", int(start) - 1
     while True:
         joined = ACT.outerjoin(SEAL, SEAL.c.act == ACT.c.id).outerjoin(ENTRY, ENTRY.c.id == ACT.c.id)
         fields = (ACT.c.number, ACT.c.id, ACT.c.action, ACT.c.asked, ACT.c.answer, SEAL.c.digest, ENTRY.c.reason)
