@@ -214,6 +214,7 @@ def test_every_result_has_its_texts():
         ({"id": "a", **MOVE, "amount": 1, "state": "pending", "reverses": "r"}, "reverses_not_allowed"),
         ({"id": "a", **MOVE, "amount": 1, "expires": "2024-01-01"}, "expires_not_allowed"),
         ({"id": "a", **MOVE, "amount": 1, "reason": "\0"}, "reason_invalid"),
+        ({"id": "a", **MOVE, "amount": 1, "at": "9999-12-31T20:00:00Z"}, "at_invalid"),
         ({"id": "a", **MOVE, "amount": 1, "reason": "好\n的", "at": "2024-06-30T08:00:00+08:00"}, None),
     ],
 )

@@ -59,7 +59,8 @@ OPENING_FIELDS = frozenset(Opening._fields) - {"fault"}
 def instant(text: str | datetime | date, *, end_of_day: bool = False) -> int:
     """Microseconds since 1970-01-01T00:00Z of an ISO 8601 instant; a time without a zone is Asia/Shanghai time.
 
-    A date alone is its first moment, or with `end_of_day` its last microsecond. Raises ValueError.
+    A date alone is its first moment, or with `end_of_day` its last microsecond. Raises ValueError, and OverflowError
+    outside the years 1 to 9999 in China.
     """
     moment: datetime
     if isinstance(text, datetime):
@@ -73,7 +74,7 @@ def instant(text: str | datetime | date, *, end_of_day: bool = False) -> int:
         moment = moment.replace(tzinfo=ZONE)
     if whole_day and end_of_day:
         moment += timedelta(days=1) - MICROSECOND
-    return (moment - EPOCH) // MICROSECOND
+    return (moment.astimezone(ZONE) - EPOCH) // MICROSECOND
 
 
 def instant_asked(text: str | None, *, end_of_day: bool = False) -> int | None:
