@@ -1,0 +1,43 @@
+"""The demonstration city, whose truth is known: the replay of 24 months, and the festival before any electricity."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast import city, months, present
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> city.City:
+    from dualcarbon.demo.assembly import build
+
+    folder: Path = tmp_path_factory.mktemp("demo") / "city"
+    build(folder)
+    return city.read(Workspace.open(folder))
+
+
+def test_the_replay_of_24_months_beats_the_last_value_in_two_thirds_of_the_cells(seen: city.City) -> None:
+    asked = list(range(12, 36))
+    made = months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms)
+    scored = present.scored(seen.direct[:, asked], made)
+    assert scored["better_than_last"] >= 0.65 and 0.85 <= scored["coverage90"] <= 0.97
+    assert scored["error_percent"] < 0.8 * scored["last_value_error_percent"]
+    better = []
+    for key in {cell[:2] for cell in seen.cells}:
+        mine = np.array([cell[:2] == key for cell in seen.cells])
+        truth = seen.direct[mine][:, asked].sum(0)
+        if np.isfinite(truth).all() and truth.sum() > 0:
+            errors = {name: np.abs(made[name][mine].sum(0) - truth).sum() for name in ("selected", "last_value")}
+            better.append(errors["selected"] < errors["last_value"])
+    assert len(better) > 300 and np.mean(better) >= 0.65
+
+
+def test_the_festival_is_expected_before_any_electricity(seen: city.City) -> None:
+    for t in (24, 25):
+        direct, power = seen.direct.copy(), seen.power.copy()
+        direct[:, t:] = power[:, t:] = np.nan
+        made = months.estimate(direct, power, t, seen.places, seen.sectors, seen.terms)
+        truth = seen.direct[:, t]
+        assert np.abs(made.value - truth).sum() < 0.7 * np.abs(seen.direct[:, t - 12] - truth).sum()
