@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -100,6 +101,36 @@ def test_the_same_key_answers_again(place: Workspace) -> None:
     with pytest.raises(Refused) as refused:
         plan.tell(place, None, 1, [Told("I1", 1, 5)], key="a", at=date(2025, 2, 6))
     assert [one.rule for one in refused.value.problems] == ["plan.key-used"]
+
+
+def test_what_was_returned_may_be_told_again(place: Workspace) -> None:
+    plan.load(place, CASES / "jiangyuan-2025.txt")
+    plan.tell(place, None, 1, [Told("I1", 1, 3)], at=date(2025, 2, 5))
+    plan.review(place, None, [1], "returned", person="李", reason="请核对")
+    again = plan.tell(place, None, 1, [Told("I1", 1, 3)], at=date(2025, 2, 7))
+    assert not again["already"] and again["reports"][0]["corrects"] == 1
+    assert plan.reports(place)["state"].to_list() == ["returned", "submitted"]
+
+
+def test_two_at_once_list_a_name_once(place: Workspace) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    plan.load(place, CASES / "jiangyuan-2025.txt")
+
+    def tell(n: int) -> str:
+        try:
+            listed = [Listed("I2", "甲纺织", 1, mark=f"号{n % 2}"), Listed("I2", f"厂{n}", 1)]
+            plan.tell(place, None, 1, [], listed, at=date(2025, 2, 5))
+        except Refused as refused:
+            return refused.problems[0].rule
+        return "kept"
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(tell, range(6)))
+    assert plan.entries(place)["key"].n_unique() == plan.entries(place).height == 8
+    assert results.count("kept") == 6  # a name that stands as it was told says nothing new
+    counted = plan.reports(place).filter(pl.col("counts"))["value"].to_list()
+    assert counted == [8]
 
 
 def test_evidence_is_chained_and_watched(place: Workspace, tmp_path: Path) -> None:

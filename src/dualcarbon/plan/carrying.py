@@ -16,13 +16,13 @@ from dualcarbon.plan.tables import CARRIED
 def unfinished(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
     """Return what a plan has left: `{line, name, kind, state, remaining, unit, reason: {zh, en}}`.
 
-    Indicators that add up and are not done, tasks and policy documents that are not confirmed as finished. `remaining`
+    Indicators that add up or go by steps and are not reached, tasks and policy documents that are not confirmed as finished. `remaining`
     is None where the figure is a share, a change or unknown: it is not work that can be carried.
     """
     head = document(workspace, plan)
     found = []
     for row in follow.status(workspace, head, as_of, month=12):
-        if row["figure"] not in ("flow", "cumulative") or row["met"]:
+        if row["figure"] not in ("flow", "cumulative", "milestones") or row["met"]:
             continue
         actual = row["actual"]
         left = None if actual is None or row["target"] is None else round(row["target"] - actual, 9)

@@ -286,7 +286,7 @@ def _figure(known: Known, standing: Mapping[str, Mapping[str, Row]], one: Told, 
         found.problems += _plausible(known, one, indicator, value)
     last = known.reports.get((one.line, one.month))
     row = {"line": one.line, "month": one.month, "value": value, "stage": stage, "progress": None}
-    _keep(one, row, last, found, before)
+    _keep(one, row, last, found, before, listed)
 
 
 def _plausible(known: Known, one: Told, indicator: Row, value: float) -> list[Problem]:
@@ -342,8 +342,11 @@ def _task(known: Known, one: Told, found: Checked) -> None:
         _keep(one, row, known.reports.get((one.line, one.month)), found, before)
 
 
-def _keep(one: Told, row: dict[str, Any], last: Row | None, found: Checked, before: int) -> None:
-    """Add a row unless it says nothing new; a changed one is a correction with a reason."""
+def _keep(one: Told, row: dict[str, Any], last: Row | None, found: Checked, before: int, listed: bool = False) -> None:
+    """Add a row unless it says nothing new; a changed one is a correction with a reason.
+
+    A count that changed because names were added is none: what was struck has its own reason (`listed`).
+    """
     if last is not None:
         same = all(last[name] == row[name] for name in ("value", "stage", "progress"))
         if last["counts"] and not last["answering"] and same and (one.text or None) in (None, last["text"]):
@@ -353,7 +356,7 @@ def _keep(one: Told, row: dict[str, Any], last: Row | None, found: Checked, befo
             zh, en = words.STAGE_WORDS[last["stage"]]
             found.problems.append(_problem("stage-falls", one, "stage", one.stage, last={"zh": zh, "en": en}))
         changed = last["value"] != row["value"] or last["progress"] != row["progress"]
-        corrects = last["counts"] and not last["answering"] and row["stage"] == last["stage"]
+        corrects = last["counts"] and not last["answering"] and not listed and row["stage"] == last["stage"]
         if corrects and changed and not one.reason and row["value"] is not None:
             listing = {"earlier": f"{last['value']:g}" if last["value"] is not None else "—"}
             found.problems.append(_problem("correction", one, "reason", one.value, **listing))

@@ -108,7 +108,6 @@ def pull(
         queries = {row["line"]: json.dumps(row["explain"], ensure_ascii=False) for row in asked}
         made = telling.tell(
             workspace, head["plan"], month, told, at=at, feed="computed", person=PLATFORM,
-            key=f"feed:{head['plan']}:{month}:{[(row['line'], row['value']) for row in asked]}",
             status=worst([row["status"] for row in asked]), queries=queries, dry_run=dry_run,
         )  # fmt: skip
         answer |= {"told": made["reports"], "batch": made["batch"]}

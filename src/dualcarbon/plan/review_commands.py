@@ -106,6 +106,7 @@ def path(
     method: Annotated[str, typer.Option(help="linear | seasonal | set")] = "linear",
     opening: Annotated[float | None, typer.Option(help=say("年初值", "the value at the year's start"))] = None,
     points: Annotated[str | None, typer.Option(help=say("自定，如 6:30,12:80", "by month: 6:30,12:80"))] = None,
+    shape: Annotated[str | None, typer.Option(help=say("seasonal 的十二个月增量", "twelve increments"))] = None,
     department: Annotated[str | None, typer.Option(help=say("部门", "the department"))] = None,
     reason: Reason = None,
     plan: Plan = None,
@@ -118,12 +119,14 @@ def path(
     try:
         parts = [one.split(":") for one in (points or "").split(",") if one]
         told = {int(month): float(value) for month, value in parts}
+        months = [float(value) for value in shape.split(",")] if shape else None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     with opened_in(workspace) as opened:
         made = ways.set_path(
-            opened, plan, line, method, opening=opening, points=told or None, department=department, reason=reason
-        )
+            opened, plan, line, method, opening=opening, points=told or None, history=[months] if months else None,
+            department=department, reason=reason,
+        )  # fmt: skip
     shown = "、".join("—" if value is None else f"{value:g}" for value in made["path"])
     emit(made, json, f"{made['line']}：{shown}")
 
