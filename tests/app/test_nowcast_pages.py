@@ -1,6 +1,8 @@
 """The quick-calc's pages say what the functions say; every number opens; tables and files stand beside charts."""
 
 import re
+import shutil
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +10,9 @@ import openpyxl
 import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page
+
+from dualcarbon import nowcast
+from dualcarbon.app.web import create_app
 
 EARLY = "2024-11-02"
 
@@ -91,6 +96,17 @@ def test_the_record_is_shown_openly(client: TestClient) -> None:
     assert len(rows) == 3 and all(row["score"] for row in rows)
     assert sum(step["effect"] for step in made["news"]["steps"]) == pytest.approx(made["news"]["change"])
     assert "Record and revisions" in client.get("/nowcast/record", params={"months": 3, "lang": "en"}).text
+
+
+def test_a_kept_run_is_shown_among_the_runs(city: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(city, tmp_path / "city")
+    kept = nowcast.run(folder, as_of=date(2024, 11, 2), record=0)["run"]
+    with TestClient(create_app(folder, warm=False), headers={"accept": "text/html"}) as client:
+        assert kept["id"] in client.get("/runs").text
+        page = client.get(f"/runs/{kept['id']}")
+        assert page.status_code == 200 and "nowcast.monthly-bridge" in page.text
+        opened = client.get("/nowcast/open.json", params={"month": "2024-10", "run": kept["id"]}).json()
+    assert opened["value"] == pytest.approx(kept["result"]["value"])
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

@@ -5,11 +5,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dualcarbon import __version__
+from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
@@ -24,6 +26,8 @@ BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
 MODEL = "nowcast.monthly-bridge/1"
 RECORD = 12
+#: Modules that make an estimate: their hash is part of a run.
+PROGRAM = ("months", "bridge", "choose", "intervals", "calendar_terms", "screening")
 
 
 def opened(workspace: Any) -> Any:
@@ -93,7 +97,7 @@ def run(
     made["record"] = _record(seen, late, record) if record else None
     made["flags"] = [{**flag, **named(book, flag)} for flag in flags.find(seen)]
     made["missing"], made["fallbacks"] = seen.missing, seen.fallbacks
-    made["run"] = manifest(made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
+    made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
         workspace.keep_run(made["run"])
     return made
@@ -229,15 +233,28 @@ def scored(truth: Array, made: dict[str, Array]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def manifest(made: dict[str, Any], **question: Any) -> dict[str, Any]:
-    """What the run was made of: data cut, workspace version, model, factor family; its id is their hash."""
-    core = {"kind": "nowcast", "model": MODEL, "dualcarbon": __version__, "as_of": made["as_of"].isoformat(),
-            "workspace_version": made["workspace_version"], "month": made["month"], **question}  # fmt: skip
+def manifest(workspace: Any, made: dict[str, Any], **question: Any) -> dict[str, Any]:
+    """What the run was made of, in the layout of the engine's runs: data, model, pack, options; its id is their hash."""
+    model, version = MODEL.split("/")
+    program = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in PROGRAM)
+    info = packs.info(workspace.pack)
+    core = {
+        "kind": "nowcast", "model": MODEL, "dualcarbon": __version__, "as_of": made["as_of"].isoformat(),
+        "known_at": made["as_of"].isoformat(), "workspace_version": made["workspace_version"], "month": made["month"],
+        "method": {"id": model, "version": version, "sha256": hashlib.sha256(program).hexdigest()},
+        "pack": {"id": info["id"], "version": str(info["version"]), "sha256": packs.content_hash(workspace.pack)},
+        "gwp": None, "where": {}, "factors": None,
+        "inputs": [
+            {"workspace": workspace.name, "workspace_id": workspace.id, "version": made["workspace_version"]}
+        ],
+        **question,
+    }  # fmt: skip
     text = json.dumps({**core, "value": made["value"]}, sort_keys=True, ensure_ascii=False)
     identity = "nowcast-" + hashlib.sha256(text.encode()).hexdigest()[:16]
     result = {name: made[name] for name in ("value", "low", "high", "counted_share", "unit", "status")}
     kept = {"id": identity, "created_at": datetime.now(UTC).isoformat(timespec="seconds"), **core, "result": result}
-    return {**kept, "results": results(made, identity)}
+    totals = [{"item": "emission.co2", "basis": None, "value": made["value"]}]
+    return {**kept, "totals": totals, "results": results(made, identity)}
 
 
 def verify(run_id: str, workspace: Any = None) -> dict[str, Any]:
@@ -251,7 +268,7 @@ def verify(run_id: str, workspace: Any = None) -> dict[str, Any]:
         place=kept["place"], by=kept["by"], tree=kept["tree"], family=kept["family"], reconcile=kept["reconcile"],
         record=0, keep=False, version=kept["workspace_version"],
     )  # fmt: skip
-    changed = [name for name in ("model", "dualcarbon") if kept[name] != again["run"][name]]
+    changed = [name for name in ("method", "pack", "dualcarbon") if kept.get(name) != again["run"][name]]
     differences = runs.compare(kept["results"], results(again, run_id))
     return {"id": run_id, "same": not differences, "differences": differences, "changed": changed}
 
