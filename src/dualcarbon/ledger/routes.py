@@ -146,14 +146,12 @@ def _told(lines: Iterable[Any], results: list[str], key: str, done: str) -> dict
 async def _posted(request: Request, lines: list[Any], keyed: Keyed | None) -> list[str]:
     """The results of transfers after the commit that holds them."""
     state = request.app.state
-    writer = state.ledger_desk.writer if hasattr(state, "ledger_desk") else (await _in_thread(desk, request)).writer
+    writer = (
+        state.ledger_desk.writer if hasattr(state, "ledger_desk") else (await asyncio.to_thread(desk, request)).writer
+    )
     if writer.full:
-        return await asyncio.wrap_future(await _in_thread(writer.submit, lines, keyed))
+        return await asyncio.wrap_future(await asyncio.to_thread(writer.submit, lines, keyed))
     return await asyncio.wrap_future(writer.submit(lines, keyed))
-
-
-async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    return await asyncio.to_thread(work, *arguments)
 
 
 async def _guarded(request: Request, work: Callable[[], Any]) -> Response:
@@ -219,8 +217,8 @@ async def open_accounts(request: Request) -> Response:
     async def work() -> Response:
         body, keyed = await _body(request)
         lines = _lines(body, "accounts")
-        store: Store = (await _in_thread(desk, request)).store
-        return _json(_told(lines, await _in_thread(store.open_accounts, lines, keyed), "account", "opened"))
+        store: Store = (await asyncio.to_thread(desk, request)).store
+        return _json(_told(lines, await asyncio.to_thread(store.open_accounts, lines, keyed), "account", "opened"))
 
     return await _guarded(request, work)
 
@@ -254,7 +252,7 @@ async def verify(request: Request) -> Response:
             raise Unfit("heads are objects {note, scheme, key, signature} as the ledger gives them")
         if key is not None and (not isinstance(key, str) or not re.fullmatch("[0-9a-fA-F]{64}", key)):
             raise Unfit("key is a public key of 64 hexadecimal digits")
-        return _json(await _in_thread(evidence.verified, _engine(request), heads, key))
+        return _json(await asyncio.to_thread(evidence.verified, _engine(request), heads, key))
 
     return await _guarded(request, work)
 
