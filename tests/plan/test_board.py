@@ -1,6 +1,7 @@
 """The board, the sheet of a department, due dates: against hand-calculated cases and through the files given out."""
 
 import json
+from collections.abc import Callable
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -132,3 +133,38 @@ def test_schemes_of_the_pack_are_the_plans(june: Workspace, found: dict[str, Any
     assert score_scheme.checked(scheme)["id"] == "departments-2024"
     assert told == {"市交通运输局": {"late": 1.0, "returned": 0.0}}
     assert set(values["市建设局"]) == {"I32", "I33", "I34", "I35", "I36", "I37", "I56"}
+
+
+def test_the_verbs_answer_as_the_pages_do(june: Workspace, verb: Callable[..., Any], tmp_path: Path) -> None:
+    at = ("--workspace", june.path)
+    told = verb("plan", "report", *at, "--as-of", CASE["as_of"], "--json").json
+    assert told["counts"] == CASE["numbers"]["states"]
+    assert (
+        verb("plan", "warnings", *at, "--as-of", CASE["as_of"], "--json").json["counts"] == CASE["numbers"]["warnings"]
+    )
+    asked = ("plan", "score", *at, "--as-of", CASE["as_of"], "--as-it-stands", "--json")
+    sheet = {one["subject"]: one for one in verb(*asked).json["sheet"]["subjects"]}
+    assert sheet["市建设局"]["total"] == pytest.approx(CASE["score"]["total"])
+    assert verb(*asked, "--what-if", "市建设局:I36=100").json["what_if"][0]["subject"] == "市建设局"
+    assert verb("plan", "effect", "pv", *at, "--json").json["value"] == pytest.approx(378024)
+    assert verb("plan", "dual", *at, "--json").json["energy"]["fall"] is None
+    assert verb("plan", "project", *at, "--json").json["total"]["planned"] == 38
+    wrote = verb("plan", "bulletin", tmp_path / "b.pdf", *at, "--as-of", CASE["as_of"], "--json")
+    assert wrote.json["kind"] == "bulletin"
+    assert (tmp_path / "b.pdf").read_bytes().startswith(b"%PDF")
+    assert verb("plan", "calendar", tmp_path / "d.ics", *at, "--department", "市建设局", "--json").code == 0
+    assert verb("plan", "bulletin", tmp_path / "b.txt", *at).code == 2
+    assert verb("plan", "effect", "storage", *at, "--json").code == 1
+    assert verb("plan", "report", *at, "--as-of", "yesterday").code == 2
+
+
+def test_a_sheet_goes_its_way_on_the_command_line(june: Workspace, verb: Callable[..., Any]) -> None:
+    at = ("--workspace", june.path, "--json")
+    opened = verb("plan", "score", "open", "half-year", *at, "--as-of", CASE["as_of"])
+    assert opened.json["state"] == "open"
+    step = ("plan", "score", "step", "half-year")
+    told = verb(*step, "self-score", *at, "--subject", "市建设局", "--points", "I36=1.5").json
+    assert told["subjects"]["市建设局"] == {"state": "self-scored", "claimed": {"I36": 1.5}, "settled": {}}
+    assert verb(*step, "freeze", *at).code == 1
+    assert verb(*step, "review", *at, "--subject", "市建设局", "--points", "I36=0.5").code == 0
+    assert verb("plan", "score", "show", *at).json["sheets"][0]["sheet"] == "half-year"

@@ -140,7 +140,8 @@ def test_schemes_and_values_come_from_files(tmp_path: Path) -> None:
     assert len(refused.value.problems) == 4
 
 
-def test_a_sheet_goes_its_way_and_a_frozen_one_stays(workspace: Workspace) -> None:
+def test_a_sheet_goes_its_way_and_a_frozen_one_stays(place: Workspace) -> None:
+    workspace = place
     load(workspace, "cn-jiaxing/2024")
     score_sheet.start(workspace, "s1", SCHEME, VALUES, deductions=TOLD)
     assert score_sheet.start(workspace, "s1", SCHEME, VALUES, deductions=TOLD)["state"] == "open"
@@ -183,7 +184,8 @@ def test_a_sheet_goes_its_way_and_a_frozen_one_stays(workspace: Workspace) -> No
         score_sheet.read(workspace, "s2")
 
 
-def test_steps_cannot_be_changed(workspace: Workspace) -> None:
+def test_steps_cannot_be_changed(place: Workspace) -> None:
+    workspace = place
     load(workspace, "cn-jiaxing/2024")
     score_sheet.start(workspace, "s1", SCHEME, VALUES)
     for statement in ("UPDATE plan_score_step SET body='{}'", "DELETE FROM plan_score_step"):

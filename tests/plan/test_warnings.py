@@ -73,7 +73,8 @@ def test_every_shipped_rule_can_be_tried_and_said() -> None:
         warnings.holds([{"field": "state", "like": "x"}], row)
 
 
-def test_answers_are_kept_in_order(workspace: Workspace) -> None:
+def test_answers_are_kept_in_order(place: Workspace) -> None:
+    workspace = place
     load(workspace, "cn-jiaxing/2024")
     with pytest.raises(Refused):
         warnings.answer(workspace, "behind/I2", "close")
@@ -86,7 +87,8 @@ def test_answers_are_kept_in_order(workspace: Workspace) -> None:
     assert warnings.last_answer(workspace) == 2
 
 
-def test_projects_keep_terms_and_months(workspace: Workspace) -> None:
+def test_projects_keep_terms_and_months(place: Workspace) -> None:
+    workspace = place
     load(workspace, "cn-jiaxing/2024")
     before = projects.projects(workspace)
     assert [one["investment"] for one in before["projects"]] == [None, None, None]

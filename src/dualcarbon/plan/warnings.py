@@ -113,7 +113,7 @@ def kinds(
     """Return the rows that rules are tried on: indicators, tasks, policies, projects and dual targets as of a day."""
     indicators = [
         {**one, "departments": one["lead"], "missing_count": len(one["missing"]),
-         "missing_text": "、".join(str(month) for month in one["missing"])}
+         "missing_text": {"zh": "、".join(map(str, one["missing"])), "en": ", ".join(map(str, one["missing"]))}}
         for one in standing
     ]  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {
