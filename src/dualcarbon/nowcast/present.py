@@ -234,7 +234,7 @@ def scored(truth: Array, made: dict[str, Array]) -> dict[str, Any]:
 
 
 def manifest(workspace: Any, made: dict[str, Any], **question: Any) -> dict[str, Any]:
-    """What the run was made of, in the layout of the engine's runs: data, model, pack, options; its id is their hash."""
+    """What the run was made of, in the layout of the engine's runs: data, model, pack, options; its hash is its id."""
     model, version = MODEL.split("/")
     program = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in PROGRAM)
     info = packs.info(workspace.pack)
