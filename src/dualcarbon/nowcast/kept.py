@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +31,7 @@ def once(workspace: Any, kind: str, question: Mapping[str, Any], make: Callable[
 
     Answers about older data of the same kind are dropped when a new one is kept.
     """
-    state = f"{workspace.version()} {__version__} {pack.content_hash(workspace.pack)}"
+    state = f"{workspace.version()} {__version__} {_program()} {pack.content_hash(workspace.pack)}"
     text = json.dumps({"kind": kind, "state": state, **question}, sort_keys=True, default=str)
     identity = hashlib.sha256(text.encode()).hexdigest()[:32]
     with workspace.database.begin() as connection:
@@ -45,3 +47,12 @@ def once(workspace: Any, kind: str, question: Mapping[str, Any], make: Callable[
         connection.execute(sa.delete(ANSWER).where(ANSWER.c.id == identity))
         connection.execute(ANSWER.insert().values(**row))
     return made
+
+
+@cache
+def _program() -> str:
+    """A fingerprint of this room's program."""
+    stamp = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        stamp.update(path.read_bytes())
+    return stamp.hexdigest()[:16]
