@@ -57,6 +57,8 @@ def test_nothing_is_done_without_its_lead_unit(year: tuple[Workspace, dict[str, 
     assert len(done) > 30 and all(row["confirmed"] and row["review"] == "accepted" for row in done)
     assert all(row["stage"] == "approved" for row in done if row["settles"] == "province")
     assert [row["line"] for row in after if row["met"] and not row["confirmed"]]  # some wait for a word
+    carbon = next(row for row in after if row["line"] == "I25")  # three steps of four: not reached, however low is good
+    assert carbon["actual"] == 0.75 and not carbon["met"] and carbon["state"] != "done"
     assert {row["state"] for row in after} >= {"done", "at_risk", "no_data"}
 
 

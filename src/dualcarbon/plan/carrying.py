@@ -16,8 +16,8 @@ from dualcarbon.plan.tables import CARRIED
 def unfinished(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
     """Return what a plan has left: `{line, name, kind, state, remaining, unit, reason: {zh, en}}`.
 
-    Indicators that add up or go by steps and are not reached, tasks and policy documents that are not confirmed as finished. `remaining`
-    is None where the figure is a share, a change or unknown: it is not work that can be carried.
+    Indicators that add up or go by steps and are not reached, tasks and policy documents that are not confirmed as
+    finished. `remaining` is None where the figure is a share, a change or unknown: it is not work that can be carried.
     """
     head = document(workspace, plan)
     found = []

@@ -31,7 +31,9 @@ def _head(workspace: Workspace, plan: Asked, month: int | None = None) -> dict[s
     shown = {name: head[name] for name in ("plan", "version", "title", "year", "city", "status")}
     at = min(max(month or last, 1), 12)
     day = reads.due(int(head["year"]), at, reads.deadline_day(workspace, head))
-    return {"head": shown, "plans": others, "month": at, "last": last, "due": day, "words": WORDS}
+    synthetic = reads.synthetic(workspace, head)
+    page = {"head": shown, "plans": others, "month": at, "last": last, "due": day, "words": WORDS}
+    return page | {"synthetic": synthetic}
 
 
 def overview(workspace: Workspace, plan: Asked = None, month: int | None = None) -> dict[str, Any]:
@@ -175,10 +177,15 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, 
         "paths": reads.paths(workspace, head).get(code),
         "tasks": tasks,
         "source": source["say"],
-        "mirrors": [one for one in reads.mirrors(workspace, head) if one["line"] == code],
+        "mirrors": [_opened(one) for one in reads.mirrors(workspace, head) if one["line"] == code],
         "systems": [one for one in systems.systems(workspace, head) if code in one["lines"]],
-        "synthetic": any(one["status"] == "synthetic" for one in told),
     }  # fmt: skip
+
+
+def _opened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mirrored figure with the question that opens it, None where no account computes it."""
+    asked = json.loads(row["query"]) if row["query"] else {}
+    return {**row, "query": asked if "item" in asked else None}
 
 
 def chart(row: Mapping[str, Any]) -> dict[str, Any]:

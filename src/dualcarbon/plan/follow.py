@@ -146,9 +146,8 @@ def _stand(
         return _nothing(month, reason)
     if month == 0:
         return _nothing(0, ("还没有到期的填报。", "No report is due yet."))
-    standing: Standing = assess(
-        way, values, month, better=indicator["better"], confirmed=confirmed, unit=indicator["unit"]
-    )
+    better = "higher" if indicator["figure"] == "milestones" else indicator["better"]  # steps, whatever they are about
+    standing: Standing = assess(way, values, month, better=better, confirmed=confirmed, unit=indicator["unit"])
     return standing.as_dict()
 
 

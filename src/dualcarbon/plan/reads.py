@@ -282,6 +282,12 @@ def deadline_day(workspace: Workspace, head: Mapping[str, Any]) -> int:
     return int(feeding.settings(feeding.folder(head["pack"] or workspace.pack, head["year"]))["due_day"])
 
 
+def synthetic(workspace: Workspace, plan: Asked = None) -> bool:
+    """Return whether anything told about a plan is demonstration data."""
+    asked = sa.select(REPORT.c.number).where(REPORT.c.plan == document(workspace, plan)["plan"])
+    return bool(_rows(workspace, asked.where(REPORT.c.status == "synthetic").limit(1)))
+
+
 def last_change(workspace: Workspace) -> str:
     """Return a text that changes whenever anything is told, reviewed, confirmed or loaded."""
     if not ready(workspace):
