@@ -124,7 +124,7 @@ class View:
         own = {key: value for key, value in query.items() if value not in (None, "")}
         if self.known_at:
             own.setdefault("known_at", self.known_at)
-        return "/explain?" + urlencode(own)
+        return "/explain?" + "&".join([_pair(key, str(value)) for key, value in own.items()])
 
 
 class Site:
@@ -282,6 +282,12 @@ class Site:
         if name not in self._data:
             _keep(self._data, name, make(), KEPT_DATA)
         return self._data[name]
+
+
+@functools.lru_cache(maxsize=8192)
+def _pair(key: str, value: str) -> str:
+    """One choice as an address writes it; numbers open by the thousand, with few different choices."""
+    return urlencode({key: value})
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

@@ -16,6 +16,9 @@ from dualcarbon.inventory.parts import PREVIOUS, UNPLACED, Boundary, areas_of
 from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.tables import names_of
 
+#: What is known of a month: reported, quantified, notation key, rows.
+_Cell = tuple[bool, bool, str | None, int]
+
 
 def completeness(
     data: Any,
@@ -48,13 +51,22 @@ def completeness(
     order = children(q) if rows == "place" else sorted(seen["sector"].drop_nulls().unique().to_list())
     months = periods.months(q.period)
     texts = [str(month) for month in months]
+    exact = {(month.start, month.end): n for n, month in enumerate(months)}
     summed = seen.group_by(column, "start", "end").agg(
         pl.col("reported", "quantified").any(), pl.col("notation").min(), pl.col("rows").sum()
     )
-    grouped: dict[Any, list[dict[str, Any]]] = {}
-    for row in summed.iter_rows(named=True):
-        grouped.setdefault(row[column], []).append(row)
-    matrix = [_completeness_row(code, grouped.get(code, []), months, texts, rows, q) for code in order]
+    held: dict[Any, list[_Cell | None]] = {}
+    for code, start, end, reported, quantified, notation, count in summed.rows():
+        cells = held.setdefault(code, [None] * len(months))
+        if end <= months[0].start:
+            continue
+        one = exact.get((start, end))
+        longer = range(len(months)) if one is None else (one,)
+        for n in (n for n in longer if start <= months[n].start and end >= months[n].end):
+            cells[n] = _together(cells[n], (reported, quantified, notation, count))
+    matrix: list[dict[str, Any]] = [
+        {rows: code, "name": names_of(rows, code, q.names), "cells": _states(held.get(code), texts)} for code in order
+    ]
     states = [cell["state"] for row in matrix for cell in row["cells"]]
     return {
         "place": q.place,
@@ -91,30 +103,18 @@ def _items(q: Query) -> set[str]:
     return {find_method(name, q.snapshot.choices.pack).method.rows.item for name in methods}
 
 
-def _completeness_row(
-    code: str, seen: Sequence[dict[str, Any]], months: Sequence[Period], texts: Sequence[str], rows: str, q: Query
-) -> dict[str, Any]:
-    exact = {(month.start, month.end): month for month in months}
-    held: dict[Any, list[dict[str, Any]]] = {}
-    for row in seen:
-        start, end = row["start"], row["end"]
-        if end <= months[0].start:
-            continue
-        one = exact.get((start, end))
-        for month in [one] if one else [m for m in months if start <= m.start and end >= m.end]:
-            held.setdefault(month, []).append(row)
-    cells = []
-    for month, text in zip(months, texts, strict=True):
-        here = held.get(month, [])
-        notation = next((row["notation"] for row in here if row["notation"]), None)
-        if any(row["reported"] for row in here):
-            state = "reported"
-        elif any(row["quantified"] for row in here):
-            state = "estimated"
-        elif notation:
-            state = notation
-        else:
-            state = "missing" if seen else "none"
-        cells.append({"month": text, "state": state, "rows": sum(row["rows"] for row in here)})
-    dimension = "place" if rows == "place" else "sector"
-    return {dimension: code, "name": names_of(dimension, code, q.names), "cells": cells}
+def _together(known: _Cell | None, more: _Cell) -> _Cell:
+    """Two records of one month as one: reported, quantified, notation key, rows."""
+    if known is None:
+        return more
+    return known[0] or more[0], known[1] or more[1], known[2] or more[2], known[3] + more[3]
+
+
+def _states(cells: list[_Cell | None] | None, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The state of each month; without any record the row has none, else a month without is missing."""
+    found = []
+    for text, cell in zip(texts, cells or [None] * len(texts), strict=True):
+        reported, quantified, notation, count = cell or (False, False, None, 0)
+        state = "reported" if reported else "estimated" if quantified else notation
+        found.append({"month": text, "state": state or ("none" if cells is None else "missing"), "rows": count})
+    return found

@@ -18,7 +18,7 @@ from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
 from dualcarbon.inventory.shares import share_values, unset_parameters
 from dualcarbon.inventory.snapshot import Snapshot, snapshot
 from dualcarbon.inventory.stack import Stack, stacked
-from dualcarbon.inventory.tables import DIMENSIONS, UNPLACED_NAME, name_of
+from dualcarbon.inventory.tables import DIMENSIONS, UNPLACED_NAME, names_of
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,20 @@ class Query:
 
     def named(self, dims: Mapping[str, Any]) -> dict[str, str]:
         """Name in both languages of a row with these dimensions."""
-        parts = {part.name: part.title for part in self.account.parts}
-        names: dict[str, str] = {}
-        for lang in ("zh", "en"):
-            texts = [
-                UNPLACED_NAME[lang]
-                if code == UNPLACED
-                else parts[code][lang]
-                if name == "part" and code in parts
-                else name_of(name, code, self.names, lang)
-                for name, code in dims.items()
-            ]
-            names[lang] = " · ".join(texts)
-        return names
+        each = [self._name(name, code) for name, code in dims.items()]
+        return {lang: " · ".join(one[lang] for one in each) for lang in ("zh", "en")}
+
+    def _name(self, dimension: str, code: Any) -> dict[str, str]:
+        """Name of one code, kept."""
+        key = ("name", dimension, code, self.account.basis if dimension == "part" else None)
+        found: dict[str, str] = self.snapshot.once(key, lambda: self._found_name(dimension, code))
+        return found
+
+    def _found_name(self, dimension: str, code: Any) -> dict[str, str]:
+        titles = {part.name: part.title for part in self.account.parts} if dimension == "part" else {}
+        if code == UNPLACED:
+            return UNPLACED_NAME
+        return titles[code] if code in titles else names_of(dimension, code, self.names)
 
     def explained(self, **more: Any) -> dict[str, Any]:
         """Query that opens a figure of this account."""
