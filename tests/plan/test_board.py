@@ -168,3 +168,27 @@ def test_a_sheet_goes_its_way_on_the_command_line(june: Workspace, verb: Callabl
     assert verb(*step, "freeze", *at).code == 1
     assert verb(*step, "review", *at, "--subject", "市建设局", "--points", "I36=0.5").code == 0
     assert verb("plan", "score", "show", *at).json["sheets"][0]["sheet"] == "half-year"
+
+
+def test_another_citys_plan_gets_no_measures_of_this_one(workspace: Workspace) -> None:
+    document = Path(__file__).parents[1] / "cases" / "plan" / "feed" / "jiangyuan-2025.txt"
+    text = document.read_text(encoding="utf-8").replace("2025", "2024")
+    (workspace.path / "plan.txt").write_text(text, encoding="utf-8")
+    load(workspace, workspace.path / "plan.txt")
+    found = board.board(workspace, None, date(2024, 6, 1))
+    assert found["year"] == 2024
+    assert found["effect"]["planned"]["rows"] == []
+    assert found["projects"]["projects"] == []
+    assert found["dual"]["energy"]["basic"] is None
+    assert board.scores(workspace, found["plan"]) is None
+    assert documents.content(workspace, "bulletin", "pdf", board=found).startswith(b"%PDF")
+
+
+def test_the_same_plan_read_from_its_facts_keeps_them(june: Workspace) -> None:
+    from dualcarbon.plan import shipping
+    from dualcarbon.plan.store import document
+
+    head = dict(document(june))
+    assert shipping.of(june, head) == ("cn-jiaxing", 2024)
+    assert shipping.of(june, {**head, "pack": None}) == ("cn-jiaxing", 2024)
+    assert shipping.of(june, {**head, "pack": None, "city": "湖州市"})[1] == shipping.NO_YEAR

@@ -77,13 +77,14 @@ def effect(
     """Show what the measures avoid, or open one."""
     from dualcarbon.plan import board as boards
     from dualcarbon.plan import effect as effects
+    from dualcarbon.plan import shipping
     from dualcarbon.plan.store import document
 
     if measure is not None:
         opened = opened_at(workspace)
         head = document(opened, plan)
         facts = boards.plan_facts(opened, str(head["plan"]))
-        node = effects.opened(measure, head["pack"] or opened.pack, head["year"], plan=facts, basis=basis)
+        node = effects.opened(measure, *shipping.of(opened, head), plan=facts, basis=basis)
         emit(node, json, lambda: _show_node(node))
         return
     _, found = _board(workspace, plan, as_of)

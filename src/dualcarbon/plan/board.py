@@ -12,7 +12,7 @@ import polars as pl
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import dual as duals
-from dualcarbon.plan import effect, effect_overlap, follow, projects, reads, warnings, yearly
+from dualcarbon.plan import effect, effect_overlap, follow, projects, reads, shipping, warnings, yearly
 from dualcarbon.plan.progress import STATES
 from dualcarbon.plan.store import ZONE, document
 from dualcarbon.plan.words import STANDING_WORDS
@@ -137,7 +137,7 @@ def effects(
     is as `effect_overlap.needed` gives it, with `assumed`: what had to be taken for it because nobody handed it down.
     """
     head = document(workspace, plan)
-    pack, year = head["pack"] or workspace.pack, head["year"]
+    pack, year = shipping.of(workspace, head)
     need = needed(dual)
     facts_ = plan_facts(workspace, plan)
     told = effect.measures(pack, year)["measures"]
@@ -278,7 +278,7 @@ def scheme_and_values(
     from dualcarbon.plan import score_scheme
 
     head = document(workspace, plan)
-    shipped = score_scheme.shipped(head["pack"] or workspace.pack, head["year"])
+    shipped = score_scheme.shipped(*shipping.of(workspace, head))
     chosen = next((one for one in shipped if one.get("of") == "department"), None)
     if chosen is None:
         return None

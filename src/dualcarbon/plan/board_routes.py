@@ -162,17 +162,19 @@ def opened(view: View, measure: str, plan: Plan = None, basis: Text = None, reac
     """A measure's figure opened: equation with its numbers, factors with source and status, the plan's row."""
     from dualcarbon.plan import board as boards
     from dualcarbon.plan import effect as effects
+    from dualcarbon.plan import shipping
     from dualcarbon.plan.store import document
 
     head = document(view.workspace, plan)
-    name, pack = str(head["plan"]), head["pack"] or view.pack
+    name = str(head["plan"])
+    pack, year = shipping.of(view.workspace, head)
     quantities = None
     if reached:
         rows = _board(view.workspace, plan, view.known_at)["effect"]["reached"]["rows"]
         quantities = {row["id"]: row["quantity"] for row in rows if row["quantity"] is not None}
     told = boards.plan_facts(view.workspace, name)
     try:
-        node = effects.opened(measure, pack, head["year"], plan=told, quantities=quantities, basis=basis)
+        node = effects.opened(measure, pack, year, plan=told, quantities=quantities, basis=basis)
     except Refused as refused:
         if [one.rule for one in refused.problems] == ["plan.no-measure"]:
             raise NoSuch("measure", measure) from refused

@@ -126,13 +126,13 @@ def progress(one: Mapping[str, Any], lang: str) -> str:
 
 
 def _overview(board: Board, told: Mapping[str, Any], lang: str) -> str:
-    share = told["met_or_on_pace_percent"]
+    share = "—" if told["met_or_on_pace_percent"] is None else f"{told['met_or_on_pace_percent']:.1f}"
     levels = told["warnings"]
     if lang == "zh":
         first = (
             f"{board['title']}共 {told['indicators']} 个指标、{told['tasks']} 项任务、{told['policies']} 个政策文件。"
         )
-        second = f"指标中{states_text(board['counts'], lang)[:-1]}，完成和正常的占 {share:.1f}%。"
+        second = f"指标中{states_text(board['counts'], lang)[:-1]}，完成和正常的占 {share}%。"
         third = f"应报未报 {told['missing_reports']} 项次，迟报 {told['late']} 项次。"
         alarm = "、".join(f"{board['warning_levels'][level]['zh']} {count} 条" for level, count in levels.items())
         fourth = f"现有预警 {sum(levels.values())} 条（{alarm}）；政策文件逾期 {told['policies_overdue']} 个。"
@@ -140,7 +140,7 @@ def _overview(board: Board, told: Mapping[str, Any], lang: str) -> str:
     alarm = ", ".join(f"{board['warning_levels'][level]['en']}: {count}" for level, count in levels.items())
     return (
         f"The plan has {told['indicators']} indicators, {told['tasks']} tasks and {told['policies']} policy documents. "
-        f"Of the indicators: {states_text(board['counts'], lang)[:-1]}; {share:.1f} % are done or on pace. "
+        f"Of the indicators: {states_text(board['counts'], lang)[:-1]}; {share} % are done or on pace. "
         f"Reports missing: {told['missing_reports']}, late: {told['late']}. "
         f"Warnings: {sum(levels.values())} ({alarm}); policy documents overdue: {told['policies_overdue']}."
     )

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import feeding, intensity, reads, yearly
+from dualcarbon.plan import feeding, intensity, reads, shipping, yearly
 from dualcarbon.plan.store import document
 
 KINDS = ("energy", "carbon")
@@ -65,8 +65,7 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     `provisional`) holds the months known against the same months a year before; five years together leave it out.
     """
     head = document(workspace, plan)
-    year, pack = head["year"], head["pack"] or workspace.pack
-    set_ = settings(pack, year)
+    year, set_ = head["year"], settings(*shipping.of(workspace, head))
     place = set_["place"] or head["place"]
     given = told(workspace, plan, set_["told"], as_of)
     span = [one for one in set_["five_year"] if one <= year] or [year]

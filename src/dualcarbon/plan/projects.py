@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import feeding
+from dualcarbon.plan import feeding, shipping
 from dualcarbon.plan.assess_tables import METADATA, PROJECT
 from dualcarbon.plan.store import document, stamp, writing
 
@@ -113,7 +113,7 @@ def projects(workspace: Workspace, plan: str | None = None, as_of: date | None =
     `total` adds what was invested to the plan's figure: `{planned, invested, share, told, of, unit}`.
     """
     head = document(workspace, plan)
-    year, ships = head["year"], shipped(head["pack"] or workspace.pack, head["year"])
+    year, ships = head["year"], shipped(*shipping.of(workspace, head))
     found: dict[str, dict[str, Any]] = {}
     for one in ships["projects"]:
         own = {name: one.get(name) for name in TERMS}
