@@ -15,8 +15,8 @@ NO_YEAR = 0
 def of(workspace: Workspace, head: Mapping[str, Any]) -> tuple[str, int]:
     """Return the pack and year under which a plan's own data lie: `(pack, year)`, or `(pack, NO_YEAR)` if none do.
 
-    `head`: the plan's record (`store.document`). A plan has the pack's data only if the pack ships the plan of that very
-    city and year; another city's measures are never put to it.
+    `head`: the plan's record (`store.document`). A plan has the pack's data only if the pack ships the plan of that
+    very city and year; another city's measures are never put to it.
     """
     pack, year = str(head["pack"] or workspace.pack), int(head["year"])
     if feeding.folder(pack, year) is None:
