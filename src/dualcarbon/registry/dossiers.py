@@ -29,6 +29,15 @@ def filings(
     return {"filings": shown, "next": shown[-1]["number"] if len(rows) > limit else None}
 
 
+def decided(engine: sa.Engine) -> dict[str, int]:
+    """How many filings of each kind are past being handed in or sent back."""
+    if not installed(engine):
+        return {}
+    chosen = sa.select(FILING.c.kind, sa.func.count()).where(FILING.c.state.not_in(("submitted", "returned")))
+    with engine.connect() as connection:
+        return {str(row[0]): int(row[1]) for row in connection.execute(chosen.group_by(FILING.c.kind))}
+
+
 def filing(engine: sa.Engine, id: str, pack: str = "cn-jiaxing") -> dict[str, Any]:
     """One filing: its chain upwards, what stands under it, every step taken, the steps open now, what was issued.
 

@@ -90,7 +90,7 @@ def registry(
         "instruments": _titles(view),
         "with_serials": [code for code, one in known.items() if one.serials],
         "states": {name: state_words(name) for name in ("held", "offered", "reserved", "suspended", *reads.FINALS)},
-        "agrees": not reads.check(engine, view.pack),
+        "agrees": not reads.numbers(engine, view.pack),
         "synthetic": any(row["synthetic"] for row in totals),
         "query": {"q": q, "instrument": instrument, "state": state, "after": after},
     }
@@ -138,13 +138,10 @@ def filings(view: View, kind: Text = None, state: Text = None, after: After = 0)
     engine = view.workspace.database
     found = dossiers.filings(engine, kind=kind or None, state=state or None, after=after, limit=ROWS)
     kinds = {kind: dict(one.title) for own in instruments(view.pack).values() for kind, one in own.filing.items()}
-    counted: dict[str, int] = {}
-    for one in dossiers.filings(engine, limit=100_000)["filings"]:
-        counted[one["kind"]] = counted.get(one["kind"], 0) + (one["state"] not in ("submitted", "returned"))
     return {
         **found,
         "kinds": kinds,
-        "decided": counted,
+        "decided": dossiers.decided(engine),
         "instruments": _titles(view),
         "roles": [one for one in dossiers.roles(engine, view.pack) if one["act"]],
         "query": {"kind": kind, "state": state, "after": after},
@@ -174,7 +171,7 @@ def market(view: View, instrument: Text = None, vintage: Text = None, after: Aft
     """One instrument's market: order book, price by month, trades; other markets apart from ours."""
     engine = view.workspace.database
     known = instruments(view.pack)
-    traded = {row["instrument"]: row["count"] for row in _counts(engine)}
+    traded = prices.counts(engine)
     code = instrument or max(known, key=lambda one: traded.get(one, 0))
     if code not in known:
         raise NoSuch("品种", code)
@@ -212,11 +209,6 @@ def market(view: View, instrument: Text = None, vintage: Text = None, after: Aft
 def _way(way: str) -> dict[str, str]:
     zh, en = papers.WAYS[way]
     return {"zh": zh, "en": en}
-
-
-def _counts(engine: sa.Engine) -> list[dict[str, Any]]:
-    months = prices.series(engine)
-    return [{"instrument": row["instrument"], "count": row["count"]} for row in months]
 
 
 @page(pages, "/registry/holder", "holder.html", changes=changed)

@@ -69,6 +69,15 @@ def _crosses(row: Any) -> bool:
     return bool(row["seller_place"] and row["buyer_place"] and row["seller_place"] != row["buyer_place"])
 
 
+def counts(engine: sa.Engine) -> dict[str, int]:
+    """How many trades with a price each instrument has."""
+    if not installed(engine):
+        return {}
+    chosen = sa.select(TRADE.c.instrument, sa.func.count()).where(TRADE.c.price.is_not(None))
+    with engine.connect() as connection:
+        return {str(row[0]): int(row[1]) for row in connection.execute(chosen.group_by(TRADE.c.instrument))}
+
+
 def trade(engine: sa.Engine, id: str) -> dict[str, Any]:
     """One trade. Raises Refused (`registry.no-such-trade`)."""
     row = None

@@ -176,6 +176,11 @@ def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
     Holders whose serial numbers are not their balance (`{account, balance, serials}`), and acts, lots, trades and
     filings that were altered (`{act, problem}`, see `seals`).
     """
+    return [*numbers(engine, pack), *seals.broken(engine)] if ready(engine) else []
+
+
+def numbers(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+    """The holders whose serial numbers are not their balance: `{account, balance, serials}`."""
     if not ready(engine):
         return []
     length = sa.func.sum(BLOCK.c.last - BLOCK.c.first + 1)
@@ -203,5 +208,4 @@ def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
             after = page["next"]
             if after is None:
                 break
-    problems += [{"account": name, "balance": None, "serials": count} for name, count in counted.items()]
-    return problems + seals.broken(engine)
+    return problems + [{"account": name, "balance": None, "serials": count} for name, count in counted.items()]

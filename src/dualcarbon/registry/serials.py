@@ -10,6 +10,7 @@ from dualcarbon.registry.tables import ACT, BLOCK, LOT, REGISTER, SPAN, TOUCH
 from dualcarbon.registry.words import Range, refuse, serial_text
 
 HELD_BACK = ("offered", "reserved")
+AT_ONCE = 50
 Taken = list[tuple[int, Range]]
 
 
@@ -63,16 +64,17 @@ def take(
         held = held.where(BLOCK.c.first <= base + serials[1], BLOCK.c.last >= base + serials[0])
     taken: Taken = []
     missing = quantity
-    for block in act.connection.execute(held.order_by(BLOCK.c.first)).all():
-        first, last = block.first, min(block.last, block.first + missing - 1)
-        if serials is not None:
-            first, last = max(block.first, base + serials[0]), min(block.last, base + serials[1])
-        _cut(act, block, (first, last))
-        taken.append((block.lot, (first, last)))
-        missing -= last - first + 1
-        if not missing:
-            act.mark_from(LOT.c.number.in_({lot for lot, _ in taken}))
-            return taken
+    while blocks := act.connection.execute(held.order_by(BLOCK.c.first).limit(AT_ONCE)).all():
+        for block in blocks:
+            first, last = block.first, min(block.last, block.first + missing - 1)
+            if serials is not None:
+                first, last = max(block.first, base + serials[0]), min(block.last, base + serials[1])
+            _cut(act, block, (first, last))
+            taken.append((block.lot, (first, last)))
+            missing -= last - first + 1
+            if not missing:
+                act.mark_from(LOT.c.number.in_({lot for lot, _ in taken}))
+                return taken
     raise refuse("serials-not-held", "serials", serials and serial_text(act.instrument.code, serials), holder=holder)
 
 
