@@ -6,8 +6,8 @@ forward once `MOVES` entries stand after that number. A read adds up the days be
 and the few entries not summed yet: its cost grows with the days on which the account moved, not with its entries.
 """
 
-from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,41 +64,72 @@ def sum_up(connection: sa.Connection, chosen: sa.ColumnElement[bool], until: int
     connection.execute(ACCOUNT.update().where(chosen).values(moves=0, summed=until))
 
 
-def _summed(account: str) -> sa.ScalarSelect[Any]:
-    return sa.select(ACCOUNT.c.summed).where(ACCOUNT.c.account == account).scalar_subquery()
+# Statements are built once, with these parameters: building one costs more than the database needs to answer it.
+ACCOUNT_NAME = sa.bindparam("name", type_=sa.Text)
+SINCE, UNTIL = sa.bindparam("since", type_=sa.BigInteger), sa.bindparam("until", type_=sa.BigInteger)
+AFTER = sa.bindparam("after", type_=sa.BigInteger)
+FROM_DAY, TO_DAY = sa.bindparam("from_day", type_=sa.Integer), sa.bindparam("to_day", type_=sa.Integer)
+SUMMED = sa.select(ACCOUNT.c.summed).where(ACCOUNT.c.account == ACCOUNT_NAME).scalar_subquery()
 
 
-def _entries(account: str, *conditions: sa.ColumnElement[bool]) -> list[sa.Select[Any]]:
+def _entries(*conditions: sa.ColumnElement[bool]) -> list[Any]:
     sides: tuple[Any, ...] = (ENTRY.c.debit, ENTRY.c.credit)
     made: list[Any] = []
     for side in sides:
-        made.append(sa.select(*_moves(side)).where(side == account, *conditions))
+        made.append(sa.select(*_moves(side)).where(side == ACCOUNT_NAME, *conditions))
     return made
 
 
-def totals_at(account: str, at: int) -> sa.Select[Any]:
-    """The four totals of an account from its entries dated up to and including `at` (microseconds)."""
-    today = day_of(at + 1)
-    kept = sa.select(*(DAY.c[name] for name in TOTALS)).where(DAY.c.account == account, DAY.c.day < today)
-    parts = [kept, *_entries(account, ENTRY.c.seq > _summed(account), ENTRY.c.at <= at)]
-    if at >= start_of(today):
-        begun = sa.and_(DAY.c.account == account, DAY.c.day == today)
-        first, last = (sa.select(DAY.c[name]).where(begun).scalar_subquery() for name in ("first", "last"))
-        parts += _entries(account, ENTRY.c.seq.between(first, last), ENTRY.c.at.between(start_of(today), at))
+@cache
+def _totals(begun: bool) -> sa.Select[Any]:
+    kept = sa.select(*(DAY.c[name] for name in TOTALS)).where(DAY.c.account == ACCOUNT_NAME, DAY.c.day < TO_DAY)
+    parts = [kept, *_entries(ENTRY.c.seq > SUMMED, ENTRY.c.at <= UNTIL)]
+    if begun:
+        today = sa.and_(DAY.c.account == ACCOUNT_NAME, DAY.c.day == TO_DAY)
+        first, last = (sa.select(DAY.c[name]).where(today).scalar_subquery() for name in ("first", "last"))
+        parts += _entries(ENTRY.c.seq.between(first, last), ENTRY.c.at.between(SINCE, UNTIL))
     every = sa.union_all(*parts).subquery()
     return sa.select(*(sa.func.coalesce(sa.func.sum(every.c[name]), 0) for name in TOTALS))
 
 
-def numbered(account: str, since: int | None, until: int | None) -> Sequence[sa.ColumnElement[bool]]:
-    """Conditions on the entry's number, one of which every entry of the account dated within the bounds fulfils."""
-    days = sa.and_(DAY.c.account == account, sa.true())
-    if since is not None:
-        days = sa.and_(days, DAY.c.day >= day_of(since))
-    if until is not None:
-        days = sa.and_(days, DAY.c.day <= day_of(until))
-    first = sa.select(sa.func.min(DAY.c.first)).where(days).scalar_subquery()
-    last = sa.select(sa.func.max(DAY.c.last)).where(days).scalar_subquery()
-    return ENTRY.c.seq.between(first, last), ENTRY.c.seq > _summed(account)
+def totals_at(connection: sa.Connection, account: str, at: int) -> tuple[int, ...]:
+    """The four totals of an account from its entries dated up to and including `at` (microseconds)."""
+    today = day_of(at + 1)
+    values: dict[str, Any] = {"name": account, "until": at, "to_day": today}
+    begun = at >= start_of(today)
+    if begun:
+        values["since"] = start_of(today)
+    return tuple(connection.execute(_totals(begun), values).one())
+
+
+# Conditions on the entry's number, one of which every entry of the account dated within the days and numbered above
+# `after` fulfils. Each has one lower bound: of two, a database may follow the one that lets it read more.
+_within = sa.and_(DAY.c.account == ACCOUNT_NAME, DAY.c.day.between(FROM_DAY, TO_DAY))
+_first, _last = sa.func.min(DAY.c.first), sa.func.max(DAY.c.last)
+_beyond = sa.case((ACCOUNT.c.summed > AFTER, ACCOUNT.c.summed), else_=AFTER)
+NUMBERED = (
+    ENTRY.c.seq.between(
+        sa.select(sa.case((_first > AFTER, _first), else_=AFTER + 1)).where(_within).scalar_subquery(),
+        sa.select(_last).where(_within).scalar_subquery(),
+    ),
+    ENTRY.c.seq > sa.select(_beyond).where(ACCOUNT.c.account == ACCOUNT_NAME).scalar_subquery(),
+)
+
+
+@cache
+def _daily() -> sa.Select[Any]:
+    day = ((ENTRY.c.at + SHIFT) // LENGTH).label("day")
+    parts = [
+        sa.select(DAY.c.day, (DAY.c.credits_posted - DAY.c.debits_posted).label("change")).where(
+            DAY.c.account == ACCOUNT_NAME
+        )
+    ]
+    for side, sign in ((ENTRY.c.debit, -1), (ENTRY.c.credit, 1)):
+        fresh = sa.select(day, (ENTRY.c.amount * sign).label("change"))
+        parts.append(fresh.where(side == ACCOUNT_NAME, ENTRY.c.seq > SUMMED, ENTRY.c.state.in_(POSTING)))
+    every = sa.union_all(*parts).subquery()
+    chosen = sa.select(every.c.day, sa.func.sum(every.c.change)).where(every.c.day <= TO_DAY)
+    return chosen.group_by(every.c.day).order_by(every.c.day)
 
 
 def daily(engine: sa.Engine, account: str, since: int | None = None, until: int | None = None) -> list[dict[str, Any]]:
@@ -107,18 +138,10 @@ def daily(engine: sa.Engine, account: str, since: int | None = None, until: int 
     `[{day, change, balance}]`: `day` an ISO date in China, integers in the instrument's unit. Days before `since` count
     in the balance and are not listed.
     """
-    day = ((ENTRY.c.at + SHIFT) // LENGTH).label("day")
-    kept = sa.select(DAY.c.day, (DAY.c.credits_posted - DAY.c.debits_posted).label("change"))
-    parts = [kept.where(DAY.c.account == account)]
-    for side, sign in ((ENTRY.c.debit, -1), (ENTRY.c.credit, 1)):
-        fresh = sa.select(day, (ENTRY.c.amount * sign).label("change"))
-        parts.append(fresh.where(side == account, ENTRY.c.seq > _summed(account), ENTRY.c.state.in_(POSTING)))
-    every = sa.union_all(*parts).subquery()
-    chosen = sa.select(every.c.day, sa.func.sum(every.c.change)).group_by(every.c.day).order_by(every.c.day)
-    if until is not None:
-        chosen = chosen.where(every.c.day <= day_of(until))
     with engine.connect() as connection:
-        rows = connection.execute(chosen).all()
+        rows = connection.execute(
+            _daily(), {"name": account, "to_day": 2**31 - 1 if until is None else day_of(until)}
+        ).all()
     lines, balance = [], 0
     for number, change in rows:
         balance += int(change)

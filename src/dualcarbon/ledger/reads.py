@@ -4,6 +4,7 @@ Cursors are entry numbers, so a page never skips or repeats a row however many e
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,9 +55,9 @@ def balance(engine: sa.Engine, account: str, at: int | None = None) -> dict[str,
     with engine.connect() as connection:
         row = _account(connection, account)
         if at is None:
-            totals = (row.debits_posted, row.credits_posted, row.debits_pending, row.credits_pending)
+            totals: tuple[int, ...] = (row.debits_posted, row.credits_posted, row.debits_pending, row.credits_pending)
         else:
-            totals = tuple(connection.execute(days.totals_at(account, at)).one())
+            totals = days.totals_at(connection, account, at)
     return _balance(row, totals, at)
 
 
@@ -133,6 +134,30 @@ def ties(engine: sa.Engine, shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+@cache
+def _entries_query(given: frozenset[str]) -> sa.Select[Any]:
+    """The statement of `entries` for the filters given, built once."""
+    conditions: dict[str, sa.ColumnElement[bool]] = {
+        "instrument": ENTRY.c.instrument == sa.bindparam("instrument"),
+        "state": ENTRY.c.state == sa.bindparam("state"),
+        "since": ENTRY.c.at >= days.SINCE,
+        "until": ENTRY.c.at <= days.UNTIL,
+    }
+    rows = sa.bindparam("rows", type_=sa.Integer)
+    chosen = sa.select(*ENTRY_FIELDS).where(*(condition for name, condition in conditions.items() if name in given))
+    if "name" not in given:
+        return chosen.where(ENTRY.c.seq > days.AFTER).order_by(ENTRY.c.seq).limit(rows)
+    # Index scans that each stop at the page's length; one scan with OR would sort the whole account.
+    bounds = days.NUMBERED if given & {"since", "until"} else (ENTRY.c.seq > days.AFTER,)
+    sides = [
+        sa.select(chosen.where(side == days.ACCOUNT_NAME, bound).order_by(ENTRY.c.seq).limit(rows).subquery())
+        for side in (ENTRY.c.debit, ENTRY.c.credit)
+        for bound in bounds
+    ]
+    both = sa.union_all(*sides).subquery()
+    return sa.select(both).order_by(both.c.seq).limit(rows)
+
+
 def entries(
     engine: sa.Engine,
     *,
@@ -148,29 +173,15 @@ def entries(
 
     `since` and `until` (microseconds, both inclusive) bound `at`; `after` is the cursor of the page before.
     """
-    chosen = sa.select(*ENTRY_FIELDS).where(ENTRY.c.seq > after)
-    if instrument is not None:
-        chosen = chosen.where(ENTRY.c.instrument == instrument)
-    if state is not None:
-        chosen = chosen.where(ENTRY.c.state == state)
-    if since is not None:
-        chosen = chosen.where(ENTRY.c.at >= since)
-    if until is not None:
-        chosen = chosen.where(ENTRY.c.at <= until)
-    if account is not None:
-        # Index scans that each stop at the page's length; one scan with OR would sort the whole account.
-        bounds = [sa.true()] if since is None and until is None else days.numbered(account, since, until)
-        sides = [
-            sa.select(chosen.where(side == account, bound).order_by(ENTRY.c.seq).limit(limit + 1).subquery())
-            for side in (ENTRY.c.debit, ENTRY.c.credit)
-            for bound in bounds
-        ]
-        both = sa.union_all(*sides).subquery()
-        chosen = sa.select(both).order_by(both.c.seq).limit(limit + 1)
-    else:
-        chosen = chosen.order_by(ENTRY.c.seq).limit(limit + 1)
+    given = {"name": account, "instrument": instrument, "state": state, "since": since, "until": until}
+    values = {key: value for key, value in given.items() if value is not None}
+    query = _entries_query(frozenset(values))
+    if account is not None and (since is not None or until is not None):
+        values["from_day"] = 0 if since is None else days.day_of(since)
+        values["to_day"] = 2**31 - 1 if until is None else days.day_of(until)
     with engine.connect() as connection:
-        rows = connection.execute(chosen).all() if sa.inspect(connection).has_table("entry") else []
+        there = sa.inspect(connection).has_table("entry")
+        rows = connection.execute(query, {**values, "after": after, "rows": limit + 1}).all() if there else []
     shown = [told(row._mapping) for row in rows[:limit]]
     return {"entries": shown, "next": shown[-1]["seq"] if len(rows) > limit else None}
 
