@@ -27,6 +27,7 @@ from dualcarbon.inventory.snapshot import ENTITY_DIMS, Snapshot
 TIMES = ("in_month", "in_quarter", "in_year")
 KEPT = ("ends", "part", "memo", "carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", *TIMES,
         "counted_in", "dataset", "start", "end", "error_group", "blank")  # fmt: skip
+ABOUT = ("carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", "counted_in")
 ABSENT = {"part": pl.String, "ends": pl.UInt32, "reason": pl.String, "place": pl.String, "carrier": pl.String,
           "unit": pl.String, "quantity": pl.Float64, "rows": pl.Int64, "start": pl.Date, "end": pl.Date,
           "value": pl.Float64, "lacking": pl.String}  # fmt: skip
@@ -52,7 +53,7 @@ class Grain:
     sources: dict[str, Calculation]
     recorded: Callable[[str], pl.DataFrame]
     times: list[tuple[date, date]]
-    slices: dict[Period, pl.DataFrame] = field(default_factory=dict, init=False, compare=False, repr=False)
+    slices: dict[Period | None, pl.DataFrame] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def cells(self) -> pl.DataFrame:
@@ -64,6 +65,12 @@ class Grain:
         if span not in self.slices:
             self.slices[span] = summed(inside(self.cells, span))
         return self.slices[span]
+
+    def over_time(self) -> pl.DataFrame:
+        """Cells by period alone, summed over what they are about; kept, because every page shows its months."""
+        if None not in self.slices:
+            self.slices[None] = summed(self.cells, by_period=True)
+        return self.slices[None]
 
 
 def grain(snapshot: Snapshot, account: Account, by_entity: bool = False) -> Grain:
@@ -128,19 +135,20 @@ def inside(cells: pl.DataFrame, span: Period) -> pl.DataFrame:
     return cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end))
 
 
-def summed(cells: pl.DataFrame) -> pl.DataFrame:
-    """Cells summed over time."""
+def summed(cells: pl.DataFrame, by_period: bool = False) -> pl.DataFrame:
+    """Cells summed over time; or, `by_period`, over what they are about (carrier, process, sector and the like)."""
     shared = [column for column in cells.columns if column.startswith("factor:")]
     partials = [column for column in cells.columns if column.startswith("d:") and column != "d:total:quantity"]
-    keys = [column for column in KEPT if column in cells.columns and column not in (*TIMES, "start", "end")]
+    over = ABOUT if by_period else (*TIMES, "start", "end")
+    keys = [column for column in KEPT if column in cells.columns and column not in over]
+    ends = [] if by_period else [pl.col("start").min(), pl.col("end").max()]
     return cells.group_by([*keys, *shared, "sector"], maintain_order=True).agg(
         *(_sum(column) for column in ("total", "spread2", "spread1", *partials)),
         pl.col("rows").sum(),
         pl.col("quantity").max(),
         pl.col("d:total:quantity").first(),
-        pl.col("start").min(),
-        pl.col("end").max(),
-        *(pl.lit(None, pl.String).alias(kind) for kind in TIMES),
+        *ends,
+        *(pl.lit(None, pl.String).alias(name) for name in over if name not in ("start", "end")),
     )
 
 

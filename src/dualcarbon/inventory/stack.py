@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,7 +42,7 @@ class Stack:
     noted: pl.DataFrame
     condition: pl.Expr | None = None
     who: bool = False
-    kept: dict[Period | None, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    kept: dict[Any, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def account(self) -> Account:
@@ -69,6 +70,14 @@ class Stack:
         if None not in self.kept:
             self.kept[None] = self._here(self.grain.cells)
         return self.kept[None]
+
+    def over_time(self) -> pl.DataFrame:
+        """The cells that count here, by period alone (all of them where a condition looks at what they are about)."""
+        if self.condition is not None:
+            return self.cells
+        if "time" not in self.kept:
+            self.kept["time"] = self._here(self.grain.over_time())
+        return self.kept["time"]
 
     def within(self, span: Period) -> pl.DataFrame:
         """The cells that count here, of a span of time, summed over it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dualcarbon.core.periods import parse
 from dualcarbon.inventory.accounts import account_rows, account_views, document, not_set, outlined
 from dualcarbon.inventory.analysis import ranked, uncertainties
 from dualcarbon.inventory.breakdown import area_rows, area_view, series_rows, series_view
@@ -15,6 +16,7 @@ from dualcarbon.inventory.snapshot import snapshot
 from dualcarbon.inventory.tables import DIMENSIONS
 from dualcarbon.inventory.views import View, results
 
+YEARS = 3
 KEY_BY, UNCERTAINTY_BY = ("sector", "carrier"), ("part", "carrier")
 
 
@@ -70,9 +72,15 @@ def _columns(by: Sequence[str]) -> tuple[str, ...]:
 
 
 def prepare(data: Any, **choices: Any) -> None:
-    """Calculate every account of a snapshot for all places, then for all entities, so that no reader waits for it."""
+    """Calculate every account of a snapshot, and its last years, for all places, then for all entities.
+
+    So that no reader waits for it.
+    """
     made = snapshot(data, **choices)
     for by_entity in (False, True):
         for account in made.accounts().values():
-            grain(made, account, by_entity)
+            cells = grain(made, account, by_entity)
+            cells.over_time()
+            for year in sorted({start.year for start, _ in cells.times})[-YEARS:]:
+                cells.within(parse(str(year)))
     made.by_entity()

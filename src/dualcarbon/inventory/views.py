@@ -33,14 +33,15 @@ class View:
     spans: Mapping[str, Period] | None = None
 
 
-def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False) -> pl.DataFrame:
+def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False, alone: bool = False) -> pl.DataFrame:
     """Cells wholly inside a span of time, with its name in `span`; summed over time unless `timed`.
 
-    With `timed`, months of the span `previous` get the names of the same months a year on.
+    `alone`: nothing but the time of the cells is looked at. With `timed`, months of the span `previous` get the names
+    of the same months a year on.
     """
     frames = []
     for name, span in spans.items():
-        one = inside(stack.cells, span) if timed else stack.within(span)
+        one = inside(stack.over_time() if alone else stack.cells, span) if timed else stack.within(span)
         if timed and name == PREVIOUS and one.height:
             one = one.with_columns(_a_year_on(one[kind]) for kind in TIMES)
         frames.append(one.with_columns(pl.lit(name).alias("span")))
@@ -64,9 +65,10 @@ def results(views: Mapping[str, View], spans: Mapping[str, Period]) -> Results:
     slices: dict[Any, pl.DataFrame] = {}
     for name, view in views.items():
         timed, own = bool(set(view.columns) & set(TIMES)), view.spans or spans
-        key = (id(view.stack), timed, tuple(own.items()))
+        alone = timed and set(view.columns) <= set(TIMES)
+        key = (id(view.stack), timed, alone, tuple(own.items()))
         if key not in slices:
-            slices[key] = cut(view.stack, own, timed)
+            slices[key] = cut(view.stack, own, timed, alone)
         marks = [pl.lit(name).alias("view")]
         marks += [pl.col(column).alias(one) for one, column in zip(keys, view.columns, strict=False)]
         marks += [pl.lit(None, pl.String).alias(one) for one in keys[len(view.columns) :]]
