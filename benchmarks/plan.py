@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure seconds: the first reading (libraries loaded with it), a further one, the floor, and the standings."""
     from dualcarbon.plan import read_plan
-    from dualcarbon.plan.files import read_document
+    from dualcarbon.plan.reading.files import read_document
 
     first, plan = _seconds(lambda: read_plan(arguments.file))
     again, _ = _seconds(lambda: read_plan(arguments.file))

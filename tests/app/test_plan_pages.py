@@ -23,9 +23,9 @@ def planned(city: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Te
     """A reader of a copy of the city with Jiaxing's plan and the reports of the hand-calculated case."""
     from dualcarbon.app.web import create_app
     from dualcarbon.core.workspace import Workspace
-    from dualcarbon.plan import telling
-    from dualcarbon.plan.checking import Told
-    from dualcarbon.plan.loading import load
+    from dualcarbon.plan.feeding import telling
+    from dualcarbon.plan.feeding.checking import Told
+    from dualcarbon.plan.feeding.loading import load
 
     folder = tmp_path_factory.mktemp("plan") / "city"
     shutil.copytree(city, folder)

@@ -13,9 +13,10 @@ from icalendar import Calendar
 
 from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import board, documents, schedule, score_scheme, telling
-from dualcarbon.plan.checking import Told
-from dualcarbon.plan.loading import load
+from dualcarbon.plan.assessing import board, documents, schedule, score_scheme
+from dualcarbon.plan.feeding import telling
+from dualcarbon.plan.feeding.checking import Told
+from dualcarbon.plan.feeding.loading import load
 
 CASE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")

@@ -11,9 +11,10 @@ import pytest
 
 from dualcarbon.core.report import Report, Table
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import board, bulletin, documents, telling
-from dualcarbon.plan.checking import Told
-from dualcarbon.plan.loading import load
+from dualcarbon.plan.assessing import board, bulletin, documents
+from dualcarbon.plan.feeding import telling
+from dualcarbon.plan.feeding.checking import Told
+from dualcarbon.plan.feeding.loading import load
 
 CASE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.plan import effect, effect_overlap
+from dualcarbon.plan.assessing import effect, effect_overlap
 
 CASE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "plan" / "effect-overlap.json").read_text(encoding="utf-8")

@@ -134,7 +134,7 @@ def test_two_at_once_list_a_name_once(place: Workspace) -> None:
 
 
 def test_evidence_is_chained_and_watched(place: Workspace, tmp_path: Path) -> None:
-    from dualcarbon.plan import proofs
+    from dualcarbon.plan.feeding import proofs
 
     plan.load(place, CASES / "jiangyuan-2025.txt")
     plan.tell(place, None, 1, [Told("I1", 1, 3)], at=date(2025, 2, 5))

@@ -9,7 +9,7 @@ import pytest
 from dualcarbon import plan
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import feeds, systems
+from dualcarbon.plan.feeding import feeds, systems
 
 
 def energy(workspace: Workspace, now: float, before: float, growth: float | None) -> None:

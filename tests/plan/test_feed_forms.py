@@ -12,7 +12,7 @@ from dualcarbon import plan
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads
-from dualcarbon.plan.form import HEAD
+from dualcarbon.plan.feeding.form import HEAD
 
 WHO, APRIL = "市交通局", date(2024, 4, 8)  # an alias of 市交通运输局
 

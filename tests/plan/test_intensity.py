@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualcarbon.plan.intensity import Dual, Year, cumulative, fall, needed, regime, views
+from dualcarbon.plan.assessing.intensity import Dual, Year, cumulative, fall, needed, regime, views
 
 shares = st.floats(-0.2, 0.2)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dualcarbon.plan import facts, read_plan
+from dualcarbon.plan import read_plan
+from dualcarbon.plan.reading import facts
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "shared" / "plan" / "jiaxing-2024-work-plan.txt"
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualcarbon.plan import quantities, targets, units
-from dualcarbon.plan.document import Passage
-from dualcarbon.plan.quantities import chinese_number
-from dualcarbon.plan.script import fold, simplify
+from dualcarbon.plan.reading import quantities, targets, units
+from dualcarbon.plan.reading.document import Passage
+from dualcarbon.plan.reading.quantities import chinese_number
+from dualcarbon.plan.reading.script import fold, simplify
 
 CASES = Path(__file__).resolve().parent.parent / "cases" / "plan" / "quantities.json"
 

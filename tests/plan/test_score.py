@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import facts, score_changes, score_scheme, score_sheet
-from dualcarbon.plan.loading import load
-from dualcarbon.plan.score import score
+from dualcarbon.plan.assessing import score_changes, score_scheme, score_sheet
+from dualcarbon.plan.assessing.score import score
+from dualcarbon.plan.feeding.loading import load
+from dualcarbon.plan.reading import facts
 
 CASE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "plan" / "score-sheet.json").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import dual, intensity, projects, warnings
-from dualcarbon.plan.loading import load
+from dualcarbon.plan.assessing import dual, intensity, projects, warnings
+from dualcarbon.plan.feeding.loading import load
 
 CASE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "plan" / "dual-targets.json").read_text(encoding="utf-8")

@@ -75,7 +75,7 @@ def _registry(city: "Workspace") -> dict[str, int]:
 def _plan(city: "Workspace", progress: Callable[[float], None]) -> dict[str, Any]:
     """The city's published plan, with a synthetic year of reports."""
     from dualcarbon import plan
-    from dualcarbon.plan import synthetic
+    from dualcarbon.plan.feeding import synthetic
 
     name = str(plan.load(city, PLAN)["plan"])
     reports = plan.reports(city, name).height

@@ -11,20 +11,25 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dualcarbon.plan import facts, intensity
+from dualcarbon.plan.assessing import intensity
 from dualcarbon.plan.paths import Milestone, milestones, path, reached, shape
 from dualcarbon.plan.progress import Standing, assess
+from dualcarbon.plan.reading import facts
 
 if TYPE_CHECKING:
-    from dualcarbon.plan.carrying import carry_over, unfinished
-    from dualcarbon.plan.checking import Listed, Told
-    from dualcarbon.plan.feeds import figures, pull
+    from dualcarbon.plan.feeding.carrying import carry_over, unfinished
+    from dualcarbon.plan.feeding.checking import Listed, Told
+    from dualcarbon.plan.feeding.feeds import figures, pull
+    from dualcarbon.plan.feeding.form import write as write_form
+    from dualcarbon.plan.feeding.form_reading import import_form
+    from dualcarbon.plan.feeding.judging import confirm, queue, review
+    from dualcarbon.plan.feeding.loading import load
+    from dualcarbon.plan.feeding.proofs import attach, verify
+    from dualcarbon.plan.feeding.synthetic import fill
+    from dualcarbon.plan.feeding.systems import mirror
+    from dualcarbon.plan.feeding.telling import tell
+    from dualcarbon.plan.feeding.ways import set_path, set_steps
     from dualcarbon.plan.follow import status, task_status
-    from dualcarbon.plan.form import write as write_form
-    from dualcarbon.plan.form_reading import import_form
-    from dualcarbon.plan.judging import confirm, queue, review
-    from dualcarbon.plan.loading import load
-    from dualcarbon.plan.proofs import attach, verify
     from dualcarbon.plan.reads import (
         carried,
         confirmations,
@@ -39,29 +44,25 @@ if TYPE_CHECKING:
         steps,
         tasks,
     )
-    from dualcarbon.plan.synthetic import fill
-    from dualcarbon.plan.systems import mirror
-    from dualcarbon.plan.telling import tell
-    from dualcarbon.plan.ways import set_path, set_steps
 
 #: Where the functions of the room are that need the workspace; imported when first used.
 _WHERE = {
-    "carrying": ("carry_over", "unfinished"),
-    "checking": ("Listed", "Told"),
-    "feeds": ("figures", "pull"),
+    "feeding.carrying": ("carry_over", "unfinished"),
+    "feeding.checking": ("Listed", "Told"),
+    "feeding.feeds": ("figures", "pull"),
     "follow": ("status", "task_status"),
-    "form_reading": ("import_form",),
-    "judging": ("confirm", "queue", "review"),
-    "loading": ("load",),
-    "proofs": ("attach", "verify"),
+    "feeding.form_reading": ("import_form",),
+    "feeding.judging": ("confirm", "queue", "review"),
+    "feeding.loading": ("load",),
+    "feeding.proofs": ("attach", "verify"),
     "reads": (
         "carried", "confirmations", "entries", "evidence", "indicators", "mirrors", "plans", "policies", "reports",
         "reviews", "steps", "tasks",
     ),
-    "synthetic": ("fill",),
-    "systems": ("mirror",),
-    "telling": ("tell",),
-    "ways": ("set_path", "set_steps"),
+    "feeding.synthetic": ("fill",),
+    "feeding.systems": ("mirror",),
+    "feeding.telling": ("tell",),
+    "feeding.ways": ("set_path", "set_steps"),
 }  # fmt: skip
 
 __all__ = [
@@ -75,7 +76,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "write_form":
-        return import_module("dualcarbon.plan.form").write
+        return import_module("dualcarbon.plan.feeding.form").write
     for module, names in _WHERE.items():
         if name in names:
             return getattr(import_module(f"dualcarbon.plan.{module}"), name)
@@ -89,7 +90,7 @@ def read_plan(file: str | Path) -> dict[str, Any]:
     document_number, domains, tasks, policies, indicators, headline, departments, findings, …}`; text is Simplified,
     quotations in findings are the source's own characters. Raises `core.problems.Refused` with every problem found.
     """
-    from dualcarbon.plan.export import as_dict
-    from dualcarbon.plan.reading import read
+    from dualcarbon.plan.reading.export import as_dict
+    from dualcarbon.plan.reading.reading import read
 
     return as_dict(read(file))

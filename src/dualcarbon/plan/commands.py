@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, emit, language, say, table
-from dualcarbon.plan import assess_commands, entry_commands, review_commands
+from dualcarbon.plan.assessing import assess_commands
+from dualcarbon.plan.feeding import entry_commands, review_commands
 
 cli = typer.Typer(
     help=say("工作计划：读取、填报、审核、评价", "work plans: read, feed, review, assess"), no_args_is_help=True

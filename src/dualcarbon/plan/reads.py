@@ -16,7 +16,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import feeding, tables
+from dualcarbon.plan import tables
+from dualcarbon.plan.feeding import feeding
 from dualcarbon.plan.store import Asked, document, ready
 from dualcarbon.plan.tables import (
     CARRIED,

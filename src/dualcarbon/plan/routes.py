@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from dualcarbon.core.faces import Nav, Page, View, page
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.plan import board_routes
+from dualcarbon.plan.assessing import board_routes
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST = 50 * 1024 * 1024
@@ -55,7 +55,7 @@ def _file(content: bytes, name: str, media: str = XLSX) -> Response:
 @page(pages, "/plan/entry", "entry.html", changes=_changes)
 def entry(view: View, plan: Plan = None, month: Month = None) -> dict[str, Any]:
     """Every department with what it told for a month."""
-    from dualcarbon.plan import entry_pages
+    from dualcarbon.plan.feeding import entry_pages
 
     return entry_pages.overview(view.workspace, plan, month)
 
@@ -63,7 +63,7 @@ def entry(view: View, plan: Plan = None, month: Month = None) -> dict[str, Any]:
 @page(pages, "/plan/entry/{department}", "entry_department.html", changes=_changes)
 def department(view: View, department: str, plan: Plan = None, month: Month = None) -> dict[str, Any]:
     """The form of one department for a month."""
-    from dualcarbon.plan import entry_pages
+    from dualcarbon.plan.feeding import entry_pages
 
     return entry_pages.department(view.workspace, department, plan, month)
 
@@ -71,7 +71,7 @@ def department(view: View, department: str, plan: Plan = None, month: Month = No
 @page(pages, "/plan/review", "review.html", changes=_changes)
 def review(view: View, plan: Plan = None) -> dict[str, Any]:
     """The reports that wait for a reviewer."""
-    from dualcarbon.plan import entry_pages
+    from dualcarbon.plan.feeding import entry_pages
 
     return entry_pages.review(view.workspace, plan)
 
@@ -79,7 +79,7 @@ def review(view: View, plan: Plan = None) -> dict[str, Any]:
 @page(pages, "/plan/indicator/{line}", "indicator.html", changes=_changes)
 def indicator(view: View, line: str, plan: Plan = None) -> dict[str, Any]:
     """One indicator: standing, path, every report, evidence, confirmations."""
-    from dualcarbon.plan import entry_pages
+    from dualcarbon.plan.feeding import entry_pages
 
     return entry_pages.indicator(view.workspace, line, plan)
 
@@ -119,7 +119,7 @@ def reports(
 
 @own.get("/figures.json", summary="What the platform computes for a plan's lines, and what is missing")
 def figures(request: Request, plan: Plan = None, month: Month = None, as_of: Day = None) -> Response:
-    from dualcarbon.plan import feeds
+    from dualcarbon.plan.feeding import feeds
 
     workspace = _workspace(request)
     found = {"figures": feeds.figures(workspace, plan, month or 12, as_of), "sources": feeds.sources(workspace, plan)}
@@ -130,7 +130,7 @@ def figures(request: Request, plan: Plan = None, month: Month = None, as_of: Day
 def template(
     request: Request, department: Annotated[str, Query(max_length=60)], plan: Plan = None, month: Month = None
 ) -> Response:
-    from dualcarbon.plan import form
+    from dualcarbon.plan.feeding import form
 
     with tempfile.TemporaryDirectory() as folder:
         made = form.write(_workspace(request), plan, department, Path(folder) / "form.xlsx", month)
@@ -140,14 +140,14 @@ def template(
 
 @own.get("/indicator.xlsx", summary="One indicator as Excel")
 def indicator_table(request: Request, line: Line, plan: Plan = None) -> Response:
-    from dualcarbon.plan import entry_pages
+    from dualcarbon.plan.feeding import entry_pages
 
     return _file(entry_pages.workbook(_workspace(request), line, plan), f"{plan or 'plan'}-{line}.xlsx")
 
 
 @own.get("/evidence/{number}", summary="An evidence file, checked against its hash")
 def evidence_file(request: Request, number: int, plan: Plan = None) -> Response:
-    from dualcarbon.plan import proofs
+    from dualcarbon.plan.feeding import proofs
 
     row = proofs.opened(_workspace(request), plan, number)
     return FileResponse(row["path"], media_type="application/octet-stream", filename=row["name"])
@@ -163,7 +163,7 @@ def _once(request: Request, key: str | None, content: Any, work: Any) -> Any:
 
 @own.post("/load.json", status_code=201, summary="Put a plan into the workspace: PACK/YEAR")
 def load(request: Request, document: Annotated[str, Body(embed=True, max_length=80)], key: Key = None) -> Response:
-    from dualcarbon.plan.loading import load
+    from dualcarbon.plan.feeding.loading import load
 
     if not _shipped(document):
         raise Refused(Problem("plan.no-shipped-plan", value=document))
@@ -180,7 +180,7 @@ def _shipped(document: str) -> bool:
 async def document(request: Request, file: Annotated[UploadFile, File()], key: Key = None) -> Response:
     from starlette.concurrency import run_in_threadpool
 
-    from dualcarbon.plan.loading import load
+    from dualcarbon.plan.feeding.loading import load
 
     content, name = await _read(file)
 
@@ -211,7 +211,7 @@ async def forms(
 ) -> Response:  # fmt: skip
     from starlette.concurrency import run_in_threadpool
 
-    from dualcarbon.plan import form_reading
+    from dualcarbon.plan.feeding import form_reading
 
     content, name = await _read(file)
 
@@ -237,7 +237,7 @@ def _department(name: str, plan: str, month: int) -> str:
 
 @own.post("/reports.json", status_code=201, summary="Tell figures, progress and lists about a month")
 def told(request: Request, body: Annotated[dict[str, Any], Body()], key: Key = None) -> Response:
-    from dualcarbon.plan import entry_forms, telling
+    from dualcarbon.plan.feeding import entry_forms, telling
 
     asked = entry_forms.submission(body)
     return _answer(telling.tell(_workspace(request), **asked, key=key, feed="api"), 201)
@@ -248,7 +248,7 @@ async def entered(request: Request, department: str) -> Response:
     """A department's page form; answers with the page."""
     from starlette.concurrency import run_in_threadpool
 
-    from dualcarbon.plan import entry_forms
+    from dualcarbon.plan.feeding import entry_forms
 
     fields = await request.form(max_fields=4000)
     said = {name: value for name, value in fields.multi_items() if isinstance(value, str) and value.strip()}
@@ -267,7 +267,7 @@ def reviewed(
     person: Annotated[str | None, Body(max_length=60)] = None, reason: Annotated[str | None, Body()] = None,
     plan: Annotated[str | None, Body(max_length=60)] = None, key: Key = None,
 ) -> Response:  # fmt: skip
-    from dualcarbon.plan import judging
+    from dualcarbon.plan.feeding import judging
 
     said = [reports, decision, person, reason, plan]
     workspace = _workspace(request)
@@ -282,7 +282,7 @@ async def decided(request: Request) -> Response:
     """The review page's form; answers with the page."""
     from starlette.concurrency import run_in_threadpool
 
-    from dualcarbon.plan import judging
+    from dualcarbon.plan.feeding import judging
 
     fields = await request.form(max_fields=4000)
     numbers = [int(str(value)) for name, value in fields.multi_items() if name == "report" and str(value).isdecimal()]
@@ -302,7 +302,7 @@ def confirmed(
     reason: Annotated[str | None, Body()] = None, plan: Annotated[str | None, Body(max_length=60)] = None,
     key: Key = None,
 ) -> Response:  # fmt: skip
-    from dualcarbon.plan import judging
+    from dualcarbon.plan.feeding import judging
 
     said = {"person": person, "paper": paper, "action": action, "reason": reason}
     workspace = _workspace(request)
@@ -321,7 +321,7 @@ def confirm(
     paper: Annotated[str, Form()] = "", person: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """The indicator page's form; answers with the page."""
-    from dualcarbon.plan import judging
+    from dualcarbon.plan.feeding import judging
 
     judging.confirm(_workspace(request), plan, line, department, person=person or None, paper=paper or None)
     return RedirectResponse(f"/plan/indicator/{line}?plan={plan}", 303)
@@ -334,7 +334,7 @@ async def attached(
 ) -> Response:  # fmt: skip
     from starlette.concurrency import run_in_threadpool
 
-    from dualcarbon.plan import entry_forms
+    from dualcarbon.plan.feeding import entry_forms
 
     content, name = await _read(file)
     made = await run_in_threadpool(
@@ -348,7 +348,7 @@ def carried(
     request: Request, plan: Annotated[str, Body(max_length=60)], to: Annotated[str, Body(max_length=60)],
     key: Key = None,
 ) -> Response:  # fmt: skip
-    from dualcarbon.plan import carrying
+    from dualcarbon.plan.feeding import carrying
 
     workspace = _workspace(request)
     return _answer(_once(request, key, [plan, to], lambda: carrying.carry_over(workspace, plan, to)), 201)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import facts, feeding
+from dualcarbon.plan.feeding import feeding
+from dualcarbon.plan.reading import facts
 
 #: A year for which no pack ships a plan.
 NO_YEAR = 0

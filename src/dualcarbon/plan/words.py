@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from dualcarbon.plan.script import fold, simplify
+from dualcarbon.plan.reading.script import fold, simplify
 
 STAGE_WORDS = {
     "flash": ("快报", "flash figure"),

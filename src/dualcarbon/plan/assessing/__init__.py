@@ -1,0 +1,1 @@
+"""What is made of a plan and its reports: warnings, scores, dual targets, carbon effect, board, documents."""

@@ -1,0 +1,216 @@
+"""The verbs of score sheets, and the options that the verbs of assessment share."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+
+Plan = Annotated[
+    str | None,
+    typer.Option("--plan", metavar="PLAN", help=say("计划，如 330400-2024", "the plan, such as 330400-2024")),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DAY", help=say("按这一天已收到的填报", "with what had arrived by that day")),
+]
+Person = Annotated[str | None, typer.Option("--person", help=say("经办人", "who does it"))]
+Department = Annotated[str | None, typer.Option("--department", help=say("部门", "the department"))]
+Scheme = Annotated[Path | None, typer.Option("--scheme", help=say("评分方案（YAML、Excel）", "a scheme (YAML, Excel)"))]
+Values = Annotated[Path | None, typer.Option("--values", help=say("数值（CSV、Excel）", "values (CSV, Excel)"))]
+Ahead = Annotated[
+    bool | None,
+    typer.Option(
+        "--forecast/--as-it-stands", help=say("按预计全年，或按现有数据", "by the forecast, or as things stand")
+    ),
+]
+Change = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--what-if",
+        metavar="…",
+        help=say("试算：单位:指标=数值，或 指标=权重", "try SUBJECT:ITEM=VALUE or ITEM=WEIGHT"),
+    ),
+]
+Points = Annotated[
+    list[str] | None, typer.Option("--points", metavar="ITEM=POINTS", help=say("各项得分", "points of items"))
+]
+score_cli = typer.Typer(help=say("评分：查看、试算、办理", "scores: show, what-if, steps"), invoke_without_command=True)
+
+
+def day_of(text: str | None) -> date | None:
+    """A day as YYYY-MM-DD, None as it is; wrong usage otherwise."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as error:
+        raise typer.BadParameter(
+            say("日期写成 2024-10-20", "write days as 2024-10-20"), param_hint="--as-of"
+        ) from error
+
+
+def opened_at(folder: Path | None) -> Any:
+    """The workspace in a folder, or the nearest one."""
+    from dualcarbon.core.workspace import Workspace
+
+    return Workspace.find(folder)
+
+
+@score_cli.callback()
+def scored(
+    context: typer.Context,
+    plan: Plan = None,
+    as_of: AsOf = None,
+    scheme: Scheme = None,
+    values: Values = None,
+    forecast: Ahead = None,
+    change: Change = None,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Show the score sheet with ranks as far as the data allow, what would turn them, and what-if."""
+    if context.invoked_subcommand is not None:
+        return
+    from dualcarbon.plan.assessing import score_changes
+
+    laid, cells, told = _asked(workspace, plan, as_of, scheme, values, forecast)
+    answer = score_changes.what_if(laid, cells, [_change(one) for one in change or []], told)
+    found = {"sheet": answer["before"], "sensitivity": score_changes.sensitivity(laid, cells, told)}
+    found |= {"what_if": answer["moved"]} if change else {}
+    emit(found, json, lambda: _show_scores(found))
+
+
+def _asked(
+    workspace: Path | None, plan: str | None, as_of: str | None, scheme: Path | None, values: Path | None,
+    forecast: bool | None,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """The scheme, values and deductions: from files where given, else as the plan stands."""
+    from dualcarbon.plan import follow, reads
+    from dualcarbon.plan.assessing import board, score_scheme
+    from dualcarbon.plan.store import document
+
+    if scheme is not None and values is not None:
+        return score_scheme.read(scheme), score_scheme.read_values(values), {}
+    if values is not None:
+        raise typer.BadParameter(say("--values 要和 --scheme 一起用", "--values goes with --scheme"))
+    opened = opened_at(workspace)
+    head = document(opened, plan)
+    name, day = str(head["plan"]), day_of(as_of)
+    rows = follow.status(opened, name, day)
+    if scheme is not None:
+        laid = score_scheme.laid_out(score_scheme.read(scheme), reads.indicators(opened, name).to_dicts())
+        ahead = forecast if forecast is not None else board.under_way(rows)
+        told = score_scheme.slips(rows, reads.reports(opened, name, day).to_dicts())
+        return laid, score_scheme.from_standing(laid, rows, forecast=ahead), told
+    found = board.scheme_and_values(opened, name, rows, day, forecast=forecast)
+    if found is None:
+        from dualcarbon.core.problems import Problem, Refused
+
+        raise Refused(Problem("plan.no-scheme", value=name))
+    return found
+
+
+def _change(text: str) -> dict[str, Any]:
+    name, _, number = text.rpartition("=")
+    subject, _, item = name.rpartition(":")
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise typer.BadParameter(text, param_hint="--what-if") from error
+    return {"subject": subject, "item": item, "value": value} if subject else {"item": item, "weight": value}
+
+
+def _show_scores(found: dict[str, Any]) -> None:
+    from dualcarbon.plan.assessing.bulletin import rank_text
+
+    columns = {"subject": say("对象", "subject"), "rank": say("名次", "rank"), "total": say("总分", "total"),
+               "low": say("下限", "low"), "high": say("上限", "high"), "bonus": say("加分", "bonus"),
+               "deducted": say("扣分", "deducted"), "veto": say("一票否决", "veto")}  # fmt: skip
+    table([{**one, "rank": rank_text(one)} for one in found["sheet"]["subjects"]], columns)
+    if found.get("what_if"):
+        table(found["what_if"], {"subject": say("对象", "subject"), "before": say("原来", "before"),
+                                 "after": say("改后", "after")})  # fmt: skip
+
+
+@score_cli.command("open", help=say("按现有数据建一张评分表", "open a score sheet from how things stand"))
+def open_sheet(
+    sheet: Annotated[str, typer.Argument(metavar="SHEET", help=say("评分表名", "the sheet's name"))],
+    plan: Plan = None,
+    as_of: AsOf = None,
+    scheme: Scheme = None,
+    values: Values = None,
+    person: Person = None,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.plan.assessing import score_sheet
+
+    laid, cells, told = _asked(workspace, plan, as_of, scheme, values, None)
+    found = score_sheet.start(opened_at(workspace), sheet, laid, cells, plan=plan, deductions=told, person=person)
+    emit(found, json, lambda: _show_sheet(found))
+
+
+@score_cli.command(
+    "step",
+    help=say(
+        "办一步：自评、复核、异议、裁定、冻结、重算",
+        "take a step: self-score, review, object, decide, freeze, recalculate",
+    ),
+)
+def take_step(
+    sheet: Annotated[str, typer.Argument(metavar="SHEET")],
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="self-score | review | object | decide | freeze | recalculate")
+    ],
+    subject: Annotated[str | None, typer.Option("--subject", help=say("部门或地区", "department or place"))] = None,
+    points: Points = None,
+    values: Values = None,
+    reason: Annotated[str | None, typer.Option("--reason", help=say("理由", "the reason"))] = None,
+    department: Department = None,
+    person: Person = None,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.plan.assessing import score_scheme, score_sheet
+
+    told = {one["item"]: one["weight"] for one in (_change(text) for text in points or [])}
+    cells = score_scheme.read_values(values) if values is not None else None
+    found = score_sheet.step(
+        opened_at(workspace), sheet, action, subject=subject, points=told, values=cells, reason=reason,
+        department=department, person=person,
+    )  # fmt: skip
+    emit(found, json, lambda: _show_sheet(found))
+
+
+@score_cli.command("show", help=say("查看一张评分表，或全部", "show a score sheet, or list them"))
+def show_sheet(
+    sheet: Annotated[str | None, typer.Argument(metavar="[SHEET]")] = None,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.plan.assessing import score_sheet
+
+    if sheet is None:
+        found = {"sheets": score_sheet.sheets(opened_at(workspace))}
+        emit(
+            found,
+            json,
+            lambda: table(found["sheets"], {"sheet": say("评分表", "sheet"), "state": say("状态", "state")}),
+        )
+        return
+    one = score_sheet.read(opened_at(workspace), sheet)
+    emit(one, json, lambda: _show_sheet(one))
+
+
+def _show_sheet(found: dict[str, Any]) -> None:
+    from dualcarbon.plan.assessing.score_sheet import STATES
+
+    lang = language()
+    typer.echo(
+        f"{found['sheet']}  {STATES[found['state']][lang]}  {say('第', 'edition ')}{found['edition']}{say('版', '')}"
+    )
+    rows = [{**one, "state": STATES[found["subjects"][one["subject"]]["state"]]} for one in found["result"]["subjects"]]
+    table(rows, {"subject": say("对象", "subject"), "state": say("状态", "state"), "total": say("总分", "total")})

@@ -1,0 +1,218 @@
+"""Score schemes as data, and the values that go into them: YAML or Excel in, values from the plan's standing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.plan.assessing.score import MISSED
+from dualcarbon.plan.feeding import feeding
+
+NUMBERS = ("weight", "basic", "incentive", "bonus", "cap")
+#: Excel headings of a scheme's items and of values, by field.
+ITEM_HEADINGS = {
+    "编号": "id", "item": "id", "指标": "title_zh", "name": "title_zh", "英文": "title_en", "单位": "unit",
+    "权重": "weight", "基本目标": "basic", "激励目标": "incentive", "激励加分": "bonus", "未完成": "missed",
+    "封顶": "cap", "方向": "better",
+}  # fmt: skip
+VALUE_HEADINGS = {
+    "对象": "subject", "部门": "subject", "地区": "subject", "编号": "item", "数值": "value", "下限": "low",
+    "上限": "high", "基本目标": "basic", "激励目标": "incentive", "状态": "status", "来源": "source",
+}  # fmt: skip
+_DEFAULTS = {"version": 1, "of": "department", "full": 100, "veto_cap": 60, "no_data": "open", "bonus_rule": "step",
+             "status": "unverified", "uncertainty": {}, "deductions": []}  # fmt: skip
+
+
+def shipped(pack: str = "cn-jiaxing", year: int = 2024) -> list[dict[str, Any]]:
+    """Return the schemes that a pack ships beside a plan (`plan/YEAR/scores/*.yaml`), as written."""
+    from dualcarbon.core.pack import read_yaml
+
+    here = feeding.folder(pack, year)
+    return [] if here is None else [read_yaml(path) for path in sorted((here / "scores").glob("*.yaml"))]
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Return a scheme from a YAML or Excel file. Raises Refused with every fault.
+
+    Excel: one table of items with the headings of `ITEM_HEADINGS`; the file's name is the scheme's id, the rest as
+    `_DEFAULTS`.
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise Refused(Problem("plan.bad-scheme", file=path.name, value=str(error).split("\n")[0])) from error
+        if not isinstance(told, dict):
+            raise Refused(Problem("plan.bad-scheme", file=path.name, value=type(told).__name__))
+    else:
+        told = {"id": path.stem, "title": {"zh": path.stem, "en": path.stem}, "items": []}
+        for number, row in _rows(path, ITEM_HEADINGS):
+            titles = {"zh": row.pop("title_zh", None) or row.get("id"), "en": row.pop("title_en", None)}
+            titles["en"] = titles["en"] or titles["zh"]
+            told["items"].append({**row, "title": titles, "_row": number})
+    return checked(told, path.name)
+
+
+def checked(told: Mapping[str, Any], file: str | None = None) -> dict[str, Any]:
+    """Return a scheme with its defaults and its numbers as numbers. Raises Refused with every fault."""
+    problems: list[Problem] = []
+    scheme = {**_DEFAULTS, **told}
+
+    def fault(column: str, value: Any, row: int | None = None) -> None:
+        problems.append(Problem("plan.bad-scheme", file=file, row=row, column=column, value=value))
+
+    for name in ("id", "title", "items"):
+        if not scheme.get(name) and not (name == "items" and scheme.get("each_indicator")):
+            fault(name, None)
+    items, seen = [], set()
+    for position, one in enumerate(scheme.get("items") or [], 1):
+        row = one.get("_row", position)
+        kept = {name: value for name, value in one.items() if name != "_row" and value is not None}
+        for name in NUMBERS:
+            if name in kept:
+                try:
+                    kept[name] = float(kept[name])
+                except (TypeError, ValueError):
+                    fault(name, kept.pop(name), row)
+        if not kept.get("id") or kept["id"] in seen:
+            fault("id", kept.get("id"), row)
+        seen.add(kept.get("id"))
+        if kept.get("missed", "share") not in MISSED:
+            fault("missed", kept["missed"], row)
+        if kept.get("weight", 0.0) < 0 or ("weight" not in kept and not scheme.get("each_indicator")):
+            fault("weight", kept.get("weight"), row)
+        items.append(kept)
+    if problems:
+        raise Refused(problems)
+    return {**scheme, "items": items}
+
+
+def laid_out(scheme: Mapping[str, Any], indicators: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the scheme with an item for each indicator where it asks for that (`each_indicator`).
+
+    `indicators`: rows of `reads.indicators`. Targets, units and directions are the plan's unless an item says other.
+    """
+    if not scheme.get("each_indicator"):
+        return dict(scheme)
+    own = {one["id"]: one for one in scheme["items"]}
+    items = []
+    for one in indicators:
+        plain = {
+            "id": one["line"], "title": {"zh": one["name"], "en": one["name"]}, "unit": one["unit"],
+            "basic": one["value"], "better": one["better"],
+        }  # fmt: skip
+        items.append(plain | scheme["each_indicator"] | own.pop(one["line"], {}))
+    return {**scheme, "items": items + [one for one in own.values() if "title" in one and "weight" in one]}
+
+
+def from_standing(
+    scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, forecast: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Return values by subject and item from the standing of a plan's lines (`status.status`).
+
+    Each indicator counts for the departments that lead it. The value is the figure as reported, with the scheme's
+    uncertainty of its stage; with `forecast`, the year-end forecast with its interval.
+    """
+    spread = scheme.get("uncertainty") or {}
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        value, low, high = row["actual"], None, None
+        if forecast and row["forecast"] is not None:
+            value, low, high = row["forecast"], row["low"], row["high"]
+        elif value is not None:
+            share = float(spread.get(row["stage"], 0.0))
+            low, high = value - abs(value) * share, value + abs(value) * share
+        cell = {"value": value, "low": low, "high": high, "status": row["status"], "confirmed": row["confirmed"],
+                "report": row["report"]}  # fmt: skip
+        for department in row["lead"]:
+            found.setdefault(department, {})[row["line"]] = cell
+    return found
+
+
+def slips(rows: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return how often each department reported late and had reports returned: subject → {late, returned}.
+
+    `rows` of `status.status`, `reports` of `reads.reports`. A line with several leads counts for each of them.
+    """
+    lead = {row["line"]: row["lead"] for row in rows}
+    late = {(one["line"], one["month"]) for one in reports if one["late"]}
+    returned = [one["line"] for one in reports if one["state"] == "returned"]
+    found: dict[str, dict[str, float]] = {}
+    for name, lines in (("late", [line for line, _ in late]), ("returned", returned)):
+        for line in lines:
+            for department in lead.get(line, []):
+                counts = found.setdefault(department, {"late": 0.0, "returned": 0.0})
+                counts[name] += 1
+    return found
+
+
+def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return values by subject and item from a CSV or Excel file with the headings of `VALUE_HEADINGS`.
+
+    An empty value stays without data. Raises Refused with every fault.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    problems = []
+    for number, row in _rows(Path(path), VALUE_HEADINGS):
+        cell: dict[str, Any] = {"status": row.get("status") or "unverified", "source": row.get("source"), "value": None}
+        for name in ("value", "low", "high", "basic", "incentive"):
+            if row.get(name) in (None, ""):
+                continue
+            try:
+                cell[name] = float(str(row[name]).replace(",", "").rstrip("%"))
+            except ValueError:
+                problems.append(
+                    Problem("plan.bad-number", file=Path(path).name, row=number, column=name, value=row[name])
+                )
+        subject, item = row.get("subject"), row.get("item")
+        if not subject or not item or item in found.get(subject, {}):
+            problems.append(
+                Problem("plan.bad-scheme", file=Path(path).name, row=number, column="subject", value=subject)
+            )
+            continue
+        found.setdefault(str(subject), {})[str(item)] = cell
+    if problems:
+        raise Refused(problems)
+    return found
+
+
+def _rows(path: Path, headings: Mapping[str, str]) -> list[tuple[int, dict[str, Any]]]:
+    """Rows of a table by field, with their numbers as the file shows them; headings in Chinese or by field name."""
+    if not path.is_file():
+        raise Refused(Problem("plan.no-file", file=path.name))
+    if path.suffix.lower() == ".csv":
+        import csv
+
+        from dualcarbon.core.sheets import decode
+
+        text, _ = decode(path.read_bytes())
+        grid: list[list[Any]] = list(csv.reader((text or "").splitlines()))
+    else:
+        from python_calamine import CalamineError, CalamineWorkbook
+
+        try:
+            grid = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+        except (CalamineError, OSError) as error:
+            raise Refused(Problem("plan.broken", file=path.name, value=str(error))) from error
+    fields = set(headings.values())
+    named = [[headings.get(str(cell).strip(), str(cell).strip()) for cell in line] for line in grid]
+    top = next((n for n, names in enumerate(named) if len(fields & set(names)) >= 2), None)
+    if top is None:
+        raise Refused(Problem("plan.no-headings", file=path.name, value="、".join(headings)))
+    names, found = named[top], []
+    for number, line in enumerate(grid[top + 1 :], top + 2):
+        row = {n: _text(cell) for n, cell in zip(names, line, strict=False) if n in fields and cell not in ("", None)}
+        if row:
+            found.append((number, row))
+    return found
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()

@@ -1,0 +1,219 @@
+"""Warnings: rules of the pack that fired, each with its reason, and what was done about them.
+
+Level 1 (一级) is the worst. Of the rules of one family only the worst fires for a line: one trouble is one alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan.assessing.assess_tables import ANSWER, METADATA
+from dualcarbon.plan.feeding import feeding
+from dualcarbon.plan.store import document, stamp, writing
+
+#: Words after a warning: taken note of, something is being done, settled, opened again.
+ACTIONS = {"acknowledge": "acknowledged", "follow-up": "followed up", "close": "closed", "reopen": "open"}
+STATES = {
+    "open": {"zh": "待处理", "en": "open"},
+    "acknowledged": {"zh": "已签收", "en": "acknowledged"},
+    "followed up": {"zh": "整改中", "en": "being dealt with"},
+    "closed": {"zh": "已销号", "en": "closed"},
+}
+_TESTS = {
+    "is": lambda value, wanted: value == wanted,
+    "in": lambda value, wanted: value in wanted,
+    "above": lambda value, wanted: value is not None and value > wanted,
+    "below": lambda value, wanted: value is not None and value < wanted,
+    "at_least": lambda value, wanted: value is not None and value >= wanted,
+    "at_most": lambda value, wanted: value is not None and value <= wanted,
+    "known": lambda value, wanted: (value not in (None, "", [])) == wanted,
+}
+
+
+def rules(pack: str, year: int) -> dict[str, Any]:
+    """Return `warnings.yaml` of a plan (`{status, levels, rules}`); the pack's latest when the year has none."""
+    from dualcarbon.core.pack import chain, read_yaml
+
+    here = feeding.folder(pack, year)
+    own = here / "warnings.yaml" if here is not None else None
+    if own is None or not own.is_file():
+        found = [path for base in chain(pack) for path in sorted((base / "plan").glob("*/warnings.yaml"))]
+        if not found:
+            return {"status": "unverified", "levels": {}, "rules": []}
+        own = found[-1]
+    told: dict[str, Any] = read_yaml(own)
+    return told
+
+
+def holds(when: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> bool:
+    """Return whether all conditions hold. Raises ValueError for a condition that nobody knows."""
+    for one in when:
+        names = [name for name in one if name != "field"]
+        if len(names) != 1 or names[0] not in _TESTS:
+            raise ValueError(str(one))
+        if not _TESTS[names[0]](row.get(one["field"]), one[names[0]]):
+            return False
+    return True
+
+
+def fire(told: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the warnings of all rows, the worst first: `{warning, rule, level, level_name, title, of, line, name,
+    departments, reason, action}`.
+
+    `rows`: by kind (`of`), each with `line`, `name` and `departments` beside the fields that rules speak of.
+    """
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for rule in told["rules"]:
+        for row in rows.get(rule["of"], ()):
+            if not holds(rule["when"], row):
+                continue
+            key = (rule["of"], str(row["line"]), rule.get("family", rule["id"]))
+            if key in found and found[key]["level"] <= rule["level"]:
+                continue
+            found[key] = {
+                "warning": f"{rule['id']}/{row['line']}",
+                "rule": rule["id"],
+                "level": rule["level"],
+                "level_name": told["levels"].get(rule["level"], {"zh": str(rule["level"]), "en": str(rule["level"])}),
+                "title": rule["title"],
+                "of": rule["of"],
+                "line": row["line"],
+                "name": row["name"],
+                "departments": list(row["departments"]),
+                "reason": {lang: _filled(rule["reason"][lang], row, lang) for lang in ("zh", "en")},
+                "action": rule["action"],
+            }
+    return sorted(found.values(), key=lambda one: (one["level"], one["of"], _order(one["line"])))
+
+
+def _order(line: str) -> tuple[str, int]:
+    digits = "".join(c for c in line if c.isdigit())
+    return line[:1], int(digits or 0)
+
+
+def _filled(text: str, row: Mapping[str, Any], lang: str) -> str:
+    plain = {name: value.get(lang, "") if isinstance(value, Mapping) else value for name, value in row.items()}
+    said = text.format_map(plain)
+    return said.replace("。。", "。").replace("..", ".")
+
+
+def kinds(
+    standing: Sequence[Mapping[str, Any]],
+    tasks: Sequence[Mapping[str, Any]],
+    projects: Sequence[Mapping[str, Any]],
+    dual: Mapping[str, Any] | None,
+    on: date,
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that rules are tried on: indicators, tasks, policies, projects and dual targets as of a day."""
+    indicators = [
+        {**one, "departments": one["lead"], "missing_count": len(one["missing"]),
+         "missing_text": {"zh": "、".join(map(str, one["missing"])), "en": ", ".join(map(str, one["missing"]))}}
+        for one in standing
+    ]  # fmt: skip
+    found: dict[str, list[dict[str, Any]]] = {
+        "indicator": indicators,
+        "task": [],
+        "policy": [],
+        "project": [],
+        "dual": [],
+    }
+    for one in tasks:
+        row = {**one, "name": one["title"], "departments": one["lead"]}
+        row["days_overdue"] = overdue(one["due"], on) if one["progress"] != "finished" else None
+        found[one["kind"]].append(row)
+    for one in projects:
+        lag = one.get("lag")
+        found["project"].append(
+            {**one, "name": one["title"], "departments": [one["department"]] if one.get("department") else [],
+             "line": one["project"], "lag_percent": None if lag is None else f"{100 * lag:.0f}"}
+        )  # fmt: skip
+    titles = {
+        "energy": {"zh": "单位GDP能耗", "en": "Energy intensity"},
+        "carbon": {"zh": "单位GDP碳排放", "en": "Carbon intensity"},
+    }
+    for kind, title in titles.items() if dual else ():
+        own = dual[kind] if dual else {}
+        percent = {
+            f"{name}_percent": None if own[name] is None else f"{100 * own[name]:.2f}" for name in ("fall", "basic")
+        }
+        found["dual"].append(
+            {"line": kind, "name": title, "title": title, "departments": [], "state": own["state"], **percent}
+        )
+    return found
+
+
+def overdue(due: str | None, on: date) -> int | None:
+    """Return how many days a period (`2024-07`, `2024`) has been over on a day; None while it runs or without one."""
+    from dualcarbon.core import periods
+
+    if not due:
+        return None
+    try:
+        end = periods.parse(due).end
+    except ValueError:
+        return None
+    return (on - end).days + 1 if on >= end else None
+
+
+def answer(
+    workspace: Workspace,
+    warning: str,
+    action: str,
+    *,
+    plan: str | None = None,
+    text: str | None = None,
+    at: date | None = None,
+    department: str | None = None,
+    person: str | None = None,
+) -> dict[str, Any]:
+    """Keep what was done about a warning and return its state: `{warning, state, answers}`.
+
+    `action`: `acknowledge`, `follow-up`, `close` (these two with a text) or `reopen`. Raises Refused `plan.wrong-step`
+    for an unknown action, `plan.no-reason` without the text.
+    """
+    if action not in ACTIONS:
+        raise Refused(Problem("plan.wrong-step", value=action, params={"state": ", ".join(ACTIONS)}))
+    if action in ("follow-up", "close") and not (text or "").strip():
+        raise Refused(Problem("plan.no-reason", value=action))
+    name = str(document(workspace, plan)["plan"])
+    if not _installed(workspace):
+        with writing(workspace) as connection:
+            METADATA.create_all(connection)
+    with writing(workspace) as connection:
+        row = {"plan": name, "warning": warning, "action": action, "text": text, **stamp(at, department, person)}
+        connection.execute(sa.insert(ANSWER), row)
+    return {"warning": warning, **answers(workspace, name)[warning]}
+
+
+def answers(workspace: Workspace, plan: str, as_of: date | None = None) -> dict[str, dict[str, Any]]:
+    """Return what was done about each warning: `{state, answers: [{action, text, department, person, told}]}`."""
+    if not _installed(workspace):
+        return {}
+    chosen = sa.select(ANSWER).where(ANSWER.c.plan == plan).order_by(ANSWER.c.number)
+    if as_of is not None:
+        chosen = chosen.where(ANSWER.c.told <= as_of.isoformat())
+    found: dict[str, dict[str, Any]] = {}
+    with workspace.database.connect() as connection:
+        for row in connection.execute(chosen).mappings():
+            own = found.setdefault(row["warning"], {"state": "open", "answers": []})
+            own["state"] = ACTIONS[row["action"]]
+            own["answers"].append({name: row[name] for name in ("action", "text", "department", "person", "told")})
+    return found
+
+
+def last_answer(workspace: Workspace) -> int:
+    """Return the number of the last answer; 0 before the first."""
+    if not _installed(workspace):
+        return 0
+    with workspace.database.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.max(ANSWER.c.number))).scalar() or 0)
+
+
+def _installed(workspace: Workspace) -> bool:
+    return sa.inspect(workspace.database).has_table(ANSWER.name)

@@ -1,0 +1,266 @@
+"""Automatic feeds: what the platform computes itself for a plan's lines, each figure with the question that opens it.
+
+The pack says which line takes which result (`automatic.yaml` beside the plan): observations and methods through the
+engine, rights through the ledger. Where nothing computes a line, that is said: no source yet.
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from dualcarbon.core import pack as packs
+from dualcarbon.core import periods
+from dualcarbon.core.tables import worst
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import reads
+from dualcarbon.plan.assessing import intensity, yearly
+from dualcarbon.plan.feeding import feeding, systems, telling
+from dualcarbon.plan.feeding.checking import Told
+from dualcarbon.plan.store import Asked, document
+
+PLATFORM = "dualcarbon"
+
+
+def settings(pack: str, year: int) -> dict[str, Any]:
+    """Return `automatic.yaml` of the plan that a pack ships for a year; nothing is fed where there is none."""
+    told: dict[str, Any] = {"status": "unverified", "feeds": [], "waiting": {}}
+    here = feeding.folder(pack, year)
+    if here is not None and (here / "automatic.yaml").is_file():
+        told |= packs.read_yaml(here / "automatic.yaml")
+    return told
+
+
+def figures(
+    workspace: Workspace, plan: Asked = None, month: int = 12, as_of: date | None = None
+) -> list[dict[str, Any]]:
+    """Return what the platform computes for the months January to `month` of a plan's year, in the pack's order.
+
+    Rows `{line, name: {zh, en}, value, unit, month, period, status, use, missing: [{zh, en}], explain, from}`; `value`
+    is None where something is missing, which is named; `explain` opens the figure.
+    """
+    head = document(workspace, plan)
+    found = []
+    for feed in settings(head["pack"] or workspace.pack, head["year"])["feeds"]:
+        computed = _SOURCES[feed["from"]](workspace, head, feed, month, as_of)
+        row = {name: feed[name] for name in ("line", "name", "unit", "use", "from")}
+        span = periods.text(date(head["year"], 1, 1), _end(head["year"], month))
+        found.append(row | {"month": month, "period": span, **computed})
+    return found
+
+
+def sources(workspace: Workspace, plan: Asked = None) -> list[dict[str, Any]]:
+    """Return for each indicator where its figure comes from: `{line, name, feed, automatic, say: {zh, en}}`."""
+    head = document(workspace, plan)
+    set_ = settings(head["pack"] or workspace.pack, head["year"])
+    fed = {one["line"]: one for one in set_["feeds"]}
+    rows = []
+    for row in reads.indicators(workspace, head).to_dicts():
+        one = fed.get(row["line"])
+        said = {"zh": "由牵头单位填报", "en": "told by the lead unit"}
+        if one is not None:
+            used = ("平台计算", "computed by the platform") if one["use"] == "report" else (
+                "平台计算，与填报对照", "computed by the platform, beside what is told")  # fmt: skip
+            said = dict(zip(("zh", "en"), used, strict=True))
+        elif row["feed"] in set_["waiting"]:
+            waiting = set_["waiting"][row["feed"]]
+            said = {
+                "zh": f"暂无自动数据源（{waiting['zh']}），由牵头单位填报",
+                "en": f"No source yet ({waiting['en']}); told by the lead unit",
+            }
+        kept = {name: row[name] for name in ("line", "name", "feed")}
+        rows.append(kept | {"automatic": one["use"] if one else None, "say": said})
+    return rows
+
+
+def pull(
+    workspace: Workspace, plan: Asked = None, month: int = 12, *, at: date | None = None, dry_run: bool = False
+) -> dict[str, Any]:
+    """Take the computed figures of a month into the plan. Returns `{plan, month, told, compared, missing, batch}`.
+
+    Figures for `report` become flash reports that open to their explanation; those for `compare` are kept beside the
+    line as mirrored figures. A figure that stands already is not told again; a changed one is a correction.
+    Raises Refused.
+    """
+    head = document(workspace, plan)
+    rows = figures(workspace, head, month, at)
+    ready = [row for row in rows if row["value"] is not None]
+    missing = [{"line": row["line"], "name": row["name"], "missing": row["missing"]} for row in rows if row["missing"]]
+    kinds = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    asked = [
+        row
+        for row in ready
+        if row["use"] == "report" and (kinds[row["line"]]["frequency"] == "month" or month % 3 == 0)
+    ]
+    answer: dict[str, Any] = {"plan": head["plan"], "month": month, "missing": missing, "batch": None}
+    answer |= {"told": [], "compared": [], "dry_run": dry_run}
+    if asked:
+        said = "数据更新后重算"
+        texts = {row["line"]: row["said"]["zh"] for row in asked if "said" in row}
+        told = [
+            Told(row["line"], month, round(row["value"], 6), "flash", text=texts.get(row["line"]), reason=said)
+            for row in asked
+        ]
+        queries = {row["line"]: json.dumps(row["explain"], ensure_ascii=False) for row in asked}
+        made = telling.tell(
+            workspace, head["plan"], month, told, at=at, feed="computed", person=PLATFORM,
+            status=worst([row["status"] for row in asked]), queries=queries, dry_run=dry_run,
+        )  # fmt: skip
+        answer |= {"told": made["reports"], "batch": made["batch"]}
+    for row in ready:
+        if row["use"] == "compare":
+            kept = {"value": row["value"], "unit": row["unit"], "period": row["period"], "status": row["status"]}
+            kept |= {"source": "平台计算", "query": row["explain"]}
+            if not dry_run:
+                systems.mirror(workspace, head, row["line"], PLATFORM, row["name"]["zh"], at=at, **kept)
+            answer["compared"].append({"line": row["line"], "name": row["name"], **kept})
+    return answer
+
+
+def _end(year: int, month: int) -> date:
+    return date(year, month, calendar.monthrange(year, month)[1]) + timedelta(days=1)
+
+
+def _lack(zh: str, en: str) -> dict[str, Any]:
+    return {"value": None, "status": None, "explain": None, "missing": [{"zh": zh, "en": en}]}
+
+
+def _intensity(
+    workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], month: int, as_of: date | None
+) -> dict[str, Any]:
+    """The fall of energy or CO2 per GDP at comparable prices: 1 − (1 + e)/(1 + g), in percent."""
+    year, place = head["year"], head["place"]
+    now, before = (
+        yearly.amount(workspace, feed["account"], place, one, until=month, known_at=as_of) for one in (year, year - 1)
+    )
+    missing = []
+    if now["value"] is None or not before["value"]:
+        missing.append({"zh": f"{year} 年或上年同期没有能源数据", "en": f"No energy data of {year} or the year before"})
+    grown, status = _growth(workspace, head, month, as_of)
+    if grown is None:
+        said = (
+            "没有 GDP 可比价增速（不用现价推算）",
+            "No growth of GDP at comparable prices (never taken from current prices)",
+        )
+        missing.append(dict(zip(("zh", "en"), said, strict=True)))
+    if missing or grown is None:
+        return {"value": None, "status": None, "explain": now["explain"], "missing": missing}
+    fall = intensity.fall(now["value"] / before["value"] - 1, grown)
+    states = worst([now["status"], before["status"], status])
+    e, shown = now["value"] / before["value"] - 1, (f"{now['value']:,.0f}", f"{before['value']:,.0f}", now["unit"])
+    told = {
+        "zh": f"1 −（1 + {e:.4f}）/（1 + {grown:.4f}）；本期 {shown[0]}、上年同期 {shown[1]} {shown[2]}，GDP 按可比价",
+        "en": f"1 − (1 + {e:.4f})/(1 + {grown:.4f}); now {shown[0]}, a year before {shown[1]} {shown[2]}",
+    }
+    return {"value": 100 * fall, "status": states, "explain": now["explain"], "missing": [], "said": told}
+
+
+def _growth(
+    workspace: Workspace, head: Mapping[str, Any], month: int, as_of: date | None
+) -> tuple[float | None, str | None]:
+    """Published real growth of GDP for January to `month` as a share, from observations, else a mirrored figure."""
+    year, end = head["year"], _end(head["year"], month)
+    span = f"item = 'economy.gdp_growth' AND place = '{head['place']}' AND start = '{year}-01-01' AND \"end\" = '{end}'"
+    rows = workspace.observations(known_at=as_of).filter(f"{span} AND value IS NOT NULL").pl()
+    if not rows.is_empty():
+        statuses = {one["id"]: one["status"] for one in workspace.datasets()}
+        scale = 0.01 if rows["unit"][0] == "%" else 1.0
+        return float(rows["value"][-1]) * scale, statuses.get(rows["dataset"][-1], "unverified")
+    wanted = {periods.text(date(year, 1, 1), end), str(year) if month == 12 else ""}
+    told = [row for row in reads.mirrors(workspace, head, as_of) if row["name"] == "GDP可比价增速"]
+    own = [row for row in told if row["period"] in wanted and row["value"] is not None]
+    return (own[-1]["value"] * 0.01, own[-1]["status"]) if own else (None, None)
+
+
+def _observed(
+    workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], as_of: date | None
+) -> pl.DataFrame:
+    """Rows of the feed's item in the account datasets, inside the plan's place."""
+    from dualcarbon.core.classification import load
+
+    datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
+    if not datasets:
+        return workspace.observations().limit(0).pl()
+    rows = workspace.observations(datasets=datasets, known_at=as_of).filter(f"item = '{feed['item']}'").pl()
+    places = load(workspace.pack).places
+    inside = places.leaves(head["place"], "admin") if head["place"] in places else frozenset({head["place"]})
+    within = [one for one in rows["place"].unique().to_list() if one in places and places.extent(one) <= inside]
+    rows = rows.filter(pl.col("place").is_in(within))
+    return rows.filter(pl.col("process").is_in(feed["process"])) if feed.get("process") else rows
+
+
+def _stock(
+    workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], month: int, as_of: date | None
+) -> dict[str, Any]:
+    """The change of a stock since the year began: what stood at the end of the month less what stood before."""
+    rows = _observed(workspace, head, feed, as_of).filter(pl.col("unit") == feed["source_unit"])
+    keys = ["place", "entity", "process"]
+    sums: list[float | None] = []
+    for end in (date(head["year"], 1, 1), _end(head["year"], month)):
+        last = rows.filter((pl.col("start") <= end - timedelta(days=1)) & pl.col("value").is_not_null())
+        recent = last.filter(pl.col("start") > end - timedelta(days=366)).sort("start").unique(keys, keep="last")
+        sums.append(float(recent["value"].sum()) if recent.height else None)
+    if sums[0] is None or sums[1] is None:
+        return _lack("年初或期末没有装机台账数据", "No stock at the year's start or at the month's end")
+    asked = {"item": feed["item"], "place": head["place"], "period": str(head["year"])}
+    status = worst(_statuses(workspace, rows))
+    return {"value": (sums[1] - sums[0]) * feed.get("scale", 1.0), "status": status, "explain": asked, "missing": []}
+
+
+def _statuses(workspace: Workspace, rows: pl.DataFrame) -> list[str]:
+    known = {one["id"]: one["status"] for one in workspace.datasets()}
+    return [known.get(one, "unverified") for one in rows["dataset"].unique().to_list()]
+
+
+def _flow(
+    workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], month: int, as_of: date | None
+) -> dict[str, Any]:
+    """The sum of a flow since January; missing when a month of the span has no row."""
+    rows = _observed(workspace, head, feed, as_of).filter(pl.col("unit") == feed["source_unit"])
+    span = rows.filter((pl.col("start") >= date(head["year"], 1, 1)) & (pl.col("end") <= _end(head["year"], month)))
+    told = span.filter(pl.col("value").is_not_null())
+    if told.is_empty() or told["end"].max() != _end(head["year"], month):
+        return _lack("该期没有数据", "No data of these months")
+    asked = {"item": feed["item"], "place": head["place"], "period": f"{head['year']}-01/{head['year']}-{month:02d}"}
+    value = float(told["value"].sum()) * feed.get("scale", 1.0)
+    return {"value": value, "status": worst(_statuses(workspace, told)), "explain": asked, "missing": []}
+
+
+def _ledger(
+    workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], month: int, as_of: date | None
+) -> dict[str, Any]:
+    """Posted entries of instruments since January: units retired, units acquired from an issuer, or trades."""
+    from dualcarbon.ledger.reads import standing
+    from dualcarbon.ledger.tables import ENTRY
+    from dualcarbon.ledger.transfer import instant
+
+    if standing(workspace.database) is None:
+        return _lack("工作区没有权益账本", "The workspace has no ledger of rights")
+    kinds = [sa.or_(ENTRY.c.instrument == one, ENTRY.c.instrument.like(f"{one}.%")) for one in feed["instruments"]]
+    start, end = instant(date(head["year"], 1, 1)), instant(_end(head["year"], month))
+    chosen = sa.and_(sa.or_(*kinds), ENTRY.c.at >= start, ENTRY.c.at < end, ENTRY.c.state.in_(("posted", "post")))
+    if as_of is not None:
+        chosen = sa.and_(chosen, ENTRY.c.recorded < instant(as_of + timedelta(days=1)))
+    issued, special = ENTRY.c.debit.like("%|@issuer%"), ENTRY.c.credit.like("%|@%")
+    moves = {
+        "retired": ENTRY.c.credit.like("%|@retired"),
+        "acquired": sa.and_(issued, sa.not_(special)),
+        "traded": sa.and_(sa.not_(ENTRY.c.debit.like("%|@%")), sa.not_(special)),
+    }
+    measure = sa.func.count() if feed["measure"] == "entries" else sa.func.coalesce(sa.func.sum(ENTRY.c.amount), 0)
+    with workspace.database.connect() as connection:
+        value = connection.execute(sa.select(measure).where(chosen, moves[feed["moves"]])).scalar_one()
+        known = connection.execute(sa.select(sa.func.count()).where(sa.or_(*kinds))).scalar_one()
+    if not known:
+        return _lack("账本里还没有这一品种", "The ledger has none of these instruments yet")
+    asked = {"ledger": feed["instruments"], "moves": feed["moves"], "period": str(head["year"])}
+    return {"value": float(value), "status": "unverified", "explain": asked, "missing": []}
+
+
+_SOURCES = {"intensity": _intensity, "stock": _stock, "flow": _flow, "ledger": _ledger}

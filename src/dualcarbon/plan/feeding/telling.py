@@ -1,0 +1,163 @@
+"""Tell a plan what became of its lines: one submission, checked against what stands, kept whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import reads, words
+from dualcarbon.plan.feeding import checking
+from dualcarbon.plan.feeding.checking import Checked, Known, Listed, Told
+from dualcarbon.plan.store import Asked, document, install, next_number, stamp, writing
+from dualcarbon.plan.tables import BATCH, ENTRY, REPORT, REVIEW
+
+
+def department_of(workspace: Workspace, plan: Asked, name: str) -> str:
+    """Return the plan's own name of a department: its name or one of its aliases. Raises Refused."""
+    wanted = words.key(name)
+    known = reads.departments(workspace, plan)
+    for one in known:
+        if wanted in (words.key(alias) for alias in (one["name"], *one["aliases"])):
+            return str(one["name"])
+    raise Refused(Problem("plan.no-department", value=name, params={"known": "、".join(one["name"] for one in known)}))
+
+
+def known(
+    workspace: Workspace, plan: Asked, department: str | None, day: date, lines: Sequence[str] | None = None
+) -> Known:
+    """Return what stands in a plan before a submission of `department` (None: of the plan's keeper) on a day.
+
+    `lines`: whose lists are wanted (all when None); savings ledgers are always there, as a site counts in one alone.
+    """
+    head = document(workspace, plan)
+    indicators = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    wanted = None if lines is None else list(lines)
+    if lines is not None:
+        lines = [*lines, *(line for line, row in indicators.items() if row["basis"] == "projects")]
+    last: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for row in reads.report_rows(workspace, head, lines=wanted):
+        key = (row["line"], row["month"])
+        returned = row["state"] == "returned"
+        if row["counts"] or key not in last or not last[key]["counts"]:
+            last[key] = row
+        last[key] = {**last[key], "latest": row["number"], "answering": returned}
+    open_: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in reads.entry_rows(workspace, head, lines):
+        if row["struck"] is None:
+            open_.setdefault(row["line"], {})[row["key"]] = row
+    tasks = {row["line"]: row for row in reads.tasks(workspace, head).to_dicts()}
+    tasks |= {row["line"]: row for row in reads.policies(workspace, head).to_dicts()}
+    mine = None
+    if department is not None:
+        own = next(one for one in reads.departments(workspace, head) if one["name"] == department)
+        mine = frozenset((*own["lead"], *own["joint"], *own["drafter"]))
+    return Known(int(head["year"]), day, indicators, tasks, last, open_, reads.steps(workspace, head), mine)
+
+
+def tell(
+    workspace: Workspace,
+    plan: str | None,
+    month: int,
+    told: Iterable[Told] = (),
+    listed: Iterable[Listed] = (),
+    *,
+    department: str | None = None,
+    person: str | None = None,
+    at: date | None = None,
+    key: str | None = None,
+    file: str | None = None,
+    feed: str = "form",
+    status: str | None = None,
+    queries: Mapping[str, str] | None = None,
+    problems: Sequence[Problem] = (),
+    also: Callable[[sa.Connection], None] | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Keep one submission about `month` of a plan: figures and progress (`told`), names, projects and steps (`listed`).
+
+    `department` checks that the lines are its own; `at` is the day it arrived (today when None); `key` the client's:
+    the same key with the same content answers again. `status` marks the values (`synthetic` for demonstration), else
+    figures of departments are `unverified` until reviewed. `queries`: for computed lines the JSON of their explanation.
+    `problems` were found before and are told with the others; `also` is written in the same transaction.
+    Returns `{batch, key, already, plan, month, reports: [{number, line, month, value, stage, corrects}], entries,
+    unchanged, dry_run}`. Raises Refused with every problem; nothing is half kept.
+    """
+    told, listed = list(told), list(listed)
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    install(workspace)
+    who = department_of(workspace, head, department) if department else None
+    stamped = stamp(at, who, person)
+    day = date.fromisoformat(stamped["told"])
+    said = [*map(asdict, told), *map(asdict, listed)]
+    content = json.dumps([name, month, who, said], ensure_ascii=False, sort_keys=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    lines = sorted({*(one.line for one in told), *(one.line for one in listed)})
+    own = key is None
+    key = key or digest
+    with writing(workspace) as connection:
+        earlier = connection.execute(sa.select(BATCH).where(BATCH.c.key == key)).mappings().first()
+        if earlier is not None and own and _returned(connection, earlier):
+            earlier, key = None, f"{digest}:{next_number(connection, BATCH)}"
+        if earlier is not None:
+            if earlier["digest"] != digest:
+                raise Refused(Problem("plan.key-used", file=file, value=key))
+            return {**json.loads(earlier["answer"]), "already": True}
+        found = checking.check(known(workspace, head, who, day, lines), told, listed, month)
+        if problems or found.problems:
+            raise Refused([*problems, *found.problems])
+        if not (found.reports or found.entries or found.unchanged or also):
+            raise Refused(Problem("plan.nothing-told", file=file))
+        answer: dict[str, Any] = {
+            "batch": None, "key": key, "already": False, "plan": name, "month": month, "department": who,
+            "reports": [], "entries": len(found.entries), "unchanged": found.unchanged, "dry_run": dry_run,
+        }  # fmt: skip
+        if dry_run or not (found.reports or found.entries or also):
+            return answer | {"reports": found.reports}
+        common = {"plan": name, "status": status or "unverified", **stamped}
+        _write(connection, answer, found, common, {"digest": digest, "file": file}, feed, queries or {})
+        if also is not None:
+            also(connection)
+    return answer
+
+
+def _returned(connection: sa.Connection, batch: sa.RowMapping) -> bool:
+    """Whether a report of an earlier submission was returned, so that the same content again is an answer to that."""
+    numbers = [row["number"] for row in json.loads(batch["answer"])["reports"]]
+    chosen = sa.select(REVIEW.c.report, REVIEW.c.decision).where(REVIEW.c.report.in_(numbers)).order_by(REVIEW.c.number)
+    return "returned" in {row.report: row.decision for row in connection.execute(chosen)}.values()
+
+
+def _write(
+    connection: sa.Connection,
+    answer: dict[str, Any],
+    found: Checked,
+    common: Mapping[str, Any],
+    batch: Mapping[str, Any],
+    feed: str,
+    queries: Mapping[str, str],
+) -> None:
+    """Write a submission and complete its answer with the numbers that its reports got."""
+    first, number = next_number(connection, REPORT), next_number(connection, BATCH)
+    reports = [
+        {**row, **common, "number": first + i, "batch": number, "feed": feed, "query": queries.get(row["line"])}
+        for i, row in enumerate(found.reports)
+    ]
+    answer["batch"] = number
+    shown = ("number", "line", "month", "value", "stage", "progress", "corrects")
+    answer["reports"] = [{name: row[name] for name in shown} for row in reports]
+    told = {name: common[name] for name in ("plan", "department", "person", "told", "recorded")}
+    kept = json.dumps(answer, ensure_ascii=False)
+    connection.execute(BATCH.insert().values(number=number, key=answer["key"], answer=kept, **batch, **told))
+    if reports:
+        connection.execute(REPORT.insert(), reports)
+    if found.entries:
+        connection.execute(ENTRY.insert(), [{**row, **common, "batch": number} for row in found.entries])

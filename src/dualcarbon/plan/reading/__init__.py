@@ -1,0 +1,1 @@
+"""A plan's document, whatever its format, as structured data, checked against itself."""
