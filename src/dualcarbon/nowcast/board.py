@@ -53,6 +53,8 @@ def board(workspace: Any, *, place: str, as_of: date | None, tree: str) -> dict[
         "flags": [{**flag, **present.named(book, flag)} for flag in flags.find(now)],
         "fallbacks": len(now.fallbacks), "missing": now.missing,
     }  # fmt: skip
+    if answer["year"] is not None:
+        answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree)
     answer["causes"] = None
     if closed is not None and closed >= 12:
         end = now.months[closed]
@@ -111,6 +113,23 @@ def _year(full: City, year: int, place: str, published: list[officials.Official]
         "target": None if aim is None else {"value": aim.value, "dataset": aim.dataset, "status": aim.status,
                                             "gap": total - aim.value},
     }  # fmt: skip
+
+
+def _revised(workspace: Any, full: City, told: dict[str, Any], place: str, tree: str) -> dict[str, Any] | None:
+    """The same counted months with what is known today, where factors or data that came later make a difference:
+    `{value, as_of, difference}`; None for a year with estimated months, or where nothing has changed."""
+    today = date.today()
+    if told["estimated_months"] or today <= full.as_of:
+        return None
+    last = date.fromisoformat(f"{told['path'][-1]['month']}-01")
+    later = cities.read(workspace, as_of=today, until=last, place=place, tree=tree)
+    totals = [known(later, t) for t, month in enumerate(later.months) if month.year == told["year"]]
+    if len(totals) != len(told["path"]) or any(one is None for one in totals):
+        return None
+    value = float(sum(one for one in totals if one is not None))
+    if abs(value - told["value"]) < 1e-6 * told["value"]:
+        return None
+    return {"value": value, "as_of": today, "difference": value - told["value"]}
 
 
 def _rows(full: City, t: int, made: tuple[Month, Month], column: int, codes: Any) -> list[dict[str, Any]]:
