@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlencode
 
 from fastapi import Query, Request
 
@@ -85,3 +87,9 @@ def period_choices(horizon: Mapping[str, Any], chosen: str) -> list[tuple[str, l
     if not any(chosen in periods for _, periods in groups):
         groups.insert(0, ("chosen", [chosen]))
     return groups
+
+
+@lru_cache(maxsize=8192)
+def pair(key: str, value: str) -> str:
+    """One choice as an address writes it; numbers open by the thousand, with few different choices."""
+    return urlencode({key: value})

@@ -24,7 +24,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from markupsafe import Markup
 
 from dualcarbon.app import mathml, outline
-from dualcarbon.app.asking import Asked, Question, asked, language, period_choices
+from dualcarbon.app.asking import Asked, Question, asked, language, pair, period_choices
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
 from dualcarbon.core.faces import Changes
@@ -124,7 +124,7 @@ class View:
         own = {key: value for key, value in query.items() if value not in (None, "")}
         if self.known_at:
             own.setdefault("known_at", self.known_at)
-        return "/explain?" + "&".join([_pair(key, str(value)) for key, value in own.items()])
+        return "/explain?" + "&".join([pair(key, str(value)) for key, value in own.items()])
 
 
 class Site:
@@ -282,12 +282,6 @@ class Site:
         if name not in self._data:
             _keep(self._data, name, make(), KEPT_DATA)
         return self._data[name]
-
-
-@functools.lru_cache(maxsize=8192)
-def _pair(key: str, value: str) -> str:
-    """One choice as an address writes it; numbers open by the thousand, with few different choices."""
-    return urlencode({key: value})
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
