@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from dualcarbon.app.asking import Asked, BadChoice, Question
-from dualcarbon.app.pages import BASES, CITY, Site, View, page
+from dualcarbon.app.pages import BASES, CITY, Site, View, page, prepare_rooms
 from dualcarbon.app.wording import LANGUAGES
 
 router = APIRouter()
@@ -109,5 +109,6 @@ def prepare(site: Site) -> None:
                 query = () if tree == "admin" else (("tree", tree),)
                 question = Question(f"/account/{place}", query, "zh")
                 site.body(question, Asked(tree=tree), account_page, {"place": place}, "account.html")
+        prepare_rooms(site)
     except Exception:
         logging.getLogger(__name__).exception("the first pages could not be prepared")

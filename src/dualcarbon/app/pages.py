@@ -135,7 +135,9 @@ class Site:
 
         self.workspace = Workspace.open(workspace)
         self.pack: str = self.workspace.pack
-        self.lock = threading.RLock()
+        # One page at a time is made of the shell's and of each room's; a slow room keeps nobody else waiting.
+        self.locks = {name: threading.RLock() for name in ("app", *room_folders())}
+        self.lock = self.locks["app"]
         self.build = _build()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._data: OrderedDict[str, Any] = OrderedDict()
@@ -144,10 +146,11 @@ class Site:
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """`make()`, kept until the workspace changes."""
         key = (name, self.workspace.version())
-        if key not in self._known:
-            self._known = {old: value for old, value in self._known.items() if old[1] == key[1]}
-            self._known[key] = make()
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        made = make()
+        self._known = {old: value for old, value in self._known.items() if old[1] == key[1]} | {key: made}
+        return made
 
     def entities(self) -> dict[str, str]:
         """Names of the workspace's entities by code."""
@@ -256,7 +259,10 @@ class Site:
         found = self._kept.get(tag)
         if found is not None:
             return found
-        with self.lock:
+        with self.locks[make.__module__.split(".")[1]]:
+            found = self._kept.get(tag)
+            if found is not None:
+                return found
             view = View(self, choice, question.lang, question.path, dict(question.query))
             data = self.data(question, view, make, own, state)
             if template is None:
@@ -279,9 +285,11 @@ class Site:
     def kept(self, key: Any, make: Callable[[], Any]) -> Any:
         """`make()`, kept for a while under `key` and the workspace's version."""
         name = repr((self.workspace.version(), key))
-        if name not in self._data:
-            _keep(self._data, name, make(), KEPT_DATA)
-        return self._data[name]
+        found = self._data.get(name)
+        if found is None:
+            found = make()
+            _keep(self._data, name, found, KEPT_DATA)
+        return found
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
@@ -333,6 +341,19 @@ def room_router(room: str) -> APIRouter:
     for one in getattr(room_routes()[room], "pages", ()):
         page(router, one.path, f"{room}/{one.template}", one.changes)(one.make)
     return router
+
+
+def prepare_rooms(site: Site) -> None:
+    """Make the first page of every room (those of the navigation), so that nobody waits for what takes long."""
+    for room, routes in room_routes().items():
+        first = {entry.path for entry in getattr(routes, "nav", ())}
+        for one in getattr(routes, "pages", ()):
+            if one.path not in first:
+                continue
+            chosen = inspect.signature(one.make, eval_str=True).parameters.values()
+            own = {name.name: name.default for name in list(chosen)[1:]}
+            state = one.changes(site.workspace) if one.changes else None
+            site.body(Question(one.path, (), "zh"), Asked(), one.make, own, f"{room}/{one.template}", state)
 
 
 def said(request: Request, response: Response) -> Response:
