@@ -30,6 +30,13 @@ def client(city: Path) -> Iterator[TestClient]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def forgetful(request: pytest.FixtureRequest) -> None:
+    """No test sees the language that another chose."""
+    if "client" in request.fixturenames:
+        request.getfixturevalue("client").cookies.clear()
+
+
 @pytest.fixture(scope="session")
 def address(client: TestClient) -> Iterator[str]:
     """Address of a running server for the browser."""
