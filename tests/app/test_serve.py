@@ -55,3 +55,12 @@ def test_no_workspace_is_wrong_usage(verb: Callable[..., Any], tmp_path: Path) -
     ran = verb("serve", "--workspace", tmp_path / "nothing")
     assert ran.code == 2
     assert "dualcarbon demo" in ran.err
+
+
+def test_a_workspace_without_data_is_served_quietly(workspace: Any, caplog: pytest.LogCaptureFixture) -> None:
+    from dualcarbon.app.home import prepare
+    from dualcarbon.app.pages import Site
+
+    site = Site(workspace.path)
+    prepare(site)
+    assert not caplog.records

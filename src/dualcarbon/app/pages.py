@@ -5,6 +5,7 @@ version, the question, the language and what it names itself (`changes`), so its
 calculated and its body is kept. The pages of rooms (`core.faces`) are served the same way by :func:`room_router`.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -27,7 +28,8 @@ from dualcarbon.app import mathml, outline
 from dualcarbon.app.asking import Asked, Question, asked, language, pair, period_choices
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
-from dualcarbon.core.faces import Changes
+from dualcarbon.core.faces import Changes, NoSuch
+from dualcarbon.core.problems import Refused
 
 HERE = Path(__file__).parent
 KEPT_PAGES, KEPT_DATA = 400, 160
@@ -353,7 +355,9 @@ def prepare_rooms(site: Site) -> None:
             chosen = inspect.signature(one.make, eval_str=True).parameters.values()
             own = {name.name: name.default for name in list(chosen)[1:]}
             state = one.changes(site.workspace) if one.changes else None
-            site.body(Question(one.path, (), "zh"), Asked(), one.make, own, f"{room}/{one.template}", state)
+            # What a workspace has no data for is said to the reader who asks.
+            with contextlib.suppress(Refused, NoSuch):
+                site.body(Question(one.path, (), "zh"), Asked(), one.make, own, f"{room}/{one.template}", state)
 
 
 def said(request: Request, response: Response) -> Response:
