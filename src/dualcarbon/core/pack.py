@@ -1,6 +1,7 @@
 """Rule packs: folders of plain data that inherit from the pack named in their ``extends``.
 
-A pack is a folder with a ``pack.yaml`` (``id``, ``version``, ``title``, ``extends``), CSV tables, ``parameters.yaml``,
+A pack is a folder with a ``pack.yaml`` (``id``, ``version``, ``title``, ``extends``; a city's also ``place``, its code,
+and ``outline``, its polygons), CSV tables, ``parameters.yaml``,
 ``factors/*.csv``, ``methods/*.yaml``, ``accounts.yaml`` and ``observations/*.csv``. Everything that reads a pack reads
 its whole chain, the most general pack first, so that a later row may replace an earlier one.
 
@@ -15,6 +16,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+DEFAULT = "cn-jiaxing"
 BUILT_IN = Path(__file__).resolve().parent.parent / "rules"
 DATA_SUFFIXES = (".csv", ".yaml")
 
@@ -45,6 +47,17 @@ def info(pack: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not content.get("id") or not content.get("version"):
         raise PackError([f"{folder(pack) / 'pack.yaml'}: needs id, version and title"])
     return content
+
+
+def place(pack: str | Path = DEFAULT) -> str:
+    """Code of the place a pack is about: the ``place`` of the most special pack of its chain that names one.
+
+    Raises PackError where none does.
+    """
+    for base in reversed(chain(pack)):
+        if code := info(base).get("place"):
+            return str(code)
+    raise PackError([f"{folder(pack) / 'pack.yaml'}: names no place"])
 
 
 def chain(pack: str | Path) -> list[Path]:
