@@ -33,6 +33,10 @@ _VERBS = (
     "新增或更新|新增|新建|新开工|新认定|新培育|新创建|淘汰|改造|压减|创建|推广|培育|打造|建成|建设|开工|实施|举办|组织|引进|认定|"
     "开展|推进|推动|完成|达到|实现|安排|落实|争创|形成|遴选|整治|盘活|制定|修订|编制|出台|发放|备案|拆除|关停|治理|提升|更新|购买|签订|发展|投运|建立"
 )
+# Verbs that the entries of one list share: 新增公交车80辆、出租车800辆.
+_SHARED = re.compile(
+    "新增或更新|新增|新建|新开工|新认定|新培育|新创建|新引进|淘汰|创建|培育|打造|引进|认定|举办|压减|购置"
+)
 _BARE = "完成|达到|实现|安排|达|为|有|共|形成|推进|推动|组织|实施|落实"
 _LEADING = re.compile(
     r"^(?:[、及与,\s]|和(?!谐)|并(?!网)|以及|全年|今年|本年|年度|年内|当年|每年|(?:到|至|截至|力争)?20\d\d\s*年(?:年?底|末|度|前)?|“?十[三四五六]五”?末?|力争|争取|确保|保证|努力|计划|预计|拟|完成|实现|"
@@ -192,6 +196,10 @@ def _read(
     inherited = "其中" in ahead or not subject or bool(_GENERIC.match(subject))
     if inherited:
         subject = _inherit(text, sentence[0], clause, previous, subject, "其中" in ahead)
+    elif previous is not None and not relative and re.match(r"\s*([、和及]|以及)", ahead):
+        shared = _SHARED.match(previous.subject)
+        if shared and not re.match(_VERBS, subject):
+            subject = shared[0] + subject
     if condition:
         subject = re.sub("^[以对按将]", "", subject)
     whole = text[clause : match.start()]

@@ -49,7 +49,8 @@ class Task:
     @property
     def text(self) -> str:
         shown = self.passages if self.prose else [*self.passages, *self.more]
-        return "\n".join(p.simple.strip() for p in shown)
+        whole = "\n".join(p.simple.strip() for p in shown)
+        return re.sub(rf"^[(（]?{self.number}(?:[.、．)）]+|\s)\s*(?!\d)", "", whole)
 
 
 @dataclass
