@@ -9,7 +9,10 @@ import yaml
 from dualcarbon.core import pack as packs
 from dualcarbon.core import units
 from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Refused
 from dualcarbon.engine import methods
+from dualcarbon.engine.catalogue import find_factors
+from dualcarbon.engine.factors import load_parameters
 
 PACK = "cn-jiaxing"
 BOOK = load(PACK)
@@ -242,3 +245,19 @@ def test_the_fuel_of_every_plant_falls_into_one_part_of_the_assessment() -> None
     named = {text for text in conditions.values() if isinstance(text, str)}
     assert named == {"统调", "自备"}
     assert [set(text["not"]) for text in conditions.values() if not isinstance(text, str)] == [named]
+
+
+def test_a_parameter_is_found_by_a_part_of_its_title_and_a_broken_declaration_is_refused_whole(tmp_path: Path) -> None:
+    for parameter in PARAMETERS.values():
+        assert set(parameter["title"]) == {"zh", "en"}
+    assert find_factors("Review threshold, electricity")["parameter"]["unit"] == "MWh"
+    with pytest.raises(Refused, match=r"power\.footprint"):
+        find_factors("电力")
+    (tmp_path / "pack.yaml").write_text("{id: own, version: 1, title: {zh: 甲, en: A}, extends: cn}", "utf-8")
+    faulty = (
+        "- {id: a, title: {zh: 甲, en: one, two}, unit: t}\n- {id: b, unit: t}\n- {title: {zh: 乙, en: B}, unti: t}\n"
+    )
+    (tmp_path / "parameters.yaml").write_text(faulty, "utf-8")
+    with pytest.raises(packs.PackError) as error:
+        load_parameters(str(tmp_path))
+    assert [text.partition("yaml: ")[2].split(":")[0] for text in error.value.errors] == ["a", "b", "None"]

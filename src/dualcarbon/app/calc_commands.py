@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+from dualcarbon.core.console import Json, WorkspaceDir, emit, language, number, say, table
 
 cli = typer.Typer()
 methods = typer.Typer(help=say("方法：列出、查看、校验", "methods: list, show, check"))
@@ -107,7 +107,7 @@ def _told(run: Any, dims: list[str]) -> None:
     for row in run.missing:
         where = " ".join(str(row[key]) for key in ("place", "carrier", "period") if row.get(key))
         typer.echo(
-            say("缺因子：", "no factor: ") + f"{row['parameter']} {where} {row['quantity']:,.6g} {row['unit'] or ''}"
+            say("缺因子：", "no factor: ") + f"{row['parameter']} {where} {number(row['quantity'])} {row['unit'] or ''}"
         )
     for row in run.fallbacks:
         if row["reason"] == "period":
@@ -204,9 +204,9 @@ def explain(
 
 def _opened(node: dict[str, Any], depth: int = 0) -> None:
     lang, pad = language(), "  " * depth
-    figure = "—" if node["value"] is None else f"{node['value']:,.6g} {node['unit'] or ''}"
+    figure = "—" if node["value"] is None else f"{number(node['value'])} {node['unit'] or ''}"
     if node["low"] is not None:
-        figure += f"  [{node['low']:,.6g}, {node['high']:,.6g}]"
+        figure += f"  [{number(node['low'])}, {number(node['high'])}]"
     method = node.get("method")
     title = method["title"][lang] if isinstance(method, dict) else (node.get("title") or {}).get(lang, node["item"])
     dims = " ".join(str(value) for key, value in node["dimensions"].items() if key != "item")
@@ -235,7 +235,7 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
     for row in node.get("rows", [])[:10]:
         where = " ".join(str(row[key]) for key in ("place", "entity", "sector", "carrier", "period") if row.get(key))
         source = " ".join(str(row[key]) for key in ("source", "sheet", "row") if row.get(key) is not None)
-        typer.echo(f"{pad}  · {where}: {row['value']:,.6g} {row.get('unit', '')}  {source}")
+        typer.echo(f"{pad}  · {where}: {number(row['value'])} {row.get('unit', '')}  {source}")
     if node["rows_total"] > min(len(node.get("rows", [])), 10) and node.get("rows"):
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))
     for child in node.get("children", []):

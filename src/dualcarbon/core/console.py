@@ -120,6 +120,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: 
     Console(highlight=False, markup=False, emoji=False, width=width).print(drawn)
 
 
+def number(value: float) -> str:
+    """A number to read: six digits that count, thousands apart, no exponent for large ones."""
+    return f"{value:,.6g}" if abs(value) < 1000 else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""

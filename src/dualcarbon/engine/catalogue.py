@@ -131,8 +131,10 @@ def find_factors(
     """
     table, names = load_factors(pack), classification(pack)
     parameters = table.parameters
+    wanted = name.casefold()
     meant = [name] if name in parameters else [
-        one.id for one in parameters.values() if name in one.id or any(name in title for title in one.title.values())
+        one.id for one in parameters.values()
+        if any(wanted in text.casefold() for text in (one.id, *one.title.values()))
     ]  # fmt: skip
     if len(meant) != 1:
         known = ", ".join(meant or sorted(parameters))

@@ -82,18 +82,32 @@ SCHEMA: dict[str, Any] = {
 
 
 def load_parameters(pack: str) -> dict[str, Parameter]:
-    """Parameters of a pack chain by id; a nearer pack replaces a farther one."""
+    """Parameters of a pack chain by id; a nearer pack replaces a farther one. Raises PackError with every fault."""
     return _parameters(pack, packs.fingerprint(pack))
+
+
+DECLARED = {"id", "title", "unit", "keys", "family", "carry_forward", "bounds", "pair", "_file"}
 
 
 @functools.lru_cache(maxsize=8)
 def _parameters(pack: str, fingerprint: Any) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
+    errors: list[str] = []
     for entry in packs.documents(pack, "parameters"):
+        title, where = entry.get("title") or {}, f"{entry['_file']}: {entry.get('id')}"
+        if not entry.get("id") or not entry.get("unit"):
+            errors.append(f"{where}: needs id and unit")
+            continue
+        if not isinstance(title, dict) or any(not isinstance(title.get(lang), str) for lang in ("zh", "en")):
+            errors.append(f"{where}: needs a title in zh and en")
+        elif title.keys() > {"zh", "en"}:
+            errors.append(f"{where}: put quotation marks around a title with a comma ({title['en']!r} ...)")
+        if unknown := entry.keys() - DECLARED:
+            errors.append(f"{where}: unknown {', '.join(sorted(unknown))}")
         bounds, pair = entry.get("bounds"), entry.get("pair")
         found[entry["id"]] = Parameter(
             id=entry["id"],
-            title=dict(entry.get("title") or {}),
+            title=dict(title),
             unit=str(entry["unit"]),
             keys=tuple(entry.get("keys") or ()),
             family=bool(entry.get("family", False)),
@@ -101,6 +115,8 @@ def _parameters(pack: str, fingerprint: Any) -> dict[str, Parameter]:
             bounds=None if not bounds else (float(bounds[0]), float(bounds[1])),
             pair=None if not pair else (pair["parameter"], float(pair["per"]), float(pair["tolerance"])),
         )
+    if errors:
+        raise packs.PackError(errors)
     return found
 
 
