@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import docx
 import pytest
 
 from dualcarbon.plan import read_plan
@@ -69,7 +70,9 @@ def test_every_layout_reads_as_the_case_says(name: str, layout: str, tmp_path: P
     assert essence(read_plan(LAYOUTS[layout](DRAFTS[name], tmp_path))) == expected
 
 
-@pytest.mark.parametrize("name", ["anlan-2026.md", "binhai-2023.txt", "yunling-2025.html"])
+@pytest.mark.parametrize(
+    "name", ["anlan-2026.md", "binhai-2023.txt", "cangyuan-2025.txt", "haibin-2025.html", "yunling-2025.html"]
+)
 def test_invented_documents_read_as_the_case_says(name: str) -> None:
     path = CASES / name
     expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -102,6 +105,39 @@ def test_quotations_are_the_sources_own_characters(tmp_path: Path) -> None:
     quotes = [place["quote"] for finding in plan["findings"] for place in finding["places"]]
     assert quotes and all(quote and quote in source for quote in quotes)
     assert "園" not in json.dumps(plan["tasks"], ensure_ascii=False)
+
+
+def test_a_table_in_a_frame_and_headings_of_two_lines(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("临江市2026年绿色低碳转型行动任务书")
+    document.add_paragraph("一、主要目标")
+    document.add_paragraph("全市万元地区生产总值能耗下降2.6%以上。")
+    document.add_paragraph("二、重点任务")
+    tasks = document.add_table(rows=3, cols=4)
+    rows = [["序号", "主要任务及目标", "牵头领导", "牵头单位"], ["1", "新增光伏并网25万千瓦。", "甲", "市能源局"]]
+    for line, texts in zip(tasks.rows, [*rows, ["2", "培育绿色工厂30家。", "乙", "市工信局"]], strict=True):
+        for cell, text in zip(line.cells, texts, strict=True):
+            cell.text = text
+    document.add_paragraph("三、年度指标")
+    inner = document.add_table(rows=1, cols=1).cell(0, 0).add_table(rows=3, cols=6)
+    grid = [["指标", "单位", "2025年实绩", "2026年目标", "", "责任单位"], ["", "", "", "全年", "上半年", ""]]
+    for line, texts in zip(inner.rows, [*grid, ["万元GDP能耗", "%", "-2.9", "-2.8", "-1.4", "市发改局"]], strict=True):
+        for cell, text in zip(line.cells, texts, strict=True):
+            cell.text = text
+    for column in (0, 1, 2, 5):
+        inner.cell(0, column).merge(inner.cell(1, column)).text = grid[0][column]
+    inner.cell(0, 3).merge(inner.cell(0, 4)).text = "2026年目标"
+    document.save(str(tmp_path / "p.docx"))
+    found = read_plan(tmp_path / "p.docx")
+    assert [(t["title"], [d["name"] for d in t["departments"]]) for t in found["tasks"]] == [
+        ("新增光伏并网25万千瓦", ["市能源局"]),
+        ("培育绿色工厂30家", ["市工信局"]),
+    ]
+    assert [(q["subject"], q["value"]) for q in found["headline"]] == [("万元地区生产总值能耗", 2.6)]
+    (indicator,) = found["indicators"]
+    assert (indicator["target"]["value"], indicator["target"]["direction"]) == (2.8, "down")
+    assert indicator["other"] == {"2025年实绩": "-2.9", "2026年目标上半年": "-1.4"}
+    assert [f["rule"] for f in found["findings"] if f["class"] == "consistent"] == ["value-satisfies"]
 
 
 def test_columns_are_read_by_their_headings(tmp_path: Path) -> None:

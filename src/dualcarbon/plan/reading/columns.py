@@ -12,7 +12,7 @@ ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern))
     for role, pattern in (
         ("number", r"^(序号|编号|序|号|no\.?|#)$"),
-        ("note", r"备注|说明$|解释|口径|^依据"),
+        ("note", r"备注|说明$|解释|口径|^依据|(责任|负责|联系)人|领导$|电话"),
         ("investment", r"投资"),
         ("unit", r"^(计量|指标)?单位$"),
         ("nature", r"属性|性质|指标类[型别]"),
@@ -41,7 +41,10 @@ def role(heading: str) -> str | None:
 
 def roles(headings: Sequence[str]) -> list[str | None]:
     """Return the role of each heading; a heading merged over several columns serves each of them."""
-    return [role(heading) for heading in headings]
+    found = [role(heading) for heading in headings]
+    if "lead" in found and "value" in found and not {"text", "name", "title", "unit"} & set(found):
+        found[found.index("value")] = "text"  # 任务及目标, where nothing else says what is to be done
+    return found
 
 
 def kind(found: Sequence[str | None]) -> str | None:

@@ -10,7 +10,7 @@ from dualcarbon.plan.reading.departments import Department
 from dualcarbon.plan.reading.finding import CLASSES
 from dualcarbon.plan.reading.findings import check
 from dualcarbon.plan.reading.links import Link
-from dualcarbon.plan.reading.reading import Indicator, Plan, Policy, Task
+from dualcarbon.plan.reading.shapes import Indicator, Plan, Policy, Task
 
 
 def as_dict(plan: Plan) -> dict[str, Any]:

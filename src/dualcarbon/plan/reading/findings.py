@@ -15,8 +15,8 @@ from dualcarbon.plan.reading.document import Passage
 from dualcarbon.plan.reading.finding import CLASSES, Finding
 from dualcarbon.plan.reading.links import Link, Statement
 from dualcarbon.plan.reading.quantities import chinese_number, number
-from dualcarbon.plan.reading.reading import Plan, Task
 from dualcarbon.plan.reading.script import fold, simplify, tight
+from dualcarbon.plan.reading.shapes import Plan, Task
 
 
 def check(plan: Plan, links: list[Link] | None = None) -> list[Finding]:
@@ -82,7 +82,7 @@ def _values(plan: Plan, links: list[Link]) -> Iterator[Finding]:
             yield _finding(plan, "same-value-other-name", "scope", a, b)
         elif words := linking.scope_words(link):
             yield _finding(plan, "scope-differs", "scope", a, b, words=words)
-        elif a.stock != b.stock and "cumulative" in (a.scope, b.scope):
+        elif a.stock != b.stock and "stock" not in (a.scope, b.scope):
             yield _finding(plan, "annual-cumulative", "probable stock-flow", a, b, **name)
         elif a.unit and b.unit and units.canonical(a.unit) != units.canonical(b.unit):
             yield _finding(plan, "unit-differs", "consistent", a, b, **name)

@@ -39,10 +39,7 @@ def read_table(
     headings = [cell.raw for cell in table.rows[start]]
     body = start + 1
     while body < len(table.rows) and _heads(table.rows[body], table.rows[start]):
-        headings = [
-            lower.raw if tight(lower.raw) and tight(lower.raw) != tight(upper) else upper
-            for upper, lower in zip(headings, table.rows[body], strict=False)
-        ]
+        headings = [_under(upper, lower.raw) for upper, lower in zip(headings, table.rows[body], strict=False)]
         body += 1
     found = columns.roles(headings)
     kind = columns.kind(found)
@@ -106,7 +103,17 @@ def _heads(row: Sequence[Passage], header: Sequence[Passage]) -> bool:
     if not texts or any(re.fullmatch(r"\d+", tight(cell.raw)) for cell in row[:1]):
         return False
     merged = any(cell.merged and not cell.blank for cell in row) or any(cell.merged for cell in header)
-    return merged and all(columns.role(cell.raw) is not None for cell in texts)
+    if merged and all(columns.role(cell.raw) is not None for cell in texts):
+        return True
+    repeated = [a for a, b in zip(row, header, strict=False) if a.merged and not a.blank and a.raw == b.raw]
+    return len(repeated) >= 2 and not any(re.search(r"\d{2}", cell.raw) for cell in texts if not cell.merged)
+
+
+def _under(upper: str, lower: str) -> str:
+    """Return the heading of a column with a second line: the lower one, after the upper where it says nothing alone."""
+    if not tight(lower) or tight(lower) == tight(upper):
+        return upper
+    return lower if columns.role(lower) is not None else f"{upper}{lower}"
 
 
 def _unique(

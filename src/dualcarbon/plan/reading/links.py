@@ -12,7 +12,7 @@ from dualcarbon.plan.reading import names, units
 from dualcarbon.plan.reading.document import Passage
 from dualcarbon.plan.reading.names import Likeness
 from dualcarbon.plan.reading.quantities import Quantity, number
-from dualcarbon.plan.reading.reading import Indicator, Plan
+from dualcarbon.plan.reading.shapes import Indicator, Plan
 
 # Words by which one statement covers another part of the economy or the territory than the other.
 _PARTS = re.compile(
@@ -52,7 +52,7 @@ class Statement:
 
     @property
     def stock(self) -> bool:
-        return self.scope in ("cumulative", "stock")
+        return self.scope in ("cumulative", "stock") or bool(self.quantity and self.quantity.since)
 
     @cached_property
     def shown(self) -> str:
@@ -169,6 +169,8 @@ def relate(a: Statement, b: Statement) -> Link | None:
     equal = a.equals(b)
     narrow = a.quantity.place if a.quantity else None
     if narrow and narrow not in ("全市", "全县", "全区") and narrow not in b.name and "(" in a.name and not equal:
+        return None
+    if a.quantity is not None and a.quantity.part and not equal and a.name.split("(")[-1].rstrip(")") not in b.name:
         return None
     if a.quantity is not None and a.quantity.period is not None and not equal:
         return None

@@ -13,7 +13,7 @@ from dualcarbon.plan.reading.script import fold
 # Words that leave the meaning as it is.
 _EMPTY = re.compile(
     r"(?:全市|本市|我市|全年|年度|计划|力争|完成|实现|达到|推进|推动|实施|组织|开展|进行|工作|工程|数量|个数|总数|总量|面积|容量|长度|里程|累计|及以上|以上|全覆盖|规模|任务|试点|示范性?|建设|"
-    r"创建|打造|新增|新建|建成|培育|推广|新认定|认定|累计|等|的|率$)+"
+    r"创建|打造|新增|新建|建成|培育|推广|新认定|认定|累计|等|的|[率量]$)+"
 )
 # Words that narrow what a figure covers.
 SCOPES = re.compile(
@@ -53,7 +53,7 @@ def core(name: str) -> str:
     """Return a name in its common form: synonyms replaced, brackets and punctuation left out."""
     text = fold(name)
     text = re.sub(r"\((?!.?\))[^()]*\)", "", text)
-    for word, means in _synonyms():
+    for word, means in _synonyms() * 2:  # one replacement may make another word: 万元地区生产总值能耗
         text = text.replace(word, means)
     return re.sub(r"[^\w%]", "", text)
 

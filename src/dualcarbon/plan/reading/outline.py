@@ -13,7 +13,9 @@ from dualcarbon.plan.reading.document import Document, Passage, Table
 from dualcarbon.plan.reading.quantities import chinese_number
 from dualcarbon.plan.reading.script import fold, tight
 
-_KIND = re.compile(r"(工作)?(要点|计划|方案|清单|任务书?|行动|安排|意见|规划)(?:\((?:试行|征求意见稿|草案)\))?$")
+_KIND = re.compile(
+    r"(工作)?(要点|计划|方案|清单|台账|任务书?|行动|安排|意见|规划|分工|部署)(?:\((?:试行|征求意见稿|草案)\))?$"
+)
 _LEVELS = (
     re.compile(r"^\s*(?P<n>[一二三四五六七八九十]{1,3})\s*[、.]\s*(?P<rest>.+)", re.S),
     re.compile(r"^\s*\((?P<n>[一二三四五六七八九十]{1,3})\)\s*(?P<rest>.+)", re.S),

@@ -39,8 +39,8 @@ _SHARED = re.compile(
 )
 _BARE = "完成|达到|实现|安排|达|为|有|共|形成|推进|推动|组织|实施|落实"
 _LEADING = re.compile(
-    r"^(?:[、及与,\s]|和(?!谐)|并(?!网)|以及|全年|今年|本年|年度|年内|当年|每年|(?:到|至|截至|力争)?20\d\d\s*年(?:年?底|末|度|前)?|“?十[三四五六]五”?末?|力争|争取|确保|保证|努力|计划|预计|拟|完成|实现|"
-    r"达到|继续|全市|全省|全县|全区|全国|本市|我市|各地|其中|累计|总计|合计|共计|共(?!享|同|建|性|有)|安排|组织|推动|推进|实施|开展|积极|大力|持续|深入|加快|全面|"
+    r"^(?:[、及与,/\s]|和(?!谐)|并(?!网)|以及|全年|今年|本年|年度|年内|当年|每年|(?:到|至|截至|力争)?20\d\d\s*年(?:年?底|末|度|前)?|“?十[三四五六]五”?末?|力争|争取|确保|保证|努力|计划|预计|拟|完成|实现|"
+    r"达到|继续|全市|全省|全县|全区|全国|本市|我市|各地|其中|以来|(?:上|下)半年|[一二三四]季度|(?:\d{1,2}|[一二三四五六七八九十]{1,2})月份?(?:底|末)?(?:之?前)?|累计|总计|合计|共计|共(?!享|同|建|性|有)|安排|组织|推动|推进|实施|开展|积极|大力|持续|深入|加快|全面|"
     r"有序|稳步|扎实|进一步|着力|全力|科学|同步|要求|使(?!用)|将|要(?!素|点)|再(?!生|制)|保持|约(?!束)|年均|同比|较上年|比上年|(?:比|较|与)20\d\d年(?:相比)?)"
 )
 _TRAILING = re.compile(
@@ -73,6 +73,8 @@ class Quantity:
     period: str | None = None
     high: float | None = None
     context: str = ""
+    part: bool = False  # 其中: a part of the figure before it
+    since: str | None = None  # a change since that year, over several years
 
     @property
     def base(self) -> float:
@@ -98,6 +100,7 @@ class Quantity:
             "direction": self.direction,
             "place": self.place,
             "period": self.period,
+            "since": self.since,
         }
         row |= {name: value for name, value in extra.items() if value is not None}
         return row | {"paragraph": self.passage.paragraph}
@@ -139,7 +142,7 @@ def _figure() -> re.Pattern[str]:
     return re.compile(
         rf"(?P<before>{before})?\s*(?:达到?|在|为)?\s*"
         rf"(?:百分之(?P<percent>[零〇一二两三四五六七八九十百点]+|{digits})"
-        rf"|(?<![A-Za-z0-9.#/\-\[^第])(?P<low>{digits})(?:\s*(?P<lowunit>{unit})?\s*(?:-|~|至|到)\s*(?P<high>{digits}))?"
+        rf"|(?<![A-Za-z0-9.#\-\[^第])(?<![A-Za-z\d]/)(?P<low>{digits})(?:\s*(?P<lowunit>{unit})?\s*(?:-|~|至|到)\s*(?P<high>{digits}))?"
         rf"\s*(?P<more>余|多)?\s*(?P<unit>{unit})(?!月|工作日)"
         rf"|(?<=建成|新建|创建|培育|打造|完成|新增|建设|改造|实施|开展|举办|淘汰|认定|引进|组织|达到|少于|累计)"
         rf"(?P<words>[两二三四五六七八九十][十百]?[一二三四五六七八九]?)(?P<count>{unit})(?!月|工作日))"
@@ -193,10 +196,12 @@ def _read(
         end = match.end() + stop.start()
     elif not subject:
         subject = action if action and not re.fullmatch(_BARE, action) else ""
-    inherited = "其中" in ahead or not subject or bool(_GENERIC.match(subject))
+    listed = previous is not None and bool(re.match(r"\s*([、和及]|以及)", ahead))
+    part = "其中" in ahead or bool(listed and subject and previous and previous.part)
+    inherited = part or not subject or bool(_GENERIC.match(subject))
     if inherited:
-        subject = _inherit(text, sentence[0], clause, previous, subject, "其中" in ahead)
-    elif previous is not None and not relative and re.match(r"\s*([、和及]|以及)", ahead):
+        subject = _inherit(text, sentence[0], clause, previous, subject, part)
+    elif previous is not None and listed and not relative:
         shared = _SHARED.match(previous.subject)
         if shared and not re.match(_VERBS, subject):
             subject = shared[0] + subject
@@ -205,25 +210,30 @@ def _read(
     whole = text[clause : match.start()]
     covers_all = bool(re.search("全覆盖|全部|全面完成|全面覆盖", text[match.end() : sentence[1]].split(",")[0]))
     period = _period(whole, year)
+    scope = (
+        "condition"
+        if condition
+        else "change"
+        if direction
+        else "cumulative"
+        if re.search("累计|总数|总量达|保有量|总计|合计|总里程", whole)
+        else "level"
+        if relative
+        else "stock"
+        if covers_all
+        else "annual"
+    )
+    if inherited and scope == "cumulative":
+        subject = re.sub("^(?:新增|新建|新认定|新培育)", "", subject)
+    since = re.search(r"(?:较|比|与)(20\d\d)年", whole) if direction else None
+    base = since[1] if since else previous.since if direction and inherited and previous else None
     return Quantity(
         subject=subject,
         value=value,
         unit=unit,
         comparison=_comparison(match),
         stretch=bool(re.search("力争|争取|力促|争创", whole)) or bool(inherited and previous and previous.stretch),
-        scope=(
-            "condition"
-            if condition
-            else "change"
-            if direction
-            else "cumulative"
-            if re.search("累计|总数|总量达|保有量|总计|合计|总里程", whole)
-            else "level"
-            if relative
-            else "stock"
-            if covers_all
-            else "annual"
-        ),
+        scope=scope,
         passage=passage,
         start=match.start(),
         end=end,
@@ -233,6 +243,8 @@ def _read(
         period=period,
         high=chinese_number(match["high"]) if match["high"] else None,
         context=text[slice(*sentence)],
+        part=part,
+        since=base if base and (year is None or int(base) < year - 1) else None,
     )
 
 
@@ -322,7 +334,7 @@ def _is_condition(match: re.Match[str], unit: units.Unit, ahead: str, behind: st
 def _inherit(text: str, low: int, clause: int, previous: Quantity | None, subject: str, part: bool) -> str:
     if previous is not None:
         if part and subject:
-            return f"{previous.subject}({subject})"
+            return f"{previous.subject.split('(')[0] if previous.part else previous.subject}({subject})"
         return previous.subject + subject
     end = clause - 1
     while end > low:

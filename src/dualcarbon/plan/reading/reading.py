@@ -1,9 +1,9 @@
-"""A work plan as structured data: tasks, policies and indicators, each with where the document says so."""
+"""Reads a work plan: its outline and its tables put together as tasks, policies and indicators."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,116 +12,8 @@ from dualcarbon.plan.reading import departments, layout, names, outline, quantit
 from dualcarbon.plan.reading.departments import Department, Registry
 from dualcarbon.plan.reading.document import Document, Passage, Table
 from dualcarbon.plan.reading.files import read_document
-from dualcarbon.plan.reading.quantities import Quantity
 from dualcarbon.plan.reading.script import tight
-
-
-@dataclass
-class Part:
-    """A stretch of a task's text with the departments that its bracket names."""
-
-    number: int
-    text: str
-    people: list[Department]
-
-
-@dataclass
-class Task:
-    """One task: as the prose has it, as the list has it, or both."""
-
-    number: int
-    domain: str | None
-    title: str
-    prose: list[Passage] = field(default_factory=list)
-    listed: Passage | None = None
-    departments: list[Department] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
-    quantities: list[Quantity] = field(default_factory=list)
-    listed_quantities: list[Quantity] = field(default_factory=list)
-    column: Passage | None = None
-    due: str | None = None
-    more: list[Passage] = field(default_factory=list)  # further columns of the list: measures, aims
-
-    @property
-    def passages(self) -> list[Passage]:
-        return self.prose or ([self.listed] if self.listed else [])
-
-    @property
-    def text(self) -> str:
-        shown = self.passages if self.prose else [*self.passages, *self.more]
-        whole = "\n".join(p.simple.strip() for p in shown)
-        return re.sub(rf"^[(（]?{self.number}(?:[.、．)）]+|\s)\s*(?!\d)", "", whole)
-
-
-@dataclass
-class Policy:
-    """A document that is to be issued, when and by whom."""
-
-    number: int
-    title: str
-    due: str | None
-    drafters: list[Department]
-    passage: Passage
-    due_passage: Passage | None = None
-    column: Passage | None = None
-
-
-@dataclass
-class Indicator:
-    """A figure to be reached by the year's end."""
-
-    number: int
-    name: str
-    unit: str
-    target: targets.Target
-    lead: list[Department]
-    passage: Passage
-    value_passage: Passage | None = None
-    column: Passage | None = None
-    inherited: bool = False
-    domain: str | None = None
-    nature: str | None = None
-    other: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Plan:
-    """A plan as read, before it is checked."""
-
-    file: str
-    format: str
-    outline: outline.Outline
-    tasks: list[Task]
-    policies: list[Policy]
-    indicators: list[Indicator]
-    domains: list[str]
-    headline: list[Quantity]
-    unread: list[dict[str, Any]]
-    lines: list[str] | None = None  # of a text file, for quoting rows that lost their frame
-
-    @property
-    def year(self) -> int | None:
-        return self.outline.year
-
-    @property
-    def registry(self) -> Registry:
-        return self.outline.listed
-
-    def quote_row(self, first: Passage, last: Passage | None) -> dict[str, Any]:
-        """Return the place of a table row, quoted from its cell `first` to its cell `last`."""
-        if last is None or last is first:
-            return first.where()
-        if self.lines is not None:
-            low, high = sorted((first.paragraph, last.paragraph))
-            if high - low < 12:
-                return first.where() | {"quote": "\n".join(self.lines[low - 1 : high]).strip(" |｜│\t")}
-        between = [first.raw.strip(), last.raw.strip()]
-        return first.where() | {"quote": " | ".join(between)}
-
-    def dated(self) -> tuple[dict[str, Any], ...]:
-        """Return the place where the plan gives its own date."""
-        passage = self.outline.dated
-        return (passage.where() | {"kind": "date"},) if passage else ()
+from dualcarbon.plan.reading.shapes import Indicator, Part, Plan, Policy, Task
 
 
 def read(path: str | Path) -> Plan:
@@ -175,7 +67,11 @@ def _assemble(
     document: Document, head: outline.Outline, sheets: list[layout.Sheet], unread: list[dict[str, Any]]
 ) -> Plan:
     known = head.listed.names
-    tasks = _tasks(head, [row for sheet in sheets if sheet.kind == "tasks" for row in sheet.rows], known)
+    rows = [row for sheet in sheets if sheet.kind == "tasks" for row in sheet.rows]
+    if _only_sections(head, rows):
+        head.headline += [passage for point in head.points for passage in point.passages[1:]]
+        head.points = []
+    tasks = _tasks(head, rows, known)
     policies: list[Policy] = [p for sheet in sheets if sheet.kind == "policies" for p in _policies(sheet, head, known)]
     indicators: list[Indicator] = [
         p for sheet in sheets if sheet.kind == "indicators" for p in _indicators(sheet, known)
@@ -196,6 +92,15 @@ def _assemble(
     return Plan(
         document.file, document.format, head, tasks, policies, indicators, domains, headline, unread, document.lines
     )
+
+
+def _only_sections(head: outline.Outline, rows: list[layout.Row]) -> bool:
+    """True where the prose has 一、二、三、 as headings of sections, and the tasks stand in a table alone."""
+    cells = [row["text"] for row in rows if "text" in row]
+    if not cells or not all(re.fullmatch("[一二三四五六七八九十]+", point.label) for point in head.points):
+        return False
+    tasks = [Task(point.number, point.domain, point.title) for point in head.points]
+    return not any(_alike(task, outline.title_of(cell.simple), cell) for task in tasks for cell in cells)
 
 
 def _renumber(entries: list[Policy] | list[Indicator]) -> None:

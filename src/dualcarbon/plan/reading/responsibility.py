@@ -9,8 +9,8 @@ from dualcarbon.plan.reading import departments
 from dualcarbon.plan.reading.document import Passage
 from dualcarbon.plan.reading.finding import Finding
 from dualcarbon.plan.reading.links import Link
-from dualcarbon.plan.reading.reading import Plan
 from dualcarbon.plan.reading.script import tight
+from dualcarbon.plan.reading.shapes import Plan
 
 
 def unlisted(plan: Plan, links: list[Link]) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ def blocks(path: Path) -> list[Passage | Table]:
     found: list[Passage | Table] = []
     lines: list[Passage] = []
     count = 0
-    for element in _children(document.element.body):
+    for element in _blocks(document.element.body):
         count += 1
         if element.tag == f"{_W}p":
             label = numbering.label(element)
@@ -37,6 +37,17 @@ def blocks(path: Path) -> list[Passage | Table]:
         else:  # a frame around text
             lines = [cell for row in rows for cell in row]
     return found + flat.blocks(lines)
+
+
+def _blocks(body: Any) -> Iterator[Any]:
+    """Yield paragraphs and tables; of a table of one column that frames tables, what it frames."""
+    for element in _children(body):
+        framed = element.tag == f"{_W}tbl" and element.find(f".//{_W}tbl") is not None
+        if framed and all(len(row.findall(f"{_W}tc")) == 1 for row in element.findall(f"{_W}tr")):
+            for cell in element.iterfind(f"{_W}tr/{_W}tc"):
+                yield from _blocks(cell)
+        else:
+            yield element
 
 
 def _children(body: Any) -> Iterator[Any]:
