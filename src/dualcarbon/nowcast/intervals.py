@@ -17,6 +17,8 @@ from dualcarbon.nowcast.shape import Array
 UNKNOWN = 0.13
 #: Weight of that in years.
 WEIGHT = 1.0
+#: Periods over which a cell's own scatter is taken.
+RECENT = 20
 
 
 def half_widths(errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9) -> Array:
@@ -31,16 +33,18 @@ def parts(
     """Half-widths in logarithms for `level`: what all cells share, and each cell's own (N,).
 
     `errors` (N, K): log errors of past years, NaN where not known. `usual` (N,): scatter of each cell's own growth.
-    `history` (H,): common growth of past years, the error of the last value. `movement` ≥ 1 stretches both parts in a
-    year whose indicators move farther together than they did, or which follows such a year; `errors` are then those of
-    years of usual movement (each divided by its own). In a sum the shared parts
-    add up and the own parts add up in quadrature.
+    `history` (H,): common growth of past years, the error of the last value, which counts for a year more as far as the
+    method has not been better. `movement` ≥ 1 stretches both parts in a year whose indicators move farther together
+    than they did; `errors` are then those of years of usual movement (each divided by its own). In a sum the shared
+    parts add up and the own parts add up in quadrature.
     """
     known = np.isfinite(errors)
     live = known.any(0)
     common = np.array([np.median(errors[known[:, q], q]) for q in np.nonzero(live)[0]])
     prior = float(np.mean((history - np.mean(history)) ** 2)) if len(history) >= 3 else UNKNOWN**2
-    variance = (float((common**2).sum()) + WEIGHT * prior) / (len(common) + WEIGHT)
+    squares = float((common**2).sum())
+    prior = min(prior, (squares + WEIGHT * prior) / (len(common) + WEIGHT))
+    variance = (squares + WEIGHT * prior) / (len(common) + WEIGHT)
     freedom = len(common) + WEIGHT if len(common) else np.inf
     shared = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance)
     scale = own_scale(usual)
@@ -64,13 +68,15 @@ def own_scale(usual: Array) -> Array:
 
 
 def scatter(truth: Array, lag: int = 1) -> tuple[Array, Array]:
-    """Scatter of each cell's own growth (N,) and the common growth of each year (H,), from `truth` (N, Y)."""
+    """Scatter of each cell's own growth (N,) over its last `RECENT` periods, and the common growth of every period (H,)
+    of `truth` (N, Y): what all cells did together is rare enough for the whole history to count.
+    """
     with np.errstate(all="ignore"):
         growth = np.log(truth[:, lag:] / truth[:, :-lag])
-    growth = np.where(np.isfinite(growth), growth, np.nan)[:, -20:]
-    some = np.isfinite(growth).any(0)
-    common = np.array([np.median(growth[np.isfinite(growth[:, q]), q]) for q in np.nonzero(some)[0]])
-    own = growth[:, some] - common
+    growth = np.where(np.isfinite(growth), growth, np.nan)
+    growth = growth[:, np.isfinite(growth).any(0)]
+    common = np.array([np.median(column[np.isfinite(column)]) for column in growth.T])
+    own = (growth - common)[:, -RECENT:]
     known = np.isfinite(own)
     number = known.sum(1)
     spread = np.sqrt(np.where(known, own**2, 0).sum(1) / np.maximum(number, 1))

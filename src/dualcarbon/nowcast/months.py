@@ -142,14 +142,29 @@ def estimate(
     value = picked(candidates, names, chosen)
     shown = picked(record, names, chosen) if record else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
-    shared, own = intervals.parts(shown, usual, history)
-    inner, inner_own = intervals.parts(shown, usual, history, level=0.8)
+    unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
+    nothing = record.get("last_value", shown)
+    shared, own = _widths(shown, nothing, usual, history, unseen, 0.9)
+    inner, inner_own = _widths(shown, nothing, usual, history, unseen, 0.8)
     method = np.array([METHODS.index(name) for name in names])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
         np.where(counted, 0.0, own), skill, candidates, inputs, model, start,
         (inner, np.where(counted, 0.0, inner_own)),
     )  # fmt: skip
+
+
+def _widths(
+    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, level: float
+) -> tuple[float, Array]:
+    """Half-widths as of `intervals.parts`; a cell whose electricity was `unseen` while that of others came is wider by
+    half, and no narrower than with the errors of knowing `nothing`.
+    """
+    shared, own = intervals.parts(errors, usual, history, level=level)
+    if unseen.any():
+        least = intervals.parts(nothing, usual, history, level=level)[1]
+        own = np.where(unseen, np.maximum(1.5 * own, least), own)
+    return shared, own
 
 
 def _counted(value: Array) -> Month:

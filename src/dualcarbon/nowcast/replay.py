@@ -66,14 +66,11 @@ def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total
     candidates = [name for name in (*METHODS, RECONCILED) if name in made]
     chosen, skill = choose(full, candidates) if full else (np.zeros(len(panel.cells), int), {})
     made[SELECTED] = picked(made, candidates, chosen)
-    stretch = max(
-        forecaster.movement(q, 12 if q < year else seen, min(q - 1, last)) ** (1.0 if q > last else 0.5)
-        for q in range(last, year + 1)
-    )
+    stretch = _movement(forecaster, year, seen, lag, last)
     usual, history = intervals.scatter(panel.truth[:, : max(last - panel.truth_start + 1, 0)], lag)
     empty = np.full((len(panel.cells), 0), np.nan)
     record[SELECTED] = picked(record, candidates, chosen) if record else empty
-    pace = np.array([forecaster.movement(q, seen, last) for q in _past(forecaster, last, lag)])
+    pace = np.array([_movement(forecaster, q, seen, lag, last) for q in _past(forecaster, last, lag)])
     unseen = _unseen(forecaster, year, seen)
     widths: dict[str, dict[int, Array]] = {}
     for name in made:
@@ -109,6 +106,18 @@ def past_errors(
 def _past(forecaster: Forecaster, last: int, lag: int) -> list[int]:
     """Years up to `last` whose errors can be learnt from."""
     return [q for q in forecaster.training(last) if q - lag in forecaster.panel.truth_years]
+
+
+def _movement(forecaster: Forecaster, year: int, seen: int, lag: int, last: int) -> float:
+    """The largest movement of the years that were unknown when `year` was estimated with `seen` months of it known, or
+    the root of that of the year before them: what fell far comes back, and not all of it is seen.
+
+    Past years and the year asked for are measured alike, so that intervals are stretched by no more than the past was.
+    """
+    before = forecaster.movement(year - lag, 12, last) ** 0.5
+    return max(
+        before, *(forecaster.movement(q, 12 if q < year else seen, last) for q in range(year - lag + 1, year + 1))
+    )
 
 
 def _at(errors: Array, pace: Array) -> Array:
