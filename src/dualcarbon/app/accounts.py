@@ -12,7 +12,7 @@ from starlette.background import BackgroundTask
 
 from dualcarbon.app.asking import Asked, asked, language
 from dualcarbon.app.home import months
-from dualcarbon.app.pages import CITY, Site, View, page
+from dualcarbon.app.pages import Site, View, page
 from dualcarbon.app.spreadsheet import field, spreadsheet
 from dualcarbon.core.faces import NoSuch
 
@@ -179,7 +179,7 @@ def crumbs(view: View, place: str) -> list[str]:
     if place not in view.codes.places:
         return []
     line = list(view.codes.places.path(place, view.tree))
-    return line[line.index(CITY) : 0 : -1] if CITY in line else []
+    return line[line.index(view.city) : 0 : -1] if view.city in line else []
 
 
 def tabs(view: View, place: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, number, say, table
 
 cli = typer.Typer()
@@ -68,7 +69,7 @@ def calc(
         int, typer.Option("--monte-carlo", metavar="N", min=0, help=say("另做 N 次抽样", "also draw N samples"))
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help=say("抽样种子", "seed of the samples"))] = 1,
-    pack: Pack = "cn-jiaxing",
+    pack: Pack = packs.DEFAULT,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -165,7 +166,7 @@ def explain(
     known_at: KnownAt = None,
     gwp: Gwp = "AR5",
     run: Annotated[str | None, typer.Option("--run", help=say("按核算批次的数据版次与选项", "as in this run"))] = None,
-    pack: Pack = "cn-jiaxing",
+    pack: Pack = packs.DEFAULT,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -243,7 +244,7 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
 
 
 @cli.command(help=say("指标项一览", "the items a row can be about"))
-def items(pack: Pack = "cn-jiaxing", json: Json = False) -> None:
+def items(pack: Pack = packs.DEFAULT, json: Json = False) -> None:
     from dualcarbon.core.classification import load
 
     codes = load(pack).items
@@ -257,17 +258,20 @@ def places(
     tree: Annotated[
         str, typer.Option("--tree", help=say("admin 行政口径，management 管理口径", "admin or management"))
     ] = "admin",
-    root: Annotated[str, typer.Option("--root", help=say("从该地区起", "from this place"))] = "330400",
+    root: Annotated[
+        str | None,
+        typer.Option("--root", help=say("从该地区起（默认：规则包的城市）", "from this place (default: the pack's)")),
+    ] = None,
     at: Annotated[
         str | None, typer.Option("--at", metavar="DATE", help=say("该日的区划", "the tree on this day"))
     ] = None,
-    pack: Pack = "cn-jiaxing",
+    pack: Pack = packs.DEFAULT,
     json: Json = False,
 ) -> None:
     from dualcarbon.core.classification import load
 
     names = load(pack).places
-    code = names.find(root)
+    code = names.find(root or packs.place(pack))
     if code is None or tree not in names.trees:
         raise typer.BadParameter(f"{root} / {tree}", param_hint="--root/--tree")
     rows: list[dict[str, Any]] = []
@@ -286,7 +290,7 @@ def places(
 
 
 @methods.command("list", help=say("列出方法", "list the methods"))
-def methods_list(pack: Pack = "cn-jiaxing", json: Json = False) -> None:
+def methods_list(pack: Pack = packs.DEFAULT, json: Json = False) -> None:
     from dualcarbon.engine.catalogue import methods as catalogue
 
     rows = catalogue(pack)
@@ -302,7 +306,7 @@ def methods_list(pack: Pack = "cn-jiaxing", json: Json = False) -> None:
 @methods.command("show", help=say("查看一种方法", "show one method"))
 def methods_show(
     method: Annotated[str, typer.Argument(help=say("方法 id 或 YAML 文件", "method id or YAML file"))],
-    pack: Pack = "cn-jiaxing",
+    pack: Pack = packs.DEFAULT,
     json: Json = False,
 ) -> None:
     from dualcarbon.engine.catalogue import describe, page
@@ -314,7 +318,7 @@ def methods_show(
 def methods_check(
     path: Annotated[Path, typer.Argument(help=say("方法 YAML 文件", "a method's YAML file"), exists=True)],
     factors: Factors = None,
-    pack: Pack = "cn-jiaxing",
+    pack: Pack = packs.DEFAULT,
     json: Json = False,
 ) -> None:
     from dualcarbon.core.problems import Refused
@@ -344,7 +348,7 @@ def factors_find(
     known_at: KnownAt = None,
     family: Family = "provincial-2025",
     gwp: Gwp = "AR5",
-    pack: Pack = "cn-jiaxing",
+    pack: Pack = packs.DEFAULT,
     json: Json = False,
 ) -> None:
     from dualcarbon.engine.catalogue import find_factors

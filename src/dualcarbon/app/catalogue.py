@@ -332,9 +332,9 @@ def history(view: View, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         )
         point = {"value": row["value"], "low": row["low"], "high": row["high"], "status": row["status"]}
         entry["points"].setdefault(row["valid_from"], point)
-    order = {"330400": 0, "330000": 1, "CN-EC": 2, "CN": 3}
+    order = {code: number for number, code in enumerate(view.codes.places.path(view.city, "admin"))}
     long = [entry for entry in series.values() if len(entry["points"]) > 1]
-    long.sort(key=lambda entry: order.get(entry["place"], 9))
+    long.sort(key=lambda entry: order.get(entry["place"], len(order)))
     return [{**entry, "points": dict(sorted(entry["points"].items()))} for entry in long[:9]]
 
 

@@ -7,13 +7,14 @@ import json
 import sys
 from pathlib import Path
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.engine.catalogue import methods, page
 from dualcarbon.engine.methods import schema
 
 SUFFIX = {"zh": ".zh-CN.md", "en": ".md"}
 
 
-def pages(pack: str = "cn-jiaxing") -> dict[str, str]:
+def pages(pack: str = DEFAULT) -> dict[str, str]:
     """Every generated file by its name below the folder."""
     made = {"method.schema.json": json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"}
     found = methods(pack)
@@ -28,7 +29,7 @@ def pages(pack: str = "cn-jiaxing") -> dict[str, str]:
     return made
 
 
-def write(folder: Path, pack: str = "cn-jiaxing") -> list[Path]:
+def write(folder: Path, pack: str = DEFAULT) -> list[Path]:
     """Write :func:`pages` below ``folder``, removing pages of methods that are no more; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     made = pages(pack)

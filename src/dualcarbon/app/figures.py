@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from dualcarbon.app.outline import Outline
 from dualcarbon.app.pages import View
 from dualcarbon.app.wording import Scale, Words
 from dualcarbon.core import periods
@@ -176,11 +177,8 @@ def gaps(matrix: Row) -> list[Row]:
     return [row for row in matrix["rows"] if any(cell["state"] not in _FILLED for cell in row["cells"])]
 
 
-def off_map(areas: Sequence[Row]) -> list[Row]:
+def off_map(areas: Sequence[Row], drawn: Outline | None) -> list[Row]:
     """Areas that have no outline of their own."""
-    from dualcarbon.app.outline import outline
-
-    drawn = outline()
     names = {shape.name for shape in drawn.areas} if drawn else set()
     return [area for area in areas if area["name"]["zh"] not in names]
 

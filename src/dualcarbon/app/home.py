@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from dualcarbon.app.asking import Asked, BadChoice, Question
-from dualcarbon.app.pages import BASES, CITY, Site, View, page, prepare_rooms
+from dualcarbon.app.pages import BASES, Site, View, page, prepare_rooms
 from dualcarbon.app.wording import LANGUAGES
 
 router = APIRouter()
@@ -17,7 +17,7 @@ def home(view: View) -> dict[str, Any]:
     """The city: headline account, three accounts side by side, months, areas, sectors, energy, state of the data."""
     from dualcarbon import inventory
 
-    asked = {"place": CITY, "period": view.period, "tree": view.tree, "known_at": view.known_at}
+    asked = {"place": view.city, "period": view.period, "tree": view.tree, "known_at": view.known_at}
     if view.basis not in BASES:
         raise BadChoice("basis", view.basis)
     further = {"domains": ("domain",), "scopes": ("domain", "scope")}
@@ -103,9 +103,9 @@ def prepare(site: Site) -> None:
         for lang in LANGUAGES:
             site.body(Question("/", (), lang), Asked(), home, {}, "home.html")
         inventory.prepare(site.workspace)
-        places = View(site, Asked(), "zh", "/", {}).codes.places
+        plain = View(site, Asked(), "zh", "/", {})
         for tree in ("admin", "management"):
-            for place in (CITY, *places.children(CITY, tree)):
+            for place in (plain.city, *plain.codes.places.children(plain.city, tree)):
                 query = () if tree == "admin" else (("tree", tree),)
                 question = Question(f"/account/{place}", query, "zh")
                 site.body(question, Asked(tree=tree), account_page, {"place": place}, "account.html")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dualcarbon.core import pack as packs
+
 ACCOUNTS_ONLY = ("contributor", "part", "section", "domain", "scope")
 
 
@@ -29,7 +31,9 @@ def open_figure(
         from dualcarbon import nowcast
 
         asked = {name: question[name] for name in ("sector", "domain") if question.get(name)}
-        return nowcast.open_figure(Workspace.find(workspace), run=run, place=question.get("place") or "330400", **asked)
+        found = Workspace.find(workspace)
+        place = question.get("place") or packs.place(found.pack)
+        return nowcast.open_figure(found, run=run, place=place, **asked)
     if run:
         return runs.explain_run(run, item, workspace, _of_engine(question))
     known = accounts(question["pack"])

@@ -1,6 +1,6 @@
 """The map: county polygons drawn once as light SVG paths, each of them a link that a keyboard reaches.
 
-The polygons come with the set-up (``static/vendor/jiaxing.geojson``); without them there is no map, only the table.
+The polygons come with the set-up (``static/vendor``; a pack names its file); without them there is only the table.
 """
 
 import functools
@@ -35,9 +35,9 @@ Point = tuple[float, float]
 
 
 @functools.cache
-def outline(file: str = "jiaxing.geojson") -> Outline | None:
-    """The areas of a GeoJSON file as an `Outline`, or None when the file is not there."""
-    path = VENDOR / file
+def outline(file: str | None) -> Outline | None:
+    """The areas of a GeoJSON file as an `Outline`, or None when there is none."""
+    path = VENDOR / (file or "")
     if not path.is_file():
         return None
     features = json.loads(path.read_text(encoding="utf-8"))["features"]

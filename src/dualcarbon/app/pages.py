@@ -28,12 +28,12 @@ from dualcarbon.app import mathml, outline
 from dualcarbon.app.asking import Asked, Question, asked, language, pair, period_choices
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
+from dualcarbon.core import pack as packs
 from dualcarbon.core.faces import Changes, NoSuch
 from dualcarbon.core.problems import Refused
 
 HERE = Path(__file__).parent
 KEPT_PAGES, KEPT_DATA = 400, 160
-CITY = "330400"
 BASES = ("A", "B", "C")
 
 
@@ -52,6 +52,21 @@ class View:
         from dualcarbon.core.classification import load
 
         return load(self.pack)
+
+    @functools.cached_property
+    def city(self) -> str:
+        """Code of the place that the pack is about."""
+        return packs.place(self.pack)
+
+    @functools.cached_property
+    def brand(self) -> str:
+        """The city's name as the head of every page says it."""
+        return self.words.pick(packs.said(self.pack, "short") or packs.said(self.pack, "title"))
+
+    @property
+    def outline(self) -> Any:
+        """The outlines of the city's areas (`outline.Outline`), or None."""
+        return outline.outline(packs.said(self.pack, "outline"))
 
     @functools.cached_property
     def period(self) -> str:
@@ -218,7 +233,7 @@ class Site:
             from dualcarbon import inventory
 
             period = self.horizon()["period"]
-            return str(inventory.account(self.workspace, place=CITY, period=period, basis=None, by=())["basis"])
+            return str(inventory.account(self.workspace, period=period, basis=None, by=())["basis"])
 
         return str(self.once("headline", ask))
 
@@ -394,8 +409,7 @@ def environment(lang: str) -> Environment:
         **rooms,
         w=said_in,
         _=said_in.say,
-        menu=menu(),
-        outline=outline.outline,
+        menu=menu,
         equation=lambda *a, **k: Markup(mathml.equation(*a, **k)),
         symbol=lambda name: Markup(f"<math>{mathml.symbol(name)}</math>"),
     )
@@ -404,11 +418,11 @@ def environment(lang: str) -> Environment:
 
 
 @functools.cache
-def menu() -> list[tuple[str, str]]:
+def menu(city: str) -> list[tuple[str, str]]:
     """Addresses and Chinese titles of the main navigation; the rooms' entries stand between accounts and rules."""
     rooms = [tuple(entry) for routes in room_routes().values() for entry in getattr(routes, "nav", ())]
     rules = [("/methods", "方法"), ("/factors", "因子"), ("/imports", "数据"), ("/runs", "核算批次")]
-    return [("/", "总览"), (f"/account/{CITY}", "排放"), *rooms, *rules]
+    return [("/", "总览"), (f"/account/{city}", "排放"), *rooms, *rules]
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from dualcarbon.app.pages import CITY, View, page
+from dualcarbon.app.pages import View, page
 
 router = APIRouter()
 SHOWN = 8
@@ -56,13 +56,13 @@ def _codes(view: View, kind: str, wanted: str) -> list[tuple[tuple[int, int], Hi
 
 def _address(view: View, kind: str, code: str) -> str:
     if kind == "places":
-        inside = any(CITY in view.codes.places.path(code, tree) for tree in ("admin", "management"))
+        inside = any(view.city in view.codes.places.path(code, tree) for tree in ("admin", "management"))
         return f"/account/{code}" if inside else f"/factors?q={code}"
     if kind == "sectors":
-        return f"/account/{CITY}?by=sector#{code}"
+        return f"/account/{view.city}?by=sector#{code}"
     if kind == "carriers":
-        return f"/account/{CITY}?by=carrier#{code}"
-    return f"/explain?item={code}&place={CITY}&period={view.period}"
+        return f"/account/{view.city}?by=carrier#{code}"
+    return f"/explain?item={code}&place={view.city}&period={view.period}"
 
 
 def _parameters(view: View, wanted: str) -> list[tuple[tuple[int, int], Hit]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say, table
+from dualcarbon.core.pack import DEFAULT
 
 if TYPE_CHECKING:
     from dualcarbon.core.workspace import Workspace
@@ -281,6 +282,6 @@ def template_observations(
     try:
         pack = _workspace(workspace).pack
     except NoWorkspace:
-        pack = "cn-jiaxing"
+        pack = DEFAULT
     write(file, pack, language())
     emit({"file": str(file), "template": "observations"}, json, say(f"已写入 {file}。", f"written to {file}"))

@@ -11,6 +11,7 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification, Codes, Places, load
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem
 from dualcarbon.core.tables import DIMENSIONS, KEY, NOTATIONS, OBSERVATION
 
@@ -24,7 +25,7 @@ _PAIRS = 2_000_000
 def check_observations(
     frame: pl.DataFrame,
     *,
-    pack: str | Path = "cn-jiaxing",
+    pack: str | Path = DEFAULT,
     known: pl.DataFrame | None = None,
     control: Collection[str] = (),
     file: str | None = None,

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dualcarbon.core import pack as packs
+from dualcarbon.core.pack import DEFAULT
 
 _IGNORED = re.compile(r"[\s、,·]+")
 _WHOLE = re.compile(r"(\d+)\.0+")
@@ -293,7 +294,7 @@ class Classification:
     terms: dict[str, Codes] = field(default_factory=dict)
 
 
-def load(pack: str | Path = "cn-jiaxing") -> Classification:
+def load(pack: str | Path = DEFAULT) -> Classification:
     """Classification of a pack's chain; read once and kept until a file of the pack changes.
 
     Raises PackError with every fault of the tables (double codes, unknown parents, ambiguous names, two parents).

@@ -65,6 +65,10 @@ class View(Protocol):
         """The classification (places, sectors, carriers, items) of the pack."""
 
     @property
+    def city(self) -> str:
+        """Code of the place that the pack is about."""
+
+    @property
     def period(self) -> str:
         """The asked period, else the latest whole year that the workspace holds."""
 

@@ -54,10 +54,20 @@ def place(pack: str | Path = DEFAULT) -> str:
 
     Raises PackError where none does.
     """
-    for base in reversed(chain(pack)):
-        if code := info(base).get("place"):
-            return str(code)
-    raise PackError([f"{folder(pack) / 'pack.yaml'}: names no place"])
+    code = said(pack, "place")
+    if not code:
+        raise PackError([f"{folder(pack) / 'pack.yaml'}: names no place"])
+    return str(code)
+
+
+def said(pack: str | Path, name: str) -> Any:
+    """What the most special pack of the chain that says anything under `name` says there, else None."""
+    return _said(str(pack), name, fingerprint(pack))
+
+
+@functools.lru_cache(maxsize=64)
+def _said(pack: str, name: str, fingerprint: Any) -> Any:
+    return next((found for base in reversed(chain(pack)) if (found := info(base).get(name)) is not None), None)
 
 
 def chain(pack: str | Path) -> list[Path]:

@@ -19,6 +19,7 @@ import polars as pl
 from dualcarbon.core import periods, sheets, units
 from dualcarbon.core.checks import check_cells, check_observations, check_rows, found, limited, spoken
 from dualcarbon.core.classification import Classification, Codes, load
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import DIMENSIONS, FACTOR, OBSERVATION, conform, empty
 from dualcarbon.core.translating import DATASET, dates, number, translated
@@ -46,7 +47,7 @@ class Reading:
 def read_observations(
     path: str | Path,
     *,
-    pack: str | Path = "cn-jiaxing",
+    pack: str | Path = DEFAULT,
     dataset: str | None = None,
     template: Callable[..., Any] | None = None,
     entities: pl.DataFrame | None = None,
@@ -90,7 +91,7 @@ def read_observations(
 def read_frame(
     frame: pl.DataFrame,
     *,
-    pack: str | Path = "cn-jiaxing",
+    pack: str | Path = DEFAULT,
     dataset: str | None = None,
     entities: pl.DataFrame | None = None,
     items: Mapping[str, str] | None = None,

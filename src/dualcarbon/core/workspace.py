@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core import database, periods, standing, store
 from dualcarbon.core.classification import load
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import ENTITY, OBSERVATION, conform, empty
 
@@ -71,7 +72,7 @@ class Workspace:
         self._catch_up()
 
     @classmethod
-    def create(cls, path: str | Path, pack: str = "cn-jiaxing") -> Workspace:
+    def create(cls, path: str | Path, pack: str = DEFAULT) -> Workspace:
         """Make a workspace in a new or empty folder; it appears whole or not at all.
 
         Raises Refused when the folder holds anything, pack.PackError for an unknown pack.
@@ -108,7 +109,7 @@ class Workspace:
         return cls.open(find(start))
 
     @classmethod
-    def find_or_create(cls, start: str | Path | None = None, pack: str = "cn-jiaxing") -> Workspace:
+    def find_or_create(cls, start: str | Path | None = None, pack: str = DEFAULT) -> Workspace:
         """Open the workspace that `find` names, or make one in `start` (default `./workspace`)."""
         try:
             return cls.open(find(start))

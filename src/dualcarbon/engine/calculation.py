@@ -14,6 +14,7 @@ import polars as pl
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.apply import applied, looked_up, scaled
 from dualcarbon.engine.factor_rows import GAS, row_of
@@ -72,7 +73,7 @@ def calculate(
     method: str | Path | Proven,
     table: Any,
     *,
-    pack: str = "cn-jiaxing",
+    pack: str = DEFAULT,
     factors: str | Path | pl.DataFrame | None = None,
     family: str = "provincial-2025",
     known_at: date | None = None,

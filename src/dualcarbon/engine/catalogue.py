@@ -9,6 +9,7 @@ import polars as pl
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.cases import run_case
 from dualcarbon.engine.factor_rows import FAR_FUTURE, FAR_PAST, KEYS
@@ -20,7 +21,7 @@ SHOWN = ("parameter", "family", "place", *KEYS, "value", "unit", "low", "high", 
          "source", "clause", "status")  # fmt: skip
 
 
-def methods(pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+def methods(pack: str = DEFAULT) -> list[dict[str, Any]]:
     """Every method of the pack: ``{id, version, title, status, source, clause, item, outputs}``."""
     found = []
     for name in sorted(method_files(pack)):
@@ -40,7 +41,7 @@ def methods(pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
     return found
 
 
-def describe(name: str | Path, pack: str = "cn-jiaxing") -> dict[str, Any]:
+def describe(name: str | Path, pack: str = DEFAULT) -> dict[str, Any]:
     """One method whole: its file's content, LaTeX of its equations, linearity, and its cases with what they give."""
     proven = find_method(name, pack)
     method = proven.method
@@ -65,7 +66,7 @@ def describe(name: str | Path, pack: str = "cn-jiaxing") -> dict[str, Any]:
     }
 
 
-def page(name: str | Path, pack: str = "cn-jiaxing", lang: str = "zh") -> str:
+def page(name: str | Path, pack: str = DEFAULT, lang: str = "zh") -> str:
     """The method's page in Markdown, in Chinese or English, made from its file."""
     proven = find_method(name, pack)
     method, names = proven.method, classification(pack)
@@ -116,7 +117,7 @@ def page(name: str | Path, pack: str = "cn-jiaxing", lang: str = "zh") -> str:
 def find_factors(
     name: str,
     *,
-    pack: str = "cn-jiaxing",
+    pack: str = DEFAULT,
     place: str | None = None,
     at: str | None = None,
     carrier: str | None = None,

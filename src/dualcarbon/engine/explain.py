@@ -14,6 +14,7 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import load as classification
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.groups import Term, labelled
 from dualcarbon.engine.methods import Method, Output, Where, find_method, method_files
@@ -38,7 +39,7 @@ def explain(
     methods: Iterable[str | Path] | None = None,
     basis: str | None = None,
     tree: str = "admin",
-    pack: str = "cn-jiaxing",
+    pack: str = DEFAULT,
     factors: str | Path | pl.DataFrame | None = None,
     family: str = "provincial-2025",
     known_at: date | None = None,

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from dualcarbon.core import pack as packs
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import formula as formulas
 from dualcarbon.engine.proof import Proven, prove
@@ -193,7 +194,7 @@ def _identifier(path: Path) -> str:
     return path.stem
 
 
-def find_method(name: str | Path, pack: str = "cn-jiaxing", factors: Iterable[str] = ()) -> Proven:
+def find_method(name: str | Path, pack: str = DEFAULT, factors: Iterable[str] = ()) -> Proven:
     """The proven method of that id in the pack, or of that YAML file.
 
     ``factors``: natural units that a caller's own factors add. Raises Refused with every fault found, and
@@ -259,7 +260,7 @@ def _line(node: Any, location: Iterable[Any]) -> int | None:
     return None if node is None else node.start_mark.line + 1
 
 
-def check(path: str | Path, pack: str = "cn-jiaxing", factors: str | Path | None = None) -> list[Problem]:
+def check(path: str | Path, pack: str = DEFAULT, factors: str | Path | None = None) -> list[Problem]:
     """Every fault of a method file: form, names, units, parameters that nobody declares, cases that do not come out.
 
     ``factors``: the caller's own factor CSV, which may declare further parameters.

@@ -21,6 +21,7 @@ import polars as pl
 import dualcarbon
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
@@ -74,7 +75,7 @@ def calc(
     gwp: str = "AR5",
     by: Sequence[str] = (),
     where: Where | None = None,
-    pack: str = "cn-jiaxing",
+    pack: str = DEFAULT,
     samples: int = 0,
     seed: int = 1,
 ) -> Run:
@@ -117,7 +118,7 @@ def explain(item: str, observations: Any = None, *, workspace: Any = None, **que
     """
     from dualcarbon.engine import explain as explaining
 
-    pack = question.get("pack", "cn-jiaxing")
+    pack = question.get("pack", DEFAULT)
     day = question["known_at"] = as_date(question.get("known_at"))
     items: dict[str, str] = {}
     carriers: list[str] = []

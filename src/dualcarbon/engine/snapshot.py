@@ -10,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from dualcarbon.core import periods
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Refused
 
 
@@ -28,7 +29,7 @@ def snapshot(
     observations: Any = None,
     workspace: Any = None,
     *,
-    pack: str = "cn-jiaxing",
+    pack: str = DEFAULT,
     datasets: Sequence[str] | None = None,
     known_at: date | None = None,
     items: Mapping[str, str] | None = None,

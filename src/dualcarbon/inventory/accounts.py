@@ -35,8 +35,8 @@ OTHER_GASES = {"zh": "其他温室气体", "en": "Other greenhouse gases"}
 def account(
     data: Any,
     *,
-    place: str = "330400",
-    period: str = "2024",
+    place: str | None = None,
+    period: str,
     tree: str = "admin",
     basis: str | None = "B",
     by: Sequence[str] = ("sector",),

@@ -22,8 +22,8 @@ STEPS = ("year", "quarter", "month")
 def series(
     data: Any,
     *,
-    place: str = "330400",
-    periods: str = "2022-01/2024-12",
+    place: str | None = None,
+    periods: str,
     step: str = "month",
     tree: str = "admin",
     basis: str | None = "B",
@@ -76,8 +76,8 @@ def children(q: Query) -> list[str]:
 def areas(
     data: Any,
     *,
-    place: str = "330400",
-    period: str = "2024",
+    place: str | None = None,
+    period: str,
     tree: str = "admin",
     basis: str | None = "B",
     **chosen: Any,

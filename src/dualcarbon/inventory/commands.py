@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+from dualcarbon.core.pack import DEFAULT
 
 if TYPE_CHECKING:
     from dualcarbon.core.workspace import Workspace
@@ -21,7 +22,15 @@ def _option(name: str, zh: str, en: str, metavar: str | None = None, **more: Any
     return typer.Option(name, metavar=metavar, help=say(zh, en), **more)
 
 
-Place = Annotated[str, _option("--place", "地区或主体（代码或名称）", "place or entity (code or name)", "CODE")]
+Place = Annotated[
+    str | None,
+    _option(
+        "--place",
+        "地区或主体（代码或名称；默认：规则包的城市）",
+        "place or entity (code or name; default: the rule pack's city)",
+        "CODE",
+    ),
+]
 Asked = Annotated[
     str | None,
     _option("--period", "时期，如 2024、2024-09、2024-Q3（默认：最近一年）", "period (default: the last year)", "P"),
@@ -58,7 +67,7 @@ Entity = Annotated[
 
 @cli.command(help=say("某地区某时期的碳账户", "the carbon account of a place and period"))
 def account(
-    place: Place = "330400",
+    place: Place = None,
     period: Asked = None,
     tree: Tree = "admin",
     basis: Basis = None,
@@ -262,7 +271,7 @@ def energy_return(
         cover, values = carried(data, entity, period)
     if file.suffix.lower() != ".xlsx":
         raise typer.BadParameter(say("模板是 .xlsx 文件", "the template is an .xlsx file"), param_hint="FILE.xlsx")
-    write(file, lang=language(), pack=data.pack if data else "cn-jiaxing", cover=cover, values=values)
+    write(file, lang=language(), pack=data.pack if data else DEFAULT, cover=cover, values=values)
     answer = {
         "file": str(file),
         "template": "energy-return",

@@ -23,8 +23,8 @@ _Cell = tuple[bool, bool, str | None, int]
 def completeness(
     data: Any,
     *,
-    place: str = "330400",
-    period: str = "2024",
+    place: str | None = None,
+    period: str,
     tree: str = "admin",
     rows: str = "place",
     items: Sequence[str] | None = None,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from dualcarbon.core import pack as packs
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 
 ITEM = "emission.co2"
@@ -53,7 +54,7 @@ class Account:
         return tuple(dict.fromkeys(part.method for part in self.parts))
 
 
-def accounts(pack: str = "cn-jiaxing") -> dict[str, Account]:
+def accounts(pack: str = DEFAULT) -> dict[str, Account]:
     """Accounts of a pack chain by basis; a nearer pack replaces a farther one's account of the same basis.
 
     Raises Refused with every entry that cannot be read.

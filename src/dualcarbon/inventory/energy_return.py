@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dualcarbon.core import units
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem
 from dualcarbon.core.tables import OBSERVATION, conform, empty
 from dualcarbon.inventory.energy_return_form import (
@@ -47,7 +48,7 @@ class Return:
     source: dict[str, Any] = field(default_factory=dict)
 
 
-def read(path: str | Path, *, pack: str = "cn-jiaxing", dataset: str | None = None) -> Return:
+def read(path: str | Path, *, pack: str = DEFAULT, dataset: str | None = None) -> Return:
     """Read a filled energy return into rows of the observation layout; all problems at once.
 
     Parts stand for their parent where they are filled, a detail only where its parent is blank. A falling cumulative

@@ -22,6 +22,7 @@ from typing import Any
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification, key
 from dualcarbon.core.classification import load as classification
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem
 
 HERE = Path(__file__).resolve().parent
@@ -178,7 +179,7 @@ class Form:
         return self.number(sheet, line, column) or 0.0
 
 
-def read_form(path: str | Path, pack: str = "cn-jiaxing") -> Form:
+def read_form(path: str | Path, pack: str = DEFAULT) -> Form:
     """Read a filled form without judging it: cover, cells with addresses, and what cannot be read."""
     from python_calamine import CalamineWorkbook
 

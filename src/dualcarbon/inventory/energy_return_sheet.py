@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualcarbon.core.classification import load as classification
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.inventory.energy_return_form import (
     COVER,
     CUSTODIES,
@@ -81,7 +82,7 @@ def write(
     path: str | Path,
     *,
     lang: str = "zh",
-    pack: str = "cn-jiaxing",
+    pack: str = DEFAULT,
     cover: Mapping[str, Any] | None = None,
     values: Mapping[tuple[str, int, str], float] | None = None,
 ) -> Path:

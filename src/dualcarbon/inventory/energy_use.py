@@ -30,7 +30,7 @@ POWER_NOTE = {"zh": "含自发自用和线损", "en": "own generation and grid l
 
 
 def energy(
-    data: Any, *, place: str = "330400", period: str = "2024", tree: str = "admin", **chosen: Any
+    data: Any, *, period: str, place: str | None = None, tree: str = "admin", **chosen: Any
 ) -> list[dict[str, Any]]:
     """Energy figures of a place and period: ``[{title, status, note, values: [{title, value, unit, previous,
     change_percent, complete, explain}]}]``; standard coal first (calorific and equivalent value), then electricity."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import Calculation, find_method
@@ -39,8 +40,8 @@ def explain(
     data: Any,
     item: str = ITEM,
     *,
-    place: str | None = "330400",
-    period: str | None = "2024",
+    place: str | None = None,
+    period: str | None = None,
     tree: str = "admin",
     basis: str | None = None,
     part: str | None = None,
@@ -66,8 +67,7 @@ def explain(
             return _observed(data, item, place, period, tree, basis, method, custody, filters, asked)
         except Ambiguous as error:
             raise Ambiguous({"basis": bases, **error.choices} if bases else error.choices) from error
-    asked |= {"place": place or "330400", "period": period or "2024"}
-    q = query(data, tree=tree, basis=basis, compare=False, **asked)
+    q = query(data, place=place, period=period or "", tree=tree, basis=basis, compare=False, **asked)
     if q.unset:
         return _unset(q, filters)
     stack = stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity="contributor" in filters)
@@ -99,7 +99,7 @@ def _behind(q: Query, stack: Stack, parts: Sequence[Part], filters: Mapping[str,
 
 
 def _pack(data: Any, asked: Mapping[str, Any]) -> str:
-    return str(asked.get("pack") or getattr(data, "pack", None) or "cn-jiaxing")
+    return str(asked.get("pack") or getattr(data, "pack", None) or DEFAULT)
 
 
 def _observed(

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
@@ -68,14 +69,14 @@ class Query:
 def query(
     data: Any,
     *,
-    place: str = "330400",
-    period: str = "2024",
+    place: str | None = None,
+    period: str,
     tree: str = "admin",
     basis: str | None = "B",
     compare: bool = True,
     **choices: Any,
 ) -> Query:
-    """Settle what is asked; `place` is a place or an entity of the workspace.
+    """Settle what is asked; `place` is a place or an entity of the workspace (None: the place of its pack).
 
     Raises Refused for an unknown place, entity, tree, basis, period or dataset.
     """
@@ -83,6 +84,7 @@ def query(
     entity = choices.pop("entity", None)
     made = snapshot(data, **choices)
     names = made.names
+    place = place or packs.place(made.choices.pack)
     code = names.places.find(place)
     if entity is None and code is None and place in made.entities["code"].to_list():
         entity = place

@@ -20,6 +20,7 @@ import polars as pl
 from dualcarbon.core import periods, reading
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.reading import CHAIN
 from dualcarbon.core.tables import OBSERVATION
@@ -45,7 +46,7 @@ class Choices:
     `factors_known_at`: another day for factors than for observations.
     """
 
-    pack: str = "cn-jiaxing"
+    pack: str = DEFAULT
     family: str = DEFAULT_FAMILY
     gwp: str = "AR5"
     known_at: date | None = None
@@ -187,7 +188,7 @@ def snapshot(
     rows are about. Raises Refused for a dataset that is not there.
     """
     choices = Choices(
-        pack=pack or str(getattr(data, "pack", None) or "cn-jiaxing"),
+        pack=pack or str(getattr(data, "pack", None) or DEFAULT),
         family=family,
         gwp=gwp,
         known_at=known_at if known_at is None or isinstance(known_at, date) else periods.parse(known_at).start,
@@ -328,7 +329,7 @@ def _names(frame: pl.DataFrame) -> list[str]:
     return sorted(frame["dataset"].unique().to_list())
 
 
-def observed(table: Any, pack: str = "cn-jiaxing", entities: pl.DataFrame | None = None) -> pl.DataFrame:
+def observed(table: Any, pack: str = DEFAULT, entities: pl.DataFrame | None = None) -> pl.DataFrame:
     """Any dataframe as rows of the observation layout: read as a file is, reports since January differenced.
 
     A frame that has `item`, `start` and `end` is taken as it stands. Raises Refused with every problem.
