@@ -18,7 +18,8 @@ ARRIVALS = ("revision", "electricity", "fuel")
 
 
 def news(
-    workspace: Any = None, *, before: date, after: date | None = None, month: date | None = None, place: str = "330400",
+    workspace: Any = None, *, before: date, after: date | None = None, month: date | None = None,
+    place: str | None = None,
     tree: str = "admin", family: str = "provincial-2025",
 ) -> dict[str, Any]:  # fmt: skip
     """Which arrivals between two days moved the estimate of `month` (default: the last before `before`), by how much.
@@ -27,6 +28,7 @@ def news(
     of the month itself, of the month a year before, of all others. Their effects sum to the change.
     """
     workspace = opened(workspace)
+    place = cities.located(workspace, place)
     new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
                       family=family)  # fmt: skip
     old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)

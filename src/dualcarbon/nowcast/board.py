@@ -18,16 +18,14 @@ from dualcarbon.nowcast.present import named_code
 BEHIND, AHEAD = 18, 2
 
 
-def board(workspace: Any, *, place: str, as_of: date | None, tree: str) -> dict[str, Any]:
+def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
     """The page's data for one place and day. Values in tCO2; intervals hold 90 % (`low`, `high`) and 80 %.
 
     This month is the last before `as_of`, or the month of `as_of` itself once the last was reported in full. Raises
     Refused for an unknown place and a workspace without monthly energy.
     """
     book = load(workspace.pack)
-    code = book.places.find(place)
-    if code is None:
-        raise Refused(Problem("nowcast.unknown-place", value=place))
+    code = cities.located(workspace, place)
     now = cities.read(workspace, as_of=as_of, place=code, tree=tree)
     if len(now.months) < 2:
         raise Refused(Problem("nowcast.too-short", value=month_text(now.months[-1])))
@@ -150,13 +148,13 @@ def _rows(full: City, t: int, made: tuple[Month, Month], column: int, codes: Any
     return sorted(rows, key=lambda row: -row["value"])
 
 
-def replayed(workspace: Any, *, place: str, as_of: date | None, tree: str) -> dict[str, Any]:
+def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
     """How good the estimates have been: the last twelve months replayed with fuels a month late, by month and sector.
 
     `replay` is None where too few months are known.
     """
     book = load(workspace.pack)
-    code = book.places.find(place) or place
+    code = cities.located(workspace, place)
     now = cities.read(workspace, as_of=as_of, place=place, tree=tree)
     asked = [t for t in range(12, len(now.months)) if np.isfinite(now.direct[:, t]).mean() >= 0.5][-12:]
     made: dict[str, Any] = {"place": code, "place_name": named_code(book.places, code), "as_of": now.as_of,
@@ -170,7 +168,7 @@ def replayed(workspace: Any, *, place: str, as_of: date | None, tree: str) -> di
     return made
 
 
-def changed(workspace: Any, *, place: str, as_of: date | None, tree: str, since: int) -> dict[str, Any]:
+def changed(workspace: Any, *, place: str | None, as_of: date | None, tree: str, since: int) -> dict[str, Any]:
     """The revision triangle of the last `since` months, and which arrivals of this month moved the last estimate."""
     triangle = revisions.vintages(workspace, place=place, months=since, as_of=as_of, tree=tree)
     day = triangle["as_of"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
@@ -80,21 +81,20 @@ def read(
     *,
     as_of: date | None = None,
     until: date | None = None,
-    place: str = "330400",
+    place: str | None = None,
     tree: str = "admin",
     family: str = "provincial-2025",
     version: int | None = None,
 ) -> City:
-    """What was known on `as_of` (default: when the last month became known) about the areas directly under `place`.
+    """What was known on `as_of` (default: when the last month became known) about the areas directly under `place`
+    (default: the place of the pack).
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
     Raises Refused when the workspace holds no monthly energy data, or the place is unknown.
     """
     book = load(workspace.pack)
-    code = book.places.find(place)
-    if code is None:
-        raise Refused(Problem("nowcast.unknown-place", value=place))
+    code = located(workspace, place)
     version = workspace.version() if version is None else version
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
     rows = workspace.observations(datasets=list(datasets), version=version)
@@ -130,6 +130,17 @@ def read(
     weather = _weather(rows, book.places.path(code, tree, end))
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
                 weather, doubts + more)  # fmt: skip
+
+
+def located(workspace: Any, place: str | None) -> str:
+    """Code of a place named by code or name; where none is named, the place that the workspace's pack is about.
+
+    Raises Refused for a place that the pack does not know.
+    """
+    code = load(workspace.pack).places.find(place) if place else packs.place(workspace.pack)
+    if code is None:
+        raise Refused(Problem("nowcast.unknown-place", value=place))
+    return str(code)
 
 
 def last_arrival(rows: Any) -> date:

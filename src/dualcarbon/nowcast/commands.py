@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
+from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
 from dualcarbon.nowcast import shown
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
 
 #: Options that several verbs share.
-Place = Annotated[str, typer.Option("--place", metavar="CODE", help=say("地区（代码或名称）", "place (code or name)"))]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--place",
+        metavar="CODE",
+        help=say("地区（代码或名称；默认规则包的地区）", "place (code or name; that of the pack)"),
+    ),
+]
 Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help=say("估算月份", "the month estimated"))]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help=say("按该日已知的数据", "with what was known that day"))
@@ -35,7 +43,7 @@ def room() -> None:
 def run(
     as_of: AsOf = None,
     month: Month = None,
-    place: Place = "330400",
+    place: Place = None,
     by: Annotated[
         str, typer.Option("--by", help=say("明细：place、sector、domain", "rows: place, sector, domain"))
     ] = "place",
@@ -70,7 +78,7 @@ def news(
         str | None, typer.Option("--after", metavar="DATE", help=say("较晚的一天（默认：最近）", "the later day"))
     ] = None,
     month: Month = None,
-    place: Place = "330400",
+    place: Place = None,
     tree: Tree = "admin",
     family: Family = "provincial-2025",
     json: Json = False,
@@ -93,7 +101,7 @@ def news(
     help=say("变动原因：规模、结构、强度、用能结构、电网因子", "why it changed: activity, structure, intensity, mix")
 )
 def explain(
-    place: Place = "330400",
+    place: Place = None,
     period: Annotated[
         str | None, typer.Option("--period", help=say("时期，如 2024、2024-11（默认：最近一月）", "period, as 2024"))
     ] = None,
@@ -120,7 +128,7 @@ def explain(
 @cli.command(help=say("修订三角：各月历次估算与打分", "revisions: each month's estimates in turn, and their scores"))
 def vintages(
     months: Annotated[int, typer.Option("--months", min=1, max=36, help=say("最近几个月", "the last months"))] = 6,
-    place: Place = "330400",
+    place: Place = None,
     as_of: AsOf = None,
     tree: Tree = "admin",
     family: Family = "provincial-2025",
@@ -142,7 +150,7 @@ def vintages(
 )
 def open_figure(
     month: Month = None,
-    place: Place = "330400",
+    place: Place = None,
     sector: Annotated[str | None, typer.Option("--sector", help=say("行业代码", "sector"))] = None,
     run: Annotated[str | None, typer.Option("--run", metavar="ID", help=say("留存的批次", "a kept run"))] = None,
     as_of: AsOf = None,
@@ -172,7 +180,7 @@ def situation(
     year: Annotated[
         int | None, typer.Option("--year", help=say("年份（默认：最近一年）", "the year (the last)"))
     ] = None,
-    place: Place = "330400",
+    place: Place = None,
     as_of: AsOf = None,
     tree: Tree = "admin",
     family: Family = "provincial-2025",
@@ -235,7 +243,7 @@ def backtest(
     total: Annotated[Path | None, typer.Option("--total", help=say("已知总量文件", "a known total"))] = None,
     pack: Annotated[
         str, typer.Option("--pack", help=say("取燃料因子的规则包", "rule pack of fuel factors"))
-    ] = "cn-jiaxing",
+    ] = packs.DEFAULT,
     json: Json = False,
 ) -> None:
     from dualcarbon import nowcast

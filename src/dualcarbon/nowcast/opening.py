@@ -41,7 +41,7 @@ def open_figure(
     workspace: Any = None,
     *,
     month: str | None = None,
-    place: str = "330400",
+    place: str | None = None,
     sector: str | None = None,
     domain: str | None = None,
     part: str | None = None,
@@ -64,11 +64,9 @@ def open_figure(
             raise Refused(Problem("engine.no-run", value=run))
         month, tree, family, city = kept["month"], kept["tree"], kept["family"], kept["place"]
         as_of = kept["as_of"]
-        place = kept["place"] if place == "330400" else place
+        place = place or kept["place"]
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    code = book.places.find(place)
-    if code is None:
-        raise Refused(Problem("nowcast.unknown-place", value=place))
+    code = cities.located(workspace, place)
     above = city or _city(book, code, tree)
     wanted = _month(month or "")
     last = date(wanted.year, 12, 1)

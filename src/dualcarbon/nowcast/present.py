@@ -42,7 +42,7 @@ def run(
     *,
     as_of: date | None = None,
     month: date | None = None,
-    place: str = "330400",
+    place: str | None = None,
     by: Sequence[str] = ("place",),
     tree: str = "admin",
     family: str = "provincial-2025",
@@ -71,7 +71,7 @@ def run(
     year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family, version=version)
     seen = year.upto(year.months.index(month)) if month in year.months else year
     book = load(workspace.pack)
-    code = book.places.find(place) or place
+    code = cities.located(workspace, place)
     t = len(seen.months) - 1
     given = estimated(seen)
     published = officials.read(workspace, seen, code)

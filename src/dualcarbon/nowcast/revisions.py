@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from dualcarbon.core.classification import load
-from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials
 from dualcarbon.nowcast.city import City
@@ -23,7 +22,7 @@ MONTHS = 6
 def vintages(
     workspace: Any = None,
     *,
-    place: str = "330400",
+    place: str | None = None,
     months: int = MONTHS,
     as_of: date | None = None,
     tree: str = "admin",
@@ -37,9 +36,7 @@ def vintages(
     """
     workspace = opened(workspace)
     book = load(workspace.pack)
-    code = book.places.find(place)
-    if code is None:
-        raise Refused(Problem("nowcast.unknown-place", value=place))
+    code = cities.located(workspace, place)
     now = cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family)
     first = max(len(now.months) - months, 12)
     span = now.months[first:]

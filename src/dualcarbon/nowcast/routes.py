@@ -14,7 +14,7 @@ MEDIA = {
     "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-Place = Annotated[str, Query(description="place, code or name")]
+Place = Annotated[str | None, Query(description="place, code or name (default: that of the pack)")]
 Day = Annotated[date | None, Query(description="with what was known on that day")]
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 Text = Annotated[str | None, Query(max_length=80)]
@@ -23,11 +23,10 @@ Tree = Annotated[str, Query(pattern="^(admin|management)$")]
 
 pages: list[Page] = []
 nav = [Nav("/nowcast", "速算")]
-CITY = "330400"
 
 
 @page(pages, "/nowcast", "board.html")
-def board(view: View, place: Place = CITY) -> dict[str, Any]:
+def board(view: View, place: Place = None) -> dict[str, Any]:
     """This month's CO2 with its interval, the months around it, the year's path, areas, sectors, causes, flags."""
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
@@ -37,18 +36,18 @@ def board(view: View, place: Place = CITY) -> dict[str, Any]:
 
 
 @page(pages, "/nowcast/trust", "trust.html")
-def trust(view: View, place: Place = CITY) -> dict[str, Any]:
+def trust(view: View, place: Place = None) -> dict[str, Any]:
     """How far the estimate can be relied on: error against the last value, coverage, sectors where nothing beats it."""
     return _replayed(view.workspace, _known(view, place), view.known_at, view.tree)
 
 
 @page(pages, "/nowcast/record", "record.html")
-def record(view: View, place: Place = CITY, months: Annotated[int, Query(ge=1, le=24)] = 6) -> dict[str, Any]:
+def record(view: View, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6) -> dict[str, Any]:
     """How good the estimates have been: replay against the last value, coverage, revisions, the latest news."""
     return _record(view.workspace, _known(view, place), view.known_at, view.tree, months)
 
 
-def _replayed(workspace: Any, place: str, as_of: date | None, tree: str) -> dict[str, Any]:
+def _replayed(workspace: Any, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
@@ -56,7 +55,7 @@ def _replayed(workspace: Any, place: str, as_of: date | None, tree: str) -> dict
     return dict(kept.once(workspace, "replay", asked, lambda: boards.replayed(workspace, **asked)))
 
 
-def _record(workspace: Any, place: str, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
+def _record(workspace: Any, place: str | None, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
@@ -67,7 +66,7 @@ def _record(workspace: Any, place: str, as_of: date | None, tree: str, months: i
 
 @page(pages, "/nowcast/open", "open.html")
 def opened(
-    view: View, month: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], place: Place = CITY,
+    view: View, month: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], place: Place = None,
     sector: Text = None, domain: Text = None, part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None,
     as_of: Day = None, city: Text = None, run: Text = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -80,16 +79,16 @@ def opened(
     )  # fmt: skip
 
 
-def _known(view: View, place: str) -> str:
-    code = view.codes.places.find(place)
+def _known(view: View, place: str | None) -> str:
+    code = view.codes.places.find(place or view.city)
     if code is None:
-        raise NoSuch("place", place)
+        raise NoSuch("place", place or view.city)
     return str(code)
 
 
 @router.get("/tables.xlsx", summary="The tables of the page as an Excel workbook", response_class=Response)
 def tables(
-    request: Request, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board", place: Place = CITY,
+    request: Request, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board", place: Place = None,
     known_at: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast import board as boards
@@ -107,7 +106,7 @@ def tables(
 
 @router.get("/vintages.json", summary="The revision triangle: each month as estimated on each day of arrival")
 def vintages(
-    request: Request, place: Place = CITY, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None,
+    request: Request, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None,
     tree: Tree = "admin",
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
@@ -131,7 +130,7 @@ def _first(month: str | None) -> date | None:
 
 @router.get("/run.json", summary="This month's CO2, counted where reported and estimated where not")
 def run(
-    request: Request, place: Place = "330400", month: Month = None, as_of: Day = None, tree: Tree = "admin",
+    request: Request, place: Place = None, month: Month = None, as_of: Day = None, tree: Tree = "admin",
     by: Annotated[list[str] | None, Query(description="place, sector, domain")] = None,
     reconcile: Annotated[str, Query(pattern="^(raking|least_squares|none)$")] = "raking",
 ) -> Response:  # fmt: skip
@@ -146,7 +145,7 @@ def run(
 
 @router.get("/news.json", summary="Which arrivals between two days moved the estimate")
 def news(
-    request: Request, before: date, after: Day = None, place: Place = "330400", month: Month = None,
+    request: Request, before: date, after: Day = None, place: Place = None, month: Month = None,
     tree: Tree = "admin",
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
@@ -157,7 +156,7 @@ def news(
 
 @router.get("/explain.json", summary="Why CO2 changed between two periods (additive LMDI)")
 def explain(
-    request: Request, place: Place = "330400", period: str | None = None, against: str | None = None,
+    request: Request, place: Place = None, period: str | None = None, against: str | None = None,
     as_of: Day = None, tree: Tree = "admin",
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
@@ -167,9 +166,7 @@ def explain(
 
 
 @router.get("/situation.json", summary="The yearly analysis of the carbon situation")
-def situation(
-    request: Request, year: int, place: Place = "330400", as_of: Day = None, tree: Tree = "admin"
-) -> Response:
+def situation(request: Request, year: int, place: Place = None, as_of: Day = None, tree: Tree = "admin") -> Response:
     from dualcarbon import nowcast
 
     workspace = request.app.state.site.workspace
@@ -178,7 +175,7 @@ def situation(
 
 @router.get("/situation.{kind}", summary="The yearly analysis as a Word or PDF file", response_class=Response)
 def report(
-    request: Request, kind: Annotated[str, Path(pattern="^(docx|pdf)$")], year: int, place: Place = "330400",
+    request: Request, kind: Annotated[str, Path(pattern="^(docx|pdf)$")], year: int, place: Place = None,
     as_of: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
 ) -> Response:  # fmt: skip
     import tempfile

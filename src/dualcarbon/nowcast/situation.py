@@ -20,7 +20,7 @@ def analyse(
     workspace: Any = None,
     *,
     year: int | None = None,
-    place: str = "330400",
+    place: str | None = None,
     as_of: date | None = None,
     tree: str = "admin",
     family: str = "provincial-2025",
@@ -34,7 +34,7 @@ def analyse(
     workspace = present.opened(workspace)
     book = load(workspace.pack)
     seen = cities.read(workspace, as_of=as_of, place=place, tree=tree, family=family)
-    code = book.places.find(place) or place
+    code = cities.located(workspace, place)
     year = year or seen.months[-1].year
     span = [t for t, month in enumerate(seen.months) if month.year == year]
     if not span or span[0] < 12:

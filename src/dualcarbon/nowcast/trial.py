@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dualcarbon.core import pack as packs
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import files, panel, shape
 from dualcarbon.nowcast.forecast import Forecaster
@@ -29,7 +30,7 @@ def backtest(
     months: Sequence[int] = (0, 3, 6, 9, 12),
     lag: int = 1,
     total: str | Path | None = None,
-    pack: str = "cn-jiaxing",
+    pack: str = packs.DEFAULT,
     advance: Callable[[int, int], None] = lambda done, all: None,
 ) -> dict[str, Any]:
     """Replay `years` (default: the last seven that can be scored) from files in the observation layout.

@@ -38,14 +38,15 @@ GJ_PER_MWH = 3.6
 def explain(
     workspace: Any = None,
     *,
-    place: str = "330400",
+    place: str | None = None,
     period: str | None = None,
     against: str | None = None,
     as_of: date | None = None,
     tree: str = "admin",
     family: str = "provincial-2025",
 ) -> dict[str, Any]:
-    """Decompose the change of counted CO2 (fuels other than for power, purchased electricity) of `place`.
+    """Decompose the change of counted CO2 (fuels other than for power, purchased electricity) of `place`
+    (default: that of the pack).
 
     `period` (default: the last month known) against `against` (default: the same a year before). Effects are in tCO2
     and in percent of the earlier value, in all and by sector. Raises Refused for an unknown place or period, and for a
@@ -55,9 +56,7 @@ def explain(
 
     workspace = opened(workspace)
     book = load(workspace.pack)
-    code = book.places.find(place)
-    if code is None:
-        raise Refused(Problem("nowcast.unknown-place", value=place))
+    code = cities.located(workspace, place)
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
     as_of = as_of or cities.last_arrival(workspace.observations(datasets=list(datasets)))
     rows = workspace.observations(datasets=list(datasets), known_at=as_of)
