@@ -24,7 +24,13 @@ class Frame:
     """Refuse foreign hosts and cross-site changes; add the headers."""
 
     def __init__(self, app: ASGIApp, version: str, hosts: Iterable[str] = LOCAL) -> None:
-        self.app, self.version, self.hosts = app, version, frozenset(hosts)
+        self.app, self.hosts = app, frozenset(hosts)
+        self.headers = [
+            (b"x-dualcarbon", version.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"same-origin"),
+            (b"content-security-policy", POLICY.encode()),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,15 +40,11 @@ class Frame:
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Dualcarbon"] = self.version
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
-                headers["Content-Security-Policy"] = POLICY
-                headers["Server-Timing"] = f"app;dur={(time.perf_counter() - begun) * 1000:.1f}"
+                timing = f"app;dur={(time.perf_counter() - begun) * 1000:.1f}"
+                message["headers"] = [*message["headers"], *self.headers, (b"server-timing", timing.encode())]
                 query = scope["query_string"]
                 if scope["path"].startswith("/static/") and (query.startswith(b"v=") or b"&v=" in query):
-                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
+                    MutableHeaders(scope=message)["Cache-Control"] = "public, max-age=31536000, immutable"
             await send(message)
 
         refusal = self._refusal(scope["method"], Headers(scope=scope))
