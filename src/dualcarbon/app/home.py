@@ -104,7 +104,7 @@ def prepare(site: Site) -> None:
             site.body(Question("/", (), lang), Asked(), home, {}, "home.html")
         inventory.prepare(site.workspace)
         plain = View(site, Asked(), "zh", "/", {})
-        for tree in ("admin", "management"):
+        for tree in plain.trees:
             for place in (plain.city, *plain.codes.places.children(plain.city, tree)):
                 query = () if tree == "admin" else (("tree", tree),)
                 question = Question(f"/account/{place}", query, "zh")

@@ -58,6 +58,11 @@ class View:
         """Code of the place that the pack is about."""
         return packs.place(self.pack)
 
+    @property
+    def trees(self) -> list[str]:
+        """The trees in which places are shown: the administrative one, and the management's where there is one."""
+        return [tree for tree in ("admin", "management") if tree in self.codes.places.trees]
+
     @functools.cached_property
     def brand(self) -> str:
         """The city's name as the head of every page says it."""

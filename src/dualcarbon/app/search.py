@@ -56,7 +56,7 @@ def _codes(view: View, kind: str, wanted: str) -> list[tuple[tuple[int, int], Hi
 
 def _address(view: View, kind: str, code: str) -> str:
     if kind == "places":
-        inside = any(view.city in view.codes.places.path(code, tree) for tree in ("admin", "management"))
+        inside = any(view.city in view.codes.places.path(code, tree) for tree in view.trees)
         return f"/account/{code}" if inside else f"/factors?q={code}"
     if kind == "sectors":
         return f"/account/{view.city}?by=sector#{code}"

@@ -92,6 +92,14 @@ def import_file(
         str | None,
         typer.Option("--status", metavar="STATUS", help=say("数据集的依据状态", "status of the dataset's evidence")),
     ] = None,
+    pack: Annotated[
+        str,
+        typer.Option(
+            "--pack",
+            metavar="PACK",
+            help=say("新建工作区所用规则包（名称或文件夹）", "rule pack of a workspace that is made (name or folder)"),
+        ),
+    ] = DEFAULT,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -110,7 +118,7 @@ def import_file(
     reader = _reader(template)
     with _patience(say(f"导入 {file.name}", f"importing {file.name}"), json):
         try:
-            place = Workspace.find(workspace) if dry_run else Workspace.find_or_create(workspace)
+            place = Workspace.find(workspace) if dry_run else Workspace.find_or_create(workspace, pack)
             answer = place.import_file(
                 file, dataset=dataset, template=reader, dry_run=dry_run, revise=revise, known_at=known_at, role=role,
                 status=status,

@@ -19,8 +19,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from dualcarbon.core import database, periods, standing, store
+from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import load
-from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import ENTITY, OBSERVATION, conform, empty
 
@@ -72,11 +72,14 @@ class Workspace:
         self._catch_up()
 
     @classmethod
-    def create(cls, path: str | Path, pack: str = DEFAULT) -> Workspace:
+    def create(cls, path: str | Path, pack: str = packs.DEFAULT) -> Workspace:
         """Make a workspace in a new or empty folder; it appears whole or not at all.
 
-        Raises Refused when the folder holds anything, pack.PackError for an unknown pack.
+        `pack` is the id of one that comes with the package, or the path of its folder. Raises Refused when `path` holds
+        anything, pack.PackError for an unknown pack.
         """
+        found = packs.folder(pack)
+        pack = found.name if found.parent == packs.BUILT_IN else str(found)
         path = Path(path).absolute()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise Refused(Problem("core.workspace-exists", value=str(path)))
@@ -109,7 +112,7 @@ class Workspace:
         return cls.open(find(start))
 
     @classmethod
-    def find_or_create(cls, start: str | Path | None = None, pack: str = DEFAULT) -> Workspace:
+    def find_or_create(cls, start: str | Path | None = None, pack: str = packs.DEFAULT) -> Workspace:
         """Open the workspace that `find` names, or make one in `start` (default `./workspace`)."""
         try:
             return cls.open(find(start))
