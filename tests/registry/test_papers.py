@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.registry import files, papers, prices
+from dualcarbon.registry import exports, mirroring, papers, prices
 from tests.registry.chain import REDUCTION, imported, issued, rule
 
 HEADING = "成交编号,品种,年度,成交日期,数量,单位,单价,成交额,出让方,受让方\n"
@@ -28,11 +28,11 @@ def test_other_markets_are_mirrored_and_never_mixed(traded, tmp_path):
     file = tmp_path / "省市场.csv"
     file.write_text(HEADING + "A1,用能权,2026,2026-05-01,12.5,吨标准煤（等价值）,98.00,1225.00,甲,乙\n"
                     "A2,inclusive_reduction,,2026/05/03,2000,,40,80.00,,\n", encoding="gb18030")  # fmt: skip
-    tried = files.import_trades(traded, file, "省市场", dry_run=True)
+    tried = mirroring.import_trades(traded, file, "省市场", dry_run=True)
     assert tried["result"] == "would_be_ok" and prices.mirrored(traded.engine)["trades"] == []
-    found = files.import_trades(traded, file, "省市场")
+    found = mirroring.import_trades(traded, file, "省市场")
     assert (found["rows"], found["new"], found["known"]) == (2, 2, 0)
-    assert files.import_trades(traded, file, "省市场")["result"] == "exists"
+    assert mirroring.import_trades(traded, file, "省市场")["result"] == "exists"
     first, second = prices.mirrored(traded.engine)["trades"]
     assert (first["quantity"], first["price"], first["amount"]) == (12_500, 9800, 122500)
     assert (second["day"], second["row"], second["file"]) == ("2026-05-03", 3, "省市场.csv")
@@ -43,7 +43,7 @@ def test_other_markets_are_mirrored_and_never_mixed(traded, tmp_path):
     more = tmp_path / "六月.csv"
     more.write_text(HEADING + "A1,用能权,2026,2026-05-01,12.5,吨标准煤（等价值）,98.00,1225.00,甲,乙\n"
                     "A3,gec,,2026-06-01,10,,3,30,,\n")  # fmt: skip
-    found = files.import_trades(traded, more, "省市场")
+    found = mirroring.import_trades(traded, more, "省市场")
     assert (found["new"], found["known"]) == (1, 1)
 
 
@@ -64,7 +64,7 @@ def test_every_fault_of_a_file_of_trades_is_told(registry, tmp_path):
     book.create_sheet("说明").append(["本表由交易中心提供"])
     book.save(file)
     with pytest.raises(Refused) as refused:
-        files.import_trades(registry, file, "省市场")
+        mirroring.import_trades(registry, file, "省市场")
     told = [(one.rule.split(".")[1], one.sheet, one.row, one.column) for one in refused.value.problems]
     assert told == [
         ("unit-unknown", "成交", 2, "单位"),
@@ -77,29 +77,29 @@ def test_every_fault_of_a_file_of_trades_is_told(registry, tmp_path):
     ]
     good = tmp_path / "好.csv"
     good.write_text(HEADING + "A1,gec,,2026-05-01,1,,3,3,,\n")
-    files.import_trades(registry, good, "省市场")
+    mirroring.import_trades(registry, good, "省市场")
     good.write_text(HEADING + "A1,gec,,2026-05-01,2,,3,6,,\n")
     with pytest.raises(Refused) as refused:
-        files.import_trades(registry, good, "省市场")
+        mirroring.import_trades(registry, good, "省市场")
     (problem,) = refused.value.problems
     assert (problem.rule, problem.row, problem.file) == ("registry.mirrored-differs", 2, "好.csv")
-    assert files.import_trades(registry, good, "另一市场")["new"] == 1
+    assert mirroring.import_trades(registry, good, "另一市场")["new"] == 1
 
 
 def test_what_is_exported_can_be_read_elsewhere(traded, tmp_path):
     for name in ("成交.xlsx", "成交.csv"):
-        rows = files.trade_rows(traded, state="settled")
-        files.write_rows(rows, tmp_path / name)
-        found = files.import_trades(traded, tmp_path / name, f"镜像 {name}")
+        rows = exports.trade_rows(traded, state="settled")
+        exports.write_rows(rows, tmp_path / name)
+        found = mirroring.import_trades(traded, tmp_path / name, f"镜像 {name}")
         assert (found["new"], len(rows)) == (2, 2)
         first, second = prices.mirrored(traded.engine, market=f"镜像 {name}")["trades"]
         assert (first["code"], first["quantity"], first["price"], first["amount"]) == ("X1", 120, 3500, 420)
         assert first["synthetic"] and second["price"] is None
-    certificates = files.certificate_rows(traded, code=REDUCTION)
+    certificates = exports.certificate_rows(traded, code=REDUCTION)
     assert sum(row["数量"] for row in certificates) == 500
-    files.write_rows(certificates, tmp_path / "证书.csv")
+    exports.write_rows(certificates, tmp_path / "证书.csv")
     assert (tmp_path / "证书.csv").read_text(encoding="utf-8-sig").count("inclusive_reduction:") == len(certificates)
-    assert rule(files.write_rows, [], tmp_path / "证书.doc") == "registry.file-kind"
+    assert rule(exports.write_rows, [], tmp_path / "证书.doc") == "registry.file-kind"
 
 
 def text_of(path):

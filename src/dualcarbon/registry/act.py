@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,11 +10,10 @@ import sqlalchemy as sa
 from dualcarbon.core import periods
 from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import result_texts
-from dualcarbon.ledger.store import Store
-from dualcarbon.ledger.tables import LEDGER
 from dualcarbon.ledger.transfer import Opening, Transfer, moment_text
+from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import Instrument, Step, instrument
-from dualcarbon.registry.tables import LOT, ROLE, SPAN
+from dualcarbon.registry.tables import ROLE, SPAN
 from dualcarbon.registry.words import Range, name, refuse, serial_text, state_words
 
 ISSUER = "@issuer"
@@ -32,12 +32,8 @@ def account(ledger_code: str, holder: str) -> str:
 class Act:
     """One act while its transaction is open. `said` is what the client said, `at` when it happens (None: now)."""
 
-    def __init__(
-        self, store: Store, connection: sa.Connection, standing: sa.Row[Any], recorded: int, pack: str, id: str,
-        said: Said, at: int | None,
-    ) -> None:  # fmt: skip
-        self.store, self.connection, self.standing, self.recorded = store, connection, standing, recorded
-        self.pack, self.id, self.said, self.at = pack, id, said, at
+    def __init__(self, desk: Desk, pack: str, id: str, said: Said, at: int | None) -> None:
+        self.desk, self.pack, self.id, self.said, self.at = desk, pack, id, said, at
         self.chosen: Instrument | None = None
         self.vintage: str | None = None
         self.synthetic = int(bool(said.get("synthetic")))
@@ -45,7 +41,6 @@ class Act:
         self.digest = ""
         self.actor: str | None = None
         self.role: str | None = None
-        self.register_number: int | None = None
         self._entries = 0
 
     def choose(self, code: str, vintage: str | None = None, *, whole: bool = False) -> Instrument:
@@ -65,16 +60,11 @@ class Act:
     @property
     def moment(self) -> int:
         """When the act happens, in microseconds."""
-        return self.recorded if self.at is None else self.at
+        return self.desk.recorded if self.at is None else self.at
 
     def mark(self, synthetic: Any) -> None:
         """What comes from something made up is itself made up."""
         self.synthetic |= int(bool(synthetic))
-
-    def mark_from(self, *lots: sa.ColumnElement[bool]) -> None:
-        """Mark the act when any of the lots it draws on is made up."""
-        found = sa.select(sa.func.max(LOT.c.synthetic)).where(LOT.c.instrument == self.instrument.code, *lots)
-        self.mark(self.connection.execute(found).scalar())
 
     def get(self, key: str) -> Any:
         """What the client said under `key`, None when nothing."""
@@ -134,7 +124,7 @@ class Act:
     def is_appointed(self, role: str, actor: str) -> bool:
         """Whether `actor` holds the role for the instrument now."""
         chosen = sa.select(ROLE.c.number).where(ROLE.c.instrument == self.instrument.code, ROLE.c.role == role)
-        return self.connection.execute(chosen.where(ROLE.c.actor == actor, ROLE.c.ended.is_(None))).first() is not None
+        return self.desk.execute(chosen.where(ROLE.c.actor == actor, ROLE.c.ended.is_(None))).first() is not None
 
     @property
     def ledger_code(self) -> str:
@@ -170,27 +160,16 @@ class Act:
         return Transfer(self.entry(), state=state, pending_id=pending, at=self.at, reason=self.because())
 
     def post(self, *moves: Transfer) -> None:
-        """Post the transfers, all or none, opening missing accounts. Raises Refused with the ledger's word."""
+        """Have the transfers posted, all or none, and missing accounts opened; refused ones end the act afterwards."""
         openings = {
             told: self._opening(told, str(move.instrument))
             for move in moves
             for told in (move.debit, move.credit)
             if told is not None
         }
-        linked = [move._replace(linked=True) for move in moves[:-1]]
-        standing = self.connection.execute(sa.select(LEDGER)).one()
-        results = self.store.post_within(
-            self.connection, standing, self.recorded, list(openings.values()), [*linked, moves[-1]]
-        )
-        bad = [one for one in results if one not in ("ok", "exists")]
-        if bad:
-            result = next((one for one in bad if one != "linked_transfer_failed"), bad[0])
-            debit = moves[0].debit or moves[-1].debit
-            words = result_texts()[result]
-            told = {"zh": words["zh"], "en": words["en"]}
-            raise refuse("refused-by-ledger", "quantity", moves[-1].amount, result=result, words=told, account=debit)
+        self.desk.post(self, openings, moves)
         if not self.instrument.serials:
-            self.mark_from(LOT.c.vintage == self.vintage if self.vintage else LOT.c.vintage.is_(None))
+            self.mark(self.desk.synthetic(self.instrument.code, self.vintage))
 
     def _opening(self, told: str, code: str) -> Opening:
         owner = told.split("|", 1)[1]
@@ -218,6 +197,15 @@ class Act:
         }
 
 
+def refused_by_ledger(result: str, moves: Sequence[Transfer]) -> Refused:
+    """The refusal of an act whose transfers the ledger answered with `result`."""
+    words = result_texts()[result]
+    told = {"zh": words["zh"], "en": words["en"]}
+    debit = moves[0].debit or moves[-1].debit
+    return refuse("refused-by-ledger", "quantity", moves[-1].amount, result=result, words=told, account=debit)
+
+
+@lru_cache(4096)
 def days(period: str) -> tuple[date, date]:
     """First day and the day after the last of a period text. Raises Refused (`registry.period-not-understood`)."""
     try:

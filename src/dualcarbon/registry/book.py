@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.ledger.store import Store
-from dualcarbon.registry import forms, seals, tables
-from dualcarbon.registry.act import Act
-from dualcarbon.registry.tables import ACT, SEAL
+from dualcarbon.registry import ahead, forms, seals, tables
+from dualcarbon.registry.act import Act, refused_by_ledger
+from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.words import refuse
 
 Work = Callable[[Act], dict[str, Any]]
@@ -92,22 +92,30 @@ class Registry:
         """Use units up for good, for a `purpose` and a `beneficiary`. Raises Refused."""
         return self.do("retire", id, instrument=code, holder=holder, quantity=quantity, **said)
 
-    def together(self, acts: Sequence[Prepared], *, dry_run: bool = False) -> list[dict[str, Any]]:
-        """Do all acts in one transaction, or none: Refused has the problems of every act that cannot be done."""
+    def together(
+        self, acts: Sequence[Prepared], *, dry_run: bool = False, also: Sequence[tuple[int, Problem]] = ()
+    ) -> list[dict[str, Any]]:
+        """Do all acts in one transaction, or none: Refused has the problems of every act that cannot be done.
+
+        `also` are problems of rows that could not be read as acts, each with its place among the acts: with any of
+        them the acts are only tried.
+        """
 
         def within(connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> list[dict[str, Any]]:
+            desk = Desk(self.store, connection, standing, recorded)
+            ahead.read(desk, acts, self.pack)
             answers: list[dict[str, Any]] = []
-            problems: list[Problem] = []
+            problems: dict[str, Refused] = {}
             for one in acts:
                 try:
-                    answers.append(self._one(one, connection, standing, recorded))
+                    answers.append(self._one(one, desk))
                 except Refused as refused:
-                    where: dict[str, Any] = (
-                        {} if one.file is None else {"file": one.file, "sheet": one.sheet, "row": one.row}
-                    )
-                    problems += (replace(problem, **where) for problem in refused.problems)
-            if problems:
-                raise Refused(problems)
+                    problems[one.id] = refused
+            # What the ledger says of an act goes before what the registry found after it.
+            problems |= {act.id: refused_by_ledger(result, moves) for act, result, moves in desk.settle()}
+            if problems or also:
+                raise Refused(_placed(acts, problems, also))
+            desk.write()
             if dry_run:
                 raise _DryRun([{**one, "result": DRY.get(one["result"], one["result"])} for one in answers])
             return answers
@@ -118,22 +126,32 @@ class Registry:
             told: list[dict[str, Any]] = done.args[0]
             return told
 
-    def _one(self, one: Prepared, connection: sa.Connection, standing: sa.Row[Any], recorded: int) -> dict[str, Any]:
-        known = connection.execute(sa.select(ACT).where(ACT.c.id == one.id)).first()
-        if known is not None:
-            if known.asked != one.content:
-                raise refuse("id-used", "id", one.id, action=known.action)
-            return {**json.loads(known.answer), "result": "exists"}
-        at = one.said.get("at")
-        act = Act(self.store, connection, standing, recorded, self.pack, one.id, one.said, at)
-        act.digest = seals.next_seal(connection, one.id, one.action, one.content)
+    def _one(self, one: Prepared, desk: Desk) -> dict[str, Any]:
+        if one.id in desk.done:
+            action, asked, known = desk.done[one.id]
+            if asked != one.content:
+                raise refuse("id-used", "id", one.id, action=action)
+            return {**json.loads(known), "result": "exists"}
+        act = Act(desk, self.pack, one.id, one.said, one.said.get("at"))
+        act.digest = seals.seal(*desk.seal_before(), one.id, one.action, one.content)
         answer = {"id": one.id, "result": "ok", "action": one.action, **one.work(act)}
         about = act.chosen.code if act.chosen is not None else str(one.said.get("kind", ""))
-        row = {"id": one.id, "action": one.action, "instrument": about, "asked": one.content, "recorded": recorded}
-        row |= {"at": act.moment, "answer": json.dumps(answer, ensure_ascii=False)}
-        connection.execute(ACT.insert(), [row])
-        connection.execute(SEAL.insert(), [{"act": one.id, "digest": act.digest}])
+        row: dict[str, Any] = {"id": one.id, "action": one.action, "instrument": about, "asked": one.content}
+        row |= {"recorded": desk.recorded, "at": act.moment, "answer": json.dumps(answer, ensure_ascii=False)}
+        desk.keep(row, act.digest)
         return answer
+
+
+def _placed(
+    acts: Sequence[Prepared], problems: dict[str, Refused], also: Sequence[tuple[int, Problem]]
+) -> list[Problem]:
+    """All problems in the order of the acts, each where its act was read."""
+    told: list[tuple[int, Problem]] = list(also)
+    for place, one in enumerate(acts):
+        where: dict[str, Any] = {} if one.file is None else {"file": one.file, "sheet": one.sheet, "row": one.row}
+        found = problems[one.id].problems if one.id in problems else []
+        told += ((place, replace(problem, **where)) for problem in found)
+    return [problem for _, problem in sorted(told, key=lambda pair: pair[0])]
 
 
 def _prepared(action: str, id: str, said: dict[str, Any]) -> Prepared:

@@ -66,6 +66,14 @@ COLUMNS = {
 }  # fmt: skip
 
 
+RESULTS = {
+    "ok": ("已登记", "recorded"),
+    "exists": ("先前已登记", "recorded before"),
+    "would_be_ok": ("试算通过，未登记", "it would be recorded; nothing was"),
+}
+SHORT = 20
+
+
 def columns(*names: str) -> dict[str, str]:
     """Headings of a printed table in the reader's language."""
     return {name: say(*COLUMNS[name]) for name in names}
@@ -98,17 +106,13 @@ def told(answer: dict[str, Any]) -> str:
     """An answer in one line, or one for each year of a grant."""
     if "years" in answer:
         return "\n".join(map(told, answer["years"]))
-    words = {
-        "ok": say("已登记", "recorded"),
-        "exists": say("先前已登记", "recorded before"),
-        "would_be_ok": say("试算通过，未登记", "it would be recorded; nothing was"),
-    }
     serials = say("，", ", ").join(one["text"] for one in answer.get("serials", ()))
     amount = f" {answer['quantity']:,} {answer['unit']}" if answer.get("quantity") and "unit" in answer else ""
     state = ""
     if answer.get("state"):
         state = f"  {say(*state_words(answer['state']).values())}"
-    return f"{words[answer['result']]}{say('：', ': ')}{answer['id']}{amount}{'  ' + serials if serials else ''}{state}"
+    word = say(*RESULTS[answer["result"]])
+    return f"{word}{say('：', ': ')}{answer['id']}{amount}{'  ' + serials if serials else ''}{state}"
 
 
 def _verb(action: str) -> None:
@@ -171,13 +175,38 @@ def roles(json: Json = False, workspace: WorkspaceDir = None) -> None:
     emit({"roles": rows}, json, lambda: table(rows, columns("instrument", "role_title", "actor", "act")))
 
 
-@cli.command(name="import", help=say("导入别处核发的证书文件（CSV 或 Excel）", "import certificates issued elsewhere"))
-def import_(file: In, dry_run: DryRun = False, json: Json = False, workspace: WorkspaceDir = None) -> None:
-    """One lot a row: 批次, 品种, 持有人, 数量, 起始编号, 计量点, 项目, 生产时期, 核发文件, 核发时间."""
-    from dualcarbon.registry.files import import_file
+@cli.command(
+    name="import",
+    help=say("导入文件（CSV 或 Excel）：证书、分配、核销", "import a file: certificates, allocations or uses"),
+)
+def import_(
+    file: In,
+    kind: Annotated[
+        str | None, typer.Option(help="certificates | transfers | retirements" + say("（默认看表头）", ""))
+    ] = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """All rows or none. Certificates: 批次, 品种, 持有人, 数量, 起始编号, 计量点, 项目, 生产时期, 核发文件.
 
-    answers = import_file(registry_of(workspace, create=True), file, dry_run=dry_run)
-    emit({"lots": answers}, json, "\n".join(map(told, answers)) or say("文件里没有批次", "the file has no lots"))
+    Allocations: 编号, 品种, 出让方, 受让方, 数量, 证书编号. Uses: 编号, 品种, 持有人, 数量, 用途, 受益人, 证书编号.
+    """
+    from dualcarbon.registry.files import KINDS, import_file
+
+    if kind not in (None, *KINDS):
+        raise typer.BadParameter(" | ".join(KINDS), param_hint="--kind")
+    answers = import_file(registry_of(workspace, create=True), file, kind=kind, dry_run=dry_run)
+    emit({"lots": answers}, json, _file_told(answers))
+
+
+def _file_told(answers: list[dict[str, Any]]) -> str:
+    """Each act of a short file, the counts of a long one."""
+    if len(answers) <= SHORT:
+        return "\n".join(map(told, answers)) or say("文件里没有要办的行", "the file has nothing to do")
+    counts = {word: sum(one["result"] == word for one in answers) for word in RESULTS}
+    said = [f"{say(*RESULTS[word])} {count:,}" for word, count in counts.items() if count]
+    return say("；", "; ").join(said)
 
 
 @cli.command(help=say("导出证书清单（Excel 或 CSV）", "write the certificates to Excel or CSV"))
@@ -190,10 +219,10 @@ def export(
     workspace: WorkspaceDir = None,
 ) -> None:
     """One row for each block of serial numbers."""
-    from dualcarbon.registry import files
+    from dualcarbon.registry import exports
 
-    rows = files.certificate_rows(registry_of(workspace), code=code, holder=holder, state=state)
-    files.write_rows(rows, file, ("批次", "品种", "编号"))
+    rows = exports.certificate_rows(registry_of(workspace), code=code, holder=holder, state=state)
+    exports.write_rows(rows, file, ("批次", "品种", "编号"))
     words = say(f"已写出 {len(rows)} 段编号：{file}", f"wrote {len(rows)} ranges to {file}")
     emit({"file": file, "rows": len(rows)}, json, words)
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dualcarbon.registry import files
+from dualcarbon.registry import mirroring
 from dualcarbon.registry.book import Registry
 from dualcarbon.registry.words import refuse
 
@@ -42,12 +42,12 @@ def fill(registry: Registry, statuses: set[str]) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "演示省级市场.csv"
         path.write_text(_elsewhere(), encoding="utf-8")
-        done[files.import_trades(registry, path, "演示省级市场")["result"]] += 1
+        done[mirroring.import_trades(registry, path, "演示省级市场")["result"]] += 1
     return done
 
 
 def _certificates(do: Any) -> None:
-    """A roof's certificates each month of a year: imported, allocated to two firms, partly used."""
+    """A roof's certificates each month of a year, allocated and partly used; others bought outside the province."""
     gec = {"instrument": "gec"}
     first = 1
     for n, month in enumerate(MONTHS[6:18]):
@@ -61,6 +61,13 @@ def _certificates(do: Any) -> None:
         if n % 3 == 2:
             use = {"purpose": f"{month[:4]} 年绿电消费", "beneficiary": buyer}
             do("retire", f"gec-{month}-use", f"{MONTHS[8 + n]}-05", holder=buyer, quantity=count // 3, **use, **gec)
+    bought = {"holder": "嘉兴市省外绿证专户2024", "subjects": ["演示省外风电-01"], "document": "演示核发 2024"}
+    for n, (period, count) in enumerate((("2024-04", 150_000), ("2024-10", 150_000)), 1):
+        day = "2024-12-10"
+        do("import", f"gec-outside-{n}", day, quantity=count, first=900_000_000 + n * 1_000_000, period=period,
+           **bought, **gec)  # fmt: skip
+    use = {"purpose": "2024 年能耗强度考核抵扣", "beneficiary": "嘉兴市（演示）"}
+    do("retire", "gec-outside-use", "2024-12-20", holder=bought["holder"], quantity=260_000, **use, **gec)
     block = {"holder": BUYERS[1], "quantity": 60, "reason": "演示：权属争议"}
     do("suspend", "gec-block", "2026-09-01", **block, **gec)
 

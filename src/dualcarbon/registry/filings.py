@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import sqlalchemy as sa
 
 from dualcarbon.registry.act import Act, days
+from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import Filing, Instrument, Step
 from dualcarbon.registry.tables import FILING, ROLE, STEP
 from dualcarbon.registry.words import name, refuse, state_words
@@ -50,10 +51,10 @@ def _appointing(act: Act, action: str) -> dict[str, Any]:
         raise refuse("appointed-already" if action == "appoint" else "not-appointed-now", "entity", entity, role=role)
     if action == "appoint":
         row = {"instrument": chosen.code, "role": role, "actor": entity, "act": act.id, "ended": None}
-        act.connection.execute(ROLE.insert(), [row])
+        act.desk.insert(ROLE, row)
     else:
         this = (ROLE.c.instrument == chosen.code, ROLE.c.role == role, ROLE.c.actor == entity, ROLE.c.ended.is_(None))
-        act.connection.execute(ROLE.update().where(*this).values(ended=act.id))
+        act.desk.execute(ROLE.update().where(*this).values(ended=act.id))
     told = {"instrument": chosen.code, "appointed": role, "entity": entity}
     return {**told, "actor": act.actor, "role": act.role, "document": act.get("document")}
 
@@ -70,7 +71,7 @@ def submit(act: Act) -> dict[str, Any]:
             raise refuse("not-its-parent", "parent", parent.id, needed=chosen.filing[rule.of].title)
         if parent.state not in rule.when:
             raise refuse("parent-not-ready", "parent", parent.id, state=state_words(parent.state))
-    above = [] if parent is None else chain(act.connection, parent)
+    above = [] if parent is None else chain(act.desk, parent)
     step = act.allow("submit", None, _parties(chosen, above), rule.steps)
     period, subjects, quantity = act.get("period"), act.get("subjects") or [], act.get("quantity")
     if period is not None:
@@ -84,7 +85,7 @@ def submit(act: Act) -> dict[str, Any]:
         "verified": None, "document": act.get("document"), "result": _result(act.get("result")), "at": act.moment,
         "synthetic": act.synthetic,
     }  # fmt: skip
-    act.connection.execute(FILING.insert(), [row])
+    act.desk.insert(FILING, row)
     return _stepped(act, act.id, step)
 
 
@@ -107,7 +108,7 @@ def issue(act: Act, report: str) -> Row:
 def _advance(act: Act, filing: Row, action: str) -> Step:
     chosen = act.choose(filing.instrument, whole=True) if act.chosen is None else act.chosen
     rule = _kind(chosen, filing.kind)
-    above = chain(act.connection, filing)
+    above = chain(act.desk, filing)
     step = act.allow(action, filing.state, _parties(chosen, above), rule.steps)
     apart = {role: actor for role, actor in _parties(chosen, above).items() if role in step.apart}
     if act.actor in apart.values():
@@ -123,7 +124,7 @@ def _advance(act: Act, filing: Row, action: str) -> Step:
         changes |= {"quantity": quantity, "verified": None}
     if act.get("document") and action in ("resubmit", "verify"):
         changes["document"] = act.get("document")
-    act.connection.execute(FILING.update().where(FILING.c.id == filing.id).values(**changes))
+    act.desk.execute(FILING.update().where(FILING.c.id == filing.id).values(**changes))
     return step
 
 
@@ -138,21 +139,21 @@ def _stepped(act: Act, filing: str, step: Step) -> dict[str, Any]:
         "actor": act.actor,
     }
     row |= {"role": act.role, "at": act.moment, "said": json.dumps(said, ensure_ascii=False)}
-    act.connection.execute(STEP.insert(), [row])
+    act.desk.insert(STEP, row)
     told = {"filing": filing, "step": step.action, "state": step.after, "actor": act.actor, "role": act.role}
     return {"instrument": act.instrument.code, **told, **said}
 
 
 def get(act: Act, filing: str | None) -> Row:
     """A filing by its id. Raises Refused (`registry.no-such-filing`)."""
-    row = act.connection.execute(sa.select(FILING).where(FILING.c.id == filing)).first()
+    row = act.desk.execute(sa.select(FILING).where(FILING.c.id == filing)).first()
     if row is None:
         raise refuse("no-such-filing", "filing", filing)
     act.mark(row.synthetic)
     return row
 
 
-def chain(connection: sa.Connection, filing: Row) -> list[Row]:
+def chain(connection: sa.Connection | Desk, filing: Row) -> list[Row]:
     """A filing and what it belongs to: report, project, methodology."""
     rows = [filing]
     while rows[-1].parent is not None:
@@ -180,7 +181,7 @@ def _mind_overlap(act: Act, parent: Row | None, period: str) -> None:
     start, end = days(period)
     if parent is None:
         return
-    for other in act.connection.execute(sa.select(FILING).where(FILING.c.parent == parent.id)):
+    for other in act.desk.execute(sa.select(FILING).where(FILING.c.parent == parent.id)):
         if other.period is not None and other.state != "returned":
             from_, to = days(other.period)
             if from_ < end and start < to:

@@ -50,7 +50,7 @@ def offer(act: Act) -> dict[str, Any]:
         "left": act.quantity, "price": price, "expires": expires, "state": "open", "entry": entry, "at": act.moment,
         "synthetic": act.synthetic,
     }  # fmt: skip
-    act.connection.execute(OFFER.insert(), [row])
+    act.desk.insert(OFFER, row)
     told = {"side": side, "way": way, "holder": party, "counterparty": other, "kind": kind, "price": price}
     return act.answer([part for _, part in taken], **told, expires=moment_text(expires))
 
@@ -85,7 +85,7 @@ def match(act: Act) -> dict[str, Any]:
     asks, bids = ([_order(row) for row in _book(act, side)] for side in (SELL, BUY))
     trades, ranges = [], []
     for count, pair in enumerate(matching.pairs(asks, bids)):
-        ask, bid = (act.connection.execute(sa.select(OFFER).where(OFFER.c.number == n)).one() for n in pair[:2])
+        ask, bid = (act.desk.execute(sa.select(OFFER).where(OFFER.c.number == n)).one() for n in pair[:2])
         act.quantity = pair.quantity
         trade, taken = _bind(act, f"{act.id}.{count + 1}", ask, bid, "", pair.price)
         trades.append({**trade, "quantity": pair.quantity})
@@ -103,7 +103,7 @@ def _book(act: Act, side: str) -> list[Row]:
     chosen = chosen.where(OFFER.c.side == side, OFFER.c.way == "listing")
     if act.vintage is not None:
         chosen = chosen.where(OFFER.c.vintage == act.vintage)
-    rows = act.connection.execute(chosen.order_by(OFFER.c.number)).all()
+    rows = act.desk.execute(chosen.order_by(OFFER.c.number)).all()
     return [row for row in rows if row.expires is None or row.expires > act.moment]
 
 
@@ -140,7 +140,7 @@ def _bind(
             act.mark(one.synthetic)
             left = {"left": one.left - quantity, "state": "open" if one.left > quantity else "filled"}
             entry = {"entry": rest.id if rest else None} if one is ask else {}
-            act.connection.execute(OFFER.update().where(OFFER.c.id == one.id).values(**left, **entry))
+            act.desk.execute(OFFER.update().where(OFFER.c.id == one.id).values(**left, **entry))
     taken: serials.Taken = []
     if chosen.serials:
         taken = serials.take(act, seller, quantity, None, *(("offered", ask.id) if ask else ("held",)))
@@ -155,7 +155,7 @@ def _bind(
         "entry": json.dumps([move.id for move in waiting]),
         "synthetic": act.synthetic,
     }  # fmt: skip
-    act.connection.execute(TRADE.insert(), [row])
+    act.desk.insert(TRADE, row)
     told = {key: row[key] for key in ("seller", "buyer", "price", "amount", "way", "kind", "offer")}
     return {"trade": trade, **told, "state": "pending", "due": moment_text(due), "cross_region": crossing}, taken
 
@@ -180,7 +180,7 @@ def _unoffer(act: Act, found: Row, ending: str, state: str) -> dict[str, Any]:
         if act.instrument.serials:
             taken = serials.take(act, found.party, found.left, None, "offered", found.id)
             serials.put(act, found.party, "held", taken)
-    act.connection.execute(OFFER.update().where(OFFER.c.id == found.id).values(state=state, entry=None))
+    act.desk.execute(OFFER.update().where(OFFER.c.id == found.id).values(state=state, entry=None))
     return act.answer([part for _, part in taken], offer=found.id, holder=found.party, state=state)
 
 
@@ -226,14 +226,14 @@ def _end(act: Act, found: Row, ending: str, holder: str, state: str) -> dict[str
         taken = serials.take(act, found.seller, found.quantity, None, "reserved", found.id)
         serials.put(act, holder, "held", taken)
     settled = {"settled": act.moment, "payment": act.get("payment")} if state == "settled" else {}
-    act.connection.execute(TRADE.update().where(TRADE.c.id == found.id).values(state=state, **settled))
+    act.desk.execute(TRADE.update().where(TRADE.c.id == found.id).values(state=state, **settled))
     told = {key: getattr(found, key) for key in ("seller", "buyer", "price", "amount", "way", "kind")}
     words = {key: act.get(key) for key in ("payment", "reason") if act.get(key)}
     return act.answer([part for _, part in taken], trade=found.id, **told, state=state, **words)
 
 
 def _open(act: Act, id: str, *, overdue: bool = False) -> Row:
-    found = act.connection.execute(sa.select(OFFER).where(OFFER.c.id == id)).first()
+    found = act.desk.execute(sa.select(OFFER).where(OFFER.c.id == id)).first()
     if found is None:
         raise refuse("no-such-offer", "offer", id)
     if found.state != "open":
@@ -245,7 +245,7 @@ def _open(act: Act, id: str, *, overdue: bool = False) -> Row:
 
 
 def _pending(act: Act, id: str | None) -> Row:
-    found = act.connection.execute(sa.select(TRADE).where(TRADE.c.id == id)).first()
+    found = act.desk.execute(sa.select(TRADE).where(TRADE.c.id == id)).first()
     if found is None:
         raise refuse("no-such-trade", "trade", id)
     if found.state != "pending":

@@ -30,7 +30,7 @@ Party = Annotated[str | None, typer.Option(help=say("一方", "seller or buyer")
 
 
 def _priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    from dualcarbon.registry.files import yuan
+    from dualcarbon.registry.exports import yuan
 
     return [{**row, "price_yuan": yuan(row["price"]), "amount_yuan": yuan(row.get("amount"))} for row in rows]
 
@@ -109,7 +109,7 @@ def import_(
     workspace: WorkspaceDir = None,
 ) -> None:
     """One trade a row: 成交编号, 品种, 年度, 成交日期, 数量, 单位, 单价, 成交额, 出让方, 受让方."""
-    from dualcarbon.registry.files import import_trades
+    from dualcarbon.registry.mirroring import import_trades
 
     found = import_trades(registry_of(workspace, create=True), file, market, dry_run=dry_run)
     words = say(
@@ -142,10 +142,10 @@ def export(
     file: Out, code: Code = None, state: State = None, json: Json = False, workspace: WorkspaceDir = None
 ) -> None:
     """With the headings that trades import reads."""
-    from dualcarbon.registry import files
+    from dualcarbon.registry import exports, mirroring
 
-    rows = files.trade_rows(registry_of(workspace), code=code, state=state)
-    files.write_rows(rows, file, tuple(files.TRADES.values()))
+    rows = exports.trade_rows(registry_of(workspace), code=code, state=state)
+    exports.write_rows(rows, file, tuple(mirroring.TRADES.values()))
     words = say(f"已写出 {len(rows)} 笔：{file}", f"wrote {len(rows)} trades to {file}")
     emit({"file": file, "rows": len(rows)}, json, words)
 
@@ -177,13 +177,13 @@ def statement(
 ) -> None:
     """Opening balance, every movement, closing balance, for each instrument and year."""
     from dualcarbon.core.console import language
-    from dualcarbon.registry import files, papers
+    from dualcarbon.registry import exports, papers
 
     registry = registry_of(workspace)
     found = papers.statement(registry.engine, holder, period, code, registry.pack)
     rows = papers.movement_rows(found)
     if file is not None and file.suffix.lower() in (".xlsx", ".csv"):
-        files.write_rows(rows, file, papers.MOVEMENT)
+        exports.write_rows(rows, file, papers.MOVEMENT)
     elif file is not None:
         papers.write(papers.statement_report(found, language()), file)
     shown = {name: name for name in papers.MOVEMENT}

@@ -11,7 +11,7 @@ from dualcarbon.ledger import reads as ledger
 from dualcarbon.ledger.transfer import instant
 from dualcarbon.registry import prices, reads
 from dualcarbon.registry.act import days
-from dualcarbon.registry.files import yuan
+from dualcarbon.registry.exports import yuan
 from dualcarbon.registry.instruments import instrument
 from dualcarbon.registry.tables import ACT, BLOCK, LOT, SPAN, TOUCH
 from dualcarbon.registry.words import refuse, serial_text, state_words

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.registry.act import Act
+from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import instrument
 from dualcarbon.registry.tables import LOT, TRADE
 from dualcarbon.registry.words import refuse
@@ -34,21 +35,21 @@ def mind_cap(act: Act, seller: str, kind: str | None, quantity: int) -> None:
     cap = act.instrument.kinds.get(kind or "", {}).get("cap")
     if not cap:
         return
-    new, sold = quota(act.connection, act.instrument.code, act.vintage, seller, kind)
+    new, sold = quota(act.desk, act.instrument.code, act.vintage, seller, kind)
     room = room_to_sell(new, sold, act.instrument.parameter(cap))
     if quantity > room:
         raise refuse("seller-cap", "quantity", quantity, seller=seller, new=new, sold=sold, room=room)
 
 
-def quota(connection: sa.Connection, code: str, vintage: str | None, seller: str, kind: str | None) -> tuple[int, int]:
+def quota(desk: Desk, code: str, vintage: str | None, seller: str, kind: str | None) -> tuple[int, int]:
     """What a seller was newly issued of a kind in a year, and what of it was sold or is being sold."""
     total = sa.func.coalesce(sa.func.sum(LOT.c.quantity), 0)
     issued = sa.select(total).where(LOT.c.instrument == code, LOT.c.vintage == vintage, LOT.c.kind == kind)
     total = sa.func.coalesce(sa.func.sum(TRADE.c.quantity), 0)
     traded = sa.select(total).where(TRADE.c.instrument == code, TRADE.c.vintage == vintage, TRADE.c.kind == kind)
     mine = traded.where(TRADE.c.seller == seller, TRADE.c.state.in_(("pending", "settled")))
-    new = connection.execute(issued.where(LOT.c.holder == seller)).scalar_one()
-    return int(new), int(connection.execute(mine).scalar_one())
+    new = desk.execute(issued.where(LOT.c.holder == seller)).scalar_one()
+    return int(new), int(desk.execute(mine).scalar_one())
 
 
 def room_to_sell(new: int, sold: int, share: float) -> int:

@@ -23,15 +23,6 @@ def seal(before: str, answer_before: str, id: str, action: str, content: str) ->
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def next_seal(connection: sa.Connection, id: str, action: str, content: str) -> str:
-    """The seal of the act about to be done."""
-    last = connection.execute(
-        sa.select(SEAL.c.digest, ACT.c.answer).join(ACT, ACT.c.id == SEAL.c.act).order_by(SEAL.c.number.desc()).limit(1)
-    ).first()
-    before, answer = ("", "") if last is None else (last.digest, last.answer)
-    return seal(before, answer, id, action, content)
-
-
 def broken(engine: sa.Engine) -> list[dict[str, Any]]:
     """Where the registry was altered: acts whose seal or ledger entry disagrees, rows that no act answered so.
 

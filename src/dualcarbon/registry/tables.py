@@ -62,7 +62,7 @@ BLOCK = _table(
     _count("first", unique=True), _count("last"), _text("act"), Column("final", SmallInteger, nullable=False),
     CheckConstraint("first <= last", name="registry_block_order"),
 )  # fmt: skip
-Index("registry_block_holder", BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.state)
+Index("registry_block_hand", BLOCK.c.instrument, BLOCK.c.holder, BLOCK.c.state, BLOCK.c.first)
 Index("registry_block_act", BLOCK.c.act)
 
 # Which serial numbers an act concerned: the life of one certificate is the list of acts whose range holds it.

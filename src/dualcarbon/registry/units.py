@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from dualcarbon.ledger.transfer import Transfer, instant
 from dualcarbon.registry import claims, filings, rights, serials
 from dualcarbon.registry.act import ISSUER, RETIRED, SUSPENDED, Act, Said, days
-from dualcarbon.registry.tables import BLOCK, LOT, TRADE
+from dualcarbon.registry.tables import LOT, TRADE
 from dualcarbon.registry.words import name, refuse
 
 
@@ -55,11 +55,10 @@ def _made(act: Act, action: str, said: Said) -> dict[str, Any]:
         "start": start and start.isoformat(), "end": end and end.isoformat(), "document": said.get("document"),
         "holder": holder, "kind": kind, "report": said.get("report"), "synthetic": act.synthetic,
     }  # fmt: skip
-    act.connection.execute(LOT.insert(), [row])
+    lot = act.desk.lot(row)
     ranges = []
     if chosen.serials:
-        lot = act.connection.execute(sa.select(LOT.c.number).where(LOT.c.act == act.id)).scalar_one()
-        ranges = [serials.number(act, act.get("first"), quantity)]
+        ranges = [serials.number(act, lot, act.get("first"), quantity)]
         serials.put(act, holder, state, [(lot, ranges[0])])
     told = {name: value for name, value in (("kind", kind), ("report", said.get("report"))) if value}
     return act.answer(ranges, holder=holder, subjects=subjects, period=period, document=said.get("document"), **told)
@@ -90,7 +89,7 @@ def transfer(act: Act) -> dict[str, Any]:
         "state": "settled", "due": None, "at": act.moment, "settled": act.moment, "payment": None,
         "document": act.get("document"), "entry": None, "synthetic": act.synthetic,
     }  # fmt: skip
-    act.connection.execute(TRADE.insert(), [row])
+    act.desk.insert(TRADE, row)
     told: dict[str, Any] = {"kind": kind} if kind else {}
     told |= {"cross_region": crossing} if crossing else {}
     document = act.get("document")
@@ -168,18 +167,18 @@ def _of_holder(act: Act, state: str) -> Part:
 
 
 def _of_lot(act: Act, states: list[str]) -> list[Part]:
-    lot = act.connection.execute(sa.select(LOT).where(LOT.c.act == act.said["lot"])).first()
+    lot = act.desk.execute(sa.select(LOT).where(LOT.c.act == act.said["lot"])).first()
     if lot is None or lot.instrument != act.instrument.code or not act.instrument.serials:
         raise refuse("no-such-lot", "lot", act.said["lot"])
     act.mark(lot.synthetic)
-    blocks = act.connection.execute(sa.select(BLOCK).where(BLOCK.c.lot == lot.number).order_by(BLOCK.c.first)).all()
+    blocks = act.desk.blocks.of_lot(lot.number)
     if any(block.state in serials.HELD_BACK for block in blocks):
         raise refuse("lot-on-offer", "lot", act.said["lot"])
     chosen = [block for block in blocks if block.state in states]
     if not chosen:
         raise refuse("lot-empty", "lot", act.said["lot"])
     for block in chosen:
-        act.connection.execute(BLOCK.delete().where(BLOCK.c.number == block.number))
+        act.desk.blocks.cut(block, (block.first, block.last))
     return [(b.holder, b.state, b.last - b.first + 1, [(b.lot, (b.first, b.last))]) for b in chosen]
 
 
@@ -192,7 +191,7 @@ def _mind_lifetime(act: Act, taken: serials.Taken) -> None:
     numbers = {lot for lot, _ in taken}
     if numbers:
         chosen = sa.select(LOT.c.end).where(LOT.c.number.in_(numbers))
-        ends = [str(one) for one in act.connection.execute(chosen).scalars()]
+        ends = [str(one) for one in act.desk.execute(chosen).scalars()]
     for end in ends:
         year, month = int(end[:4]), int(end[5:7]) - 1 + int(months)
         over = f"{year + month // 12:04}-{month % 12 + 1:02}-01"

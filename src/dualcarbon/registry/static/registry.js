@@ -1,10 +1,7 @@
 /* Prices by month: weighted mean as a line, lowest to highest as thin bars, volume below. Drawn from the script of data beside it. */
 (() => {
   "use strict";
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  const soft = colour("soft"), line = colour("line"), accent = colour("accent"), ink = colour("ink"), pale = colour("c3");
-  const font = { fontFamily: colour("sans") };
+  const { soft, line, accent, ink, pale, font, fitted } = window.charts;
   const bare = { axisLine: { show: false }, axisTick: { show: false } };
   const yuan = (fen) => (fen / 100).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
@@ -13,8 +10,7 @@
     const months = [...new Set(series.map((one) => one.month))].sort();
     const years = [...new Set(series.map((one) => one.vintage || ""))];
     const at = (year, month) => series.find((one) => (one.vintage || "") === year && one.month === month);
-    const chart = echarts.init(box, null, { renderer: "svg" });
-    const draw = () => {
+    fitted(box, (chart) => {
       const narrow = box.clientWidth < 420;
       const lines = years.map((year, n) => ({
         type: "line", name: year || unit, symbolSize: 6, connectNulls: true, z: 5,
@@ -39,17 +35,6 @@
           formatter: (points) => { const month = points[0].axisValue; return [month, ...years.map((year) => at(year, month)).filter(Boolean).map((one) => `${one.vintage || ""} <b>${yuan(one.mean)}</b> (${yuan(one.low)}–${yuan(one.high)}) ×${one.count}`)].join("<br>"); } },
         series: [...lines, ...spans, bars],
       }, true);
-      chart.getZr().flush();
-      box.querySelector("svg").setAttribute("viewBox", `0 0 ${box.clientWidth} ${box.clientHeight}`);
-    };
-    draw();
-    box.dataset.ready = "1";
-    let width = box.clientWidth;
-    new ResizeObserver(() => {
-      if (box.clientWidth === width || !box.clientWidth) return;
-      width = box.clientWidth;
-      chart.resize();
-      draw();
-    }).observe(box);
+    });
   }
 })();
