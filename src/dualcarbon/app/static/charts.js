@@ -1,4 +1,5 @@
-/* Charts with an axis of time. Their numbers stand beside them as a script of data and below them as a table. */
+/* Charts with an axis of time. Their numbers stand beside them as a script of data and below them as a table.
+   `window.charts` has what the rooms' own charts share: colours, numbers, and a drawing that keeps to its box. */
 (() => {
   "use strict";
   const style = getComputedStyle(document.documentElement);
@@ -8,9 +9,32 @@
   const bare = { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: soft, fontSize: 12 } };
   const grouped = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+
+  // `draw` sets the options of the box's chart, now and whenever its width changes.
+  function fitted(box, draw) {
+    const chart = echarts.init(box, null, { renderer: "svg" });
+    const again = () => {
+      draw(chart);
+      chart.getZr().flush();
+      // A view box lets the drawing shrink to a printed page.
+      box.querySelector("svg").setAttribute("viewBox", `0 0 ${box.clientWidth} ${box.clientHeight}`);
+    };
+    again();
+    box.dataset.ready = "1";
+    let width = box.clientWidth;
+    new ResizeObserver(() => {
+      if (box.clientWidth === width || !box.clientWidth) return;
+      width = box.clientWidth;
+      chart.resize();
+      again();
+    }).observe(box);
+    return again;
+  }
+  window.charts = { soft, line, accent, ink, pale: colour("c3"), font, bare, grouped, escape, fitted };
+
   const tones = [colour("c2"), "#8fa3a0", accent];
 
-  function path(box, data, mode) {
+  function path(chart, box, data, mode) {
     const scale = data[mode];
     const years = data.years;
     const series = [];
@@ -41,7 +65,6 @@
         labelLayout: { moveOverlap: "shiftY" }, emphasis: { focus: "series" },
       });
     });
-    const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
     chart.setOption({
       textStyle: font, animation: false, aria: { enabled: false },
       grid: { left: 8, right: mode === "cumulative" ? (narrow ? 84 : 108) : 52, top: 26, bottom: 4, containLabel: true },
@@ -54,14 +77,12 @@
     }, true);
     chart.off("click");
     chart.on("click", (point) => { if (point.data && point.data.href) window.openExplanation(point.data.href); });
-    return chart;
   }
 
-  function history(box, data) {
+  function history(chart, box, data) {
     const years = [...new Set(data.series.flatMap((one) => Object.keys(one.points)))].sort();
     const palette = [accent, "#c9793d", "#2f5d7c"];
     const tone = (n) => palette[n] || "#9aa8a5";
-    const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
     chart.setOption({
       textStyle: font, animation: false,
       grid: { left: 8, right: box.clientWidth < 420 ? 96 : 150, top: 14, bottom: 4, containLabel: true },
@@ -75,28 +96,12 @@
         endLabel: { show: true, formatter: "{a}", color: n > 2 ? "#6f7f83" : tone(n), fontSize: 11.5, fontWeight: n > 2 ? 400 : 600, width: 140, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY" },
       })),
     }, true);
-    return chart;
   }
 
   for (const box of document.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(box.nextElementSibling.textContent);
     let mode = data.mode || "cumulative";
-    const draw = () => {
-      const drawn = box.dataset.chart === "path" ? path(box, data, mode) : history(box, data);
-      drawn.getZr().flush();
-      // A view box lets the drawing shrink to a printed page.
-      box.querySelector("svg").setAttribute("viewBox", `0 0 ${box.clientWidth} ${box.clientHeight}`);
-      return drawn;
-    };
-    const chart = draw();
-    box.dataset.ready = "1";
-    let width = box.clientWidth;
-    new ResizeObserver(() => {
-      if (box.clientWidth === width || !box.clientWidth) return;
-      width = box.clientWidth;
-      chart.resize();
-      draw();
-    }).observe(box);
+    const draw = fitted(box, (chart) => (box.dataset.chart === "path" ? path(chart, box, data, mode) : history(chart, box, data)));
     for (const button of box.closest(".card").querySelectorAll("[data-mode]")) {
       button.addEventListener("click", () => {
         mode = button.dataset.mode;
