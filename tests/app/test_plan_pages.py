@@ -64,7 +64,8 @@ def test_dual_targets_say_what_they_lack(planned: TestClient) -> None:
     energy = board["dual"]["energy"]
     assert energy["provisional"]
     assert energy["fall"] is None
-    assert energy["missing"] == ["2024.gdp_growth"]
+    assert energy["missing"] == ["2024-01/2024-03.gdp_growth"]  # energy to May; GDP is quarterly
+    assert energy["said"]["zh"] == "不能判断：缺 2024 年 1—3 月 GDP 可比价增速"
     assert energy["years"][-1]["status"] == "synthetic"
     assert board["effect"]["need"]["assumed"]
     assert len(board["areas"]) == 7

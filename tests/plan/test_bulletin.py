@@ -11,7 +11,7 @@ import pytest
 
 from dualcarbon.core.report import Report, Table
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.assessing import board, bulletin, documents
+from dualcarbon.plan.assessing import board, bulletin, documents, dual
 from dualcarbon.plan.feeding import telling
 from dualcarbon.plan.feeding.checking import Told
 from dualcarbon.plan.feeding.loading import load
@@ -87,5 +87,6 @@ def test_a_department_sheet_opens_its_score(june: Workspace, found: dict[str, An
 
 
 def test_what_a_figure_lacks_is_said_in_words() -> None:
-    assert bulletin.lacking(["2024.gdp_growth", "2023.B"], "zh") == "2024年GDP可比价增速、2023年碳账户"
-    assert bulletin.lacking(["2024.equivalent"], "en") == "2024 energy"
+    assert dual.lacking(["2024.gdp_growth", "2023.B"], "zh") == "2024 年 GDP 可比价增速、2023 年碳账户"
+    assert dual.lacking(["2024.equivalent"], "en") == "2024 energy (account)"
+    assert dual.lacking(["2024-01/2024-06.gdp_growth"], "zh") == "2024 年 1—6 月 GDP 可比价增速"

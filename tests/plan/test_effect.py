@@ -14,6 +14,7 @@ from dualcarbon.plan.assessing import effect, effect_overlap
 CASE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "cases" / "plan" / "effect-overlap.json").read_text(encoding="utf-8")
 )
+JIAXING = ("cn-jiaxing", 2024)
 RULES = (CASE["values"], CASE["members"], CASE["groups"])
 
 
@@ -52,7 +53,7 @@ def test_what_a_fall_of_intensity_asks() -> None:
 
 
 def test_jiaxing_measures_as_calculated_by_hand() -> None:
-    found = effect.estimate()
+    found = effect.estimate(*JIAXING)
     rows = {row["id"]: row for row in found["rows"]}
     for name, value in CASE["jiaxing"].items():
         assert rows[name]["value"] == pytest.approx(value, rel=1e-4), name
@@ -69,7 +70,7 @@ def test_jiaxing_measures_as_calculated_by_hand() -> None:
 
 
 def test_what_cannot_be_said_is_missing_with_its_reason() -> None:
-    for row in effect.estimate()["rows"]:
+    for row in effect.estimate(*JIAXING)["rows"]:
         if row["treatment"] in ("missing", "none", "gross"):
             assert row["reason"]["zh"] and row["reason"]["en"], row["id"]
         if row["treatment"] in ("missing", "none"):
@@ -79,19 +80,19 @@ def test_what_cannot_be_said_is_missing_with_its_reason() -> None:
 
 
 def test_figures_open_into_equation_factors_and_the_plan_row() -> None:
-    node = effect.opened("bus")
+    node = effect.opened("bus", *JIAXING)
     assert node["value"] == pytest.approx(CASE["jiaxing"]["bus"], rel=1e-4)
     assert "2,006.149" in node["substituted"]
     assert {one["parameter"] for one in node["factors"]} >= {"vehicle.distance", "fuel.ncv", "power.co2"}
     assert all(one["source"] and one["status"] for one in node["factors"])
     assert node["rows"][0]["value"] == 80
-    assert effect.opened("pv", basis="displaced")["value"] == pytest.approx(628748)
+    assert effect.opened("pv", *JIAXING, basis="displaced")["value"] == pytest.approx(628748)
     with pytest.raises(Refused):
-        effect.opened("storage")
+        effect.opened("storage", *JIAXING)
 
 
 def test_a_what_if_moves_its_measure_alone() -> None:
-    before, after = effect.estimate(), effect.estimate(quantities={"bus": 160.0})
+    before, after = effect.estimate(*JIAXING), effect.estimate(*JIAXING, quantities={"bus": 160.0})
     rows = {row["id"]: row for row in after["rows"]}
     assert rows["bus"]["value"] == pytest.approx(2 * CASE["jiaxing"]["bus"], rel=1e-4)
     gap = after["parts"]["energy"]["value"] - before["parts"]["energy"]["value"]

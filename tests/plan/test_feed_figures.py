@@ -9,6 +9,7 @@ import pytest
 from dualcarbon import plan
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan.assessing import handed
 from dualcarbon.plan.feeding import feeds, systems
 
 
@@ -55,9 +56,8 @@ def test_current_prices_are_never_taken(make: Callable[..., Workspace]) -> None:
     energy(workspace, now=1020, before=1000, growth=None)
     row = plan.figures(workspace, None, 12)[0]
     assert row["value"] is None and "可比价" in row["missing"][0]["zh"]
-    plan.mirror(
-        workspace, None, "I1", "statistics", "GDP可比价增速", value=5.5, unit="%", period="2024", source="统计月报第1页"
-    )
+    told = {"name": "gdp_growth", "period": "2024", "value": 5.5, "source": "统计月报第1页", "status": "secondary"}
+    handed.tell(workspace, "330400", [told])
     row = plan.figures(workspace, None, 12)[0]
     assert row["value"] == pytest.approx(100 * (1 - 1.02 / 1.055)) and row["missing"] == []
 

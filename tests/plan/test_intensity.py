@@ -56,22 +56,22 @@ def test_regimes_of_deduction() -> None:
 def test_views_side_by_side() -> None:
     base = Year(energy=1000, gdp=100, feedstock=100, non_fossil=100)
     year = Year(energy=1040, gdp=110, feedstock=120, non_fossil=150, renewable_over_2020=30, certificates=40)
-    found = {view["view"]: view for view in views(base, year, cap=20)}
+    found = {view["view"]: view for view in views(base, year, year=2024, cap=20)}
     assert found["statistical"]["fall"] == pytest.approx(1 - (1040 / 110) / (1000 / 100))
     assert found["minus feedstock"]["fall"] == pytest.approx(1 - (920 / 110) / (900 / 100))
     assert found["minus non-fossil"]["fall"] == pytest.approx(1 - (770 / 110) / (800 / 100))
     assert found["after certificates"]["energy"] == 750  # 20 of the 40, because of the cap
-    earlier = {view["view"]: view for view in views(base, year, rule="renewable-increment")}
+    earlier = {view["view"]: view for view in views(base, year, year=2024, rule="renewable-increment")}
     assert earlier["minus non-fossil"]["energy"] == 890  # 1040 − 120 − 30
     assert earlier["minus non-fossil"]["intensity"] == earlier["minus feedstock"]["intensity"]
     assert earlier["after certificates"]["cap"] is None
     with pytest.raises(ValueError):
-        views(base, year, rule="other")
+        views(base, year, year=2024, rule="other")
 
 
 def test_missing_is_not_zero() -> None:
-    found = views(Year(energy=1000, gdp=100), Year(energy=1000, gdp=110, feedstock=5))
+    found = views(Year(energy=1000, gdp=100), Year(energy=1000, gdp=110, feedstock=5), year=2024)
     assert found[0]["fall"] == pytest.approx(1 - 100 / 110)
-    assert found[1]["fall"] is None and found[1]["missing"] == ["base.feedstock"]
-    assert found[2]["energy"] is None and "year.non_fossil" in found[2]["missing"]
-    assert views(Year(None, 1), Year(1, None))[0]["missing"] == ["base.energy", "year.gdp"]
+    assert found[1]["fall"] is None and found[1]["missing"] == ["2023.feedstock"]
+    assert found[2]["energy"] is None and "2024.non_fossil" in found[2]["missing"]
+    assert views(Year(None, 1), Year(1, None), year=2024)[0]["missing"] == ["2023.energy", "2024.gdp"]

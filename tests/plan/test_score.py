@@ -99,7 +99,7 @@ def test_ranks_hold_the_order_and_never_leave_the_field(told: list[tuple[float, 
 
 
 def test_shipped_schemes_are_sound_and_cover_the_plan() -> None:
-    schemes = {one["id"]: score_scheme.checked(one) for one in score_scheme.shipped()}
+    schemes = {one["id"]: score_scheme.checked(one) for one in score_scheme.shipped("cn-jiaxing", 2024)}
     assert set(schemes) == {"departments-2024", "counties-2024"}
     rows = [
         {"line": f"I{one['number']}", "name": one["name"], "unit": one["unit"], "value": one["value"],

@@ -52,10 +52,10 @@ def test_one_trouble_is_one_alarm() -> None:
 def test_policies_are_overdue_when_their_month_is_over() -> None:
     policy = {
         "kind": "policy", "line": "P1", "title": "办法", "due": "2024-07", "lead": ["市发展改革委"],
-        "progress": None, "confirmed": False, "number": 1,
+        "progress": None, "reported": None, "confirmed": False, "number": 1,
     }  # fmt: skip
     found = fired(
-        [], [policy, {**policy, "line": "P2", "due": "2024"}, {**policy, "line": "P3", "progress": "finished"}]
+        [], [policy, {**policy, "line": "P2", "due": "2024"}, {**policy, "line": "P3", "reported": "finished"}]
     )
     assert [(one["line"], one["reason"]["zh"]) for one in found] == [
         ("P1", "《办法》应于 2024-07 出台，已逾期 15 天。")
@@ -170,7 +170,7 @@ def test_dual_targets_from_the_workspace(workspace: Workspace) -> None:
     assert energy["cumulative"]["needed"] is None
     views = {one["view"]: one for one in energy["views"]}
     assert views["statistical"]["fall"] == pytest.approx(CASE["fall"], abs=1e-9)
-    assert "year.non_fossil" in views["minus non-fossil"]["missing"]
+    assert "2024.non_fossil" in views["minus non-fossil"]["missing"]
     assert found["certificates"]["missing"]
 
 
@@ -186,5 +186,5 @@ def test_deductions_side_by_side() -> None:
     case = CASE["views"]
     base = intensity.Year(energy=13300, gdp=100, feedstock=0, non_fossil=case["non_fossil_2023"])
     year = intensity.Year(energy=13566, gdp=105.5, feedstock=0, non_fossil=case["non_fossil_2024"])
-    views = {one["view"]: one for one in intensity.views(base, year)}
+    views = {one["view"]: one for one in intensity.views(base, year, year=2024)}
     assert views["minus non-fossil"]["fall"] == pytest.approx(case["fall"], abs=1e-6)

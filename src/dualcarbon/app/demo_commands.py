@@ -75,11 +75,13 @@ def _registry(city: "Workspace") -> dict[str, int]:
 def _plan(city: "Workspace", progress: Callable[[float], None]) -> dict[str, Any]:
     """The city's published plan, with a synthetic year of reports."""
     from dualcarbon import plan
+    from dualcarbon.plan.assessing import demonstration
     from dualcarbon.plan.feeding import synthetic
 
     name = str(plan.load(city, PLAN)["plan"])
     reports = plan.reports(city, name).height
-    return {"plan": name, "reports": reports} if reports else synthetic.fill(city, name, progress=progress)
+    made = {"plan": name, "reports": reports} if reports else synthetic.fill(city, name, progress=progress)
+    return made | {"assessed": demonstration.fill(city, name)}
 
 
 def _tell(made: dict[str, Any]) -> None:

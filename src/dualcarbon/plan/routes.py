@@ -12,13 +12,13 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from dualcarbon.core.faces import Nav, Page, View, page
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.plan.assessing import board_routes
+from dualcarbon.plan.assessing import board_routes, dual_routes, score_routes
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST = 50 * 1024 * 1024
 
 own = APIRouter(prefix="/plan", tags=["plan"])
-pages: list[Page] = list(board_routes.pages)
+pages: list[Page] = [*board_routes.pages, *dual_routes.pages, *score_routes.pages]
 nav: list[Nav] = list(board_routes.nav) or [Nav("/plan/entry", "计划")]
 
 Plan = Annotated[str | None, Query(max_length=60, description="the plan, for example 330400-2024")]
@@ -356,4 +356,5 @@ def carried(
 
 router = APIRouter()
 router.include_router(own)
-router.include_router(board_routes.router)
+for _one in (board_routes, dual_routes, score_routes):
+    router.include_router(_one.router)

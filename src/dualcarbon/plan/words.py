@@ -49,6 +49,13 @@ STANDING_WORDS = {
     "no_data": ("无数据", "no data"),
 }
 
+STATUS_WORDS = {
+    "official": ("官方", "official"),
+    "secondary": ("转引", "secondary"),
+    "unverified": ("未核实", "unverified"),
+    "synthetic": ("演示数据", "synthetic"),
+}
+
 #: The headings of a form, by the field they hold.
 HEADINGS = {
     "line": "编码", "number": "序号", "name": "指标名称", "unit": "单位", "target": "目标", "before": "上期值",

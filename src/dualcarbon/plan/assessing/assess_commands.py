@@ -6,23 +6,23 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+from dualcarbon.plan.assessing.dual_commands import dual_cli
 from dualcarbon.plan.assessing.score_commands import AsOf, Department, Person, Plan, day_of, opened_at, score_cli
 
 
 def add(cli: typer.Typer) -> None:
     """Put the verbs of assessment among the plan room's."""
-    for verb in (report, effect, dual, bulletin, calendar):
+    for verb in (report, effect, bulletin, calendar):
         cli.command(help=HELP[verb.__name__])(verb)
     cli.add_typer(warnings_cli, name="warnings")
     cli.add_typer(score_cli, name="score")
     cli.add_typer(project_cli, name="project")
+    cli.add_typer(dual_cli, name="dual")
 
 
-TARGETS = ("basic", "incentive")
 HELP = {
     "report": say("计划一览：状态、预警、双目标、减排效果", "the board: states, warnings, dual targets, effect"),
     "effect": say("计划措施的减排估算；给出措施编号则打开它", "what the measures avoid; name one to open it"),
-    "dual": say("能耗和碳排放强度双目标", "dual targets of energy and carbon intensity"),
     "bulletin": say("写月报、年度自评、部门情况单或数据表", "write the bulletin, self-assessment, sheet or tables"),
     "calendar": say("写到期事项的日历文件（iCalendar）", "write what falls due as an iCalendar file"),
 }
@@ -120,27 +120,6 @@ def _show_effect(found: dict[str, Any]) -> None:
     typer.echo(f"{part['title'][lang]}: {tonnes(part['value'], lang)} ({ends})")
     if found["need"]:
         typer.echo(say("所需减排 ", "needed ") + tonnes(found["need"]["needed"], lang))
-
-
-def dual(plan: Plan = None, as_of: AsOf = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
-    """Show energy and carbon intensity against their dual targets."""
-    from dualcarbon.plan.assessing import dual as duals
-    from dualcarbon.plan.assessing.bulletin import DUAL_STATES, KINDS, lacking, percent
-
-    found = duals.dual(opened_at(workspace), plan, day_of(as_of))
-    lang = language()
-    n, unset = lang != "zh", say("未下达", "not set")
-    rows = [
-        {"what": KINDS[kind][n], "lacks": lacking(found[kind]["missing"], lang),
-         "fall": percent(found[kind]["fall"], lang),
-         **{name: unset if found[kind][name] is None else percent(found[kind][name], lang) for name in TARGETS},
-         "state": DUAL_STATES[found[kind]["state"]][n] if found[kind]["state"] else ""}
-        for kind in KINDS
-    ]  # fmt: skip
-    columns = {"what": say("强度", "intensity"), "fall": say("下降", "fall"), "basic": say("基本", "basic"),
-               "incentive": say("激励", "incentive"), "state": say("判断", "state"),
-               "lacks": say("缺", "lacks")}  # fmt: skip
-    emit(found, json, lambda: table(rows, columns))
 
 
 def bulletin(

@@ -1,6 +1,7 @@
-"""What assessment keeps in the database: steps of score sheets, answers to warnings, projects. Rows are only added."""
+"""What assessment keeps in the database: steps of score sheets, answers to warnings, projects, figures of the dual
+targets. Rows are only added."""
 
-from sqlalchemy import Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
 
 from dualcarbon.plan.tables import NUMBER, final
 
@@ -51,5 +52,17 @@ PROJECT = Table(
 )
 Index("plan_project_told_plan", PROJECT.c.plan, PROJECT.c.project)
 
-for _table in (SCORE_STEP, ANSWER, PROJECT):
+#: A figure of the dual targets that was handed down, published or notified: of a place and period, with its source.
+HANDED = Table(
+    "plan_handed",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    *_needed("place", "name", "period", "unit", "status", "source"),
+    Column("value", Float, nullable=False),
+    Column("price_year", Integer),
+    *_told(),
+)
+Index("plan_handed_place", HANDED.c.place)
+
+for _table in (SCORE_STEP, ANSWER, PROJECT, HANDED):
     final(_table)

@@ -13,7 +13,7 @@ from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import follow, reads, shipping
 from dualcarbon.plan.assessing import dual as duals
-from dualcarbon.plan.assessing import effect, effect_overlap, projects, warnings, yearly
+from dualcarbon.plan.assessing import effect, effect_overlap, handed, projects, warnings, yearly
 from dualcarbon.plan.progress import STATES
 from dualcarbon.plan.store import ZONE, document
 from dualcarbon.plan.words import STANDING_WORDS
@@ -66,7 +66,7 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
         **_warned(workspace, head, standing, tasks, told["projects"], dual, day),
         "dual": dual, "projects": told, "effect": effects(workspace, name, standing, dual),
         "areas": areas(workspace, dual, head, as_of), "status": worst(statuses) if statuses else None,
-        "synthetic": "synthetic" in statuses,
+        "synthetic": "synthetic" in statuses or dual["synthetic"],
     }  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def counted(states: Any) -> dict[str, int]:
 
 
 def _overdue(one: Mapping[str, Any], day: date) -> int | None:
-    return None if one["progress"] == "finished" else warnings.overdue(one["due"], day)
+    return None if one["reported"] == "finished" else warnings.overdue(one["due"], day)
 
 
 def _grouped(rows: Sequence[Mapping[str, Any]], names: Any, order: Sequence[Any]) -> list[dict[str, Any]]:
@@ -155,8 +155,7 @@ def needed(dual: Mapping[str, Any]) -> dict[str, Any] | None:
 
     A carbon target that was not handed down is taken as the energy target, missing growth as none; `assumed` says so.
     """
-    rows = dual["carbon"]["years"]
-    before = rows[-1]["whole_previous"] if rows else None
+    rows, before = dual["carbon"]["years"], dual["carbon"]["whole_previous"]
     fall = dual["carbon"]["basic"]
     assumed = []
     if fall is None:
@@ -296,8 +295,11 @@ def under_way(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def changes(workspace: Workspace) -> str:
-    """Return a text that differs whenever a board may: reports, answers, projects, score steps, the day."""
+    """Return a text that differs whenever a board may: whatever was told of the plan, the ledger, the day."""
+    from dualcarbon.ledger.reads import standing
     from dualcarbon.plan.assessing import score_sheet
 
-    marks = (reads.last_change(workspace), warnings.last_answer(workspace), projects.last_told(workspace))
-    return f"{marks} {score_sheet.last_step(workspace)} {datetime.now(ZONE).date()}"
+    marks = (reads.last_change(workspace), warnings.last_answer(workspace), projects.last_told(workspace),
+             score_sheet.last_step(workspace), handed.last_told(workspace))  # fmt: skip
+    entries = (standing(workspace.database) or {}).get("entries")
+    return f"{marks} {entries} {datetime.now(ZONE).date()}"

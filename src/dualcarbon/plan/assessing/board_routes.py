@@ -33,21 +33,22 @@ Text = Annotated[str | None, Query(max_length=80)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
 
 
-def _once(request: Request, key: str | None, content: Any, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def once(request: Request, key: str | None, content: Any, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do `work` once for a client's key: the same key with the same content answers again."""
-    from dualcarbon.plan.store import once
+    from dualcarbon.plan import store
 
     said = json.dumps([request.url.path, content], default=str, ensure_ascii=False, sort_keys=True)
-    return once(request.app.state.site.workspace, key, hashlib.sha256(said.encode()).hexdigest(), work)
+    return store.once(request.app.state.site.workspace, key, hashlib.sha256(said.encode()).hexdigest(), work)
 
 
-def _changes(workspace: Any) -> str:
+def changed(workspace: Any) -> str:
+    """A text that differs whenever a board may."""
     from dualcarbon.plan.assessing import board
 
     return board.changes(workspace)
 
 
-def _board(workspace: Any, plan: str | None, as_of: date | None) -> dict[str, Any]:
+def kept_board(workspace: Any, plan: str | None, as_of: date | None) -> dict[str, Any]:
     """The board of a plan, kept while nothing changes: several pages show parts of it."""
     from dualcarbon.plan.assessing import board
 
@@ -63,29 +64,29 @@ KEPT = 4
 _kept: dict[tuple[Any, ...], dict[str, Any]] = {}
 
 
-def _known(view: View, plan: str | None) -> dict[str, Any] | None:
+def known_board(view: View, plan: str | None) -> dict[str, Any] | None:
     """The board, or None when the workspace holds no plan."""
     try:
-        return _board(view.workspace, plan, view.known_at)
+        return kept_board(view.workspace, plan, view.known_at)
     except NoSuch:
         if plan:
             raise
         return None
 
 
-@page(pages, "/plan", "board.html", changes=_changes)
+@page(pages, "/plan", "board.html", changes=changed)
 def board(view: View, plan: Plan = None) -> dict[str, Any]:
     """The leader's board: states by department and domain, warnings, dual targets, effect, projects, areas."""
     from dualcarbon.plan import reads
 
-    found = _known(view, plan)
+    found = known_board(view, plan)
     return {"board": found, "plans": reads.plans(view.workspace)}
 
 
-@page(pages, "/plan/indicators", "indicators.html", changes=_changes)
+@page(pages, "/plan/indicators", "indicators.html", changes=changed)
 def indicators(view: View, plan: Plan = None, department: Text = None, state: Text = None) -> dict[str, Any]:
     """Every indicator: target, actual, what is due, forecast with its interval, state and why."""
-    found = _known(view, plan)
+    found = known_board(view, plan)
     rows = found["indicators"] if found else []
     if department:
         rows = [row for row in rows if department in row["lead"]]
@@ -94,70 +95,21 @@ def indicators(view: View, plan: Plan = None, department: Text = None, state: Te
     return {"board": found, "rows": rows, "department": department, "state": state}
 
 
-@page(pages, "/plan/warnings", "warnings.html", changes=_changes)
+@page(pages, "/plan/warnings", "warnings.html", changes=changed)
 def warned(view: View, plan: Plan = None) -> dict[str, Any]:
     """Every warning with its reason, what is asked, and what was done about it."""
-    return {"board": _known(view, plan)}
+    return {"board": known_board(view, plan)}
 
 
-@page(pages, "/plan/score", "score.html", changes=_changes)
-def score(
-    view: View,
-    plan: Plan = None,
-    forecast: bool | None = None,
-    subject: Text = None,
-    item: Text = None,
-    value: float | None = None,
-    weight: Annotated[float | None, Query(ge=0)] = None,
-) -> dict[str, Any]:
-    """The departments' score as things stand, with its arithmetic, ties, what would turn the order, and what-if."""
-    from dualcarbon.plan.assessing import board as boards
-    from dualcarbon.plan.assessing import score_changes, score_sheet
-    from dualcarbon.plan.assessing.score import score as scored
-
-    found = _known(view, plan)
-    if found is None:
-        return {"board": None}
-    forecast = forecast if forecast is not None else boards.under_way(found["indicators"])
-    asked = boards.scheme_and_values(
-        view.workspace, found["plan"], found["indicators"], view.known_at, forecast=forecast
-    )
-    if asked is None:
-        return {"board": found, "sheet": None, "sheets": [], "sensitivity": [], "what_if": None, "forecast": forecast}
-    scheme, values, told = asked
-    changes: list[dict[str, Any]] = []
-    if item and weight is not None:
-        changes.append({"item": item, "weight": weight})
-    if item and subject and value is not None:
-        changes.append({"subject": subject, "item": item, "value": value})
-    try:
-        moved = score_changes.what_if(scheme, values, changes, told)["moved"] if changes else None
-    except KeyError as error:
-        raise NoSuch("item", str(error)) from error
-    return {
-        "board": found, "sheet": scored(scheme, values, told), "scheme": scheme, "forecast": forecast,
-        "sensitivity": score_changes.sensitivity(scheme, values, told), "what_if": moved, "changes": changes,
-        "sheets": score_sheet.sheets(view.workspace, found["plan"]),
-    }  # fmt: skip
-
-
-@page(pages, "/plan/score/sheets/{sheet}", "score_sheet.html", changes=_changes)
-def sheet(view: View, sheet: str) -> dict[str, Any]:
-    """A score sheet on its way: who stands where, the steps taken, the editions that were frozen."""
-    from dualcarbon.plan.assessing import score_sheet
-
-    return score_sheet.read(view.workspace, sheet)
-
-
-@page(pages, "/plan/effect", "effect.html", changes=_changes)
+@page(pages, "/plan/effect", "effect.html", changes=changed)
 def effect(view: View, plan: Plan = None) -> dict[str, Any]:
     """What the plan avoids: measures ranked by what each adds, overlaps counted once, against what is needed."""
     from dualcarbon.plan.assessing.effect import TREATMENTS
 
-    return {"board": _known(view, plan), "treatments": TREATMENTS}
+    return {"board": known_board(view, plan), "treatments": TREATMENTS}
 
 
-@page(pages, "/plan/effect/{measure}", "opened.html", changes=_changes)
+@page(pages, "/plan/effect/{measure}", "opened.html", changes=changed)
 def opened(view: View, measure: str, plan: Plan = None, basis: Text = None, reached: bool = False) -> dict[str, Any]:
     """A measure's figure opened: equation with its numbers, factors with source and status, the plan's row."""
     from dualcarbon.plan import shipping
@@ -170,7 +122,7 @@ def opened(view: View, measure: str, plan: Plan = None, basis: Text = None, reac
     pack, year = shipping.of(view.workspace, head)
     quantities = None
     if reached:
-        rows = _board(view.workspace, plan, view.known_at)["effect"]["reached"]["rows"]
+        rows = kept_board(view.workspace, plan, view.known_at)["effect"]["reached"]["rows"]
         quantities = {row["id"]: row["quantity"] for row in rows if row["quantity"] is not None}
     told = boards.plan_facts(view.workspace, name)
     try:
@@ -182,22 +134,22 @@ def opened(view: View, measure: str, plan: Plan = None, basis: Text = None, reac
     return {"question": {"item": node["item"], "place": head["place"], "period": str(head["year"])}, **node}
 
 
-@page(pages, "/plan/gantt", "gantt.html", changes=_changes)
+@page(pages, "/plan/gantt", "gantt.html", changes=changed)
 def gantt(view: View, plan: Plan = None) -> dict[str, Any]:
     """Tasks and policy documents along the year, with what was told of each."""
     from dualcarbon.plan.assessing import schedule
 
-    found = _known(view, plan)
+    found = known_board(view, plan)
     return {"board": found, "gantt": schedule.gantt(view.workspace, found["plan"], view.known_at) if found else None}
 
 
-@page(pages, "/plan/department/{name}", "department_sheet.html", changes=_changes)
+@page(pages, "/plan/department/{name}", "department_sheet.html", changes=changed)
 def department(view: View, name: str, plan: Plan = None) -> dict[str, Any]:
     """A department's sheet: its indicators, tasks, documents, warnings, score with its arithmetic, due dates."""
     from dualcarbon.plan.assessing import board as boards
     from dualcarbon.plan.assessing import schedule
 
-    found = _board(view.workspace, plan, view.known_at)
+    found = kept_board(view.workspace, plan, view.known_at)
     own = boards.department(view.workspace, name, found["plan"], view.known_at, whole=found)
     return own | {"dues": schedule.dues(view.workspace, found["plan"], own["name"])}
 
@@ -221,7 +173,7 @@ def files(
         raise NoSuch("file", f"{name}.{kind}")
     if name == "department" and not department:
         raise Refused(Problem("plan.no-subject", column="department"))
-    found = None if name == "calendar" else _board(workspace, plan, known_at)
+    found = None if name == "calendar" else kept_board(workspace, plan, known_at)
     content = documents.content(
         workspace, name, kind, plan=plan, department=department, as_of=known_at, lang=lang, board=found
     )
@@ -247,41 +199,13 @@ def answer(
 
     workspace = request.app.state.site.workspace
     said: dict[str, Any] = {"text": text or None, "department": department or None, "person": person or None}
-    done = _once(
+    done = once(
         request, key, [warning, action, said, plan],
         lambda: warnings.answer(workspace, warning, action, plan=plan or None, **said),
     )  # fmt: skip
     if re.fullmatch(r"/plan[\w/?=&.%-]*", back):
         return RedirectResponse(back, status_code=303)
     return done
-
-
-@router.post("/score/{sheet}/steps", status_code=201)
-def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()], key: Key = None) -> dict[str, Any]:
-    """Take a step of a score sheet: `{action, subject?, points?, values?, deductions?, reason?, department?, person?}`;
-    `open` makes one of the departments' values as they stand."""
-    from dualcarbon.plan.assessing import board as boards
-    from dualcarbon.plan.assessing import score_sheet
-    from dualcarbon.plan.store import document
-
-    workspace = request.app.state.site.workspace
-    known = {"action", "subject", "points", "values", "deductions", "reason", "department", "person"}
-    if set(step) - known or not isinstance(step.get("action"), str):
-        raise Refused(Problem("plan.wrong-step", value=", ".join(sorted(set(step) - known)), params={"state": sheet}))
-    if step["action"] == "open":
-        asked = boards.scheme_and_values(workspace, str(document(workspace, None)["plan"]))
-        if asked is None:
-            raise NoSuch("scheme", "department")
-        scheme, values, told = asked
-        person = step.get("person")
-        return _once(
-            request,
-            key,
-            step,
-            lambda: score_sheet.start(workspace, sheet, scheme, values, deductions=told, person=person),
-        )
-    action = step.pop("action")
-    return _once(request, key, [action, step], lambda: score_sheet.step(workspace, sheet, action, **step))
 
 
 @router.post("/projects/{project}", status_code=201)
@@ -295,4 +219,4 @@ def project(request: Request, project: str, told: Annotated[dict[str, Any], Body
             [Problem("plan.bad-project", column=name, value=told[name]) for name in sorted(set(told) - known)]
         )
     workspace = request.app.state.site.workspace
-    return _once(request, key, told, lambda: projects.tell(workspace, project, **told))
+    return once(request, key, told, lambda: projects.tell(workspace, project, **told))

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dualcarbon.core.report import Block, Bullets, Heading, Paragraph, Report, Table
+from dualcarbon.plan.assessing import dual_blocks
 from dualcarbon.plan.assessing.board import TITLES
+from dualcarbon.plan.assessing.dual_blocks import in_lang, percent
 from dualcarbon.plan.progress import STATES
+from dualcarbon.plan.words import STATUS_WORDS
 
 LABEL = {"zh": "演示数据", "en": "Synthetic data"}
 Board = Mapping[str, Any]
@@ -54,7 +57,7 @@ def bulletin(board: Board, lang: str = "zh", *, year_end: bool = False) -> Repor
         Heading("二、预警" if zh else "2 Warnings"),
         *_warnings(board, lang),
         Heading("三、能耗和碳排放强度双目标" if zh else "3 Dual targets of energy and carbon intensity"),
-        *_dual(board["dual"], lang),
+        *dual_blocks.blocks(board["dual"], lang),
         Heading("四、重大项目和政策文件" if zh else "4 Major projects and policy documents"),
         *_projects(board, lang),
         Heading("五、减排效果估算" if zh else "5 What the plan avoids (estimate)"),
@@ -170,78 +173,23 @@ def _warnings(board: Mapping[str, Any], lang: str) -> list[Block]:
     return [Table(heads, rows, align="lllll")]
 
 
-def percent(value: float | None, lang: str, digits: int = 2) -> str:
-    """Return a share as text in per cent; what is not known is said so."""
-    return ("未知" if lang == "zh" else "not known") if value is None else f"{100 * value:.{digits}f}%"
-
-
-DUAL_STATES = {
-    "incentive": ("达到激励目标", "incentive target met"),
-    "basic": ("达到基本目标", "basic target met"),
-    "missed": ("未达基本目标", "basic target missed"),
-    "not set": ("目标未下达", "no target handed down"),
-}
-KINDS = {
-    "energy": ("单位GDP能耗（等价值）", "Energy intensity (equivalent)"),
-    "carbon": ("单位GDP碳排放（消费侧）", "Carbon intensity (consumption)"),
-}
-
-
-LACKS = {
-    "gdp_growth": ("年GDP可比价增速", " real growth of GDP"),
-    "gdp": ("年GDP", " GDP"),
-    "equivalent": ("年能耗", " energy"),
-    "B": ("年碳账户", " carbon account"),
-}
-
-
-def lacking(names: Sequence[str], lang: str) -> str:
-    """Return what a figure lacks (`2024.gdp_growth`) in words."""
-    said = []
-    for name in names:
-        year, _, what = name.partition(".")
-        said.append(year + LACKS[what][lang != "zh"] if what in LACKS else name)
-    return "、".join(said) if lang == "zh" else ", ".join(said)
-
-
-def _dual(dual: Mapping[str, Any], lang: str) -> list[Block]:
-    zh, n = lang == "zh", lang != "zh"
-    heads = ["项目", "当年下降", "基本目标", "激励目标", "判断", "五年累计"]
-    heads = heads if zh else ["Intensity", "Fall", "Basic", "Incentive", "State", "Five years"]
-    rows, notes = [], []
-    for kind, names in KINDS.items():
-        own, total = dual[kind], dual[kind]["cumulative"]
-        state = DUAL_STATES[own["state"]][n] if own["state"] else _say(lang, "不能判断", "cannot be said")
-        whole = total["fall"] is not None and not total["missing"]
-        five = percent(total["fall"], lang) if whole else _say(lang, "缺年份", "years missing")
-        unset = _say(lang, "未设定", "not set")
-        targets = [unset if own[name] is None else percent(own[name], lang) for name in ("basic", "incentive")]
-        rows.append([names[n], percent(own["fall"], lang), *targets, state, five])
-        if own["missing"]:
-            what = lacking(own["missing"], lang)
-            notes.append(_say(lang, f"{names[0]}缺：{what}。", f"{names[1]} lacks {what}."))
-        if own["fall"] is None and own["indicative"] is not None:
-            hint = percent(own["indicative"], lang)
-            zh_note = f"{names[0]}按现价增速粗算为 {hint}，仅供参考，不作判断依据。"
-            notes.append(_say(lang, zh_note, f"{names[1]} at current prices: {hint}; indicative, decides nothing."))
-    return [Table(heads, rows), *([Bullets(notes)] if notes else [])]
-
-
 def _projects(board: Board, lang: str) -> list[Block]:
     total = board["projects"]["total"]
     blocks: list[Block] = []
     if total:
-        done = _say(lang, "尚未填报", "not told yet")
+        done = in_lang(lang, "尚未填报", "not told yet")
         if total["invested"] is not None:
-            unit = _say(lang, f" {total['unit']}", "")
+            unit = in_lang(lang, f" {total['unit']}", "")
             done = f"{total['invested']:g}{unit} ({100 * total['share']:.1f}%)"
         text = f"年度能源重大项目计划投资 {total['planned']:g} {total['unit']}，完成：{done}。"
-        blocks.append(Paragraph(_say(lang, text, f"Investment planned: {total['planned']:g} ×10⁸ CNY; done: {done}.")))
+        blocks.append(
+            Paragraph(in_lang(lang, text, f"Investment planned: {total['planned']:g} ×10⁸ CNY; done: {done}."))
+        )
     heads = ["政策文件", "应出台", "起草单位", "进展"]
     rows = []
     for one in board["policies"]:
         late = one["days_overdue"]
-        over = _say(lang, f"，逾期 {late} 天", f", {late} days overdue") if late else ""
+        over = in_lang(lang, f"，逾期 {late} 天", f", {late} days overdue") if late else ""
         rows.append([one["title"], one["due"] or "", "、".join(one["lead"]), progress(one, lang) + over])
     english = ["Document", "Due", "Drafter", "Progress"]
     return [*blocks, Table(heads if lang == "zh" else english, rows, align="llll")]
@@ -250,8 +198,8 @@ def _projects(board: Board, lang: str) -> list[Block]:
 def tonnes(value: float | None, lang: str) -> str:
     """Return tonnes as text: 万吨 in Chinese, kt in English."""
     if value is None:
-        return _say(lang, "无法估算", "cannot be estimated")
-    return _say(lang, f"{value / 1e4:,.2f} 万吨", f"{value / 1e3:,.1f} kt")
+        return in_lang(lang, "无法估算", "cannot be estimated")
+    return in_lang(lang, f"{value / 1e4:,.2f} 万吨", f"{value / 1e3:,.1f} kt")
 
 
 def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
@@ -262,7 +210,7 @@ def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
     en = f"In a full year the measures avoid about {value} of energy CO2 ({low} to {high} at 95 %); so far {done}."
     zh += "参数未核实，重叠措施只计一次。"
     en += " The parameters are unverified; what overlaps counts once."
-    blocks: list[Block] = [Paragraph(_say(lang, zh, en))]
+    blocks: list[Block] = [Paragraph(in_lang(lang, zh, en))]
     if need:
         share = plan["value"] / need["needed"] if plan["value"] is not None and need["needed"] > 0 else None
         asked, part = tonnes(need["needed"], lang), percent(share, lang, 0)
@@ -271,28 +219,16 @@ def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
         en = f"The intensity target asks for about {asked}; the measures give {part}" + (
             f" ({assumed})." if assumed else "."
         )
-        blocks.append(Paragraph(_say(lang, zh, en)))
+        blocks.append(Paragraph(in_lang(lang, zh, en)))
     rows = []
     for one in told["planned"]["rows"]:
         if one["value"] is not None and one["counted"]:
             quantity = f"{one['quantity']:g}{one['unit_text'] or ''}" if one["quantity"] is not None else ""
-            rows.append([one["title"], quantity, f"{one['value']:,.0f}", STATUS[one["status"]][lang != "zh"]])
+            rows.append([one["title"], quantity, f"{one['value']:,.0f}", STATUS_WORDS[one["status"]][lang != "zh"]])
     heads = (
         ["措施", "计划量", "年减排", "状态"] if lang == "zh" else ["Measure", "Quantity", "Avoided a year", "Status"]
     )
-    return [*blocks, Table(heads, rows, caption=_say(lang, "计入合计的措施（吨）", "Measures counted (tonnes)"))]
-
-
-STATUS = {
-    "official": ("官方", "official"),
-    "secondary": ("转引", "secondary"),
-    "unverified": ("未核实", "unverified"),
-    "synthetic": ("演示数据", "synthetic"),
-}
-
-
-def _say(lang: str, zh: str, en: str) -> str:
-    return zh if lang == "zh" else en
+    return [*blocks, Table(heads, rows, caption=in_lang(lang, "计入合计的措施（吨）", "Measures counted (tonnes)"))]
 
 
 def _missed(board: Board, lang: str) -> list[Block]:
@@ -306,7 +242,7 @@ def _missed(board: Board, lang: str) -> list[Block]:
 def score_blocks(score: Mapping[str, Any], lang: str) -> list[Block]:
     """Return a department's score as blocks: the total with its range and rank, and the arithmetic of each item."""
     if score["total"] is None:
-        return [Paragraph(_say(lang, "没有可计分的数据。", "There are no data to score."))]
+        return [Paragraph(in_lang(lang, "没有可计分的数据。", "There are no data to score."))]
     total, low, high, rank = f"{score['total']:.1f}", f"{score['low']:.1f}", f"{score['high']:.1f}", rank_text(score)
     zh = f"按现有数据 {total} 分（{low}—{high}），第 {rank} 名；区间重叠的视为并列。"
     en = f"As things stand {total} points ({low} to {high}), rank {rank}; overlapping ranges are ties."
@@ -315,7 +251,7 @@ def score_blocks(score: Mapping[str, Any], lang: str) -> list[Block]:
         points = "—" if row["points"] is None else f"{row['points'] + row['bonus']:.2f}"
         rows.append([row["title"][lang], f"{row['weight']:g}", points, row["arithmetic"][lang]])
     heads = ["指标", "权重", "得分", "算式"] if lang == "zh" else ["Item", "Weight", "Points", "Arithmetic"]
-    return [Paragraph(_say(lang, zh, en)), Table(heads, rows, align="lrrl")]
+    return [Paragraph(in_lang(lang, zh, en)), Table(heads, rows, align="lrrl")]
 
 
 def rank_text(score: Mapping[str, Any]) -> str:

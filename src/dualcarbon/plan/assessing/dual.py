@@ -1,7 +1,8 @@
 """Energy and carbon intensity of a year against its dual targets: from the workspace's results, or said to be missing.
 
 The fall needs real growth of GDP (comparable prices). Where only current prices are known an indicative fall is shown
-beside it and never decides a state.
+beside it and never decides a state. Targets come from the plan's pack; what was handed down since (`handed`) stands in
+their place.
 """
 
 from __future__ import annotations
@@ -10,13 +11,29 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from dualcarbon.core import periods
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import reads, shipping
-from dualcarbon.plan.assessing import intensity, yearly
+from dualcarbon.plan import shipping
+from dualcarbon.plan.assessing import certificates, falls, handed, intensity, yearly
 from dualcarbon.plan.feeding import feeding
 from dualcarbon.plan.store import document
 
 KINDS = ("energy", "carbon")
+TARGETS = ("basic", "incentive", "five_year_basic", "five_year_incentive")
+#: Names of what a figure may lack, as `falls` and `intensity` write them after the year.
+LACKS = {
+    "gdp_growth": (" GDP 可比价增速", " real growth of GDP"),
+    "gdp": (" GDP", " GDP"),
+    "equivalent": ("能耗（账户）", " energy (account)"),
+    "B": ("碳账户", " carbon account"),
+    "energy": ("能耗（账户）", " energy (account)"),
+    "feedstock": ("原料用能", " feedstock"),
+    "non_fossil": ("非化石能源扣减量", " non-fossil energy deducted"),
+    "renewable_over_2020": ("可再生能源电力增量", " increment of renewable electricity"),
+    "certificates": ("省外绿证", " certificates from outside the province"),
+    "basic": ("基本目标", " basic target"),
+    "five_year_basic": ("五年基本目标", "five-year basic target"),
+}
 
 
 def certificate_cap(base_intensity: float, gdp: float, fall: float, share: float = 0.5) -> float:
@@ -32,107 +49,85 @@ def settings(pack: str, year: int) -> dict[str, Any]:
     """Return `targets.yaml` of a plan; all targets None where the pack has none."""
     from dualcarbon.core.pack import read_yaml
 
-    nothing = dict.fromkeys(("basic", "incentive", "five_year_basic", "five_year_incentive", "source"))
-    told: dict[str, Any] = {"status": "unverified", "place": None, "five_year": [], "told": {},
+    nothing = dict.fromkeys(TARGETS)
+    told: dict[str, Any] = {"status": "unverified", "place": None, "five_year": [], "reference": [],
                             "energy": nothing | {"basis": "equivalent"}, "carbon": nothing | {"basis": "B"},
-                            "certificates": {"share": None, "local": False}}  # fmt: skip
+                            "certificates": {"share": None, "ledger": None}}  # fmt: skip
     here = feeding.folder(pack, year)
     if here is not None and (here / "targets.yaml").is_file():
         told |= read_yaml(here / "targets.yaml")
     return told
 
 
-def told(
-    workspace: Workspace, plan: str | None, names: Mapping[str, Mapping[str, str]], as_of: date | None = None
-) -> dict[int, dict[str, float]]:
-    """Return figures that no account holds, by year and name: shares, tce, MWh. The last one told counts."""
-    found: dict[int, dict[str, float]] = {}
-    scale = {"%": 0.01, "万tce": 1e4, "tce": 1.0, "MWh": 1.0, "万千瓦时": 10.0, "亿千瓦时": 1e5, "1": 1.0}
-    by_name = {one["name"]: key for key, one in names.items()}
-    for row in reads.mirrors(workspace, plan, as_of):
-        key = by_name.get(row["name"])
-        if key is not None and row["value"] is not None and str(row["period"])[:4].isdigit():
-            unit = row["unit"] or names[key]["unit"]
-            found.setdefault(int(str(row["period"])[:4]), {})[key] = row["value"] * scale.get(unit, 1.0)
-    return found
+def five_years(year: int) -> list[int]:
+    """Return the years of the five-year plan in which a year lies (2021 to 2025, 2026 to 2030)."""
+    first = year - (year - 1) % 5
+    return list(range(first, first + 5))
 
 
 def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:
-    """Return the dual targets of a plan's year: `{year, place, energy, carbon, certificates, settings}`.
+    """Return the dual targets of a plan's year: `{year, place, five_year, energy, carbon, certificates, lacks,
+    reference, told, synthetic}`.
 
-    `energy` and `carbon` are `{basis, unit, years, fall, state, basic, incentive, cumulative, indicative, missing,
-    source}`; `years` are rows `{year, value, status, growth, gdp, gdp_growth, fall, indicative, missing, explain}`;
-    `cumulative` is as `over_years` gives it. `energy` has `views` as well (statistical, minus feedstock, minus
-    non-fossil, after certificates), each saying what it lacks. While the year is under way its row (`months` below 12,
-    `provisional`) holds the months known against the same months a year before; five years together leave it out.
+    `energy` and `carbon` are `{basis, unit, years, fall, from, state, said, basic, incentive, targets, cumulative,
+    indicative, missing, months, provisional}`; `years` are rows of `falls.fall`; `targets` name each target's value,
+    status and source; `said` is the judgement in words. `cumulative` is as `over_years` gives it. `energy` has `views`
+    (statistical, minus feedstock, minus non-fossil, after certificates) under the rule in force and `regimes` with
+    those of both rules. `lacks` names every figure that nobody told, and what it would serve. While the year is under
+    way its row (`months` below 12, `provisional`) holds the months known against the same months a year before; five
+    years together leave it out.
     """
     head = document(workspace, plan)
     year, set_ = head["year"], settings(*shipping.of(workspace, head))
     place = set_["place"] or head["place"]
-    given = told(workspace, plan, set_["told"], as_of)
-    span = [one for one in set_["five_year"] if one <= year] or [year]
-    until = yearly.covered(workspace, year, as_of) or 12
-    economy = {one: yearly.gdp(workspace, place, one, known_at=as_of) for one in (span[0] - 1, *span)}
-    for one, figures in given.items():
-        if one in economy and "gdp_growth" in figures:
-            economy[one] |= {"growth": figures["gdp_growth"], "growth_status": "unverified"}
-    answer: dict[str, Any] = {"year": year, "place": place, "settings": set_, "given": given}
+    five = set_["five_year"] or five_years(year)
+    told = handed.standing(workspace, place, as_of)
+    span = [one for one in five if one <= year] or [year]
+    covered = yearly.covered(workspace, year, as_of) or 12
+    until = covered - covered % 3 or covered  # GDP is quarterly
+    answer: dict[str, Any] = {"year": year, "place": place, "five_year": five, "reference": set_["reference"]}
     for kind in KINDS:
-        mine = set_[kind]
-        rows = _years(workspace, mine["basis"], place, span, economy, as_of, until)
+        basis = set_[kind]["basis"]
+        rows = [
+            falls.fall(
+                workspace, basis, place, one, told, until=until if one == year else 12, known_at=as_of, kind=kind
+            )
+            for one in span
+        ]
+        targets = {name: _target(kind, name, set_[kind].get(name), told, year, five) for name in TARGETS}
+        values = {name: one["value"] for name, one in targets.items()}
         last = rows[-1]
-        state = (
-            intensity.Dual(last["fall"], mine["basic"], mine["incentive"]).state if last["fall"] is not None else None
-        )
-        answer[kind] = {
-            "basis": mine["basis"], "unit": last["unit"], "years": rows, "fall": last["fall"], "state": state,
-            "indicative": last["indicative"], "basic": mine["basic"], "incentive": mine["incentive"],
-            "cumulative": over_years(rows, set_["five_year"], mine), "missing": last["missing"],
-            "source": mine["source"], "months": last["months"], "provisional": last["months"] < 12,
+        known = last["fall"] is not None
+        state = intensity.Dual(last["fall"], values["basic"], values["incentive"]).state if known else None
+        own = {
+            "basis": basis, "unit": last["unit"], "years": _worded(rows), "fall": last["fall"], "from": last["from"],
+            "state": state, "indicative": last["indicative"], "basic": values["basic"],
+            "incentive": values["incentive"], "targets": targets, "cumulative": over_years(rows, five, values),
+            "missing": last["missing"], "months": last["months"], "provisional": last["months"] < 12,
         }  # fmt: skip
-    answer["certificates"] = _certificates(workspace, place, year, answer, economy, given)
-    cap = answer["certificates"]["cap"] if answer["certificates"]["local"] else None
-    answer["energy"]["views"] = _views(workspace, place, year, answer["energy"]["years"], economy, given, cap)
+        own["whole_previous"] = yearly.amount(workspace, basis, place, year - 1, known_at=as_of)["value"]
+        answer[kind] = own | {"said": judged(own)}
+    answer["certificates"] = _certificates(workspace, set_["certificates"], answer, told, as_of)
+    answer["energy"] |= _regimes(workspace, answer, told, as_of)
+    answer["lacks"] = _lacks(answer, told, five)
+    order = list(handed.names())
+    answer["told"] = [
+        {**one, "title": {lang: handed.names()[one["name"]][f"title_{lang}"] for lang in ("zh", "en")}}
+        for one in sorted(told.values(), key=lambda one: (order.index(one["name"]), one["period"]))
+    ]
+    answer["synthetic"] = any(one["status"] == "synthetic" for one in told.values())
     return answer
 
 
-def _years(
-    workspace: Workspace,
-    basis: str,
-    place: str,
-    span: Sequence[int],
-    economy: Mapping[int, Mapping[str, Any]],
-    as_of: date | None,
-    until: int,
-) -> list[dict[str, Any]]:
-    """A row for each year; the last one up to the month `until`, against the same months of the year before."""
-    before = yearly.amount(workspace, basis, place, span[0] - 1, known_at=as_of)
-    rows = []
-    for year in span:
-        gdp, last, whole, part = economy[year], economy[year - 1], before["value"], 12
-        if year == span[-1] and until < 12:
-            part = until
-            before = yearly.amount(workspace, basis, place, year - 1, until=part, known_at=as_of)
-            last, gdp = (
-                yearly.gdp(workspace, place, one, until=part, known_at=as_of) | {"growth": economy[one]["growth"]}
-                for one in (year - 1, year)
-            )
-        now = yearly.amount(workspace, basis, place, year, until=part, known_at=as_of)
-        both = now["value"] is not None and before["value"]
-        growth = now["value"] / before["value"] - 1 if both else None
-        missing = [f"{one['year']}.{basis}" for one in (before, now) if one["value"] is None]
-        missing += [] if gdp["growth"] is not None else [f"{year}.gdp_growth"]
-        nominal = gdp["current"] / last["current"] - 1 if gdp["current"] and last["current"] else None
-        rows.append(
-            {**{name: now[name] for name in ("year", "value", "unit", "low", "high", "status", "complete", "explain")}}
-            | {"growth": growth, "gdp": gdp["current"], "gdp_growth": gdp["growth"], "gdp_status": gdp["growth_status"],
-               "nominal_growth": nominal, "missing": missing, "previous": before["value"],
-               "months": part, "whole_previous": whole,
-               "fall": None if growth is None or gdp["growth"] is None else intensity.fall(growth, gdp["growth"]),
-               "indicative": None if growth is None or nominal is None else intensity.fall(growth, nominal)}
-        )  # fmt: skip
-        before = now
-    return rows
+def _target(
+    kind: str, name: str, shipped: Mapping[str, Any] | None, told: handed.Figures, year: int, five: Sequence[int]
+) -> dict[str, Any]:
+    """A target with where it comes from: as handed down, else the pack's."""
+    period = handed.five(five) if name.startswith("five") else str(year)
+    one = told.get((f"{kind}_{name}", period))
+    if one is not None:
+        return {"value": one["value"], "status": one["status"], "source": dict.fromkeys(("zh", "en"), one["source"])}
+    return dict(shipped) if shipped else dict.fromkeys(("value", "status", "source"))
 
 
 def over_years(rows: Sequence[Mapping[str, Any]], years: Sequence[int], set_: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,74 +137,175 @@ def over_years(rows: Sequence[Mapping[str, Any]], years: Sequence[int], set_: Ma
     said. `needed` is the equal yearly fall that the years left need for the basic target.
     """
     whole_years = [row for row in rows if row.get("months", 12) == 12]
-    falls = {row["year"]: row["fall"] for row in whole_years if row["fall"] is not None}
+    known = {row["year"]: row["fall"] for row in whole_years if row["fall"] is not None}
     last = max((row["year"] for row in whole_years), default=0)
-    missing = [year for year in years if year <= last and year not in falls]
-    whole = intensity.cumulative(falls.values()) if falls else None
+    missing = [year for year in years if year <= last and year not in known]
+    whole = intensity.cumulative(known.values()) if known else None
     left = [year for year in years if year > last]
     basic, incentive = set_.get("five_year_basic"), set_.get("five_year_incentive")
     sure = whole is not None and not missing
-    needed = intensity.needed(basic, falls.values(), len(left)) if sure and basic is not None and left else None
+    needed = intensity.needed(basic, known.values(), len(left)) if sure and basic is not None and left else None
     state = intensity.Dual(whole, basic, incentive).state if sure and whole is not None and not left else None
-    return {"fall": whole, "years": sorted(falls), "missing": missing, "left": left, "basic": basic,
+    return {"fall": whole, "years": sorted(known), "missing": missing, "left": left, "basic": basic,
             "incentive": incentive, "needed": needed, "state": state}  # fmt: skip
 
 
-def _views(
-    workspace: Workspace,
-    place: str,
-    year: int,
-    rows: Sequence[Mapping[str, Any]],
-    economy: Mapping[int, Mapping[str, Any]],
-    given: Mapping[int, Mapping[str, float]],
-    cap: float | None,
-) -> list[dict[str, Any]]:
-    """Energy of the year and the one before: statistical and after each deduction, GDP at last year's prices."""
-    now = rows[-1]
-    growth, base = economy[year]["growth"], economy[year - 1]["current"]
-    prices = {year - 1: base, year: base * (1 + growth) if base and growth is not None else None}
+def lacking(names: Sequence[str], lang: str) -> str:
+    """Return what a figure lacks (`2024.gdp_growth`, `2024-01/2024-06.gdp_growth`) in words."""
+    said = []
+    for name in names:
+        period, _, what = name.partition(".")
+        zh, en = LACKS.get(what, (f" {what}", f" {what}"))
+        year, months = period[:4], [int(part[5:7]) for part in period.split("/") if len(part) > 4]
+        if lang == "zh":
+            span = f"年 {'—'.join(map(str, months))} 月" if months else "年"
+            said.append(f"{year} {span}{zh}" if year.isdecimal() else f"{period}{zh}")
+        else:
+            span = f" months {'–'.join(map(str, months))}" if months else ""
+            said.append(f"{year}{span}{en}" if year.isdecimal() else f"{period}{en}")
+    return ("、" if lang == "zh" else ", ").join(one.strip() for one in said)
+
+
+def _worded(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with what they lack in words."""
+    return [{**row, "lacks": {lang: lacking(row["missing"], lang) for lang in ("zh", "en")}} for row in rows]
+
+
+def judged(own: Mapping[str, Any]) -> dict[str, str]:
+    """Return the judgement on a year's fall in words: what is reached, or that none is possible and what is missing."""
+    words = {
+        "incentive": ("达到激励目标", "incentive target met"),
+        "basic": ("达到基本目标", "basic target met"),
+        "missed": ("未达基本目标", "basic target missed"),
+    }
+    year = own["years"][-1]["year"]
+    if own["state"] is None:
+        lacks = [*own["missing"], *([f"{year}.basic"] if own["basic"] is None else [])]
+        return {"zh": f"不能判断：缺 {lacking(lacks, 'zh')}", "en": f"Cannot be judged: {lacking(lacks, 'en')} missing"}
+    if own["state"] == "not set":
+        names = [f"{year}.basic"]
+        return {"zh": f"不能判断：缺 {lacking(names, 'zh')}", "en": f"Cannot be judged: {lacking(names, 'en')} missing"}
+    zh, en = words[own["state"]]
+    if own["provisional"]:
+        months = own["months"]
+        return {"zh": f"1—{months} 月{zh}（年度未完）", "en": f"January to month {months}: {en}"}
+    return {"zh": zh, "en": en}
+
+
+def _regimes(
+    workspace: Workspace, answer: Mapping[str, Any], told: handed.Figures, as_of: date | None
+) -> dict[str, Any]:
+    """Energy of the year and the one before, statistical and after each deduction, under both rules of renewables.
+
+    GDP is at last year's prices, so that the falls are at comparable prices.
+    """
+    year, now = answer["year"], answer["energy"]["years"][-1]
+    growth = now["gdp_growth"]
+    base = yearly.gdp(workspace, answer["place"], year - 1, until=now["months"], known_at=as_of)["current"]
+    base = base if base is not None else 1.0  # only the ratio of two years matters to a fall
+    prices = {year - 1: base, year: base * (1 + growth) if growth is not None else None}
 
     def figures(one: int, energy: float | None) -> intensity.Year:
-        own = given.get(one, {})
-        bought = own.get("certificates")
-        tce = yearly.tonnes_of_power(workspace, "equivalent", place, one, bought) if bought is not None else None
+        own = {name: told[name, str(one)]["value"] for name in ("non_fossil", "renewable_over_2020", "feedstock")
+               if (name, str(one)) in told}  # fmt: skip
+        seen = yearly.feedstock(workspace, "equivalent", answer["place"], one)
         return intensity.Year(
-            energy=energy, gdp=prices[one], feedstock=yearly.feedstock(workspace, "equivalent", place, one),
-            renewable_over_2020=own.get("renewable_over_2020"), non_fossil=own.get("non_fossil"), certificates=tce,
+            energy=energy, gdp=prices[one], feedstock=seen if seen is not None else own.get("feedstock"),
+            renewable_over_2020=own.get("renewable_over_2020"), non_fossil=own.get("non_fossil"),
+            certificates=answer["certificates"]["tce"] if one == year else None,
         )  # fmt: skip
 
-    rule = intensity.regime(f"{year}-12")
-    if rule is None:
-        return []
-    return intensity.views(figures(year - 1, now["previous"]), figures(year, now["value"]), rule=rule, cap=cap)
+    in_force = intensity.regime(f"{year}-12")
+    cap = answer["certificates"]["cap"] if answer["certificates"]["local"] else None
+    pair = figures(year - 1, now["previous"]), figures(year, now["value"])
+    regimes = [
+        {
+            "rule": rule,
+            "in_force": rule == in_force,
+            "views": _worded(intensity.views(*pair, rule=rule, cap=cap, year=year)),
+        }
+        for rule in (intensity.REGIMES if in_force is not None and now["months"] == 12 else ())
+    ]
+    views = next((one["views"] for one in regimes if one["in_force"]), [])
+    return {"views": views, "regimes": regimes}
 
 
 def _certificates(
     workspace: Workspace,
-    place: str,
-    year: int,
+    set_: Mapping[str, Any],
     answer: Mapping[str, Any],
-    economy: Mapping[int, Mapping[str, Any]],
-    given: Mapping[int, Mapping[str, float]],
+    told: handed.Figures,
+    as_of: date | None,
 ) -> dict[str, Any]:
-    """What certificates offset this year, and the cap where the five-year target and the base year are known."""
-    set_ = answer["settings"]["certificates"]
-    bought = given.get(year, {}).get("certificates")
-    tce = yearly.tonnes_of_power(workspace, "equivalent", place, year, bought) if bought is not None else None
-    first = (answer["settings"]["five_year"] or [year])[0]
-    base = yearly.amount(workspace, "equivalent", place, first - 1)["value"]
-    gdp, target = economy.get(first - 1, {}).get("current"), answer["energy"]["cumulative"]["basic"]
-    grown = [economy[one]["growth"] for one in economy if one >= first]
-    cap = None
-    if base and gdp and target is not None and set_["share"] and all(one is not None for one in grown):
-        now = gdp
-        for one in grown:
-            now *= 1 + one
-        cap = certificate_cap(base / gdp, now, target, set_["share"])
-    names = {"five_year.basic": target, f"{first - 1}.equivalent": base, f"{first - 1}.gdp": gdp}
+    """What certificates offset this year, from the ledger or as told, and the cap.
+
+    `{mwh, tce, used, cap, local, national, share, ledger, from, status, missing, source}`: `cap` is the one handed down
+    to the city (`local`), `national` what the notice's share of the five-year saving would come to.
+    """
+    year, place, five = answer["year"], answer["place"], answer["five_year"]
+    ledger = certificates.used(workspace, set_.get("ledger"), year, as_of)
+    stated = told.get(("certificates", str(year)))
+    mwh = ledger["mwh"] if ledger["mwh"] is not None else stated["value"] if stated else None
+    tce = yearly.tonnes_of_power(workspace, "equivalent", place, year, mwh) if mwh is not None else None
+    cap = told.get(("certificate_cap", str(year)), {}).get("value")
+    national, missing = _national(workspace, place, answer, set_.get("share"), five)
+    at = "ledger" if ledger["mwh"] is not None else "told" if stated else None
     return {
-        "bought": bought, "unit": "MWh", "tce": tce, "cap": cap, "share": set_["share"], "local": set_["local"],
-        "used": None if tce is None else min(tce, cap) if cap is not None and set_["local"] else tce,
-        "missing": [name for name, value in names.items() if not value], "source": set_.get("source"),
-        "status": set_.get("status"),
+        "mwh": mwh, "unit": "MWh", "tce": tce, "used": tce if cap is None or tce is None else min(tce, cap),
+        "cap": cap, "local": cap is not None, "national": national, "share": set_.get("share"), "ledger": ledger,
+        "from": at, "status": ledger["status"] if at == "ledger" else stated["status"] if stated else None,
+        "rule_status": set_.get("status"), "missing": missing, "source": set_.get("source"),
     }  # fmt: skip
+
+
+def _national(
+    workspace: Workspace, place: str, answer: Mapping[str, Any], share: float | None, five: Sequence[int]
+) -> tuple[float | None, list[str]]:
+    """The notice's cap as if it were the city's, in tce, and what it lacks."""
+    first, target = five[0], answer["energy"]["cumulative"]["basic"]
+    base = yearly.amount(workspace, "equivalent", place, first - 1)["value"]
+    gdp = yearly.gdp(workspace, place, first - 1)["current"]
+    rows = {row["year"]: row["gdp_growth"] for row in answer["energy"]["years"]}
+    missing = [name for name, value in ((".five_year_basic", target), (f"{first - 1}.equivalent", base),
+                                        (f"{first - 1}.gdp", gdp)) if not value]  # fmt: skip
+    missing += [f"{year}.gdp_growth" for year, growth in rows.items() if growth is None]
+    if missing or not share or base is None or gdp is None or target is None:
+        return None, missing
+    now = gdp
+    for growth in rows.values():
+        now *= 1 + growth
+    return certificate_cap(base / gdp, now, target, share), []
+
+
+def _lacks(answer: Mapping[str, Any], told: handed.Figures, five: Sequence[int]) -> list[dict[str, Any]]:
+    """Every figure that is wanted and not there, with what it serves: `{name, period, title, serves, needed}`."""
+    year = answer["year"]
+    wanted: list[tuple[str, str]] = []
+    for kind in KINDS:
+        own = answer[kind]
+        for name, one in own["targets"].items():
+            if one["value"] is None:
+                wanted.append((f"{kind}_{name}", handed.five(five) if name.startswith("five") else str(year)))
+        for row in own["years"]:
+            if row["fall"] is None:
+                accounts = [one for one in row["missing"] if not one.endswith("gdp_growth")]
+                wanted += [(f"{kind}_fall", str(row["year"]))] if accounts else []
+        for row in own["years"]:
+            if row["gdp_growth"] is None:
+                span = periods.parse(yearly.months(row["year"], row["months"]))
+                wanted.append(("gdp_growth", periods.text(span.start, span.end)))
+    for view in answer["energy"]["views"]:
+        for name in view["missing"]:
+            one, _, what = name.partition(".")
+            if what in ("feedstock", "non_fossil", "renewable_over_2020", "certificates"):
+                wanted.append((what, one))
+    return [
+        {
+            "name": name, "period": period,
+            "title": {lang: handed.names()[name][f"title_{lang}"] for lang in ("zh", "en")},
+            "serves": {lang: handed.names()[name][f"serves_{lang}"] for lang in ("zh", "en")},
+            "needed": name in ("gdp_growth", "energy_basic", "carbon_basic"),
+        }
+        for name, period in dict.fromkeys(wanted)
+        if (name, period) not in told
+    ]  # fmt: skip

@@ -35,7 +35,7 @@ _DATASET = "plan"
 
 
 @cache
-def measures(pack: str = "cn-jiaxing", year: int = 2024) -> dict[str, Any]:
+def measures(pack: str, year: int) -> dict[str, Any]:
     """Return `measures.yaml` of a plan: `{place, status, groups, measures}`; no measures where the pack has none."""
     from dualcarbon.core.pack import read_yaml
 
@@ -62,8 +62,8 @@ def targets(plan: Mapping[str, Any]) -> dict[tuple[str, str | None], dict[str, A
 
 
 def estimate(
-    pack: str = "cn-jiaxing",
-    year: int = 2024,
+    pack: str,
+    year: int,
     *,
     plan: Mapping[str, Any] | None = None,
     quantities: Mapping[str, float] | None = None,
@@ -109,8 +109,8 @@ def estimate(
 
 def opened(
     measure: str,
-    pack: str = "cn-jiaxing",
-    year: int = 2024,
+    pack: str,
+    year: int,
     *,
     plan: Mapping[str, Any] | None = None,
     quantities: Mapping[str, float] | None = None,

@@ -87,11 +87,14 @@ class Year:
     certificates: float | None = None
 
 
-def views(base: Year, year: Year, *, rule: str = "non-fossil", cap: float | None = None) -> list[dict[str, Any]]:
+def views(
+    base: Year, now: Year, *, rule: str = "non-fossil", cap: float | None = None, year: int
+) -> list[dict[str, Any]]:
     """Return the figures side by side: statistical, minus feedstock, minus non-fossil, after certificates.
 
     Each is `{view, energy, intensity, fall, missing, cap}`: energy in tce, intensity in tce per unit of GDP, the fall
-    against `base`; `missing` names what a view lacks, and then its figures are None. Feedstock is deducted in both
+    against `base`, the year before `year`; `missing` names what a view lacks (`2023.feedstock`), and then its figures
+    are None. Feedstock is deducted in both
     years, GDP unchanged. `rule`, as `regime` gives it: `renewable-increment` deducts from the total alone, so its
     intensity stays that of the view before; `non-fossil` deducts from both. `cap`: the most that certificates may
     deduct, only if handed down (the national 50 % refers to the province's saving); None applies no cap.
@@ -99,22 +102,24 @@ def views(base: Year, year: Year, *, rule: str = "non-fossil", cap: float | None
     """
     if rule not in REGIMES:
         raise ValueError(rule)
-    found = [_view("statistical", base, year, (), cap=None)]
-    found.append(_view("minus feedstock", base, year, ("feedstock",), cap=None))
     source = "renewable_over_2020" if rule == "renewable-increment" else "non_fossil"
-    found.append(_view("minus non-fossil", base, year, ("feedstock", source), cap=None))
-    found.append(_view("after certificates", base, year, ("feedstock", source, "certificates"), cap=cap))
-    return found
+    steps: dict[str, tuple[str, ...]] = {
+        "statistical": (),
+        "minus feedstock": ("feedstock",),
+        "minus non-fossil": ("feedstock", source),
+        "after certificates": ("feedstock", source, "certificates"),
+    }
+    return [_view(name, base, now, deducted, cap, year) for name, deducted in steps.items()]
 
 
-def _view(name: str, base: Year, year: Year, deducted: tuple[str, ...], cap: float | None) -> dict[str, Any]:
-    missing = [f"{which}.energy" for which, one in (("base", base), ("year", year)) if one.energy is None]
-    total, in_intensity = [year.energy or 0.0] * 2
+def _view(name: str, base: Year, now: Year, deducted: tuple[str, ...], cap: float | None, year: int) -> dict[str, Any]:
+    missing = [f"{which}.energy" for which, one in ((year - 1, base), (year, now)) if one.energy is None]
+    total, in_intensity = [now.energy or 0.0] * 2
     before = base.energy or 0.0
     for item in deducted:
-        amount = getattr(year, item)
+        amount = getattr(now, item)
         if amount is None:
-            missing.append(f"year.{item}")
+            missing.append(f"{year}.{item}")
             continue
         if item == "certificates" and cap is not None:
             amount = min(amount, cap)
@@ -124,12 +129,12 @@ def _view(name: str, base: Year, year: Year, deducted: tuple[str, ...], cap: flo
         if item in ("feedstock", "non_fossil"):
             same = getattr(base, item)
             if same is None:
-                missing.append(f"base.{item}")
+                missing.append(f"{year - 1}.{item}")
             else:
                 before -= same
-    energy = None if [one for one in missing if one.startswith("year")] else total
-    no_gdp = [f"{which}.gdp" for which, one in (("base", base), ("year", year)) if not one.gdp]
-    intensity = None if energy is None or not year.gdp else in_intensity / year.gdp
+    energy = None if [one for one in missing if one.startswith(f"{year}.")] else total
+    no_gdp = [f"{which}.gdp" for which, one in ((year - 1, base), (year, now)) if not one.gdp]
+    intensity = None if energy is None or not now.gdp else in_intensity / now.gdp
     known = intensity is not None and base.gdp and not missing and before > 0
     change = 1 - intensity / (before / base.gdp) if known and intensity is not None and base.gdp else None
     row = {"view": name, "energy": energy, "intensity": intensity, "fall": change, "missing": missing + no_gdp}

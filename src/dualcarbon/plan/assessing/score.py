@@ -17,7 +17,7 @@ Cells = Mapping[str, Mapping[str, Mapping[str, Any]]]
 def score(
     scheme: Mapping[str, Any], values: Cells, deductions: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Any]:
-    """Return the score sheet `{scheme, title, full, subjects, status}`, the best subject first.
+    """Return the score sheet `{scheme, title, full, subjects, status, synthetic}`, the best subject first.
 
     `scheme`: as `score_scheme.read` gives it. `values`: subject → item → `{value, low?, high?, basic?, incentive?,
     status?, confirmed?, points?}`; an item counts for the subjects that have a cell for it, `value` None when nothing
@@ -33,8 +33,9 @@ def score(
     subjects.sort(key=lambda one: (-_order(one["total"]), one["subject"]))
     for one in subjects:
         one |= rank(one, subjects)
+    made_up = any(row["status"] == "synthetic" for one in subjects for row in one["rows"])
     return {"scheme": scheme["id"], "version": scheme["version"], "title": scheme["title"], "of": scheme["of"],
-            "full": scheme["full"], "status": scheme["status"], "subjects": subjects}  # fmt: skip
+            "full": scheme["full"], "status": scheme["status"], "synthetic": made_up, "subjects": subjects}  # fmt: skip
 
 
 def _order(total: float | None) -> float:

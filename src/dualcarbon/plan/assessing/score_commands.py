@@ -18,7 +18,12 @@ AsOf = Annotated[
 ]
 Person = Annotated[str | None, typer.Option("--person", help=say("经办人", "who does it"))]
 Department = Annotated[str | None, typer.Option("--department", help=say("部门", "the department"))]
-Scheme = Annotated[Path | None, typer.Option("--scheme", help=say("评分方案（YAML、Excel）", "a scheme (YAML, Excel)"))]
+Scheme = Annotated[
+    Path | None,
+    typer.Option(
+        "--scheme", help=say("评分方案：规则包里的编号，或 YAML、Excel 文件", "a scheme: its id in the pack, or a file")
+    ),
+]
 Values = Annotated[Path | None, typer.Option("--values", help=say("数值（CSV、Excel）", "values (CSV, Excel)"))]
 Ahead = Annotated[
     bool | None,
@@ -93,7 +98,11 @@ def _asked(
     from dualcarbon.plan.store import document
 
     if scheme is not None and values is not None:
-        return score_scheme.read(scheme), score_scheme.read_values(values), {}
+        if scheme.is_file():
+            return score_scheme.read(scheme), score_scheme.read_values(values), {}
+        opened = opened_at(workspace)
+        chosen = score_scheme.named(opened, document(opened, plan), str(scheme))
+        return chosen, score_scheme.read_values(values), {}
     if values is not None:
         raise typer.BadParameter(say("--values 要和 --scheme 一起用", "--values goes with --scheme"))
     opened = opened_at(workspace)
@@ -101,7 +110,7 @@ def _asked(
     name, day = str(head["plan"]), day_of(as_of)
     rows = follow.status(opened, name, day)
     if scheme is not None:
-        laid = score_scheme.laid_out(score_scheme.read(scheme), reads.indicators(opened, name).to_dicts())
+        laid = score_scheme.named(opened, head, scheme)
         ahead = forecast if forecast is not None else board.under_way(rows)
         told = score_scheme.slips(rows, reads.reports(opened, name, day).to_dicts())
         return laid, score_scheme.from_standing(laid, rows, forecast=ahead), told
@@ -151,6 +160,57 @@ def open_sheet(
     laid, cells, told = _asked(workspace, plan, as_of, scheme, values, None)
     found = score_sheet.start(opened_at(workspace), sheet, laid, cells, plan=plan, deductions=told, person=person)
     emit(found, json, lambda: _show_sheet(found))
+
+
+@score_cli.command("schemes", help=say("规则包里的评分方案", "the schemes of the pack"))
+def list_schemes(plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
+    from dualcarbon.plan import shipping
+    from dualcarbon.plan.assessing import score_scheme
+    from dualcarbon.plan.store import document
+
+    opened = opened_at(workspace)
+    found = score_scheme.shipped(*shipping.of(opened, document(opened, plan)))
+    rows = [{name: one.get(name) for name in ("id", "title", "of", "status")} for one in found]
+    columns = {"id": say("编号", "id"), "title": say("方案", "scheme"), "of": say("对象", "of"),
+               "status": say("依据状态", "status")}  # fmt: skip
+    emit({"schemes": rows}, json, lambda: table(rows, columns))
+
+
+@score_cli.command("template", help=say("写评分数值的填报模板（xlsx、csv）", "write the form of values (xlsx, csv)"))
+def template(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("写到哪个文件", "the file to write"))],
+    scheme: Annotated[str | None, typer.Option("--scheme", help=say("方案编号或文件", "a scheme's id or file"))] = None,
+    plan: Plan = None,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.plan.assessing import score_scheme
+    from dualcarbon.plan.store import document
+
+    opened = opened_at(workspace)
+    made = score_scheme.values_form(opened, document(opened, plan), scheme, file)
+    emit(
+        made,
+        json,
+        say(f"{file}：{made['scheme']}，{made['rows']} 行", f"{file}: {made['scheme']}, {made['rows']} rows"),
+    )
+
+
+@score_cli.command("write", help=say("把评分表写成 Word、PDF 或 Excel", "write a sheet as Word, PDF or Excel"))
+def write_sheet(
+    sheet: Annotated[str, typer.Argument(metavar="SHEET")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("docx、pdf 或 xlsx", "docx, pdf or xlsx"))],
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    from dualcarbon.plan.assessing import score_document, score_sheet
+
+    ending = file.suffix.lower().lstrip(".")
+    if ending not in score_document.KINDS:
+        raise typer.BadParameter(say("写成 docx、pdf 或 xlsx", "write docx, pdf or xlsx"), param_hint="FILE")
+    found = score_sheet.read(opened_at(workspace), sheet)
+    file.write_bytes(score_document.content(found, ending, language()))
+    emit({"file": str(file), "sheet": sheet}, json, say(f"已写 {file}", f"wrote {file}"))
 
 
 @score_cli.command(

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import reads, shipping
+from dualcarbon.plan.assessing import tabular
 from dualcarbon.plan.assessing.score import MISSED
 from dualcarbon.plan.feeding import feeding
 
@@ -21,16 +24,71 @@ VALUE_HEADINGS = {
     "对象": "subject", "部门": "subject", "地区": "subject", "编号": "item", "数值": "value", "下限": "low",
     "上限": "high", "基本目标": "basic", "激励目标": "incentive", "状态": "status", "来源": "source",
 }  # fmt: skip
+_NOTES = (
+    "一行一个对象的一个指标：数值按上级核定或统计数填；没有数据的留空，不要填 0，留空的分数按范围给出。",
+    "下限、上限是数值的误差范围，没有可不填；基本目标、激励目标按对象下达的填，没有激励目标留空。",
+    "状态：official 官方、secondary 转引、unverified 未核实、synthetic 演示数据；来源写文件或统计表名称。",
+    "导入：dualcarbon plan score open 表名 --scheme 方案 --values 本文件，或在评分页上传。",
+)
 _DEFAULTS = {"version": 1, "of": "department", "full": 100, "veto_cap": 60, "no_data": "open", "bonus_rule": "step",
              "status": "unverified", "uncertainty": {}, "deductions": []}  # fmt: skip
 
 
-def shipped(pack: str = "cn-jiaxing", year: int = 2024) -> list[dict[str, Any]]:
+def shipped(pack: str, year: int) -> list[dict[str, Any]]:
     """Return the schemes that a pack ships beside a plan (`plan/YEAR/scores/*.yaml`), as written."""
     from dualcarbon.core.pack import read_yaml
 
     here = feeding.folder(pack, year)
     return [] if here is None else [read_yaml(path) for path in sorted((here / "scores").glob("*.yaml"))]
+
+
+def named(workspace: Workspace, head: Mapping[str, Any], said: str | Path) -> dict[str, Any]:
+    """Return a scheme ready to score by: the pack's of that id, else one from a file. Raises Refused with every fault.
+
+    `head`: the plan's record, whose indicators a scheme with `each_indicator` is laid out over.
+    """
+    own = next((one for one in shipped(*shipping.of(workspace, head)) if one["id"] == str(said)), None)
+    if own is None and not Path(said).is_file():
+        raise Refused(Problem("plan.no-scheme", value=str(said)))
+    scheme = read(said) if own is None else checked(own)
+    return laid_out(scheme, reads.indicators(workspace, head).to_dicts())
+
+
+def values_form(workspace: Workspace, head: Mapping[str, Any], said: str | None, path: str | Path) -> dict[str, Any]:
+    """Write the form of a scheme's values, a row for each subject and item. Returns `{file, scheme, rows}`.
+
+    `said`: a scheme's id or file, the pack's scheme of places when None. Subjects of places are the areas of the
+    plan's place in the management tree, those of departments its lead units. Raises Refused.
+    """
+    if said is None:
+        own = [one["id"] for one in shipped(*shipping.of(workspace, head)) if one.get("of") == "place"]
+        if not own:
+            raise Refused(Problem("plan.no-scheme", value="—"))
+        said = str(own[0])
+    scheme = named(workspace, head, said)
+    body = [
+        [subject, one["id"], one["title"]["zh"], one.get("unit") or "", None, None, None, one.get("basic"),
+         one.get("incentive"), "", ""]
+        for subject in subjects(workspace, head, str(scheme["of"]))
+        for one in scheme["items"]
+    ]  # fmt: skip
+    heads = ["对象", "编号", "指标", "单位", "数值", "下限", "上限", "基本目标", "激励目标", "状态", "来源"]
+    tabular.write(path, heads, body, list(_NOTES))
+    return {"file": str(path), "scheme": scheme["id"], "rows": len(body)}
+
+
+def subjects(workspace: Workspace, head: Mapping[str, Any], of: str) -> list[str]:
+    """Return who is scored: the areas of the plan's place (`of` place), else the departments that lead indicators."""
+    if of != "place":
+        leads = [name for row in reads.indicators(workspace, head).to_dicts() for name in row["lead"]]
+        return list(dict.fromkeys(leads))
+    from dualcarbon.core.classification import load
+
+    places = load(workspace.pack).places
+    if head["place"] not in places:
+        return []
+    below = next((found for tree in ("management", "admin") if (found := places.children(head["place"], tree))), [])
+    return [places.name(code, "zh") for code in below]
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -51,7 +109,7 @@ def read(path: str | Path) -> dict[str, Any]:
             raise Refused(Problem("plan.bad-scheme", file=path.name, value=type(told).__name__))
     else:
         told = {"id": path.stem, "title": {"zh": path.stem, "en": path.stem}, "items": []}
-        for number, row in _rows(path, ITEM_HEADINGS):
+        for number, row in tabular.rows(path, ITEM_HEADINGS):
             titles = {"zh": row.pop("title_zh", None) or row.get("id"), "en": row.pop("title_en", None)}
             titles["en"] = titles["en"] or titles["zh"]
             told["items"].append({**row, "title": titles, "_row": number})
@@ -158,7 +216,7 @@ def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     problems = []
-    for number, row in _rows(Path(path), VALUE_HEADINGS):
+    for number, row in tabular.rows(path, VALUE_HEADINGS):
         cell: dict[str, Any] = {"status": row.get("status") or "unverified", "source": row.get("source"), "value": None}
         for name in ("value", "low", "high", "basic", "incentive"):
             if row.get(name) in (None, ""):
@@ -179,40 +237,3 @@ def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
     if problems:
         raise Refused(problems)
     return found
-
-
-def _rows(path: Path, headings: Mapping[str, str]) -> list[tuple[int, dict[str, Any]]]:
-    """Rows of a table by field, with their numbers as the file shows them; headings in Chinese or by field name."""
-    if not path.is_file():
-        raise Refused(Problem("plan.no-file", file=path.name))
-    if path.suffix.lower() == ".csv":
-        import csv
-
-        from dualcarbon.core.sheets import decode
-
-        text, _ = decode(path.read_bytes())
-        grid: list[list[Any]] = list(csv.reader((text or "").splitlines()))
-    else:
-        from python_calamine import CalamineError, CalamineWorkbook
-
-        try:
-            grid = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
-        except (CalamineError, OSError) as error:
-            raise Refused(Problem("plan.broken", file=path.name, value=str(error))) from error
-    fields = set(headings.values())
-    named = [[headings.get(str(cell).strip(), str(cell).strip()) for cell in line] for line in grid]
-    top = next((n for n, names in enumerate(named) if len(fields & set(names)) >= 2), None)
-    if top is None:
-        raise Refused(Problem("plan.no-headings", file=path.name, value="、".join(headings)))
-    names, found = named[top], []
-    for number, line in enumerate(grid[top + 1 :], top + 2):
-        row = {n: _text(cell) for n, cell in zip(names, line, strict=False) if n in fields and cell not in ("", None)}
-        if row:
-            found.append((number, row))
-    return found
-
-
-def _text(cell: Any) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()

@@ -42,6 +42,17 @@ STATES = {
 }
 
 
+ACTIONS = {
+    "open": {"zh": "建表", "en": "opened"},
+    "self-score": {"zh": "自评", "en": "self-score"},
+    "review": {"zh": "复核", "en": "review"},
+    "object": {"zh": "异议", "en": "objection"},
+    "decide": {"zh": "裁定", "en": "decision"},
+    "freeze": {"zh": "冻结", "en": "frozen"},
+    "recalculate": {"zh": "重算", "en": "recalculated"},
+}
+
+
 def start(
     workspace: Workspace,
     sheet: str,
@@ -102,7 +113,7 @@ def step(
             body = {"values": values or now["values"], "deductions": deductions or now["deductions"]}
             _sound(now["scheme"], body["values"], body["deductions"])
         if action == "freeze":
-            body = {"digest": _digest(result(now))}
+            body = {"digest": _digest(sealed(result(now)))}
         _add(
             connection, sheet, steps[0]["plan"], action, body, edition, subject=subject, reason=reason, at=at,
             department=department, person=person,
@@ -193,7 +204,21 @@ def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def result(now: Mapping[str, Any]) -> dict[str, Any]:
     """Return the score of a folded state, as `score.score`; points settled by hand stand for calculated ones."""
-    cells = {
+    return score(now["scheme"], cells(now), now["deductions"])
+
+
+def sealed(told: Mapping[str, Any]) -> list[Any]:
+    """Return what a frozen result promises to keep: totals, ranges, ranks and points, whatever else is shown."""
+    return [
+        [one["subject"], one["total"], one["low"], one["high"], one["rank_from"], one["rank_to"], one["deducted"],
+         [[row["item"], row["points"], row["bonus"]] for row in one["rows"]]]
+        for one in told["subjects"]
+    ]  # fmt: skip
+
+
+def cells(now: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the values of a folded state (or of `read`) by subject and item, with the points settled by hand."""
+    return {
         subject: {
             item: {**cell, "points": now["subjects"][subject]["settled"][item]}
             if item in now["subjects"][subject]["settled"]
@@ -202,7 +227,32 @@ def result(now: Mapping[str, Any]) -> dict[str, Any]:
         }
         for subject, told in now["values"].items()
     }
-    return score(now["scheme"], cells, now["deductions"])
+
+
+def possible(now: Mapping[str, Any]) -> list[str]:
+    """Return the steps that a sheet may take next, in their order; those of a subject as far as any may take them."""
+    if now["state"] == "frozen":
+        return ["recalculate"]
+    found = {action for one in now["subjects"].values() for action in SUBJECT_STEPS[one["state"]]}
+    if all(one["state"] in READY for one in now["subjects"].values()):
+        found.add("freeze")
+    return [action for action in ACTIONS if action in found]
+
+
+def points_of(text: str) -> dict[str, float]:
+    """Return points by item from lines `item=points`. Raises Refused `plan.bad-number` with every line that is none."""
+    found, problems = {}, []
+    for number, line in enumerate(text.splitlines(), 1):
+        name, _, value = line.strip().replace("＝", "=").partition("=")
+        if not line.strip():
+            continue
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            problems.append(Problem("plan.bad-number", row=number, value=line.strip()))
+    if problems:
+        raise Refused(problems)
+    return found
 
 
 def read(workspace: Workspace, sheet: str) -> dict[str, Any]:
@@ -223,7 +273,7 @@ def read(workspace: Workspace, sheet: str) -> dict[str, Any]:
         "subjects": now["subjects"],
         "editions": now["editions"],
         "steps": now["steps"],
-        "verified": all(_digest(one["result"]) == one["digest"] for one in now["editions"]),
+        "verified": all(_digest(sealed(one["result"])) == one["digest"] for one in now["editions"]),
         "scheme": now["scheme"],
         "values": now["values"],
         "deductions": now["deductions"],

@@ -125,7 +125,7 @@ def kinds(
     }
     for one in tasks:
         row = {**one, "name": one["title"], "departments": one["lead"]}
-        row["days_overdue"] = overdue(one["due"], on) if one["progress"] != "finished" else None
+        row["days_overdue"] = overdue(one["due"], on) if one["reported"] != "finished" else None
         found[one["kind"]].append(row)
     for one in projects:
         lag = one.get("lag")

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from dualcarbon.plan.assessing.board import TITLES
-from dualcarbon.plan.assessing.bulletin import DUAL_STATES, KINDS, LABEL, STATUS, lacking, progress, rank_text
+from dualcarbon.plan.assessing.bulletin import LABEL, progress, rank_text
+from dualcarbon.plan.assessing.dual import lacking
+from dualcarbon.plan.assessing.dual_blocks import KINDS
 from dualcarbon.plan.assessing.effect import PARTS, TREATMENTS
 from dualcarbon.plan.assessing.warnings import STATES
+from dualcarbon.plan.words import STATUS_WORDS
 
 Rows = Sequence[Sequence[Any]]
 WIDEST = 60
@@ -28,6 +31,21 @@ def workbook(board: Mapping[str, Any], scores: Mapping[str, Any] | None, lang: s
     label = LABEL[lang] if board["synthetic"] else ""
     for title, heads, rows in (*_of_board(board, lang), *_of_scores(scores, lang)):
         _sheet(book, title, heads, rows, label)
+    return _bytes(book)
+
+
+def of_scores(scores: Mapping[str, Any], lang: str = "zh") -> bytes:
+    """Return the workbook of a score sheet's result: totals, and the arithmetic of every point."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    for title, heads, rows in _of_scores(scores, lang):
+        _sheet(book, title, heads, rows, LABEL[lang] if scores["synthetic"] else "")
+    return _bytes(book)
+
+
+def _bytes(book: Any) -> bytes:
     out = BytesIO()
     book.save(out)
     return out.getvalue()
@@ -113,7 +131,7 @@ def _of_board(board: Mapping[str, Any], lang: str) -> list[tuple[str, list[str],
         for row in own["years"]:
             now = row["year"] == board["year"]
             targets = [own["basic"], own["incentive"]] if now else [None, None]
-            state = DUAL_STATES[own["state"]][n] if now and own["state"] else ""
+            state = own["said"][lang] if now else ""
             dual.append([KINDS[kind][n], row["year"], row["value"], row["unit"], row["gdp_growth"], row["fall"],
                          *targets, state, lacking(row["missing"], lang)])  # fmt: skip
     effect = [
@@ -146,4 +164,4 @@ def _of_scores(scores: Mapping[str, Any] | None, lang: str) -> list[tuple[str, l
 
 
 def _status(status: str | None, lang: str) -> str:
-    return STATUS[status][lang != "zh"] if status in STATUS else ""
+    return STATUS_WORDS[status][lang != "zh"] if status in STATUS_WORDS else ""

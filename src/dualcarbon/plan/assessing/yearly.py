@@ -198,24 +198,50 @@ def feedstock(workspace: Workspace, basis: str, place: str, year: int) -> float 
 def gdp(
     workspace: Workspace, place: str, year: int, *, until: int = 12, known_at: date | None = None
 ) -> dict[str, Any]:
-    """Return `{current, growth, status, growth_status}` of a year: 亿元 at current prices, real growth as a share.
+    """Return GDP at current prices of a year's months up to `until`: `{current, status}`, in 亿元.
 
-    Growth is the published one alone (`economy.gdp_growth`); a ratio of current-price figures is never taken for it.
+    A sum of the parts of an economy (quarters, areas) or the place's own row; account data come before others, and of
+    published figures the last dataset, which revises the ones before.
     """
-    found: dict[str, Any] = dict.fromkeys(("current", "growth", "status", "growth_status"))
-    statuses = {one["id"]: (one["role"], one["status"]) for one in workspace.datasets()}
-    span, within = periods.parse(months(year, until)), _within(workspace.pack, place)
-    economy = _economy(workspace, known_at).filter(
-        (pl.col("start") >= span.start) & (pl.col("end") <= span.end) & pl.col("place").is_in(list(within))
+    found: dict[str, Any] = {"current": None, "status": None}
+    rows, roles = _within_span(workspace, "economy.gdp", place, months(year, until), known_at)
+    for group in _sets(rows, place):
+        role, status = roles.get(group["dataset"][0], ("", "unverified"))
+        if found["current"] is None or role == "account" or found["role"] != "account":
+            value = float(group["value"].sum()) * units.ratio(group["unit"][0], "yi_CNY")
+            found = {"current": value, "status": status, "role": role}
+    return {name: found[name] for name in ("current", "status")}
+
+
+def gdp_growth(
+    workspace: Workspace, place: str, year: int, *, until: int = 12, known_at: date | None = None
+) -> dict[str, Any]:
+    """Return the published real growth of GDP of exactly the months to `until`: `{value, status, source}`, a share.
+
+    A ratio of current-price figures is never taken for it.
+    """
+    rows, roles = _within_span(workspace, "economy.gdp_growth", place, months(year, until), known_at)
+    span = periods.parse(months(year, until))
+    own = rows.filter((pl.col("place") == place) & (pl.col("start") == span.start) & (pl.col("end") == span.end))
+    if own.is_empty():
+        return dict.fromkeys(("value", "status", "source"))
+    last = own.row(-1, named=True)
+    status = roles.get(last["dataset"], ("", "unverified"))[1]
+    return {"value": last["value"] * units.ratio(last["unit"], "1"), "status": status, "source": last["dataset"]}
+
+
+def _within_span(
+    workspace: Workspace, item: str, place: str, period: str, known_at: date | None
+) -> tuple[pl.DataFrame, dict[str, tuple[str, str]]]:
+    """Rows of an economic item inside a place and period, and each dataset's role and status."""
+    span, within = periods.parse(period), _within(workspace.pack, place)
+    rows = _economy(workspace, known_at).filter(
+        (pl.col("item") == item)
+        & (pl.col("start") >= span.start)
+        & (pl.col("end") <= span.end)
+        & pl.col("place").is_in(list(within))
     )
-    for item, name, state in (("economy.gdp", "current", "status"), ("economy.gdp_growth", "growth", "growth_status")):
-        for group in _sets(economy.filter(pl.col("item") == item), place, whole=item == "economy.gdp"):
-            dataset = group["dataset"][0]
-            unit, target = group["unit"][0], "yi_CNY" if name == "current" else "1"
-            if found[name] is None or statuses.get(dataset, ("", ""))[0] == "account":
-                found[name] = float(group["value"].sum()) * units.ratio(unit, target)
-                found[state] = statuses.get(dataset, ("", "unverified"))[1]
-    return found
+    return rows, {one["id"]: (one["role"], one["status"]) for one in workspace.datasets()}
 
 
 def _economy(workspace: Workspace, known_at: date | None) -> pl.DataFrame:
@@ -232,14 +258,14 @@ def _economy(workspace: Workspace, known_at: date | None) -> pl.DataFrame:
     return answer
 
 
-def _sets(rows: pl.DataFrame, place: str, whole: bool) -> list[pl.DataFrame]:
-    """Rows of each dataset that make up the place: its own row, else (for sums) those of its parts."""
+def _sets(rows: pl.DataFrame, place: str) -> list[pl.DataFrame]:
+    """Rows of each dataset that make up the place: its own row, else those of its parts where an economy has them."""
     found = []
     for dataset in rows.partition_by("dataset", maintain_order=True):
         own = dataset.filter(pl.col("place") == place)
         if own.height == 1:
             found.append(own)
-        elif whole and own.is_empty() and dataset["dataset"][0].endswith("economy"):
+        elif own.is_empty() and dataset["dataset"][0].endswith("economy"):
             found.append(dataset)
     return found
 

@@ -20,7 +20,7 @@ from dualcarbon.core import periods
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads
-from dualcarbon.plan.assessing import intensity, yearly
+from dualcarbon.plan.assessing import falls, handed
 from dualcarbon.plan.feeding import feeding, systems, telling
 from dualcarbon.plan.feeding.checking import Told
 from dualcarbon.plan.store import Asked, document
@@ -134,48 +134,30 @@ def _lack(zh: str, en: str) -> dict[str, Any]:
 def _intensity(
     workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], month: int, as_of: date | None
 ) -> dict[str, Any]:
-    """The fall of energy or CO2 per GDP at comparable prices: 1 − (1 + e)/(1 + g), in percent."""
+    """The fall of energy or CO2 per GDP at comparable prices since January, in percent; what `falls` computes."""
     year, place = head["year"], head["place"]
-    now, before = (
-        yearly.amount(workspace, feed["account"], place, one, until=month, known_at=as_of) for one in (year, year - 1)
-    )
-    missing = []
-    if now["value"] is None or not before["value"]:
-        missing.append({"zh": f"{year} 年或上年同期没有能源数据", "en": f"No energy data of {year} or the year before"})
-    grown, status = _growth(workspace, head, month, as_of)
-    if grown is None:
-        said = (
-            "没有 GDP 可比价增速（不用现价推算）",
-            "No growth of GDP at comparable prices (never taken from current prices)",
-        )
-        missing.append(dict(zip(("zh", "en"), said, strict=True)))
-    if missing or grown is None:
-        return {"value": None, "status": None, "explain": now["explain"], "missing": missing}
-    fall = intensity.fall(now["value"] / before["value"] - 1, grown)
-    states = worst([now["status"], before["status"], status])
-    e, shown = now["value"] / before["value"] - 1, (f"{now['value']:,.0f}", f"{before['value']:,.0f}", now["unit"])
-    told = {
-        "zh": f"1 −（1 + {e:.4f}）/（1 + {grown:.4f}）；本期 {shown[0]}、上年同期 {shown[1]} {shown[2]}，GDP 按可比价",
-        "en": f"1 − (1 + {e:.4f})/(1 + {grown:.4f}); now {shown[0]}, a year before {shown[1]} {shown[2]}",
+    told = handed.standing(workspace, place, as_of)
+    row = falls.fall(workspace, feed["account"], place, year, told, until=month, known_at=as_of)
+    if row["computed"] is None:
+        missing = []
+        if row["growth"] is None:
+            said = f"{year} 年或上年同期没有能源数据", f"No energy data of {year} or the year before"
+            missing.append(dict(zip(("zh", "en"), said, strict=True)))
+        if row["gdp_growth"] is None:
+            said = (
+                "没有 GDP 可比价增速（不用现价推算）",
+                "No growth of GDP at comparable prices (never taken from current prices)",
+            )
+            missing.append(dict(zip(("zh", "en"), said, strict=True)))
+        return {"value": None, "status": None, "explain": row["explain"], "missing": missing}
+    e, g, unit = row["growth"], row["gdp_growth"], row["unit"]
+    now, before = f"{row['value']:,.0f}", f"{row['previous']:,.0f}"
+    words = {
+        "zh": f"1 −（1 + {e:.4f}）/（1 + {g:.4f}）；本期 {now}、上年同期 {before} {unit}，GDP 按可比价",
+        "en": f"1 − (1 + {e:.4f})/(1 + {g:.4f}); now {now}, a year before {before} {unit}",
     }
-    return {"value": 100 * fall, "status": states, "explain": now["explain"], "missing": [], "said": told}
-
-
-def _growth(
-    workspace: Workspace, head: Mapping[str, Any], month: int, as_of: date | None
-) -> tuple[float | None, str | None]:
-    """Published real growth of GDP for January to `month` as a share, from observations, else a mirrored figure."""
-    year, end = head["year"], _end(head["year"], month)
-    span = f"item = 'economy.gdp_growth' AND place = '{head['place']}' AND start = '{year}-01-01' AND \"end\" = '{end}'"
-    rows = workspace.observations(known_at=as_of).filter(f"{span} AND value IS NOT NULL").pl()
-    if not rows.is_empty():
-        statuses = {one["id"]: one["status"] for one in workspace.datasets()}
-        scale = 0.01 if rows["unit"][0] == "%" else 1.0
-        return float(rows["value"][-1]) * scale, statuses.get(rows["dataset"][-1], "unverified")
-    wanted = {periods.text(date(year, 1, 1), end), str(year) if month == 12 else ""}
-    told = [row for row in reads.mirrors(workspace, head, as_of) if row["name"] == "GDP可比价增速"]
-    own = [row for row in told if row["period"] in wanted and row["value"] is not None]
-    return (own[-1]["value"] * 0.01, own[-1]["status"]) if own else (None, None)
+    kept = {"value": 100 * row["computed"], "status": row["computed_status"], "explain": row["explain"]}
+    return kept | {"missing": [], "said": words}
 
 
 def _observed(

@@ -1,0 +1,90 @@
+"""The page of the dual targets, its form of figures handed down, and what is told through it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, File, Form, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response
+
+from dualcarbon.core.faces import NoSuch, Page, View, page
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Plan, changed, known_board, once
+
+router = APIRouter(prefix="/plan", tags=["plan"])
+pages: list[Page] = []
+MOST = 5 * 1024 * 1024
+
+
+@page(pages, "/plan/dual", "dual.html", changes=changed)
+def dual(view: View, plan: Plan = None) -> dict[str, Any]:
+    """Energy and carbon intensity: fall, targets, years, views after deductions, certificates, and what is missing."""
+    return {"board": known_board(view, plan)}
+
+
+@router.get("/dual/figures.{kind}", response_class=Response)
+def figures_form(request: Request, kind: str, plan: Plan = None) -> Response:
+    """The form of the figures that no account holds (xlsx, csv), with what is known."""
+    from dualcarbon.plan.assessing import handed
+
+    if kind not in ("xlsx", "csv"):
+        raise NoSuch("file", f"figures.{kind}")
+    workspace = request.app.state.site.workspace
+    found = _dual(workspace, plan)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"figures.{kind}"
+        handed.template(workspace, found["place"], found["five_year"], found["year"], path)
+        content = path.read_bytes()
+    media = MEDIA["xlsx"] if kind == "xlsx" else "text/csv; charset=utf-8"
+    shown = f"attachment; filename*=UTF-8''{found['place']}-dual-{found['year']}.{kind}"
+    return Response(content, media_type=media, headers={"Content-Disposition": shown})
+
+
+def _dual(workspace: Any, plan: str | None) -> dict[str, Any]:
+    from dualcarbon.plan.assessing import dual as duals
+
+    return duals.dual(workspace, plan)
+
+
+@router.post("/dual/file", status_code=201)
+async def figures_file(
+    request: Request,
+    file: Annotated[UploadFile, File()],
+    person: Annotated[str, Form(max_length=80)] = "",
+    plan: Annotated[str | None, Form(max_length=40)] = None,
+    back: Annotated[str | None, Form(max_length=10)] = None,
+) -> Any:
+    """Import the filled form, whole or not at all; a page's form gets the page again."""
+    from starlette.concurrency import run_in_threadpool
+
+    from dualcarbon.plan.assessing import handed
+
+    workspace = request.app.state.site.workspace
+    content = await file.read(MOST + 1)
+    name = Path((file.filename or "figures.xlsx").replace("\\", "/")).name or "figures.xlsx"
+    if len(content) > MOST:
+        raise Refused(Problem("plan.evidence-large", file=name, value=len(content)))
+
+    def work() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(content)
+            rows = handed.read_file(path)
+        return handed.tell(workspace, _dual(workspace, plan or None)["place"], rows, person=person or None, file=name)
+
+    made = await run_in_threadpool(work)
+    return RedirectResponse("/plan/dual" + (f"?plan={plan}" if plan else ""), 303) if back == "page" else made
+
+
+@router.post("/dual/figures", status_code=201)
+def figures(
+    request: Request, rows: Annotated[list[dict[str, Any]], Body()], plan: Plan = None, key: Key = None
+) -> dict[str, Any]:
+    """Tell figures: `[{name, period, value, source, status?, unit?, price_year?}]`, all or none."""
+    from dualcarbon.plan.assessing import handed
+
+    workspace = request.app.state.site.workspace
+    place = _dual(workspace, plan)["place"]
+    return once(request, key, [rows, plan], lambda: handed.tell(workspace, place, rows))
