@@ -94,14 +94,31 @@ def test_the_headline_says_account_unit_status_and_change(client: TestClient) ->
     assert len(told["months"]) == 36
 
 
-@pytest.mark.parametrize("path", ["/", "/account/330481?by=carrier", "/account/330400?basis=equivalent&by=process"])
-def test_every_number_opens(client: TestClient, path: str) -> None:
-    links = dict(numbers(client.get(path).text))
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/account/330481?by=carrier",
+        "/account/330400?by=process&period=2024-07",
+        "/account/330482?tree=management&basis=A",
+        "/account/330400?basis=equivalent&by=process",
+    ],
+)
+def test_every_number_opens_to_itself(client: TestClient, path: str) -> None:
+    links = numbers(client.get(path).text)
     assert len(links) > 20
-    for address in list(links)[::4]:
+    for address, shown in links[::4]:
         opened = client.get(address.replace("/explain?", "/explain.json?"))
         assert opened.status_code == 200, address
-        assert opened.json()["value"] is not None, address
+        told = opened.json()
+        values = [told["value"]]
+        if "compared" in told:
+            values = [told["compared"]["change_percent"], told["compared"]["pull_points"]]
+        text = re.sub(r"[,+%]", "", shown).replace("−", "-").strip()
+        digits = len(text.partition(".")[2])
+        scales = (1,) if "compared" in told else (1, 1e3, 1e4, 1e5, 1e7, 1e8)
+        near = [abs(value / scale - float(text)) for value in values if value is not None for scale in scales]
+        assert (shown.endswith("%") and "compared" not in told) or min(near) <= 0.51 * 10**-digits, (address, shown)
 
 
 def test_no_large_figure_stands_without_its_explanation(client: TestClient) -> None:

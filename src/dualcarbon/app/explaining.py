@@ -14,6 +14,7 @@ from dualcarbon.core.tables import CUSTODIES
 router = APIRouter()
 Text = Annotated[str | None, Query(max_length=80)]
 Custody = Annotated[str | None, Query(description="what may be seen: " + ", ".join(CUSTODIES), max_length=80)]
+WHOLE = ("item", "place", "entity", "period", "basis", "tree", "known_at", "custody")
 TRAIL = ("place", "entity", "contributor", "sector", "section", "domain", "carrier", "process", "scope", "period")
 
 
@@ -32,16 +33,21 @@ def explain(
     scope: Text = None,
     contributor: Text = None,
     method: Text = None,
+    dataset: Text = None,
+    against: Text = None,
     custody: Custody = None,
 ) -> dict[str, Any]:
-    """A figure opened: equation, substituted numbers, factors with source and status, parts, first 100 rows."""
+    """A figure opened: equation, substituted numbers, factors with source and status, parts, first 100 rows.
+
+    `against`, an earlier period, opens the change since then too, and how much of the whole's change it makes.
+    """
     from dualcarbon import inventory
     from dualcarbon.engine.question import Ambiguous
 
     question = {
         "item": item, "place": place, "entity": entity, "sector": sector, "section": section, "domain": domain,
         "carrier": carrier, "process": process, "part": part, "scope": scope, "method": method, "custody": custody,
-        "contributor": contributor,
+        "contributor": contributor, "dataset": dataset,
         "period": view.choice.period, "basis": view.choice.basis,
         "tree": view.tree if view.tree != "admin" else None, "known_at": view.known_at,
     }  # fmt: skip
@@ -50,7 +56,40 @@ def explain(
         node = inventory.explain(view.workspace, **question)
     except Ambiguous as error:
         return {"question": question, "choices": error.choices}
-    return {"question": question, **node}
+    change = {"compared": compared(view, question, node["value"], against)} if against else {}
+    return {"question": question, **node, **change}
+
+
+def compared(view: View, question: Mapping[str, Any], value: float | None, against: str) -> dict[str, Any]:
+    """A figure beside an earlier period's: change, per cent, and per cent of the whole that it is a part of then.
+
+    `pull_points` (拉动点数) = change / the whole's earlier value x 100; over all parts they sum to the whole's growth.
+    Each value comes with the query that opens it.
+    """
+    from dualcarbon import inventory
+    from dualcarbon.core.problems import Refused
+
+    def opened(query: Mapping[str, Any]) -> float | None:
+        try:
+            found: float | None = inventory.explain(view.workspace, **query)["value"]
+        except Refused:
+            return None
+        return found
+
+    earlier = {**question, "period": against}
+    whole = {key: text for key, text in earlier.items() if key in WHOLE}
+    before = opened(earlier)
+    total = before if whole == earlier else opened(whole)
+    change = None if value is None or before is None else value - before
+    return {
+        "period": against,
+        "value": before,
+        "change": change,
+        "change_percent": 100 * change / before if change is not None and before else None,
+        "total": total,
+        "pull_points": 100 * change / total if change is not None and total else None,
+        "explain": {"value": earlier, "total": whole},
+    }
 
 
 def filled(node: Mapping[str, Any], equation: Mapping[str, Any], w: Words) -> Markup:

@@ -143,7 +143,7 @@ class View:
         """The address at which a number opens."""
         if not query:
             return ""
-        own = {key: value for key, value in query.items() if value not in (None, "")}
+        own = {key: value for key, value in query.items() if value is not None}
         if self.known_at:
             own.setdefault("known_at", self.known_at)
         return "/explain?" + "&".join([pair(key, str(value)) for key, value in own.items()])

@@ -63,7 +63,7 @@ def explain(
     frame = selection.frame
     found = _answers(item, selection, method, methods, pack, basis)
     if not found:
-        return observed(item, frame, question, names, custody)
+        return observed(item, frame, question, names, custody, statuses)
     if len(found) > 1:
         different = {proven.method.id for proven, _ in found}
         if len(different) > 1:

@@ -8,6 +8,7 @@ import polars as pl
 
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
+from dualcarbon.core.tables import worst
 from dualcarbon.engine.calculation import Calculation
 from dualcarbon.engine.factor_rows import KEYS, row_of
 from dualcarbon.engine.factors import load_parameters
@@ -196,8 +197,12 @@ def observed(
     question: Mapping[str, str],
     names: Classification,
     custody: Collection[str] | None,
+    statuses: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The node of an observed item, which no method gives: its rows and their sum where a sum makes sense."""
+    """The node of an observed item, which no method gives: its rows and their sum where a sum makes sense.
+
+    Its status is the weakest of its datasets'; NO and NA complete a sum, NE and a missing value do not.
+    """
     kept = frame.filter(nw.col("item") == item)
     found = collected(kept)
     if not found.height:
@@ -212,11 +217,16 @@ def observed(
     top = seen.sort(pl.col("value").abs(), descending=True, nulls_last=True).head(ROWS_SHOWN)
     summed = kind == "flow" or found.height == 1
     shown = [name for name in SHOWN if name in found.columns]
+    known = found["dataset"].unique().to_list() if statuses and "dataset" in found.columns else []
+    absent = found.filter(pl.col("value").is_null())
+    if "notation" in found.columns:
+        absent = absent.filter(pl.col("notation").is_null() | (pl.col("notation") == "NE"))
     return {
         **blank(item, question),
+        "status": worst((statuses or {}).get(name) for name in known),
         "value": found["value"].sum() if summed and found["value"].count() else None,
         "unit": found["unit"][0] if "unit" in found.columns else None,
-        "complete": bool(found["value"].null_count() == 0),
+        "complete": not absent.height,
         "rows": [_shown(row) for row in top.select(shown).iter_rows(named=True)],
         "rows_total": found.height,
         "withheld": found.height - seen.height,

@@ -226,7 +226,7 @@ def account_rows(
         row, old = made[NOW].get(key, ABSENT), earlier.get(key, ABSENT)
         dims = dict(zip(by, (None if part == UNPLACED else part for part in key), strict=True))
         change = None if before is None else _difference(row["value"], old["value"], whole=False)
-        shown = {name: code for name, code in dims.items() if code is not None and name not in ("place", *TIME)}
+        shown = {name: code or "" for name, code in dims.items() if name not in ("place", *TIME)}
         found.append(
             {
                 **dims,

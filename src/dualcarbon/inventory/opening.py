@@ -11,6 +11,7 @@ from datetime import date
 from functools import reduce
 from typing import Any
 
+import narwhals as nw
 import polars as pl
 
 from dualcarbon.core.pack import DEFAULT
@@ -25,7 +26,7 @@ from dualcarbon.inventory import trace
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
 from dualcarbon.inventory.grain import sector_labels
 from dualcarbon.inventory.parts import NOW, output_of
-from dualcarbon.inventory.question import Query, query
+from dualcarbon.inventory.question import Query, query, settled_period
 from dualcarbon.inventory.snapshot import read_as, snapshot
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
@@ -112,6 +113,8 @@ def _observed(
     names = {name: filters[name] for name in ("sector", "carrier") if name in filters}
     where = {name: filters[name] for name in ("process", "domain") if name in filters}
     table = made.table()
+    if made.datasets and all(one.get("role") == "control" for one in made.datasets):
+        table = _published(made, item, place, period, names)
     node = engine_explain(
         item, table, place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
         entity=asked.get("entity"), where=where or None, **names, **_choices(made),
@@ -124,6 +127,19 @@ def _observed(
     own = find_method(node["method"]["id"], made.choices.pack).method.rows.item if node["method"] else item
     kept = limits.withheld([(chosen.frame.to_native(), own, None)], custody)
     return limits.limited(node, kept, asked.get("entity"))
+
+
+def _published(made: Any, item: str, place: str | None, period: str | None, names: Mapping[str, Any]) -> Any:
+    """Published totals as they stand: those of parts of the place, period, sector or carrier lie inside them."""
+    frame = nw.from_native(made.table()).filter(nw.col("item") == item)
+    if place and (code := made.names.places.find(place)):
+        frame = frame.filter(nw.col("place") == code)
+    if period:
+        span = settled_period(period)
+        frame = frame.filter(nw.col("start") == nw.lit(span.start), nw.col("end") == nw.lit(span.end))
+    for name in ("sector", "carrier"):
+        frame = frame.filter(nw.col(name) == str(names[name]) if names.get(name) else nw.col(name).is_null())
+    return frame.to_native()
 
 
 def _choices(made: Any) -> dict[str, Any]:
@@ -308,8 +324,6 @@ def _recorded(stack: Stack, part: Part, filters: Mapping[str, Any], period: Peri
 
 def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, filters: Mapping[str, Any]) -> Any:
     """Observations behind a part's cells: those of its ends, sectors and other dimensions."""
-    import narwhals as nw
-
     own = source.method
     rows = q.snapshot.table((part.item or own.rows.item, *(look.item for look in own.lookups)))
     if part.item:
