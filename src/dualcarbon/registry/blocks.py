@@ -187,9 +187,9 @@ class Blocks:
         self.synthetic[lot] = synthetic
         insort(self._new, part)
 
-    def forget_lot(self, part: Range) -> None:
+    def free(self, parts: Sequence[Range]) -> None:
         """Let the numbers of a lot that is taken back be free again."""
-        self._new = [one for one in self._new if one != part]
+        self._new = [one for one in self._new if not any(one[0] <= first <= one[1] for first, _ in parts)]
 
     def cut(self, block: Block, part: Range) -> None:
         """Take a range out of a block; what is left of it stays where it is."""

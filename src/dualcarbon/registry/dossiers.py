@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dualcarbon.ledger.transfer import moment_text
-from dualcarbon.registry.filings import chain
+from dualcarbon.registry.filings import WITH_UNITS, chain
 from dualcarbon.registry.instruments import instruments
 from dualcarbon.registry.tables import ACT, FILING, LOT, ROLE, STEP, installed
 from dualcarbon.registry.words import refuse, state_words
@@ -70,7 +70,7 @@ def filing(engine: sa.Engine, id: str, pack: str = "cn-jiaxing") -> dict[str, An
     following = [
         {"step": step.action, "by": list(step.by), "needs": list(step.needs), "to": step.after}
         for step in rule.steps
-        if step.before == found.state and step.action != "issue"
+        if step.before == found.state and step.action not in WITH_UNITS
     ]
     issued = [
         {"lot": act, "quantity": quantity, "serials": json.loads(answer)["serials"]} for act, quantity, answer in lots

@@ -27,6 +27,7 @@ OPENS = (
     "dataset",
 )
 Row = sa.Row[Any]
+WITH_UNITS = ("issue", "annul")  # steps that units take along: acts of their own
 
 
 def appoint(act: Act) -> dict[str, Any]:
@@ -92,6 +93,8 @@ def submit(act: Act) -> dict[str, Any]:
 def advance(act: Act) -> dict[str, Any]:
     """Take a filing one step on: file, register, verify, return, resubmit, ... as its instrument's table allows."""
     filing = get(act, act.said["filing"])
+    if act.said["step"] in WITH_UNITS:
+        raise refuse("step-of-units", "step", act.said["step"])
     return _stepped(act, filing.id, _advance(act, filing, act.said["step"]))
 
 
@@ -103,6 +106,12 @@ def issue(act: Act, report: str) -> Row:
     step = _advance(act, filing, "issue")
     _stepped(act, filing.id, step)
     return filing
+
+
+def annul(act: Act, report: str) -> None:
+    """Give a report back whose units are taken back as issued in error: it is verified, not used up. Raises Refused."""
+    filing = get(act, report)
+    _stepped(act, filing.id, _advance(act, filing, "annul"))
 
 
 def _advance(act: Act, filing: Row, action: str) -> Step:

@@ -13,7 +13,7 @@ SHARED = "*"
 REQUIRED = ("code", "title", "unit", "issuer", "issued", "life", "roles", "trade", "source", "status")
 NEEDS = (
     "subject", "period", "document", "purpose", "beneficiary", "reason", "report", "title", "quantity", "price",
-    "payment",
+    "payment", "lot",
 )  # fmt: skip
 WHO = ("party", "issuer", "appointed", "anyone")
 WAYS = ("listing", "agreement", "matching")
@@ -25,6 +25,7 @@ class Step:
     """One row of a state table: the roles that may do it, from which state to which, and what must be said.
 
     `apart`: roles whose actors elsewhere in the chain may not take this step (a verifier is not the owner).
+    `undoes`: `lot` when the step takes a whole lot back that was made in error.
     """
 
     action: str
@@ -33,11 +34,13 @@ class Step:
     by: tuple[str, ...]
     needs: tuple[str, ...]
     apart: tuple[str, ...]
+    undoes: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The row as the pack writes it."""
         told = {"action": self.action, "from": self.before, "to": self.after, "by": list(self.by)}
-        return {**told, "needs": list(self.needs), **({"apart": list(self.apart)} if self.apart else {})}
+        told |= {"needs": list(self.needs), **({"apart": list(self.apart)} if self.apart else {})}
+        return {**told, **({"undoes": self.undoes} if self.undoes else {})}
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ def _faults(row: Mapping[str, Any]) -> list[str]:
     filing = row.get("filing") or {}
     for step in [*row["life"], *(step for one in filing.values() for step in one.get("steps", ()))]:
         unknown = (set(step.get("needs", ())) - set(NEEDS)) | (set(step.get("by", ())) - roles.keys())
+        unknown |= {step.get("undoes")} - {None, "lot"}
         if unknown or not step.get("to") or "from" not in step or not step.get("action") or not step.get("by"):
             faults.append(f"a step is not understood: {step}")
     for name, role in roles.items():
@@ -178,8 +182,8 @@ def _faults(row: Mapping[str, Any]) -> list[str]:
 
 
 def _step(row: Mapping[str, Any]) -> Step:
-    lists = (tuple(row.get(name, ())) for name in ("by", "needs", "apart"))
-    return Step(row["action"], row["from"], row["to"], *lists)
+    by, needs, apart = (tuple(row.get(name, ())) for name in ("by", "needs", "apart"))
+    return Step(row["action"], row["from"], row["to"], by, needs, apart, row.get("undoes"))
 
 
 def _filing(row: Mapping[str, Any]) -> Filing:

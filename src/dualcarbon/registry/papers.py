@@ -170,7 +170,8 @@ def _synthetic(engine: sa.Engine, holder: str, acts: dict[str, dict[str, Any]]) 
 ACTIONS = {
     "issue": ("签发", "issued"), "import": ("导入", "imported"), "transfer": ("转让", "transferred"),
     "retire": ("核销", "retired"), "suspend": ("冻结", "suspended"), "resume": ("解冻", "freed"),
-    "cancel": ("注销", "cancelled"), "expire": ("失效", "expired"), "settle": ("交收", "settled"),
+    "cancel": ("注销", "cancelled"), "expire": ("失效", "expired"), "annul": ("误发撤销", "annulled"),
+    "settle": ("交收", "settled"),
     "claim": ("主张权益", "claimed"), "offer": ("挂牌", "offered"), "accept": ("成交", "accepted"),
     "match": ("撮合成交", "matched"), "withdraw": ("撤回挂牌", "withdrawn"), "void": ("成交作废", "voided"),
     "lapse": ("到期解除", "lapsed"), "appoint": ("委任", "appointed"), "dismiss": ("解除委任", "dismissed"),

@@ -11,7 +11,7 @@ from dualcarbon.ledger.transfer import moment_text
 from dualcarbon.registry import seals
 from dualcarbon.registry.act import ISSUER, SUSPENDED, account
 from dualcarbon.registry.instruments import instruments
-from dualcarbon.registry.tables import ACT, BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, SPAN, TOUCH, installed
+from dualcarbon.registry.tables import ACT, BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, RELEASE, SPAN, TOUCH, installed
 from dualcarbon.registry.words import refuse, serial_text
 
 FINALS = ("retired", "cancelled", "expired")
@@ -106,10 +106,15 @@ def acts(engine: sa.Engine, *, action: str | None = None, after: int = 0, limit:
 
 
 def claims(engine: sa.Engine, subject: str | None = None, after: int = 0, limit: int | None = None) -> dict[str, Any]:
-    """The claims on benefits, oldest first, or those of one meter or project: `{"claims": [...], "next"}`."""
+    """The claims on benefits, oldest first, or the standing ones of one meter or project: `{"claims": [...], "next"}`.
+
+    `released` is the act that took the claim's lot back as made in error, None where the claim stands.
+    """
     if not ready(engine):
         return {"claims": [], "next": None}
-    chosen = sa.select(CLAIM).where(CLAIM.c.number > after).order_by(CLAIM.c.number)
+    joined = CLAIM.outerjoin(RELEASE, RELEASE.c.claim == CLAIM.c.act)
+    chosen = sa.select(CLAIM, RELEASE.c.act.label("released")).select_from(joined).where(CLAIM.c.number > after)
+    chosen = chosen.order_by(CLAIM.c.number)
     if subject is not None:
         chosen = chosen.where(CLAIM.c.act.in_(sa.select(CLAIMED_DAY.c.act).where(CLAIMED_DAY.c.subject == subject)))
     with engine.connect() as connection:
@@ -136,7 +141,7 @@ def totals(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
         code, _, vintage = ledger_code.partition(".")
         if code not in known:
             continue
-        own = {"issued": 0, "held": 0, "suspended": 0, **dict.fromkeys(FINALS, 0)}
+        own = {"issued": 0, "held": 0, "suspended": 0, **dict.fromkeys(FINALS, 0), "annulled": 0}
         row = shown.setdefault(
             ledger_code,
             {
@@ -146,7 +151,9 @@ def totals(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
             },
         )  # fmt: skip
         if owner.startswith(f"{ISSUER}:"):
-            row["issued"] += int(debits)
+            # What was taken back as made in error was never issued; the reversing entries credit the issuer.
+            row["issued"] += int(debits - credits)
+            row["annulled"] += int(credits)
         elif owner.startswith(f"{SUSPENDED}:"):
             row["suspended"] += int(credits - debits)
         elif owner[1:] in FINALS:

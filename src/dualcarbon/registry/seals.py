@@ -7,12 +7,13 @@ vouch for every act up to that one, filings included.
 
 import hashlib
 import json
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
 from dualcarbon.ledger.tables import ENTRY
-from dualcarbon.registry.tables import ACT, FILING, LOT, SEAL, STEP, TRADE
+from dualcarbon.registry.tables import ACT, CLAIM, CLAIMED_DAY, FILING, LOT, RELEASE, SEAL, STEP, TRADE
 
 PAGE = 2000
 
@@ -32,6 +33,7 @@ def broken(engine: sa.Engine) -> list[dict[str, Any]]:
     with engine.connect() as connection:
         found += _chain(connection)
         found += _rows(connection)
+        found += _claims(connection)
     return found
 
 
@@ -79,4 +81,20 @@ def _rows(connection: sa.Connection) -> list[dict[str, Any]]:
     for row in connection.execute(chosen.join(STEP, STEP.c.number == last.c.number)):
         if row.state != row.after:
             found.append({"act": row.act, "problem": f"the filing {row.id} is not in the state of its last step"})
+    return found
+
+
+def _claims(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Claims whose days are not those they claimed, and releases that no act of annulment made."""
+    found = []
+    days = sa.select(CLAIMED_DAY.c.act, sa.func.count().label("days")).group_by(CLAIMED_DAY.c.act).subquery()
+    joined = CLAIM.outerjoin(days, days.c.act == CLAIM.c.act).outerjoin(RELEASE, RELEASE.c.claim == CLAIM.c.act)
+    joined = joined.outerjoin(ACT, ACT.c.id == RELEASE.c.act)
+    chosen = sa.select(CLAIM, days.c.days, RELEASE.c.act.label("by"), ACT.c.action, ACT.c.answer).select_from(joined)
+    for row in connection.execute(chosen):
+        whole = (date.fromisoformat(row.end) - date.fromisoformat(row.start)).days * len(set(json.loads(row.subjects)))
+        if (row.days or 0) != (whole if row.by is None else 0):
+            found.append({"act": row.act, "problem": "the days it claims are not those it claimed"})
+        if row.by is not None and (row.action != "annul" or json.loads(row.answer)["lot"] != row.act):
+            found.append({"act": row.act, "problem": "its claim was released by no annulment"})
     return found

@@ -82,6 +82,9 @@ CLAIMED_DAY = Table(
     _text("act"),
 )
 
+# A claim that is free again because its lot was taken back as made in error, by the act that did so.
+RELEASE = _table("release", _text("claim", unique=True), _text("act"), _count("days"))
+
 # Who is appointed to which role of an instrument, until `ended` (the act that dismissed).
 ROLE = _table("role", _text("instrument"), _text("role"), _text("actor"), _text("act"), _may("ended"))
 
@@ -140,7 +143,7 @@ for _moment in ("INSERT", "UPDATE"):
         " ORDER BY first DESC LIMIT 1) >= NEW.first"
         " BEGIN SELECT RAISE(ABORT, 'registry_block_disjoint'); END",
     )
-_ALWAYS = (ACT, SEAL, TOUCH, CLAIM, LOT, STEP, MIRRORED)
+_ALWAYS = (ACT, SEAL, TOUCH, CLAIM, RELEASE, LOT, STEP, MIRRORED)
 for _final, _condition in (
     (BLOCK, "OLD.final = 1"),
     (TRADE, "OLD.state <> 'pending'"),
@@ -170,10 +173,12 @@ for _final, _condition in (
 
 
 def install(connection: sa.Connection) -> None:
-    """Create what is missing: tables, and in older databases the columns added since."""
+    """Create what is missing: tables, and in older databases the columns and indexes added since."""
     METADATA.create_all(connection)
     inspector = sa.inspect(connection)
     for table in METADATA.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
         known = {column["name"] for column in inspector.get_columns(table.name)}
         for column in table.columns:
             if column.name not in known:
@@ -183,10 +188,10 @@ def install(connection: sa.Connection) -> None:
 
 def installed(engine: sa.Engine) -> bool:
     """Whether the registry is there; one that an older version made is brought up to date first."""
-    inspector = sa.inspect(engine)
-    if not inspector.has_table(ACT.name):
+    known = set(sa.inspect(engine).get_table_names())
+    if ACT.name not in known:
         return False
-    if not inspector.has_table(SEAL.name):
+    if METADATA.tables.keys() - known:
         with engine.begin() as connection:
             install(connection)
     return True

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from dualcarbon.ledger.transfer import Transfer, instant
 from dualcarbon.registry import claims, filings, rights, serials
 from dualcarbon.registry.act import ISSUER, RETIRED, SUSPENDED, Act, Said, days
-from dualcarbon.registry.tables import LOT, TRADE
+from dualcarbon.registry.tables import LOT, RELEASE, TOUCH, TRADE
 from dualcarbon.registry.words import name, refuse
 
 
@@ -166,11 +166,43 @@ def _of_holder(act: Act, state: str) -> Part:
     return holder, state, quantity, taken
 
 
-def _of_lot(act: Act, states: list[str]) -> list[Part]:
+def annul(act: Act) -> dict[str, Any]:
+    """Take a whole lot back that was made in error: its entry is reversed, its numbers and its claim are free again."""
+    act.choose(act.said["instrument"], whole=True)
+    lot = _lot(act)
+    step = act.allow("annul", "held", {"holder": lot.holder})
+    before = act.desk.execute(sa.select(RELEASE.c.act).where(RELEASE.c.claim == lot.act)).scalar()
+    if before is not None:
+        raise refuse("lot-annulled", "lot", lot.act, by=before)
+    blocks = act.desk.blocks.of_lot(lot.number)
+    own = sum(b.last - b.first + 1 for b in blocks if (b.holder, b.state) == (lot.holder, step.before))
+    if own != lot.quantity:
+        raise refuse("lot-moved", "lot", lot.act, holder=lot.holder, left=own, quantity=lot.quantity)
+    act.quantity = lot.quantity
+    act.post(Transfer(act.entry(), reverses=lot.act, at=act.at, reason=act.because(act.get("reason"))))
+    parts = [(block.first, block.last) for block in blocks]
+    for block, part in zip(blocks, parts, strict=True):
+        act.desk.blocks.cut(block, part)
+        act.desk.insert(TOUCH, {"act": act.id, "first": part[0], "last": part[1]})
+    act.desk.blocks.free(parts)
+    days = act.desk.release(lot.act)
+    act.desk.insert(RELEASE, {"claim": lot.act, "act": act.id, "days": days})
+    if lot.report is not None:
+        filings.annul(act, lot.report)
+    told = {key: act.get(key) for key in ("reason", "document") if act.get(key)}
+    return act.answer(parts, lot=lot.act, holder=lot.holder, state=step.after, reverses=lot.act, **told)
+
+
+def _lot(act: Act) -> sa.Row[Any]:
     lot = act.desk.execute(sa.select(LOT).where(LOT.c.act == act.said["lot"])).first()
     if lot is None or lot.instrument != act.instrument.code or not act.instrument.serials:
         raise refuse("no-such-lot", "lot", act.said["lot"])
     act.mark(lot.synthetic)
+    return lot
+
+
+def _of_lot(act: Act, states: list[str]) -> list[Part]:
+    lot = _lot(act)
     blocks = act.desk.blocks.of_lot(lot.number)
     if any(block.state in serials.HELD_BACK for block in blocks):
         raise refuse("lot-on-offer", "lot", act.said["lot"])

@@ -28,6 +28,7 @@ STATES = {
     "retired": ("已核销", "retired"),
     "cancelled": ("已注销", "cancelled"),
     "expired": ("已失效", "expired"),
+    "annulled": ("已撤销", "annulled"),
     "submitted": ("已提交", "submitted"),
     "returned": ("已退回", "returned"),
     "filed": ("已备案", "filed"),
