@@ -94,6 +94,8 @@ OTHER = {
     "debit_after": "debit_after - 1",
     "credit_after": "credit_after - 1",
     "form": "form + 1",
+    "debit_previous": "debit_previous + 1",
+    "credit_previous": "credit_previous - 1",
     "reason": "coalesce(reason, '') || ''",
     "pending_id": "coalesce(pending_id, '') || 'x'",
     "reverses": "coalesce(reverses, '') || 'x'",
@@ -145,6 +147,9 @@ def test_two_swapped_rows_are_found(store):
         ("UPDATE account_day SET last = last - 1 WHERE account = 'issuer'", "entry"),
         ("INSERT INTO account_day VALUES ('户9', 738000, 1, 2, 0, 5, 0, 0)", "day"),
         ("DELETE FROM account_day WHERE account = '户2'", "entry"),
+        ("UPDATE account SET last = last - 1 WHERE number = 3", "account"),
+        ("UPDATE account_mark SET seq = seq + 1000", "mark"),
+        ("INSERT INTO account_mark SELECT '户9', seq FROM entry WHERE seq = 5", "mark"),
     ],
 )
 def test_changes_beside_the_entries_are_found(url, make_store, signer, statement, what):

@@ -2,12 +2,22 @@
 
 import sqlalchemy as sa
 
-from dualcarbon.ledger import evidence, reads, verifier
+from dualcarbon.ledger import days, evidence, reads, verifier
 from dualcarbon.ledger.install import present
 from dualcarbon.ledger.store import Store
+from dualcarbon.ledger.tables import ENTRY
 from tests.ledger.test_evidence import fill, source
 
-EARLIER = (
+# The tables as each earlier version left them: each list leads one version further back.
+INDEXED = (
+    "ALTER TABLE entry DROP COLUMN debit_previous",
+    "ALTER TABLE entry DROP COLUMN credit_previous",
+    "ALTER TABLE account DROP COLUMN last",
+    "DROP TABLE account_mark",
+    "CREATE INDEX entry_debit ON entry (debit, seq)",
+    "CREATE INDEX entry_credit ON entry (credit, seq)",
+)
+UNCHAINED = (
     "CREATE TABLE earlier AS SELECT id, result, recorded FROM entry_refusal",
     "DROP TABLE entry_refusal",
     "CREATE TABLE entry_refusal (id TEXT PRIMARY KEY, result TEXT NOT NULL, recorded BIGINT NOT NULL)",
@@ -33,7 +43,7 @@ def test_an_earlier_ledger_is_brought_up(store, tmp_path):
     earlier = {**head, "note": note, "signature": signer.sign(note.encode()).hex()}
     before = [reads.balance(store.engine, f"户{n}") for n in range(5)]
     with store.engine.begin() as connection:
-        for statement in EARLIER:
+        for statement in INDEXED + UNCHAINED:
             connection.execute(sa.text(statement))
     store.engine.dispose()
     fresh = sa.create_engine(store.engine.url)
@@ -49,6 +59,34 @@ def test_an_earlier_ledger_is_brought_up(store, tmp_path):
     problems = verifier.check_ledger(source(again))["problems"]
     assert {"what": "refusal", "number": 2, "problem": "altered"} in problems
     fresh.dispose()
+
+
+def test_a_ledger_with_indexes_gets_links(url, make_store):
+    store = make_store(url, sum_after=7)
+    fill(store)
+    names = [f"户{n}" for n in range(5)]
+
+    def told(engine):
+        pages = [reads.statement(engine, name, since=since, limit=7) for name in names for since in (None, 2**52)]
+        return pages, [reads.balance(engine, name, 2**52) for name in names], days.daily(engine, "户1")
+
+    before = told(store.engine)
+    links = sa.select(ENTRY.c.seq, ENTRY.c.debit_previous, ENTRY.c.credit_previous).order_by(ENTRY.c.seq)
+    with store.engine.begin() as connection:
+        kept = connection.execute(links).all()
+        for statement in INDEXED:
+            connection.execute(sa.text(statement))
+    store.engine.dispose()
+    again = make_store(url, sum_after=7)
+    with again.engine.connect() as connection:
+        assert connection.execute(links).all() == kept
+        indexes = {index["name"] for index in sa.inspect(connection).get_indexes("entry")}
+    assert not indexes & {"entry_debit", "entry_credit"}
+    assert told(again.engine) == before
+    more = {"id": "more", "debit": "issuer", "credit": "户1", "instrument": "gec", "amount": 1}
+    assert again.post([more]) == ["ok"]
+    assert reads.statement(again.engine, "户1", limit=1000)["entries"][-1]["id"] == "more"
+    assert verifier.check_ledger(source(again))["ok"]
 
 
 def test_nothing_is_there_before_it_is_made(url):

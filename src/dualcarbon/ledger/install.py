@@ -1,7 +1,8 @@
 """Make a ledger's tables and its first row, or bring a ledger made by an earlier version to the present tables.
 
-Earlier ledgers kept refused ids without a chain and had no sums by day. The refusals are chained as they stand, in the
-order of their recording; their evidence begins with this step.
+The first ledgers kept refused ids without a chain and had no sums by day: the refusals are chained as they stand, in
+the order of their recording, and their evidence begins with this step. Later ones had two indexes in place of the links
+between an account's entries.
 """
 
 import secrets
@@ -10,8 +11,8 @@ from weakref import WeakSet
 
 import sqlalchemy as sa
 
-from dualcarbon.ledger import chain, days
-from dualcarbon.ledger.tables import DAY, LEDGER, METADATA, REFUSAL, REQUEST
+from dualcarbon.ledger import chain, days, trail
+from dualcarbon.ledger.tables import ACCOUNT, DAY, LEDGER, MARK, METADATA, REFUSAL, REQUEST
 
 LOGS = {"entry": "entries", "account": "accounts", "lock": "locks", "refusal": "refusals"}
 
@@ -78,18 +79,41 @@ def _first_row(connection: sa.Connection, algorithm: str) -> None:
 
 
 def _earlier(connection: sa.Connection) -> bool:
-    return "refusals" not in {column["name"] for column in sa.inspect(connection).get_columns("ledger")}
+    return not {"refusals", "last"} <= _columns(connection, "ledger") | _columns(connection, "account")
+
+
+def _columns(connection: sa.Connection, table: str) -> set[str]:
+    return {column["name"] for column in sa.inspect(connection).get_columns(table)}
+
+
+def _add_column(connection: sa.Connection, table: str, column: str) -> None:
+    connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
 def _upgrade(connection: sa.Connection) -> None:
+    unchained = "refusals" not in _columns(connection, "ledger")
+    if unchained:
+        _chain_refusals(connection)
+    METADATA.create_all(connection, [DAY, MARK, REQUEST])
+    for name in ("moves", "summed", "last"):
+        if name not in _columns(connection, "account"):
+            _add_column(connection, "account", f"{name} BIGINT NOT NULL DEFAULT 0")
+    for side in ("debit", "credit"):
+        _add_column(connection, "entry", f"{side}_previous BIGINT NOT NULL DEFAULT 0")
+        connection.execute(sa.text(f"DROP INDEX IF EXISTS entry_{side}"))
+    trail.relink(connection)
+    if unchained:
+        names = connection.execute(sa.select(ACCOUNT.c.account).where(ACCOUNT.c.last > 0)).scalars().all()
+        days.sum_up(connection, names, connection.execute(sa.select(LEDGER.c.entries)).scalar_one())
+    connection.execute(LEDGER.update().values(writes=LEDGER.c.writes + 1))
+
+
+def _chain_refusals(connection: sa.Connection) -> None:
     rows = connection.execute(sa.text("SELECT id, result, recorded FROM entry_refusal ORDER BY recorded, id")).all()
     connection.execute(sa.text("DROP TABLE entry_refusal"))
-    METADATA.create_all(connection, [REFUSAL, DAY, REQUEST])
-    binary = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
-    for column in ("ledger ADD COLUMN refusals BIGINT", f"ledger ADD COLUMN refusal_hash {binary}"):
-        connection.execute(sa.text(f"ALTER TABLE {column}"))
-    for name in ("moves", "summed"):
-        connection.execute(sa.text(f"ALTER TABLE account ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0"))
+    METADATA.create_all(connection, [REFUSAL])
+    _add_column(connection, "ledger", "refusals BIGINT")
+    _add_column(connection, "ledger", f"refusal_hash {'BYTEA' if connection.dialect.name == 'postgresql' else 'BLOB'}")
     ledger = connection.execute(sa.select(LEDGER)).one()
     last = chain.genesis(ledger.algorithm, ledger.origin, "refusal")
     numbered = [(number, *row) for number, row in enumerate(rows, 1)]
@@ -97,5 +121,4 @@ def _upgrade(connection: sa.Connection) -> None:
     if chained:
         connection.execute(REFUSAL.insert(), [dict(zip(REFUSAL.columns.keys(), row, strict=True)) for row in chained])
         last = chained[-1][-1]
-    days.sum_up(connection, sa.true(), ledger.entries)
-    connection.execute(LEDGER.update().values(refusals=len(rows), refusal_hash=last, writes=LEDGER.c.writes + 1))
+    connection.execute(LEDGER.update().values(refusals=len(rows), refusal_hash=last))

@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 class Account:
     """An account with its four totals, each an integer count of the instrument's smallest unit.
 
-    `moves` is the store's: how many of its entries are not summed by day.
+    `moves` and `last` are the store's: how many of its entries are not summed by day, the number of its newest entry.
     """
 
     __slots__ = (
@@ -58,6 +58,7 @@ class Account:
         "debits_pending",
         "debits_posted",
         "instrument",
+        "last",
         "moves",
         "name",
         "number",
@@ -79,7 +80,7 @@ class Account:
         totals: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> None:
         self.name, self.instrument, self.owner, self.overdraft, self.unit = name, instrument, owner, overdraft, unit
-        self.number, self.opened, self.moves = number, opened, 0
+        self.number, self.opened, self.moves, self.last = number, opened, 0, 0
         self.totals = totals
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.ledger import days
+from dualcarbon.ledger import days, trail
 from dualcarbon.ledger.days import POSTING
 from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER
 from dualcarbon.ledger.transfer import moment_text
@@ -144,18 +144,12 @@ def _entries_query(given: frozenset[str]) -> sa.Select[Any]:
         "until": ENTRY.c.at <= days.UNTIL,
     }
     rows = sa.bindparam("rows", type_=sa.Integer)
-    chosen = sa.select(*ENTRY_FIELDS).where(*(condition for name, condition in conditions.items() if name in given))
+    asked = [condition for name, condition in conditions.items() if name in given]
     if "name" not in given:
-        return chosen.where(ENTRY.c.seq > days.AFTER).order_by(ENTRY.c.seq).limit(rows)
-    # Index scans that each stop at the page's length; one scan with OR would sort the whole account.
-    bounds = days.NUMBERED if given & {"since", "until"} else (ENTRY.c.seq > days.AFTER,)
-    sides = [
-        sa.select(chosen.where(side == days.ACCOUNT_NAME, bound).order_by(ENTRY.c.seq).limit(rows).subquery())
-        for side in (ENTRY.c.debit, ENTRY.c.credit)
-        for bound in bounds
-    ]
-    both = sa.union_all(*sides).subquery()
-    return sa.select(both).order_by(both.c.seq).limit(rows)
+        chosen = sa.select(*ENTRY_FIELDS).where(ENTRY.c.seq > trail.AFTER)
+    else:
+        chosen = trail.walk(ENTRY_FIELDS, trail.AFTER, trail.UP_TO)
+    return chosen.where(*asked).order_by(ENTRY.c.seq).limit(rows)
 
 
 def entries(
@@ -176,12 +170,19 @@ def entries(
     given = {"name": account, "instrument": instrument, "state": state, "since": since, "until": until}
     values = {key: value for key, value in given.items() if value is not None}
     query = _entries_query(frozenset(values))
-    if account is not None and (since is not None or until is not None):
-        values["from_day"] = 0 if since is None else days.day_of(since)
-        values["to_day"] = 2**31 - 1 if until is None else days.day_of(until)
+    rows: list[sa.Row[Any]] = []
     with engine.connect() as connection:
-        there = sa.inspect(connection).has_table("entry")
-        rows = connection.execute(query, {**values, "after": after, "rows": limit + 1}).all() if there else []
+        if sa.inspect(connection).has_table("entry"):
+            spans = [(after, trail.END)]
+            if account is not None and (since is not None or until is not None):
+                spans = days.spans(connection, account, since, until)
+            for first, last in spans:
+                first = max(first, after)
+                cut = [(first, last)] if account is None else trail.stretches(connection, account, first, last)
+                for low, high in cut:
+                    if len(rows) <= limit:
+                        bounds = {"after": low, "up_to": high, "rows": limit + 1 - len(rows)}
+                        rows += connection.execute(query, values | bounds)
     shown = [told(row._mapping) for row in rows[:limit]]
     return {"entries": shown, "next": shown[-1]["seq"] if len(rows) > limit else None}
 

@@ -8,7 +8,6 @@ import gc
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,17 +18,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.ledger import chain, days
+from dualcarbon.ledger import chain, days, trail
 from dualcarbon.ledger.install import install
 from dualcarbon.ledger.machine import Account, Entry, State, lock, open_accounts, post
 from dualcarbon.ledger.requests import Answers, Request, forget
-from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, REFUSAL, TOTALS
+from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, MARK, REFUSAL, TOTALS
 from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_transfer
 
 BATCH = 8192
 RETRIES = 20
 MOST_KEPT = 500_000
-COUNTED = (*TOTALS, "moves")
+ACCOUNT_FIELDS = [*list(ACCOUNT.columns)[:7], ACCOUNT.c.moves, ACCOUNT.c.last, *(ACCOUNT.c[name] for name in TOTALS)]
 Result = TypeVar("Result")
 
 
@@ -57,11 +56,12 @@ class Store:
         self.dialect = engine.dialect.name
         options = {"isolation_level": "READ COMMITTED"} if self.dialect == "postgresql" else {}
         self._writer = engine.execution_options(**options) if options else engine
+        self.mark_after = max(1, sum_after * trail.EVERY // days.MOVES)
         self._turn = threading.Lock()
         self._kept: dict[str, Account] = {}
         self._writes = 0
         self._insert = {
-            table: str(table.insert().compile(dialect=engine.dialect)) for table in (ENTRY, ACCOUNT, REFUSAL)
+            table: str(table.insert().compile(dialect=engine.dialect)) for table in (ENTRY, ACCOUNT, REFUSAL, MARK)
         }
 
     def install(self) -> None:
@@ -244,9 +244,12 @@ class Store:
         moved: dict[str, Any] = {}
         if state.new_entries:
             rows = chain.chained(state.new_entries, standing.entry_hash, standing.algorithm)
-            self._insert_rows(connection, ENTRY, rows)
-            self._update_totals(connection, state)
             moved |= {"entries": state.seq, "entry_hash": rows[-1][-1]}
+            rows, marks = trail.linked(rows, state.accounts, self.mark_after)
+            self._insert_rows(connection, ENTRY, rows)
+            if marks:
+                self._insert_rows(connection, MARK, marks)
+            self._update_totals(connection, state)
             if standing.entries // BATCH < state.seq // BATCH:
                 forget(connection, recorded)
         if state.new_refusals:
@@ -266,7 +269,7 @@ class Store:
             (a.number, a.name, a.instrument, a.unit, a.owner, int(a.overdraft), a.opened) for a in state.new_accounts
         ]
         kept = chain.chained(rows, standing.account_hash, standing.algorithm)
-        self._insert_rows(connection, ACCOUNT, [(*row[:7], 0, 0, 0, 0, 0, 0, *row[7:]) for row in kept])
+        self._insert_rows(connection, ACCOUNT, [(*row[:7], 0, 0, 0, 0, 0, 0, 0, *row[7:]) for row in kept])
         self._advance(connection, recorded, accounts=state.account_count, account_hash=kept[-1][-1])
 
     def _advance(self, connection: sa.Connection, recorded: int, **values: Any) -> None:
@@ -284,37 +287,35 @@ class Store:
 
     def _update_totals(self, connection: sa.Connection, state: State) -> None:
         deltas, busy = [], []
-        counts = Counter([entry.debit for entry in state.new_entries])
-        counts.update([entry.credit for entry in state.new_entries])
-        for name, moves in counts.items():
-            account, (a, b, c, d) = state.accounts[name], state.before[name]
+        for name, (a, b, c, d) in state.before.items():
+            account = state.accounts[name]
             deltas.append(
                 (
                     account.debits_posted - a,
                     account.credits_posted - b,
                     account.debits_pending - c,
                     account.credits_pending - d,
-                    moves,
+                    account.moves,
+                    account.last,
                     account.number,
                 )
             )
-            account.moves += moves
             if account.moves >= self.sum_after:
                 busy.append(name)
                 account.moves = 0
         self._add(connection, deltas)
-        if busy:
-            days.sum_up(connection, self.among(ACCOUNT.c.account, busy), state.seq)
+        days.sum_up(connection, busy, state.seq)
 
     def _add(self, connection: sa.Connection, deltas: Sequence[tuple[int, ...]]) -> None:
         if self.dialect != "postgresql":
-            changes = ", ".join(f"{name} = {name} + ?" for name in COUNTED)
-            connection.exec_driver_sql(f"UPDATE account SET {changes} WHERE number = ?", deltas)
+            changes = ", ".join(f"{name} = {name} + ?" for name in TOTALS)
+            connection.exec_driver_sql(f"UPDATE account SET {changes}, moves = ?, last = ? WHERE number = ?", deltas)
             return
-        changes = ", ".join(f"{name} = account.{name} + delta.{name}" for name in COUNTED)
-        arrays = ", ".join(["%s::bigint[]"] * 6)
+        changes = ", ".join(f"{name} = account.{name} + delta.{name}" for name in TOTALS)
+        arrays = ", ".join(["%s::bigint[]"] * 7)
         connection.exec_driver_sql(
-            f"UPDATE account SET {changes} FROM unnest({arrays}) AS delta({', '.join(COUNTED)}, number)"
+            f"UPDATE account SET {changes}, moves = delta.moves, last = delta.last"
+            f" FROM unnest({arrays}) AS delta({', '.join(TOTALS)}, moves, last, number)"
             " WHERE account.number = delta.number",
             tuple("{" + ",".join(map(str, column)) + "}" for column in zip(*deltas, strict=True)),
         )
@@ -345,11 +346,11 @@ class Store:
         }
 
     def _accounts(self, connection: sa.Connection, names: Iterable[Any]) -> dict[str, Account]:
-        found = connection.execute(sa.select(*list(ACCOUNT.columns)[:12]).where(self.among(ACCOUNT.c.account, names)))
+        found = connection.execute(sa.select(*ACCOUNT_FIELDS).where(self.among(ACCOUNT.c.account, names)))
         accounts = {}
-        for number, name, instrument, unit, owner, overdraft, opened, *totals, moves in found:
+        for number, name, instrument, unit, owner, overdraft, opened, moves, last, *totals in found:
             account = Account(name, instrument, owner, bool(overdraft), unit, number, opened, tuple(totals))
-            account.moves, accounts[name] = moves, account
+            account.moves, account.last, accounts[name] = moves, last, account
         return accounts
 
 

@@ -3,7 +3,8 @@
 Instants are microseconds since 1970-01-01T00:00Z, amounts integers.
 
 Rows of `entry`, `entry_refusal`, `account` (but for its totals), `ledger_lock`, `ledger_node` and `ledger_head` are
-never changed; those of the first four are chained. `account_day` holds sums over entries, made again from them at will.
+never changed; those of the first four are chained. `account_day` holds sums over entries and `account_mark` some of
+their numbers, both made again from them at will.
 """
 
 from sqlalchemy import (
@@ -59,6 +60,8 @@ ACCOUNT = Table(
     # `account_day` holds the account's entries up to number `summed`; `moves` counts those after it.
     Column("moves", BigInteger, nullable=False, default=0),
     Column("summed", BigInteger, nullable=False, default=0),
+    # The number of the account's newest entry, 0 before the first.
+    Column("last", BigInteger, nullable=False, default=0),
     Column("form", SmallInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     CheckConstraint("debits_posted >= 0 AND credits_posted >= 0", name="account_posted"),
@@ -92,9 +95,10 @@ ENTRY = Table(
     Column("credit_after", BigInteger, nullable=False),
     Column("form", SmallInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    # The numbers of the entries before this one of its two accounts, 0 for none.
+    Column("debit_previous", BigInteger, nullable=False, server_default="0"),
+    Column("credit_previous", BigInteger, nullable=False, server_default="0"),
 )
-Index("entry_debit", ENTRY.c.debit, ENTRY.c.seq)
-Index("entry_credit", ENTRY.c.credit, ENTRY.c.seq)
 for _name in ("pending_id", "reverses"):
     _given = ENTRY.c[_name].is_not(None)
     Index(f"entry_{_name}", ENTRY.c[_name], unique=True, sqlite_where=_given, postgresql_where=_given)
@@ -127,6 +131,15 @@ DAY = Table(
     Column("credits_pending", BigInteger, nullable=False),
     sqlite_with_rowid=False,
     postgresql_with={"fillfactor": 70},
+)
+
+# Some of each account's entries, from which a reader of its middle begins.
+MARK = Table(
+    "account_mark",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 
 # Requests that came with a key of the client's making: the same key and content gets the same answer.
@@ -172,4 +185,4 @@ HEAD = Table(
 )
 
 TOTALS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
-ENTRY_FIELDS = [column for column in ENTRY.columns if column.name not in ("form", "hash")]
+ENTRY_FIELDS = list(ENTRY.columns)[: list(ENTRY.columns).index(ENTRY.c.form)]

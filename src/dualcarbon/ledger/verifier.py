@@ -14,7 +14,8 @@ What is checked
    UTF-8, no white space. H is SHA-256 or SM3. A changed, missing, added or moved row breaks this at its number.
 2. The money: each entry's two balances continue those of the entries before, its accounts exist with its instrument, no
    account without permission goes below zero, a pending amount ends at most once, an entry is reversed at most once, no
-   refused id has an entry; the totals kept in the accounts and by day are the sums of the entries.
+   refused id has an entry; the totals kept in the accounts and by day are the sums of the entries; the links by which
+   an account's entries are found leave none out.
 3. The signed heads, those kept in the ledger and those in --heads (your own copy): the Ed25519 signature (RFC 8032),
    and that the Merkle tree over the first `size` entries (RFC 6962) has the head's root. With your own copy a ledger
    rewritten from beginning to end is found too.
@@ -44,6 +45,8 @@ TOTALS = ["debits_posted", "credits_posted", "debits_pending", "credits_pending"
 LOCK = ["number", "instrument", "until", "reason", "recorded", "form", "hash"]
 REFUSAL = ["number", "id", "result", "recorded", "form", "hash"]
 DAY = ["account", "day", "first", "last", *TOTALS]
+# The numbers of the entries before an entry of its two accounts, by which statements are read; not part of its form.
+LINKS = ["debit_previous", "credit_previous"]
 LEDGER = ["origin", "algorithm", "entries", "entry_hash", "accounts", "account_hash"]
 LEDGER += ["locks", "lock_hash", "refusals", "refusal_hash"]
 # Entries are read CHUNK at a time; a process follows a stretch of chunks before it reports.
@@ -79,28 +82,31 @@ def forms(rows: Sequence[Row]) -> list[bytes]:
     return cut if len(cut) == len(rows) else [encode(row).encode(errors="replace") for row in rows]
 
 
-def check_chain(rows: Sequence[Row], number: int, previous: bytes, algorithm: str) -> tuple[list[bytes], Fault | None]:
-    """Check consecutive rows (…, form, hash), the first numbered `number`.
+def check_chain(
+    rows: Sequence[Row], number: int, previous: bytes, algorithm: str, width: int
+) -> tuple[list[bytes], Fault | None]:
+    """Check consecutive rows (`width` fields, form, hash, …), the first numbered `number`.
 
     Returns the hashes up to the first bad row, and that row's number with what is wrong.
     """
     make = hashlib.sha256 if algorithm == "sha256" else lambda data: hashlib.new(algorithm, data)
     try:
-        written = forms([row[:-2] for row in rows])
+        written = forms([row[:width] for row in rows])
     except TypeError:  # something that has no JSON form, such as bytes where text belongs
-        place = next(place for place, row in enumerate(rows) if not all(type(x) in PLAIN for x in row[:-2]))
-        hashes, fault = check_chain(rows[:place], number, previous, algorithm)
+        place = next(place for place, row in enumerate(rows) if not all(type(x) in PLAIN for x in row[:width]))
+        hashes, fault = check_chain(rows[:place], number, previous, algorithm, width)
         return hashes, fault or (number + place, "altered")
     hashes = []
     for form in written:
         previous = make(b"\0" + previous + form).digest()
         hashes.append(previous)
-    if [(row[0], row[-2], row[-1]) for row in rows] == list(zip(count(number), repeat(1), hashes, strict=False)):
+    told = [(row[0], row[width], row[width + 1]) for row in rows]
+    if told == list(zip(count(number), repeat(1), hashes, strict=False)):
         return hashes, None
     for place, row in enumerate(rows):
         if row[0] != number + place:
             return hashes[:place], (number + place, "missing")
-        if hashes[place] != row[-1] or row[-2] != 1:
+        if told[place][1:] != (1, hashes[place]):
             return hashes[:place], (number + place, "altered")
     return hashes, None
 
@@ -113,8 +119,8 @@ class Money:
 
     `seen`: account -> [instrument, balance before, first entry, least room, its entry | balance, what pending debits
     hold | on the present day: day, first entry, last entry, balance before it, debits posted, debits and credits
-    pending | entry up to which it is summed]; `moved`: day (0 for entries not summed yet) -> account -> [the four
-    totals, first and last entry].
+    pending | entry up to which it is summed | its last entry, the one before its first]; `moved`: day (0 for entries
+    not summed yet) -> account -> [the four totals, first and last entry].
     """
 
     def __init__(self, accounts: Accounts) -> None:
@@ -156,13 +162,16 @@ class Money:
             credit_after,
             _,
             _,
+            debit_previous,
+            credit_previous,
         ) in rows:
             posted = state == "posted" or state == "post"
             d, c = seen.get(debit), seen.get(credit)
             if d is None:
-                d = seen[debit] = self.start(debit, after + amount if posted else after, seq)
+                d = seen[debit] = self.start(debit, after + amount if posted else after, seq, debit_previous)
             if c is None:
-                c = seen[credit] = self.start(credit, credit_after - amount if posted else credit_after, seq)
+                before = credit_after - amount if posted else credit_after
+                c = seen[credit] = self.start(credit, before, seq, credit_previous)
             if d[0] != kind or c[0] != kind:
                 return seq, "wrong instrument"
             if type(amount) is not int or amount <= 0 or d is c:
@@ -188,17 +197,20 @@ class Money:
                 c[13] += held
             if d[5] != after or c[5] != credit_after:
                 return seq, "wrong balance"
+            if d[15] != debit_previous or c[15] != credit_previous:
+                return seq, "wrong link"
+            d[15] = c[15] = seq
             if after - d[6] < d[3]:
                 d[3], d[4] = after - d[6], seq
         return None
 
-    def start(self, account: str, balance: int, seq: int) -> list[Any]:
+    def start(self, account: str, balance: int, seq: int, link: int) -> list[Any]:
         kind, _, summed = self.accounts[account]
-        return [kind, balance, seq, 2**64, seq, balance, 0, 0, seq, seq, balance, 0, 0, 0, summed]
+        return [kind, balance, seq, 2**64, seq, balance, 0, 0, seq, seq, balance, 0, 0, 0, summed, link, link]
 
     def turn(self, account: str, known: list[Any], seq: int, day: int) -> None:
         """Put what the account moved on its present day to `moved`; a new day begins for it with entry `seq`."""
-        balance, _, today, first, last, before, debits, debits_pending, credits_pending, _ = known[5:]
+        balance, _, today, first, last, before, debits, debits_pending, credits_pending, _ = known[5:15]
         sums = self.moved.setdefault(today, {}).setdefault(account, [0, 0, 0, 0, first, last])
         new = (debits, balance - before + debits, debits_pending, credits_pending)
         sums[:4] = [a + b for a, b in zip(sums, new, strict=False)]
@@ -329,7 +341,7 @@ class Database:
     def load(self) -> None:
         (ledger,) = self.rows("ledger", LEDGER)
         self.ledger = dict(zip(LEDGER, ledger, strict=True))
-        self.accounts = self.rows("account", [*ACCOUNT, *TOTALS, "summed"], "ORDER BY number")
+        self.accounts = self.rows("account", [*ACCOUNT, *TOTALS, "last", "summed"], "ORDER BY number")
         self.locks = self.rows("ledger_lock", LOCK, "ORDER BY number")
         names = ["note", "scheme", "key", "signature"]
         self.heads = [dict(zip(names, row, strict=True)) for row in self.rows("ledger_head", names, "ORDER BY number")]
@@ -337,7 +349,7 @@ class Database:
 
     def entries(self, start: int, stop: int) -> Iterator[list[Row]]:
         """The entries numbered start..stop, chunk by chunk."""
-        return self.read("entry", ENTRY, f"WHERE seq >= {int(start)} AND seq <= {int(stop)} ORDER BY seq")
+        return self.read("entry", [*ENTRY, *LINKS], f"WHERE seq >= {int(start)} AND seq <= {int(stop)} ORDER BY seq")
 
     def refusals(self) -> Iterator[list[Row]]:
         return self.read("entry_refusal", REFUSAL, "ORDER BY number")
@@ -350,6 +362,11 @@ class Database:
     def recorded_though_refused(self) -> Iterator[int]:
         """The numbers of entries whose id was refused."""
         yield from (row[0] for row in self.rows("entry", ["seq"], "WHERE id IN (SELECT id FROM entry_refusal)"))
+
+    def marks(self) -> list[Row]:
+        """Marks at an entry that is not the account's: a statement that begins there would leave entries out."""
+        own = "entry.seq = account_mark.seq AND account_mark.account IN (entry.debit, entry.credit)"
+        return self.rows("account_mark", ["account", "seq"], f"WHERE NOT EXISTS (SELECT 1 FROM entry WHERE {own})")
 
     def doubles(self) -> Iterator[int]:
         """The numbers of entries that end a pending amount, or reverse an entry, a second time."""
@@ -374,6 +391,7 @@ class Export:
         self.kept = []
 
     def load(self) -> None:
+        last: dict[str, int] = {}
         with open(self.source, encoding="utf-8") as file:
             for line in file:
                 ((kind, row),) = json.loads(line).items()
@@ -383,11 +401,15 @@ class Export:
                 if kind == "ledger":
                     self.ledger = row
                 elif kind == "account":
-                    self.accounts.append(tuple(row[name] for name in [*ACCOUNT, *TOTALS, "summed"]))
+                    row.setdefault("last", None)
+                    self.accounts.append(tuple(row[name] for name in [*ACCOUNT, *TOTALS, "last", "summed"]))
                 elif kind == "lock":
                     self.locks.append(tuple(row[name] for name in LOCK))
                 elif kind == "entry":
-                    self.kept.append(tuple(row[name] for name in ENTRY))
+                    for side in ("debit", "credit"):  # earlier exports have no links
+                        row.setdefault(f"{side}_previous", last.get(row[side], 0))
+                    last[row["debit"]] = last[row["credit"]] = row["seq"]
+                    self.kept.append(tuple(row[name] for name in [*ENTRY, *LINKS]))
                 elif kind == "refusal":
                     self.refused.append(tuple(row[name] for name in REFUSAL))
                 elif kind == "day":
@@ -409,6 +431,9 @@ class Export:
     def recorded_though_refused(self) -> Iterator[int]:
         refused = {row[1] for row in self.refused}
         return (row[0] for row in self.kept if row[1] in refused)
+
+    def marks(self) -> list[Row]:
+        return []
 
     def doubles(self) -> Iterator[int]:
         for place in (7, 10):
@@ -443,7 +468,7 @@ def check_stretch(start: int, stop: int, previous: bytes) -> Any:
     parts: list[Part] = []
     inside: dict[int, list[Part]] = {}
     for rows in book.entries(start, stop):
-        hashes, fault = check_chain(rows, number, previous, algorithm)
+        hashes, fault = check_chain(rows, number, previous, algorithm, len(ENTRY) - 2)
         wrong = money.follow(rows[: len(hashes)] if fault else rows)
         if wrong and (fault is None or wrong[0] < fault[0]):
             fault = wrong
@@ -462,8 +487,8 @@ def check_stretch(start: int, stop: int, previous: bytes) -> Any:
     if fault is None:
         fault = money.outside({(row[0], row[1]): row for row in book.days(start, stop)})
     moved = ((day, name, sums) for day, names in money.moved.items() if day for name, sums in names.items())
-    seen = {name: (totals[name], before, least, lowest, first) for name, (_, before, first, least, lowest, *_) in
-            money.seen.items()}  # fmt: skip
+    seen = {name: (totals[name], before, least, lowest, first, link, last) for name,
+            (_, before, first, least, lowest, *_, last, link) in money.seen.items()}  # fmt: skip
     return fault, seen, fingerprint(moved, secret), previous, parts, inside
 
 
@@ -476,7 +501,7 @@ def check_stretches(book: Database | Export, processes: int) -> Iterator[Any]:
     stops = [min(start + length - 1, book.count) for start in starts]
     befores = [genesis(shared[1], book.ledger["origin"], "entry")]
     for start in starts[1:]:
-        befores.append(next((row[-1] for rows in book.entries(start - 1, start - 1) for row in rows), b""))
+        befores.append(next((row[len(ENTRY) - 1] for rows in book.entries(start - 1, start - 1) for row in rows), b""))
     if isinstance(book, Export) or processes == 1 or len(starts) < 4:
         yield from map(check_stretch, starts, stops, befores)
         return
@@ -503,15 +528,15 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
     heads = [(head, "kept in the ledger", said(head)) for head in book.heads]
     heads += [(head, "your copy", said(head)) for head in own]
     chains = {}
-    for log, rows in (
-        ("account", [[row[: len(ACCOUNT)] for row in book.accounts]]),
-        ("lock", [book.locks]),
-        ("refusal", book.refusals()),
+    for log, rows, width in (
+        ("account", [book.accounts], len(ACCOUNT) - 2),
+        ("lock", [book.locks], len(LOCK) - 2),
+        ("refusal", book.refusals(), len(REFUSAL) - 2),
     ):
         known = chains[log] = [genesis(algorithm, origin, log)]
         fault: Fault | None = None
         for some in rows:
-            hashes, fault = check_chain(some, len(known), known[-1], algorithm)
+            hashes, fault = check_chain(some, len(known), known[-1], algorithm, width)
             known += hashes
             if fault:
                 break
@@ -524,6 +549,7 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
     sizes, secret = sorted({int(told["size"]) for *_, told in heads}), os.urandom(32)
     shared = book, algorithm, accounts, sizes, secret
     standing = {name: [0, 0, 0, 0] for name in accounts}
+    links: dict[str, int] = {}
     parts: list[Part] = []
     roots, last, print_of_days = {0: root(parts, algorithm)}, genesis(algorithm, origin, "entry"), 0
     first: Fault | None = None
@@ -532,8 +558,11 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
             roots[size] = root([*parts, *part_of], algorithm)
         for part in grown:
             grow(parts, part, algorithm)
-        for name, (moved, before, least, lowest, opening) in seen.items():
+        for name, (moved, before, least, lowest, opening, link, newest) in seen.items():
             totals = standing[name]
+            if link != links.get(name, 0):
+                fault = min(fault or (opening, ""), (opening, "wrong link"))
+            links[name] = newest
             if totals[1] - totals[0] != before:
                 fault = min(fault or (opening, ""), (opening, f"the balance of {name} does not continue"))
             if not accounts[name][1] and least < totals[2]:
@@ -550,8 +579,13 @@ def check_book(book: Database | Export, own: list[dict[str, Any]], key: str | No
     first = min([*([first] if first else []), *twice], default=None)
     if first is None:
         for row in book.accounts:
-            if list(row[len(ACCOUNT) : -1]) != standing[row[1]]:
+            if list(row[len(ACCOUNT) : -2]) != standing[row[1]]:
                 problems.append({"what": "account", "number": row[0], "account": row[1], "problem": "wrong totals"})
+            if row[-2] not in (None, links.get(row[1], 0)):
+                problems.append({"what": "account", "number": row[0], "account": row[1], "problem": "wrong last entry"})
+        problems += [
+            {"what": "mark", "account": row[0], "problem": f"{row[1]} is not its entry"} for row in book.marks()
+        ]
         kept = ((row[1], row[0], row[4:]) for row in book.days())
         if fingerprint(kept, secret) != print_of_days % (2**61 - 1):
             problems.append({"what": "day", "problem": "wrong sums by day"})
