@@ -82,6 +82,12 @@ def zipped() -> bytes:
         ("cut.docx", lambda folder: cut(as_docx(YUNZE, folder / "whole.docx")), "plan.broken"),
         ("cut.xlsx", lambda folder: cut(as_xlsx(YUNZE, folder / "whole.xlsx")), "plan.broken"),
         ("cut.pdf", lambda _: b"%PDF-1.4\n1 0 obj\n<<", "plan.broken"),
+        (
+            "story.txt",
+            lambda _: "\n".join(f"{i}. 他在2001年买了{i}头牛。" for i in range(1, 60)).encode(),
+            "plan.not-a-plan",
+        ),
+        ("long.txt", lambda _: ("二、推进光伏建设，新增装机3万千瓦。\n" * 30_000).encode(), "plan.too-large"),
         ("binary.txt", lambda _: bytes(range(256)) * 8, "plan.broken"),
     ],
 )

@@ -16,6 +16,7 @@ from dualcarbon.plan.reading.document import Document, Passage, Table
 from dualcarbon.plan.reading.script import decode
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+MOST_BYTES, MOST_CHARACTERS = 50 * 1024 * 1024, 500_000
 SUFFIXES = {".txt": "txt", ".text": "txt", ".md": "txt", ".docx": "docx", ".docm": "docx", ".pdf": "pdf"}
 SUFFIXES |= {".html": "html", ".htm": "html", ".xhtml": "html", ".xlsx": "xlsx", ".xlsm": "xlsx"}
 
@@ -24,11 +25,13 @@ def read_document(path: str | Path) -> Document:
     """Return the blocks of the file at `path`.
 
     Raises Refused (`plan.no-file`, `plan.empty`, `plan.encrypted`, `plan.image-only`, `plan.broken`,
-    `plan.unknown-format`).
+    `plan.unknown-format`, `plan.too-large`).
     """
     path = Path(path)
     if not path.is_file():
         raise Refused(Problem("plan.no-file", file=str(path)))
+    if path.stat().st_size > MOST_BYTES:
+        raise _too_large(path)
     data = path.read_bytes()
     if not data.strip():
         raise Refused(Problem("plan.empty", file=path.name))
@@ -46,6 +49,8 @@ def read_document(path: str | Path) -> Document:
         raise
     except Exception as error:  # the parsers of these formats raise whatever a broken file makes them raise
         raise Refused(Problem("plan.broken", file=path.name, value=f"{type(error).__name__}: {error}")) from error
+    if _length(found) > MOST_CHARACTERS:
+        raise _too_large(path)
     lines = decode(data).splitlines() if form == "txt" else None
     document = Document(path.name, form, found, lines).numbered()
     if not document.blocks:
@@ -63,6 +68,8 @@ def _format(path: Path, data: bytes) -> str:
     if data.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            if sum(one.file_size for one in archive.infolist()) > 10 * MOST_BYTES:
+                raise _too_large(path)
         for folder, form in (("word/", "docx"), ("xl/", "xlsx")):
             if any(name.startswith(folder) for name in names):
                 return form
@@ -77,8 +84,20 @@ def _format(path: Path, data: bytes) -> str:
     return declared or "txt"
 
 
+def _length(blocks: list[Passage | Table]) -> int:
+    """Return how many characters a document has; cells that only repeat a merged one do not count."""
+    rows = (block.rows if isinstance(block, Table) else [[block]] for block in blocks)
+    return sum(len(cell.raw) for table in rows for row in table for cell in row if not cell.merged)
+
+
+def _too_large(path: Path) -> Refused:
+    return Refused(Problem("plan.too-large", file=path.name, value=path.stat().st_size // 1024))
+
+
 def _text(path: Path, data: bytes) -> list[Passage | Table]:
     text = decode(data)
+    if len(text) > 4 * MOST_CHARACTERS:
+        raise _too_large(path)
     if text.count("\x00") > 4:
         raise ValueError("binary data")
     lines = [re.sub(r"^\s*#{1,6}\s+", "", line) for line in text.splitlines()]  # headings of Markdown

@@ -113,15 +113,15 @@ def _without_indicator(plan: Plan, links: list[Link]) -> Iterator[Finding]:
         return
     carried = {id(link.statement.quantity) for link in links}
     open_ended = [one for one in plan.indicators if one.target.value is None]
-    seen: list[Statement] = []
+    seen: set[tuple[str, float]] = set()
     for statement in linking.statements(plan):
         quantity = statement.quantity
         assert quantity is not None
         if id(quantity) in carried or quantity.place in ("全省", "全国"):
             continue
-        if any(one.base == statement.base and one.name == statement.name for one in seen):
+        if (statement.name, statement.base) in seen:
             continue
-        seen.append(statement)
+        seen.add((statement.name, statement.base))
         same = [one for one in open_ended if linking.names.compare(statement.name, one.name).score >= 0.8]
         if same:
             place = plan.quote_row(same[0].passage, same[0].value_passage) | {

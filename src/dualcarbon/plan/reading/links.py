@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -248,30 +250,39 @@ def mentions(plan: Plan, indicator: Indicator) -> list[int]:
 
 
 def pairs(told: list[Statement]) -> list[Link]:
-    """Return statements of the prose that are one thing by name, stand in different places and differ in value."""
+    """Return statements of the prose that are one thing by name, stand in different places and differ in value.
+
+    Each is held against the first one that it differs from.
+    """
     found = []
-    for i, a in enumerate(told):
-        for b in told[i + 1 :]:
-            if a.passage is b.passage or a.unit is None or b.unit is None or a.unit.dimension != b.unit.dimension:
-                continue
-            if a.equals(b) or "(" in a.name + b.name:
-                continue
-            periods = {one.quantity.period for one in (a, b) if one.quantity}
-            if len(periods) > 1 or (a.scope == "change") != (b.scope == "change"):
-                continue
-            like = names.compare(a.name, b.name)
-            extra = like.extra_a + like.extra_b
-            if (
-                like.contained
-                and like.score >= 0.8
-                and len(like.shared) >= 3
-                and not like.other_head
-                and len(extra) < 4
-            ):
-                if names.SCOPES.search(extra):
-                    continue
+    index: dict[tuple[str, str], list[int]] = {}  # two characters of a name and its dimension -> statements
+    for position, b in enumerate(told):
+        if b.unit is None or "(" in b.name:
+            continue
+        name = names.core(b.name)
+        if len(names.meaning(name)) < 3:
+            continue
+        keys = {(name[k : k + 2], b.unit.dimension) for k in range(len(name) - 1)}
+        earlier = heapq.merge(*(index.get(key, ()) for key in keys))
+        for a, like in ((told[i], names.compare(told[i].name, b.name)) for i, _ in itertools.groupby(earlier)):
+            if _one_thing(a, b, like):
                 found.append(Link("differs", a, b, like))
+                break
+        for key in keys:
+            index.setdefault(key, []).append(position)
     return found
+
+
+def _one_thing(a: Statement, b: Statement, like: Likeness) -> bool:
+    """True for two figures of the prose that name one thing and differ."""
+    if a.passage is b.passage or a.equals(b):
+        return False
+    periods = {one.quantity.period for one in (a, b) if one.quantity}
+    if len(periods) > 1 or (a.scope == "change") != (b.scope == "change"):
+        return False
+    extra = like.extra_a + like.extra_b
+    alike = like.contained and like.score >= 0.8 and len(like.shared) >= 3 and not like.other_head
+    return alike and len(extra) < 4 and not names.SCOPES.search(extra)
 
 
 def as_place(statement: Statement, quote: dict[str, Any]) -> dict[str, Any]:

@@ -54,13 +54,16 @@ def read(path: str | Path) -> Plan:
 
 
 def _reads_as_plan(plan: Plan) -> bool:
-    """True for tasks from a list, or for numbered prose with a plan's title or with departments and quantities."""
+    """True for tasks from a list, or for numbered prose with figures or departments under a plan's title."""
     if any(task.listed for task in plan.tasks):
         return True
     if len(plan.tasks) < 3:
         return False
     told = sum(bool(task.quantities or task.departments) for task in plan.tasks)
-    return plan.outline.title is not None or (plan.year is not None and told >= 0.3 * len(plan.tasks))
+    manned = sum(bool(task.departments) for task in plan.tasks)
+    if plan.outline.title is not None:
+        return told > 0
+    return plan.year is not None and told >= 0.3 * len(plan.tasks) and manned > 0
 
 
 def _assemble(
