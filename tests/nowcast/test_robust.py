@@ -102,3 +102,15 @@ def test_a_new_level_that_stays_is_believed(tmp_path: Path) -> None:
     made = estimate(tmp_path / "w", times(8.0, CELL & (pl.col("start") >= date(2024, 6, 1))))
     assert cell(made)["change_percent"] > 300
     assert not {flag["rule"] for flag in made["flags"]} & {"nowcast.doubtful-power", "nowcast.doubtful-direct"}
+
+
+def test_a_month_nobody_has_spoken_of_is_estimated_and_never_zero(tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "w")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    near = nowcast.run(made, as_of=EARLY, month=date(2024, 10, 1), record=0, keep=False)
+    far = nowcast.run(made, as_of=EARLY, month=date(2025, 12, 1), record=0, keep=False)
+    assert far["counted_share"] == 0 and 0.5 * near["value"] < far["value"] < 2 * near["value"]
+    assert far["low"] < far["value"] < far["high"]
+    with pytest.raises(Refused) as caught:
+        nowcast.run(made, as_of=EARLY, month=date(2031, 1, 1), record=0, keep=False)
+    assert caught.value.problems[0].rule == "nowcast.too-far"

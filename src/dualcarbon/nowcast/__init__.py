@@ -7,12 +7,13 @@ if TYPE_CHECKING:
     from dualcarbon.nowcast.arrivals import news
     from dualcarbon.nowcast.opening import open_figure
     from dualcarbon.nowcast.present import run
+    from dualcarbon.nowcast.reasons import open_reason
     from dualcarbon.nowcast.revisions import vintages
     from dualcarbon.nowcast.situation import analyse
     from dualcarbon.nowcast.trial import backtest
     from dualcarbon.nowcast.why import explain
 
-__all__ = ["analyse", "backtest", "explain", "news", "open_figure", "run", "vintages"]
+__all__ = ["analyse", "backtest", "explain", "news", "open_figure", "open_reason", "run", "vintages"]
 
 _WHERE = {
     "analyse": "situation",
@@ -20,6 +21,7 @@ _WHERE = {
     "explain": "why",
     "news": "arrivals",
     "open_figure": "opening",
+    "open_reason": "reasons",
     "run": "present",
     "vintages": "revisions",
 }

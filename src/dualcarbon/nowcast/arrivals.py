@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,31 +30,52 @@ def news(
     """
     workspace = opened(workspace)
     place = cities.located(workspace, place)
-    new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
-                      family=family)  # fmt: skip
-    old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)
-    old, new = aligned(old, new)
-    now = old
-    first = value = _total(old)
-    steps = []
-    last = len(new.months) - 1
-    spans = [[last], [last - 12], [t for t in range(last) if t != last - 12]]
-    for kind in ARRIVALS:
-        for span in spans:
-            taken, moved_months = _taken(now, new, kind, [t for t in span if t >= 0])
-            if not moved_months:
-                continue
-            moved = _total(taken)
-            named = [month_text(new.months[t]) for t in moved_months]
-            steps.append({"arrival": kind, "months": named, "effect": moved - value})
-            now, value = taken, moved
-    steps.sort(key=lambda step: -abs(float(str(step["effect"]))))
+    new, taken = steps(workspace, before, after, month, place, tree, family)
+    totals = [total(seen) for _, seen in taken]
+    asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
+             "as_of": new.as_of.isoformat(), "tree": tree}  # fmt: skip
+    told: list[dict[str, Any]] = [
+        {"arrival": step.kind, "about": step.about, "months": step.months, "effect": now - then,
+         "explain": {**asked, "arrival": step.kind, "about": step.about}}
+        for (step, _), (then, now) in zip(taken[1:], pairwise(totals), strict=True)
+    ]  # fmt: skip
+    told.sort(key=lambda step: -abs(step["effect"]))
     return {"place": place, "month": month_text(new.months[-1]), "before": before, "after": new.as_of, "unit": "tCO2",
-            "value_before": first, "value_after": value, "change": value - first, "steps": steps,
+            "value_before": totals[0], "value_after": totals[-1], "change": totals[-1] - totals[0], "steps": told,
             "status": new.status}  # fmt: skip
 
 
-def _total(seen: City) -> float:
+class Step(NamedTuple):
+    """What one step takes in: the kind of arrival, which months it is `about` (the month itself, the month a year
+    before, others), and those `months` that had any."""
+
+    kind: str
+    about: str
+    months: list[str]
+
+
+def steps(
+    workspace: Any, before: date, after: date | None, month: date | None, place: str, tree: str, family: str
+) -> tuple[City, list[tuple[Step, City]]]:
+    """What was known in the end, and what was known after each step, the first being what was known on `before`."""
+    new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
+                      family=family)  # fmt: skip
+    old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)
+    now, new = aligned(old, new)
+    last = len(new.months) - 1
+    spans = {"month": [last], "year_before": [last - 12], "others": [t for t in range(last) if t != last - 12]}
+    made = [(Step("", "", []), now)]
+    for kind in ARRIVALS:
+        for about, span in spans.items():
+            taken, moved = _taken(now, new, kind, [t for t in span if t >= 0])
+            if moved:
+                made.append((Step(kind, about, [month_text(new.months[t]) for t in moved]), taken))
+                now = taken
+    return new, made
+
+
+def total(seen: City) -> float:
+    """The estimate of the last month."""
     return float(sum(part.value.sum() for part in estimated(seen)))
 
 

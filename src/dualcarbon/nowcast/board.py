@@ -156,7 +156,7 @@ def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str
     book = load(workspace.pack)
     code = cities.located(workspace, place)
     now = cities.read(workspace, as_of=as_of, place=place, tree=tree)
-    asked = [t for t in range(12, len(now.months)) if np.isfinite(now.direct[:, t]).mean() >= 0.5][-12:]
+    asked = replayable(now)
     made: dict[str, Any] = {"place": code, "place_name": named_code(book.places, code), "as_of": now.as_of,
                             "tree": tree, "status": now.status, "unit": "tCO2", "replay": None}  # fmt: skip
     if asked:
@@ -166,6 +166,11 @@ def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str
             "sectors": _by_sector(now, asked, found, book), "by_month": _by_month(now, asked, found),
         }  # fmt: skip
     return made
+
+
+def replayable(now: City) -> list[int]:
+    """Numbers of the last twelve months that most cells have reported and that have a year before them."""
+    return [t for t in range(12, len(now.months)) if np.isfinite(now.direct[:, t]).mean() >= 0.5][-12:]
 
 
 def changed(workspace: Any, *, place: str | None, as_of: date | None, tree: str, since: int) -> dict[str, Any]:

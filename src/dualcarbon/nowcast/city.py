@@ -91,7 +91,8 @@ def read(
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
-    Raises Refused when the workspace holds no monthly energy data, or the place is unknown.
+    Raises Refused when the workspace holds no monthly energy data, or the place is unknown, or the month
+    lies after the year that follows `as_of`.
     """
     book = load(workspace.pack)
     code = located(workspace, place)
@@ -102,6 +103,8 @@ def read(
         as_of = last_arrival(rows)
     rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
     end = until or month_before(as_of)
+    if end.year > as_of.year + 1:
+        raise Refused(Problem("nowcast.too-far", value=end.isoformat()[:7], params={"day": as_of.isoformat()}))
     targets = book.places.children(code, tree, end) or [code]
     made, joint, fallbacks, lacking = {}, {}, [], 0
     for part, (method, where) in PARTS.items():
@@ -141,6 +144,12 @@ def located(workspace: Any, place: str | None) -> str:
     if code is None:
         raise Refused(Problem("nowcast.unknown-place", value=place))
     return str(code)
+
+
+def above(book: Classification, code: str, tree: str) -> str:
+    """The city that holds a place, else the place itself: the areas of a city are estimated together."""
+    path = book.places.path(code, tree)
+    return next((one for one in path if (book.places.row(one) or {}).get("level") == "city"), code)
 
 
 def last_arrival(rows: Any) -> date:
@@ -213,12 +222,16 @@ def _parted(
 
 def _spread(frame: pl.DataFrame, cells: list[Any], months: list[date], column: str) -> Array:
     out = np.full((len(cells), len(months)), np.nan)
-    row = {cell: k for k, cell in enumerate(cells)}
-    place = {month: k for k, month in enumerate(months)}
-    for *cell, start, value in frame.select("area", "sector", "domain", "start", column).iter_rows():
-        out[row[tuple(cell)], place[start]] = value
+    keys = ["area", "sector", "domain"]
+    rows = pl.DataFrame(cells, schema=dict.fromkeys(keys, pl.String), orient="row").with_row_index("row")
+    when = pl.DataFrame({"start": months}, schema={"start": pl.Date}).with_row_index("when")
+    found = frame.select(*keys, pl.col("start").cast(pl.Date), pl.col(column).alias("value"))
+    found = found.join(rows, on=keys).join(when, on="start")
+    out[found["row"].to_numpy(), found["when"].to_numpy()] = found["value"].to_numpy()
     seen = np.isfinite(out)
+    last = int(np.nonzero(seen.any(0))[0].max(initial=0))
     for t in range(len(months)):
-        quiet = ~seen[:, max(t - SILENT, 0) : t + 1].any(1)
+        known = min(t, last)  # nobody is silent in months of which nobody has spoken
+        quiet = ~seen[:, max(known - SILENT, 0) : known + 1].any(1)
         out[quiet, t] = 0.0
     return out

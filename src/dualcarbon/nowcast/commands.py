@@ -1,9 +1,11 @@
 """Verbs of the quick-calc room."""
 
+import inspect
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,16 +36,54 @@ Years = Annotated[
 Months = Annotated[str, typer.Option("--months", help=say("已知月数，如 0,3,6,9,12", "months seen, as 0,3,6,9,12"))]
 
 
+Done = tuple[dict[str, Any], Callable[[], None] | str]
+
+
 @cli.callback()
 def room() -> None:
     """The room's verbs."""
 
 
-@cli.command(help=say("当月排放：已报的核算，未报的估算，附区间", "this month: counted where reported, else estimated"))
-def run(
-    as_of: AsOf = None,
+def _common(
+    place: Place = None, as_of: AsOf = None, tree: Tree = "admin", family: Family = "provincial-2025",
+    json: Json = False, workspace: WorkspaceDir = None,
+) -> None:  # fmt: skip
+    """The options that every question to a workspace has."""
+
+
+def _asks(name: str, help: str, doing: str) -> Callable[[Callable[..., Done]], None]:
+    """Make a verb of ``work(question, own options…)``, which gives the result and how it is shown to a reader.
+
+    `question` holds the options of `_common`, which the verb has besides its own: place, as_of, tree, family and
+    workspace, as the room's functions take them.
+    """
+
+    def register(work: Callable[..., Done]) -> None:
+        own = list(inspect.signature(work).parameters.values())[1:]
+        common = list(inspect.signature(_common).parameters.values())
+
+        def verb(**given: Any) -> None:
+            question = {one.name: given.pop(one.name) for one in common}
+            json = question.pop("json")
+            question["as_of"] = _day(question["as_of"], "--as-of")
+            with progress(json) as bar:
+                bar.add_task(doing, total=None)
+                result, shows = work(question, **given)
+            emit(result, json, shows)
+
+        own_first = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *common)]
+        verb.__signature__ = inspect.Signature(own_first)  # type: ignore[attr-defined]
+        verb.__annotations__ = {one.name: one.annotation for one in own_first}
+        cli.command(name, help=help)(verb)
+
+    return register
+
+
+@_asks("run", say("当月排放：已报的核算，未报的估算，附区间", "this month: counted where reported, else estimated"),
+       say("估算", "estimating"))  # fmt: skip
+def _run(
+    question: dict[str, Any],
     month: Month = None,
-    place: Place = None,
     by: Annotated[
         str, typer.Option("--by", help=say("明细：place、sector、domain", "rows: place, sector, domain"))
     ] = "place",
@@ -54,125 +94,109 @@ def run(
     replay: Annotated[
         int, typer.Option("--replay", min=0, max=60, help=say("回放最近几个月检验", "replay so many months"))
     ] = 12,
-    tree: Tree = "admin",
-    family: Family = "provincial-2025",
-    json: Json = False,
-    workspace: WorkspaceDir = None,
-) -> None:
+) -> Done:
     from dualcarbon import nowcast
 
-    with progress(json) as bar:
-        bar.add_task(say("估算", "estimating"), total=None)
-        result = nowcast.run(
-            workspace, as_of=_day(as_of, "--as-of"), month=_month(month), place=place, tree=tree, family=family,
-            by=[word for word in re.split(r"[,，、\s]+", by) if word], reconcile=reconcile,
-            record=replay,
-        )  # fmt: skip
-    emit(result, json, lambda: shown.this_month(result))
+    rows = [word for word in re.split(r"[,，、\s]+", by) if word]
+    result = nowcast.run(**question, month=_month(month), by=rows, reconcile=reconcile, record=replay)
+    return result, lambda: shown.this_month(result)
 
 
-@cli.command(help=say("新到数据使估算变了多少", "which arrivals moved the estimate, by how much"))
-def news(
+@_asks(
+    "news", say("新到数据使估算变了多少", "which arrivals moved the estimate, by how much"), say("比较", "comparing")
+)
+def _news(
+    question: dict[str, Any],
     before: Annotated[str, typer.Option("--before", metavar="DATE", help=say("较早的一天", "the earlier day"))],
     after: Annotated[
-        str | None, typer.Option("--after", metavar="DATE", help=say("较晚的一天（默认：最近）", "the later day"))
+        str | None,
+        typer.Option("--after", metavar="DATE", help=say("较晚的一天（默认：--as-of 或最近）", "the later day")),
     ] = None,
     month: Month = None,
-    place: Place = None,
-    tree: Tree = "admin",
-    family: Family = "provincial-2025",
-    json: Json = False,
-    workspace: WorkspaceDir = None,
-) -> None:
+) -> Done:
     from dualcarbon import nowcast
 
     first = _day(before, "--before")
     assert first is not None
-    with progress(json) as bar:
-        bar.add_task(say("比较", "comparing"), total=None)
-        result = nowcast.news(
-            workspace, before=first, after=_day(after, "--after"), month=_month(month), place=place, tree=tree,
-            family=family,
-        )  # fmt: skip
-    emit(result, json, lambda: shown.arrivals(result))
+    last = question.pop("as_of")
+    result = nowcast.news(**question, before=first, after=_day(after, "--after") or last, month=_month(month))
+    return result, lambda: shown.arrivals(result)
 
 
-@cli.command(
-    help=say("变动原因：规模、结构、强度、用能结构、电网因子", "why it changed: activity, structure, intensity, mix")
-)
-def explain(
-    place: Place = None,
+@_asks("explain", say("变动原因：规模、结构、强度、用能结构、电网因子",
+                      "why it changed: activity, structure, intensity, mix"), say("分解", "decomposing"))  # fmt: skip
+def _explain(
+    question: dict[str, Any],
     period: Annotated[
         str | None, typer.Option("--period", help=say("时期，如 2024、2024-11（默认：最近一月）", "period, as 2024"))
     ] = None,
     against: Annotated[
         str | None, typer.Option("--against", help=say("对比时期（默认：上年同期）", "compared with (a year before)"))
     ] = None,
-    as_of: AsOf = None,
-    tree: Tree = "admin",
-    family: Family = "provincial-2025",
-    json: Json = False,
-    workspace: WorkspaceDir = None,
-) -> None:
+) -> Done:
     from dualcarbon import nowcast
 
-    with progress(json) as bar:
-        bar.add_task(say("分解", "decomposing"), total=None)
-        result = nowcast.explain(
-            workspace, place=place, period=period, against=against, as_of=_day(as_of, "--as-of"), tree=tree,
-            family=family,
-        )  # fmt: skip
-    emit(result, json, lambda: shown.causes(result))
+    result = nowcast.explain(**question, period=period, against=against)
+    return result, lambda: shown.causes(result)
 
 
-@cli.command(help=say("修订三角：各月历次估算与打分", "revisions: each month's estimates in turn, and their scores"))
-def vintages(
+@_asks("vintages", say("修订三角：各月历次估算与打分", "revisions: each month's estimates in turn, and their scores"),
+       say("回看", "looking back"))  # fmt: skip
+def _vintages(
+    question: dict[str, Any],
     months: Annotated[int, typer.Option("--months", min=1, max=36, help=say("最近几个月", "the last months"))] = 6,
-    place: Place = None,
-    as_of: AsOf = None,
-    tree: Tree = "admin",
-    family: Family = "provincial-2025",
-    json: Json = False,
-    workspace: WorkspaceDir = None,
-) -> None:
+) -> Done:
     from dualcarbon import nowcast
 
-    with progress(json) as bar:
-        bar.add_task(say("回看", "looking back"), total=None)
-        result = nowcast.vintages(
-            workspace, months=months, place=place, as_of=_day(as_of, "--as-of"), tree=tree, family=family
-        )
-    emit(result, json, lambda: shown.revisions(result))
+    result = nowcast.vintages(**question, months=months)
+    return result, lambda: shown.revisions(result)
 
 
-@cli.command(
-    "open", help=say("打开一个速算的数：核算到原始行，估算到依据", "open a figure: rows counted, reasons guessed")
-)
-def open_figure(
+@_asks("open", say("打开一个速算的数：到算式、所用的数和原始行", "open a figure: equation, numbers used, rows"),
+       say("打开", "opening"))  # fmt: skip
+def _open(
+    question: dict[str, Any],
     month: Month = None,
-    place: Place = None,
     sector: Annotated[str | None, typer.Option("--sector", help=say("行业代码", "sector"))] = None,
+    domain: Annotated[str | None, typer.Option("--domain", help=say("领域", "domain"))] = None,
+    part: Annotated[str | None, typer.Option("--part", help="direct, indirect")] = None,
     run: Annotated[str | None, typer.Option("--run", metavar="ID", help=say("留存的批次", "a kept run"))] = None,
-    as_of: AsOf = None,
-    tree: Tree = "admin",
-    family: Family = "provincial-2025",
-    json: Json = False,
-    workspace: WorkspaceDir = None,
-) -> None:
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            help=say("由各月得出的数：sum、effect、news、error、score、target、official、bridge",
+                     "a figure derived from months: sum, effect, news, error, score, target, official, bridge"),
+        ),
+    ] = None,
+    period: Annotated[str | None, typer.Option("--period", help=say("时期", "period"))] = None,
+    against: Annotated[str | None, typer.Option("--against", help=say("对比时期", "compared with"))] = None,
+    effect: Annotated[str | None, typer.Option("--effect", help=say("分解的因素", "effect, as activity"))] = None,
+    before: Annotated[str | None, typer.Option("--before", metavar="DATE", help=say("较早的一天", "since"))] = None,
+    arrival: Annotated[str | None, typer.Option("--arrival", help="revision, electricity, fuel")] = None,
+    about: Annotated[str | None, typer.Option("--about", help="month, year_before, others")] = None,
+    city: Annotated[str | None, typer.Option("--city", help=say("一起估算的城市", "estimated with its city"))] = None,
+) -> Done:  # fmt: skip
     from dualcarbon import nowcast
 
+    if kind:
+        result = nowcast.open_reason(
+            **question, kind=kind, month=month, sector=sector, domain=domain, part=part, period=period,
+            against=against, effect=effect, before=_day(before, "--before"), arrival=arrival, about=about, city=city,
+        )  # fmt: skip
+        return result, lambda: shown.reason(result)
     if not (month or run):
-        raise typer.BadParameter(say("请给出 --month 或 --run", "give --month or --run"), param_hint="--month")
+        raise typer.BadParameter(say("请给出 --month、--kind 或 --run", "give --month, --kind or --run"),
+                                 param_hint="--month")  # fmt: skip
     _month(month)
-    result = nowcast.open_figure(
-        workspace, month=month, place=place, sector=sector, run=run, as_of=_day(as_of, "--as-of"), tree=tree,
-        family=family,
-    )  # fmt: skip
-    emit(result, json, lambda: shown.opened(result))
+    result = nowcast.open_figure(**question, month=month, sector=sector, domain=domain, part=part, run=run, city=city)
+    return result, lambda: shown.opened(result)
 
 
-@cli.command(help=say("年度碳排放形势分析（可写成 Word、PDF）", "the yearly analysis (as Word or PDF)"))
-def situation(
+@_asks("situation", say("年度碳排放形势分析（可写成 Word、PDF）", "the yearly analysis (as Word or PDF)"),
+       say("分析", "analysing"))  # fmt: skip
+def _situation(
+    question: dict[str, Any],
     file: Annotated[
         Path | None,
         typer.Argument(metavar="[FILE.docx|FILE.pdf]", help=say("写成 Word 或 PDF", "write Word or PDF")),
@@ -180,28 +204,18 @@ def situation(
     year: Annotated[
         int | None, typer.Option("--year", help=say("年份（默认：最近一年）", "the year (the last)"))
     ] = None,
-    place: Place = None,
-    as_of: AsOf = None,
-    tree: Tree = "admin",
-    family: Family = "provincial-2025",
-    json: Json = False,
-    workspace: WorkspaceDir = None,
-) -> None:
+) -> Done:
     from dualcarbon import nowcast
     from dualcarbon.nowcast.telling import title, write
 
-    with progress(json) as bar:
-        bar.add_task(say("分析", "analysing"), total=None)
-        result = nowcast.analyse(
-            workspace, year=year, place=place, as_of=_day(as_of, "--as-of"), tree=tree, family=family
-        )
-        result["file"] = write(result, file, language()) if file else None
+    result = nowcast.analyse(**question, year=year)
+    result["file"] = write(result, file, language()) if file else None
     lines = [title(result, language())]
     for part in result["paragraphs"][language()]:
         lines += ["", part["heading"], *([part["text"]] if part["text"] else [])]
         lines += ["  ".join(row) for row in part["table"] or []]
     lines += ["", say(f"已写入 {file}", f"written to {file}")] if file else []
-    emit(result, json, "\n".join(lines))
+    return result, "\n".join(lines)
 
 
 def _day(text: str | None, option: str) -> date | None:

@@ -67,7 +67,7 @@ def open_figure(
         place = place or kept["place"]
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     code = cities.located(workspace, place)
-    above = city or _city(book, code, tree)
+    above = city or cities.above(book, code, tree)
     wanted = _month(month or "")
     last = date(wanted.year, 12, 1)
     year = cities.read(workspace, as_of=day, until=last, place=above, tree=tree, family=family)
@@ -97,9 +97,13 @@ def open_figure(
     node["dimensions"] = {name: value for name, value in dimensions.items() if value}
     node["complete"] = node["counted_share"] >= 1
     node |= {"title": TITLE, "rows": [], "rows_total": 0, "withheld": 0}
+    before = month_text(date(wanted.year - 1, wanted.month, 1))
+    node["before"] = {"month": before, "value": None if part else node["last_year"]}
     node["reconciliation"] = _official(workspace, year, t, parts, above, mine)
     node["parts"] = []
     question = {"month": node["month"], "as_of": seen.as_of.isoformat(), "tree": tree, "city": above}
+    earlier = {"place": code, "sector": sector, "domain": domain, "part": part, **question, "month": before}
+    node["before"]["question"] = {key: value for key, value in earlier.items() if value}
     single = sector is not None and code != above
     for name, one in parts.items():
         if part and name != part:
@@ -110,12 +114,6 @@ def open_figure(
         )  # fmt: skip
     node["children"] = [] if single else _children(seen, t, parts, mine, book, node, question)
     return node
-
-
-def _city(book: Any, code: str, tree: str) -> str:
-    """The city that holds a place, else the place itself: the areas of a city are estimated together."""
-    path = book.places.path(code, tree)
-    return next((one for one in path if (book.places.row(one) or {}).get("level") == "city"), code)
 
 
 def _month(text: str) -> date:
@@ -144,7 +142,7 @@ def _part(
         "part": name, "title": PARTS[name], "value": float(made.value[mine].sum()),
         "counted": float(made.value[mine & made.counted].sum()), "estimated": float(made.value[guess].sum()),
         "cells": int(mine.sum()), "cells_estimated": int(guess.sum()), "question": {**question, "part": name},
-        "node": None, "estimate": [],
+        "node": None, "estimate": [], "width": _width(made, guess),
     }  # fmt: skip
     if not single:
         return told
@@ -157,6 +155,17 @@ def _part(
         )  # fmt: skip
     told["estimate"] = [_estimate(seen, t, made, int(k), name) for k in np.nonzero(guess)[0]]
     return told
+
+
+def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
+    """What the interval of a part is made of, as shares of what is estimated: errors that cells share add up, their own
+    add in quadrature; both half-widths hold 90 %."""
+    value = np.where(guess, made.value, 0.0)
+    total = float(value.sum())
+    if not total:
+        return None
+    own = float(np.sqrt(((made.own * value) ** 2).sum()))
+    return {"shared": made.shared, "own": own / total, "half": float(np.hypot(made.shared * total, own))}
 
 
 def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, Any]:

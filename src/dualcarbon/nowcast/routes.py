@@ -23,6 +23,8 @@ Tree = Annotated[str, Query(pattern="^(admin|management)$")]
 
 pages: list[Page] = []
 nav = [Nav("/nowcast", "速算")]
+#: Pages that take long and are made when the server starts.
+prepared = ["/nowcast/record"]
 
 
 @page(pages, "/nowcast", "board.html")
@@ -66,17 +68,30 @@ def _record(workspace: Any, place: str | None, as_of: date | None, tree: str, mo
 
 @page(pages, "/nowcast/open", "open.html")
 def opened(
-    view: View, month: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], place: Place = None,
-    sector: Text = None, domain: Text = None, part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None,
-    as_of: Day = None, city: Text = None, run: Text = None,
+    view: View, month: Month = None, place: Place = None, sector: Text = None, domain: Text = None,
+    part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None, as_of: Day = None, city: Text = None,
+    run: Text = None, kind: Text = None, period: Text = None, against: Text = None, effect: Text = None,
+    before: Day = None, arrival: Text = None, about: Text = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """A figure opened: what was counted down to its rows, how the rest was estimated, its parts."""
-    from dualcarbon import nowcast
+    """A figure opened: what was counted down to its rows, how the rest was estimated, its parts.
 
-    return nowcast.open_figure(
-        view.workspace, month=month, place=_known(view, place), sector=sector, domain=domain, part=part,
-        as_of=as_of or view.known_at, tree=view.tree, city=city, run=run,
-    )  # fmt: skip
+    With `kind` a figure derived from months: sum, effect, news, error, score, target, official, bridge.
+    """
+    from dualcarbon import nowcast
+    from dualcarbon.nowcast import kept
+
+    day, code = as_of or view.known_at, _known(view, place)
+    if not kind:
+        return nowcast.open_figure(
+            view.workspace, month=month, place=code, sector=sector, domain=domain, part=part, as_of=day, tree=view.tree,
+            city=city, run=run,
+        )  # fmt: skip
+    asked: dict[str, Any] = {
+        "kind": kind, "place": code, "as_of": day, "tree": view.tree, "month": month, "sector": sector,
+        "domain": domain, "part": part, "city": city, "period": period, "against": against, "effect": effect,
+        "before": before, "arrival": arrival, "about": about,
+    }  # fmt: skip
+    return dict(kept.once(view.workspace, "opened", asked, lambda: nowcast.open_reason(view.workspace, **asked)))
 
 
 def _known(view: View, place: str | None) -> str:

@@ -212,3 +212,36 @@ def spread(result: dict[str, Any]) -> None:
                 f"{len(failed)} series spread by {result['method']} have absurd seasons; denton is shown: {names}.",
             )
         )
+
+
+def reason(node: dict[str, Any]) -> None:
+    """A figure derived from months: its equation, inputs and parts, with what opens them."""
+    lang = language()
+    about = [node["place_name"][lang], *(one[lang] for one in node["about"]), node["period"] or ""]
+    value = "—" if node["value"] is None else f"{node['value']:,.2f}"
+    head = " · ".join(text for text in about if text)
+    typer.echo(f"{head}  {node['title'][lang]} {value} {node['unit']}  ({node['status']})")
+    if node["low"] is not None:
+        typer.echo(say("90% 区间", "90 % interval") + f" {node['low']:,.0f} – {node['high']:,.0f}")
+    typer.echo(f"{node['equation'][lang]}\n{node['filled']}".rstrip())
+    for title, lines in ((say("用到的数", "numbers used"), node["inputs"]), (say("组成", "parts"), node["children"])):
+        if lines:
+            typer.echo(f"- {title}")
+        for one in lines:
+            number = "—" if one["value"] is None else f"{round(one['value'], 2) + 0.0:,.2f}"
+            typer.echo(
+                f"    {one['name'][lang]} {number} {one['unit']}  {one.get('filled', '')}  {_verb(one)}".rstrip()
+            )
+    for row in node["rows"]:
+        named = [row[name] for name in ("place", "entity", "sector", "carrier", "period") if row[name]]
+        place = " ".join(str(row[name]) for name in ("source", "row") if row[name] is not None)
+        typer.echo(f"    · {' '.join(named)}: {row['value']:,.6g} {row['unit']}  {place or row['dataset']}")
+
+
+def _verb(one: dict[str, Any]) -> str:
+    """What to type to open an input."""
+    asked = one.get("question") or one.get("query") or {}
+    words = " ".join(f"--{key.replace('_', '-')} {text}" for key, text in asked.items() if key != "item")
+    if one.get("question"):
+        return f"nowcast open {words}"
+    return f"explain {asked['item']} {words}" if asked else ""

@@ -7,7 +7,7 @@ the data.
 """
 
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,29 @@ ACTIVITIES = ("economy.value_added", "economy.industrial_value_added_above_scale
 GJ_PER_MWH = 3.6
 
 
+class Parts(NamedTuple):
+    """One sector's product: `names` (F) of its factors, their values `before` and `after` by carrier (F, J), and what
+    each factor did to the CO2 of each carrier, `made` (F, J)."""
+
+    names: list[str]
+    before: Array
+    after: Array
+    made: Array
+
+
+class Compared(NamedTuple):
+    """Two periods of a place: `cells` with CO2 (t) and energy (GJ), value added, and the parts by sector."""
+
+    place: str
+    as_of: date
+    spans: dict[str, periods.Period]
+    cells: pl.DataFrame
+    activity: pl.DataFrame
+    carriers: list[str]
+    sectors: dict[str, Parts]
+    status: str
+
+
 def explain(
     workspace: Any = None,
     *,
@@ -56,6 +79,38 @@ def explain(
 
     workspace = opened(workspace)
     book = load(workspace.pack)
+    made = compared(workspace, place, period, against, as_of, tree, family)
+    later, earlier = (periods.text(*made.spans[when]) for when in ("after", "before"))
+    before, after = (float(made.cells.filter(pl.col("when") == when)["co2"].sum()) for when in ("before", "after"))
+    sectors = {sector: by_effect(parts, made.carriers) for sector, parts in made.sectors.items()}
+    total = {name: sum(parts.get(name, 0.0) for parts in sectors.values()) for name in TITLES}
+    asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
+             "as_of": made.as_of.isoformat(), "tree": tree}  # fmt: skip
+    return {
+        "place": made.place, "place_name": {lang: book.places.name(made.place, lang) for lang in ("zh", "en")},
+        "period": later, "against": earlier, "as_of": made.as_of, "tree": tree, "unit": "tCO2",
+        "before": before, "after": after, "change": after - before,
+        "change_percent": 100 * (after / before - 1) if before else None, "status": made.status,
+        "effects": [
+            {"effect": name, "title": TITLES[name], "value": value,
+             "percent": 100 * value / before if before else None, "explain": {**asked, "effect": name}}
+            for name, value in total.items()
+        ],
+        "activity": made.activity["item"][0] if made.activity.height else None,
+        "rows": [
+            {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
+             "change": sum(parts.values()), "effects": parts, "explain": {**asked, "sector": one} if one else None}
+            for one, parts in sorted(sectors.items(), key=lambda pair: -abs(sum(pair[1].values())))
+        ],
+    }  # fmt: skip
+
+
+def compared(
+    workspace: Any, place: str | None, period: str | None, against: str | None, as_of: date | None, tree: str,
+    family: str,
+) -> Compared:  # fmt: skip
+    """The two periods of :func:`explain` with all that their decomposition is made of. Raises Refused as it does."""
+    book = load(workspace.pack)
     code = cities.located(workspace, place)
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
     as_of = as_of or cities.last_arrival(workspace.observations(datasets=list(datasets)))
@@ -66,27 +121,23 @@ def explain(
     cells = _cells(workspace, rows, code, tree, family, as_of, spans)
     _complete(cells, spans)
     activity = _activity(rows, book, code, tree, spans)
-    made = _decomposed(cells, activity)
-    before, after = (float(cells.filter(pl.col("when") == when)["co2"].sum()) for when in spans)
-    total = made.pop("total")
+    carriers = sorted(cells["carrier"].unique().to_list())
     status = worst([*(datasets[n].get("status") for n in cells["dataset"].unique() if n in datasets), "unverified"])
-    return {
-        "place": code, "place_name": {lang: book.places.name(code, lang) for lang in ("zh", "en")},
-        "period": periods.text(*later), "against": periods.text(*earlier), "as_of": as_of, "tree": tree, "unit": "tCO2",
-        "before": before, "after": after, "change": after - before,
-        "change_percent": 100 * (after / before - 1) if before else None, "status": status,
-        "effects": [_effect(name, value, before) for name, value in total.items()],
-        "activity": activity["item"][0] if activity.height else None,
-        "rows": [
-            {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
-             "change": sum(parts.values()), "effects": parts}
-            for one, parts in sorted(made["sectors"].items(), key=lambda pair: -abs(sum(pair[1].values())))
-        ],
-    }  # fmt: skip
+    return Compared(code, as_of, spans, cells, activity, carriers, _decomposed(cells, activity, carriers),
+                    status or "unverified")  # fmt: skip
 
 
-def _effect(name: str, value: float, before: float) -> dict[str, Any]:
-    return {"effect": name, "title": TITLES[name], "value": value, "percent": 100 * value / before if before else None}
+def by_effect(parts: Parts, carriers: list[str]) -> dict[str, float]:
+    """Effects of one sector, in tCO2; they sum to its change."""
+    return {name: float(parts.made[row][mine].sum()) for name, row, mine in effect_rows(parts, carriers)}
+
+
+def effect_rows(parts: Parts, carriers: list[str]) -> list[tuple[str, int, np.ndarray]]:
+    """Each effect of a sector with the number of its factor and the carriers (J,) in which it counts: the last factor
+    is that of the grid for electricity, and that of fuels for the others."""
+    whole, power = np.ones(len(carriers), bool), np.array([carrier == "electricity" for carrier in carriers])
+    rows = [(name, n, whole) for n, name in enumerate(parts.names[:-1])]
+    return [*rows, ("grid_factor", len(rows), power), ("fuel_factor", len(rows), ~power)]
 
 
 def _period(text: str) -> periods.Period:
@@ -164,11 +215,10 @@ def _activity(rows: Any, book: Any, code: str, tree: str, spans: dict[str, perio
     return pl.DataFrame(schema={"sector": pl.String, "value": pl.Float64, "when": pl.String, "item": pl.String})
 
 
-def _decomposed(cells: pl.DataFrame, activity: pl.DataFrame) -> dict[str, Any]:
-    """Effects in all, and by sector, from cells and value added of `before` and `after`."""
+def _decomposed(cells: pl.DataFrame, activity: pl.DataFrame, carriers: list[str]) -> dict[str, Parts]:
+    """The parts of each sector, from cells and value added of `before` and `after`."""
     sums = cells.group_by("sector", "carrier", "when").agg(pl.col("co2").sum(), pl.col("energy").sum())
     sectors = sorted(cells["sector"].unique().to_list())
-    carriers = sorted(cells["carrier"].unique().to_list())
     shape = (2, len(sectors), len(carriers))
     co2, energy, added = np.zeros(shape), np.zeros(shape), np.zeros(shape[:2])
     when = {"before": 0, "after": 1}
@@ -188,19 +238,14 @@ def _decomposed(cells: pl.DataFrame, activity: pl.DataFrame) -> dict[str, Any]:
 
     mix, factor = ratio(energy, per[:, :, None]), ratio(co2, energy)
     ones = np.ones(len(carriers))
-    power = np.array([carrier == "electricity" for carrier in carriers])
-    by_sector: dict[str, dict[str, float]] = {}
+    made: dict[str, Parts] = {}
     for k, sector in enumerate(sectors):
         if measured[k]:
-            names = ["activity", "structure", "intensity", "mix"]
-            shown = [[whole[w] * ones, added[w, k] / whole[w] * ones, per[w, k] / added[w, k] * ones, mix[w, k],
-                      factor[w, k]] for w in (0, 1)]  # fmt: skip
+            names = ["activity", "structure", "intensity", "mix", "factor"]
+            shown = [np.array([whole[w] * ones, added[w, k] / whole[w] * ones, per[w, k] / added[w, k] * ones,
+                               mix[w, k], factor[w, k]]) for w in (0, 1)]  # fmt: skip
         else:
-            names = ["own_energy", "mix"]
-            shown = [[per[w, k] * ones, mix[w, k], factor[w, k]] for w in (0, 1)]
-        made = effects(np.array(shown[0]), np.array(shown[1]))
-        parts = {name: float(made[n].sum()) for n, name in enumerate(names)}
-        parts |= {"grid_factor": float(made[-1][power].sum()), "fuel_factor": float(made[-1][~power].sum())}
-        by_sector[sector] = parts
-    total = {name: sum(parts.get(name, 0.0) for parts in by_sector.values()) for name in TITLES}
-    return {"sectors": by_sector, "total": total}
+            names = ["own_energy", "mix", "factor"]
+            shown = [np.array([per[w, k] * ones, mix[w, k], factor[w, k]]) for w in (0, 1)]
+        made[sector] = Parts(names, shown[0], shown[1], effects(*shown))
+    return made

@@ -1,14 +1,10 @@
 /* Charts of the quick-calc. Their numbers stand beside them as a script of data and below them as a table. */
 (() => {
   "use strict";
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  const soft = colour("soft"), line = colour("line"), accent = colour("accent"), ink = colour("ink"), pale = "#b3c1bd";
-  const font = { fontFamily: colour("sans") };
-  const bare = { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: soft, fontSize: 12 } };
-  const number = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
+  const { soft, line, accent, ink, font, bare, grouped: number, escape, fitted } = window.charts;
+  const pale = "#b3c1bd";
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const signed = (value, digits) => (value > 0 ? "+" : "") + number(value, digits);
-  const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
   const tooltip = { trigger: "axis", confine: true, axisPointer: { lineStyle: { color: "#cbd6d1" } }, borderColor: line, textStyle: { color: ink, fontSize: 12.5, ...font } };
   const ground = (name, more = {}) => ({ type: "value", name, nameTextStyle: { color: soft, align: "left", padding: [0, 0, 0, -6], fontSize: 12 }, splitNumber: 4, splitLine: { lineStyle: { color: line } }, ...bare, ...more });
   const band = (low, high, opacity, stack) => [
@@ -44,7 +40,7 @@
 
   function year(data) {
     const f = data.scale.factor, rows = data.rows;
-    const now = { type: "line", name: data.words.now, data: rows.map((one) => one.value / f), symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5, endLabel: { show: true, formatter: (p) => `${data.words.now}  ${number(p.value, data.scale.digits)}`, color: accent, fontWeight: 600, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
+    const now = { type: "line", name: data.words.now, data: rows.map((one) => ({ value: one.value / f, href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5, endLabel: { show: true, formatter: (p) => `${data.words.now}  ${number(p.value, data.scale.digits)}`, color: accent, fontWeight: 600, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
     if (data.target !== null) now.markLine = { symbol: "none", silent: true, data: [{ yAxis: data.target / f }], lineStyle: { color: colour("watch"), type: [4, 3], width: 1.4 }, label: { formatter: `${data.words.target} ${number(data.target / f, data.scale.digits)}`, color: colour("watch"), position: "insideStartTop", fontSize: 12 } };
     const last = { type: "line", name: data.words.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.6 }, itemStyle: { color: pale }, endLabel: { show: true, formatter: (p) => `${data.words.last}  ${number(p.value, data.scale.digits)}`, color: "#6f7f83", fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
     return { grid: { right: 104 }, xAxis: base(data.labels), yAxis: ground(data.scale.label), series: [...band(rows.map((one) => one.low / f), rows.map((one) => one.high / f), 0.16, "band"), last, now],
@@ -54,12 +50,12 @@
   function waterfall(data, box) {
     const f = data.scale.factor;
     let now = data.before;
-    const rows = [{ name: data.names[0], end: data.before }];
+    const rows = [{ name: data.names[0], end: data.before, href: data.href[0] }];
     for (const step of data.steps) {
-      rows.push({ name: step.name, start: now, end: now + step.value, step });
+      rows.push({ name: step.name, start: now, end: now + step.value, href: step.href });
       now += step.value;
     }
-    rows.push({ name: data.names[1], end: now });
+    rows.push({ name: data.names[1], end: now, href: data.href[1] });
     const every = rows.flatMap((one) => (one.start === undefined ? [one.end] : [one.start, one.end])).map((v) => v / f);
     const span = Math.max(...every) - Math.min(...every) || 1;
     const floor = Math.min(...every) - 0.15 * span;
@@ -69,14 +65,14 @@
       yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name), ...bare, axisLabel: { color: ink, fontSize: 12.5, width: narrow ? 96 : 180, overflow: "truncate" } },
       series: [
         { type: "bar", stack: "all", silent: true, itemStyle: { color: "transparent" }, data: rows.map((one) => (one.start === undefined ? 0 : Math.min(one.start, one.end) / f - floor) + (one.start === undefined ? floor : floor)), barWidth: "58%" },
-        { type: "bar", stack: "all", barWidth: "58%", data: rows.map((one) => ({ value: one.start === undefined ? one.end / f - floor : Math.abs(one.end - one.start) / f, itemStyle: { color: one.start === undefined ? "#5d6b66" : one.end >= one.start ? colour("rise") : colour("fall"), borderRadius: 2 } })),
+        { type: "bar", stack: "all", barWidth: "58%", data: rows.map((one) => ({ href: one.href, value: one.start === undefined ? one.end / f - floor : Math.abs(one.end - one.start) / f, itemStyle: { color: one.start === undefined ? "#5d6b66" : one.end >= one.start ? colour("rise") : colour("fall"), borderRadius: 2 } })),
           label: { show: true, position: "right", color: ink, fontSize: 12, formatter: (p) => { const one = rows[p.dataIndex]; return one.start === undefined ? number(one.end / f, data.scale.digits) : signed((one.end - one.start) / f, data.scale.digits); } } },
       ],
       tooltip: { show: false } };
   }
 
   function errors(data) {
-    const draw = (name, key, tone, width) => ({ type: "line", name, data: data.rows.map((one) => one[key]), symbol: "circle", symbolSize: 5, lineStyle: { color: tone, width }, itemStyle: { color: tone }, endLabel: { show: true, formatter: (p) => `${p.seriesName} ${number(p.value, 1)}%`, color: tone === pale ? "#6f7f83" : tone, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
+    const draw = (name, key, tone, width) => ({ type: "line", name, data: data.rows.map((one) => ({ value: one[key], href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: tone, width }, itemStyle: { color: tone }, endLabel: { show: true, formatter: (p) => `${p.seriesName} ${number(p.value, 1)}%`, color: tone === pale ? "#6f7f83" : tone, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
     return { grid: { right: 112 }, xAxis: base(data.labels), yAxis: ground("%", { min: 0 }), series: [draw(data.words[1], "last_value_error_percent", pale, 1.6), draw(data.words[0], "error_percent", accent, 2.4)],
       tooltip: { ...tooltip, valueFormatter: (v) => (v === null ? "—" : `${number(v, 1)}%`) } };
   }
@@ -84,24 +80,11 @@
   const kinds = { fan, year, waterfall, errors };
   for (const box of document.querySelectorAll("[data-figure]")) {
     const data = JSON.parse(box.nextElementSibling.textContent);
-    const draw = () => {
-      const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
+    fitted(box, (chart) => {
       const made = kinds[box.dataset.figure](data, box);
       chart.setOption({ textStyle: font, animation: false, ...made, grid: { left: 8, right: 84, top: 26, bottom: 4, containLabel: true, ...made.grid } }, true);
       chart.off("click");
       chart.on("click", (point) => { if (point.data && point.data.href) window.openExplanation(point.data.href); });
-      chart.getZr().flush();
-      box.querySelector("svg").setAttribute("viewBox", `0 0 ${box.clientWidth} ${box.clientHeight}`);
-      return chart;
-    };
-    const chart = draw();
-    box.dataset.ready = "1";
-    let width = box.clientWidth;
-    new ResizeObserver(() => {
-      if (box.clientWidth === width || !box.clientWidth) return;
-      width = box.clientWidth;
-      chart.resize();
-      draw();
-    }).observe(box);
+    });
   }
 })();

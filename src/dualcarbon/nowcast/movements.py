@@ -1,0 +1,175 @@
+"""Open what moved a figure: an effect of the decomposition, an arrival of data."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification, load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import arrivals, why
+from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.decompose import logarithmic_mean
+from dualcarbon.nowcast.figures import estimated
+from dualcarbon.nowcast.nodes import Node, line, number, span_of, text, tonnes
+from dualcarbon.nowcast.present import named_code
+
+#: Rows of observations that a node shows.
+ROWS = 30
+
+
+def effect_node(
+    workspace: Any, place: str, day: date | None, tree: str, family: str, *, effect: str | None = None,
+    sector: str | None = None, period: str | None = None, against: str | None = None,
+) -> Node:  # fmt: skip
+    """One effect of the decomposition, of all sectors or of one; or one sector's change by effects."""
+    made = why.compared(workspace, place, period, against, day, tree, family)
+    book = load(workspace.pack)
+    later, earlier = (periods.text(*made.spans[when]) for when in ("after", "before"))
+    asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
+             "as_of": made.as_of.isoformat(), "tree": tree}  # fmt: skip
+    head: Node = {"period": later, "against": earlier, "as_of": made.as_of, "unit": "tCO2", "status": made.status}
+    if (effect and effect not in why.TITLES) or (sector and sector not in made.sectors) or not (effect or sector):
+        raise Refused(Problem("nowcast.no-such-figure", value=sector or effect or ""))
+    if effect and sector:
+        return head | _effect_of_sector(made, effect, sector, book, asked, tree)
+    if sector:
+        parts = why.by_effect(made.sectors[sector], made.carriers)
+        children = [
+            line(why.TITLES[name], value, "tCO2", made.status, question={**asked, "effect": name, "sector": sector})
+            for name, value in parts.items()
+        ]
+        equation = text("各因素的作用合计等于变动", "the effects sum to the change")
+        about, title = [named_code(book.sectors, sector)], text("排放变动", "change of CO2")
+    else:
+        children = []
+        for code, one in made.sectors.items():
+            value = why.by_effect(one, made.carriers).get(str(effect))
+            if value is not None:
+                name = named_code(book.sectors, code) if code else text("未分行业", "no sector")
+                question = {**asked, "effect": effect, "sector": code} if code else None
+                children.append(line(name, value, "tCO2", made.status, question=question))
+        equation = text("各行业的作用相加（加法 LMDI-I）", "the effects of the sectors added up (additive LMDI-I)")
+        about, title = [], why.TITLES[str(effect)]
+    children.sort(key=lambda one: -abs(one["value"]))
+    value = float(sum(one["value"] for one in children))
+    terms = [f"({tonnes(one['value'], True)})" for one in children]
+    filled = f"{' + '.join(terms[:7])}{' + …' if len(terms) > 7 else ''} = {tonnes(value, True)}"
+    return head | {"title": title, "about": about, "value": value, "equation": equation, "filled": filled,
+                   "children": children}  # fmt: skip
+
+
+def _effect_of_sector(
+    made: why.Compared, effect: str, sector: str, book: Classification, asked: Node, tree: str
+) -> Node:
+    parts = made.sectors[sector]
+    found = next(((row, mine) for name, row, mine in why.effect_rows(parts, made.carriers) if name == effect), None)
+    if found is None:
+        raise Refused(Problem("nowcast.no-such-figure", value=effect))
+    row, mine = found
+    old, new = parts.before.prod(0), parts.after.prod(0)
+    weight = logarithmic_mean(new, old)
+    children, used = [], [int(j) for j in np.nonzero(mine & ((old > 0) | (new > 0)))[0]]
+    for j in used:
+        a, b, value = parts.before[row, j], parts.after[row, j], float(parts.made[row, j])
+        smooth = old[j] > 0 and new[j] > 0
+        how = f"{tonnes(weight[j])} × ln({number(b, 6)} / {number(a, 6)})" if smooth else f"{tonnes(new[j] - old[j])}"
+        children.append(line(named_code(book.carriers, made.carriers[j]), value, "tCO2", made.status,
+                              filled=f"{how} = {tonnes(value, True)}"))  # fmt: skip
+    question = {name: asked[name] for name in ("place", "as_of", "tree")} | {"kind": "sum", "sector": sector}
+    inputs = []
+    for when, period in (("before", asked["against"]), ("after", asked["period"])):
+        name = text(f"{period} 该行业二氧化碳", f"CO2 of the sector in {period}")
+        total = float((old if when == "before" else new).sum())
+        inputs.append(line(name, total, "tCO2", made.status, question={**question, "period": period}))
+        if effect in ("activity", "structure", "intensity") and made.activity.height:
+            own = made.activity.filter((made.activity["when"] == when) & (made.activity["sector"] == sector))
+            item = made.activity["item"][0]
+            query = {"item": item, "place": made.place, "sector": sector, "period": period, "tree": tree,
+                     "known_at": asked["as_of"]}  # fmt: skip
+            inputs.append(line(text(f"{period} 该行业增加值", f"value added of the sector in {period}"),
+                                float(own["value"].sum()), (book.items.row(item) or {}).get("unit", ""), made.status,
+                                query=query))  # fmt: skip
+    words = {
+        "activity": ("各有增加值行业的增加值合计", "value added of all sectors that have any"),
+        "structure": ("该行业占增加值合计的比重", "the sector's share of that value added"),
+        "intensity": ("该行业单位增加值用能", "the sector's energy per value added"),
+        "own_energy": ("该部门用能", "the sector's energy"),
+        "mix": ("该品种占行业用能的比重", "the carrier's share of the sector's energy"),
+        "grid_factor": ("单位电量（按热值）的二氧化碳", "CO2 per unit of electricity, by its heat"),
+        "fuel_factor": ("单位热值燃料的二氧化碳", "CO2 per unit of the fuel's heat"),
+    }[effect]
+    value = float(parts.made[row][mine].sum())
+    form = "Σ L(C₁, C₀) × ln(x₁ / x₀)"
+    mean = "L(a, b) = (a − b) / ln(a / b)"
+    equation = text(
+        f"{form}，{mean}；C 是各品种二氧化碳，x 是{words[0]}", f"{form}, {mean}; C is CO2 by carrier, x is {words[1]}"
+    )
+    filled = " + ".join(f"({tonnes(one['value'], True)})" for one in children) or "0"
+    return {"title": why.TITLES[effect], "about": [named_code(book.sectors, sector)], "value": value, "inputs": inputs,
+            "equation": equation, "filled": f"{filled} = {tonnes(value, True)}", "children": children}  # fmt: skip
+
+
+def news_node(
+    workspace: Any, place: str, day: date | None, tree: str, family: str, *, before: date | str, arrival: str,
+    about: str, month: str,
+) -> Node:  # fmt: skip
+    """What one arrival did to the estimate of a month, by area, with the rows that arrived."""
+    since = before if isinstance(before, date) else date.fromisoformat(before)
+    first = span_of(month).start
+    new, taken = arrivals.steps(workspace, since, day, first, place, tree, family)
+    place_in = next((n for n, (step, _) in enumerate(taken) if (step.kind, step.about) == (arrival, about)), 0)
+    if not place_in:
+        raise Refused(Problem("nowcast.no-such-figure", value=arrival))
+    step, now = taken[place_in]
+    then = taken[place_in - 1][1]
+    book = load(workspace.pack)
+    values = [sum(part.value for part in estimated(seen)) for seen in (then, now)]
+    moved = np.asarray(values[1] - values[0])
+    question = {"month": month, "tree": tree, "city": place, "as_of": new.as_of.isoformat()}
+    children = []
+    for code in sorted({cell[0] for cell in now.cells}):
+        mine = np.array([cell[0] == code for cell in now.cells])
+        children.append(line(named_code(book.places, code), float(moved[mine].sum()), "tCO2", new.status,
+                              question={**question, "place": code}))  # fmt: skip
+    names = {"revision": text("更正与新因子", "corrections and new factors"),
+             "electricity": text("用电数据", "electricity"), "fuel": text("燃料数据", "fuels")}  # fmt: skip
+    rows, count = _arrived(workspace, step, since, new)
+    totals = [float(np.sum(value)) for value in values]
+    inputs = [line(text("收到前的估算", "estimate before it"), totals[0], "tCO2", new.status),
+              line(text("收到后的估算", "estimate after it"), totals[1], "tCO2", new.status)]  # fmt: skip
+    if place_in == 1:
+        inputs[0]["question"] = {**question, "as_of": since.isoformat(), "place": place}
+    if place_in == len(taken) - 1:
+        inputs[1]["question"] = {**question, "place": place}
+    return {
+        "title": names[arrival], "about": [text("、".join(step.months), ", ".join(step.months))], "as_of": new.as_of,
+        "period": month, "value": totals[1] - totals[0], "unit": "tCO2", "status": new.status, "inputs": inputs,
+        "equation": text("收到这批数据后的估算 − 收到前的估算（先更正，再用电，再燃料，逐批计入）",
+                          "the estimate with these arrivals less without (corrections, electricity, fuels in turn)"),
+        "filled": f"{tonnes(totals[1])} − {tonnes(totals[0])} = {tonnes(totals[1] - totals[0], True)}",
+        "children": sorted(children, key=lambda one: -abs(one["value"])), "rows": rows, "rows_total": count,
+    }  # fmt: skip
+
+
+def _arrived(workspace: Any, step: arrivals.Step, since: date, new: cities.City) -> tuple[list[Node], int]:
+    """The largest rows that became known after `since` about the months of a step, and how many there are."""
+    datasets = {one["id"]: one for one in workspace.datasets() if one["role"] == "account"}
+    rows = workspace.observations(datasets=list(datasets), known_at=new.as_of, version=new.version)
+    items = {"electricity": ("energy.purchased",), "fuel": ("energy.combustion",)}.get(
+        step.kind, ("energy.purchased", "energy.combustion")
+    )
+    listed = ", ".join(f"'{item}'" for item in items)
+    days = ", ".join(f"'{month}-01'" for month in step.months)
+    found = rows.filter(f"item in ({listed}) and known_at > '{since.isoformat()}' and start in ({days})")
+    names = ("entity", "place", "sector", "carrier", "item", "start", "end", "value", "unit", "dataset", "source",
+             "sheet", "row", "known_at")  # fmt: skip
+    columns = ", ".join(f'"{name}"' for name in names)
+    largest = found.filter("value is not null").order("value desc").limit(ROWS).select(columns).fetchall()
+    made = []
+    for row in largest:
+        one = dict(zip(names, row, strict=True))
+        period = periods.text(one.pop("start"), one.pop("end"))
+        made.append({**one, "period": period, "status": datasets[one["dataset"]].get("status")})
+    return made, int(found.aggregate("count(*) as n").fetchall()[0][0])

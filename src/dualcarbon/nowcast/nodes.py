@@ -1,0 +1,36 @@
+"""The parts of which the node of a derived figure is made: texts in both languages, lines, numbers of equations."""
+
+from typing import Any
+
+from dualcarbon.core import periods
+from dualcarbon.core.problems import Problem, Refused
+
+Node = dict[str, Any]
+
+
+def text(zh: str, en: str) -> dict[str, str]:
+    """A text in both languages."""
+    return {"zh": zh, "en": en}
+
+
+def line(name: dict[str, str], value: float | None, unit: str, status: str | None = None, **more: Any) -> Node:
+    """An input or a part: `question` opens it here, `query` is that of ``dualcarbon explain``."""
+    return {"name": name, "value": value, "unit": unit, "status": status, **more}
+
+
+def tonnes(value: float, signed: bool = False) -> str:
+    """Whole tonnes as they stand in an equation."""
+    return f"{round(value) + 0.0:{'+' if signed else ''},.0f}".replace("-", "−")
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits."""
+    return f"{value:,.{digits}g}".replace("-", "−")
+
+
+def span_of(period: str) -> periods.Period:
+    """A period from its text. Raises Refused."""
+    try:
+        return periods.parse(period)
+    except periods.BadPeriod as error:
+        raise Refused(Problem("nowcast.bad-period", value=period)) from error

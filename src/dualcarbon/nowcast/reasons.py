@@ -1,0 +1,57 @@
+"""Open what the quick-calc derives from its months: sums, effects, news, replayed errors, scores, targets.
+
+Each kind of figure has one function; its node holds the equation with its numbers, the inputs (each with the question
+that opens it), and the parts that sum to it, until months and cells are reached, which `opening` opens down to rows.
+"""
+
+import inspect
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.judgements import error_node, score_node
+from dualcarbon.nowcast.movements import effect_node, news_node
+from dualcarbon.nowcast.nodes import Node
+from dualcarbon.nowcast.present import named_code, opened
+from dualcarbon.nowcast.sums import added_up, bridge_node, official_node, target_node
+
+KINDS: dict[str, Callable[..., Node]] = {
+    "sum": added_up, "effect": effect_node, "news": news_node, "error": error_node, "score": score_node,
+    "target": target_node, "official": official_node, "bridge": bridge_node,
+}  # fmt: skip
+
+
+def open_reason(
+    workspace: Any = None,
+    *,
+    kind: str,
+    place: str | None = None,
+    as_of: date | str | None = None,
+    tree: str = "admin",
+    family: str = "provincial-2025",
+    **asked: Any,
+) -> Node:
+    """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.
+
+    `kind` and what it is asked: `sum` (period, sector, domain, part, city), `effect` (effect, sector, period, against),
+    `news` (month, before, arrival, about), `error` (month, sector), `score` (month), `target` (period), `official`,
+    `bridge` (period). Raises Refused for an unknown kind, and where nothing answers to the question.
+    """
+    workspace = opened(workspace)
+    day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+    code = cities.located(workspace, place)
+    given = {name: value for name, value in asked.items() if value}
+    if kind not in KINDS:
+        raise Refused(Problem("nowcast.no-such-figure", value=kind))
+    try:
+        inspect.signature(KINDS[kind]).bind(workspace, code, day, tree, family, **given)
+    except TypeError as error:
+        raise Refused(Problem("nowcast.no-such-figure", value=f"{kind} {'、'.join(given)}")) from error
+    node = KINDS[kind](workspace, code, day, tree, family, **given)
+    book = load(workspace.pack)
+    plain: Node = {"kind": kind, "place": code, "place_name": named_code(book.places, code), "tree": tree, "inputs": [],
+                   "children": [], "rows": [], "rows_total": 0, "low": None, "high": None, "filled": ""}  # fmt: skip
+    return {**plain, **node}
