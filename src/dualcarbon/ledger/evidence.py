@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.ledger import chain
 from dualcarbon.ledger.reads import standing
-from dualcarbon.ledger.store import Store, translated
+from dualcarbon.ledger.store import Store
 from dualcarbon.ledger.tables import ACCOUNT, DAY, ENTRY, ENTRY_FIELDS, HEAD, LEDGER, LOCK, NODE, REFUSAL
 from dualcarbon.ledger.transfer import moment_text
+from dualcarbon.ledger.troubles import translated
 
 WIDTH = 256
 

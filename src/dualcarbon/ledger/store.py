@@ -4,32 +4,48 @@ Every writing transaction begins by updating the one row of `ledger`. That row's
 across threads, processes and servers, and it is taken before anything is read: no decision rests on an old state.
 """
 
-import gc
 import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import chain, days, trail
 from dualcarbon.ledger.install import install
 from dualcarbon.ledger.machine import Account, Entry, State, lock, open_accounts, post
 from dualcarbon.ledger.requests import Answers, Request, forget
 from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, MARK, REFUSAL, TOTALS
 from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_transfer
+from dualcarbon.ledger.troubles import passing, translated, uncollected
 
 BATCH = 8192
 RETRIES = 20
 MOST_KEPT = 500_000
 ACCOUNT_FIELDS = [*list(ACCOUNT.columns)[:7], ACCOUNT.c.moves, ACCOUNT.c.last, *(ACCOUNT.c[name] for name in TOTALS)]
 Result = TypeVar("Result")
+
+# Statements of every transaction are built once: building one costs more than the database needs to answer it.
+BEGUN = LEDGER.update().where(LEDGER.c.number == 1).values(writes=LEDGER.c.writes + 1).returning(*LEDGER.c)
+FOUND: dict[str, tuple[sa.Column[Any], Sequence[sa.Column[Any]]]] = {
+    "entry": (ENTRY.c.id, ENTRY_FIELDS),
+    "refused": (REFUSAL.c.id, (REFUSAL.c.id, REFUSAL.c.result)),
+    "resolved": (ENTRY.c.pending_id, (ENTRY.c.pending_id, ENTRY.c.state)),
+    "reversed": (ENTRY.c.reverses, (ENTRY.c.reverses, ENTRY.c.id)),
+    "account": (ACCOUNT.c.account, ACCOUNT_FIELDS),
+}
+
+
+@cache
+def _advanced(names: tuple[str, ...]) -> sa.Update:
+    values = {name: sa.bindparam(f"_{name}", type_=LEDGER.c[name].type) for name in ("recorded", *names)}
+    return LEDGER.update().where(LEDGER.c.number == 1).values(values)
 
 
 def now() -> int:
@@ -60,6 +76,9 @@ class Store:
         self._turn = threading.Lock()
         self._kept: dict[str, Account] = {}
         self._writes = 0
+        self._keys_type: Any = ARRAY(sa.Text) if self.dialect == "postgresql" else sa.Text()
+        listed = self._list(sa.bindparam("keys", type_=self._keys_type))
+        self._by_key = {name: sa.select(*shown).where(key.in_(listed)) for name, (key, shown) in FOUND.items()}
         self._insert = {
             table: str(table.insert().compile(dialect=engine.dialect)) for table in (ENTRY, ACCOUNT, REFUSAL, MARK)
         }
@@ -73,15 +92,14 @@ class Store:
     def writing(self) -> Iterator[tuple[sa.Connection, sa.Row[Any], int]]:
         """A transaction that is the only writer: its connection, the ledger's row, and the time to record."""
         with self._writer.begin() as connection:
-            if self.dialect == "sqlite":
+            if self.dialect == "sqlite" and not connection.info.get("ledger"):
                 # Wait for other writers; keep the upper levels of the indexes in memory (64 MB).
                 connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
                 connection.exec_driver_sql("PRAGMA cache_size = -65536")
-            standing = connection.execute(
-                LEDGER.update().where(LEDGER.c.number == 1).values(writes=LEDGER.c.writes + 1).returning(*LEDGER.c)
-            ).one()
+                connection.info["ledger"] = True
+            standing = connection.execute(BEGUN).one()
             if self.dialect == "postgresql":
-                connection.execute(sa.text("SET LOCAL synchronous_commit = on"))
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
             yield connection, standing, max(self.clock(), standing.recorded)
 
     def transaction(self, work: Callable[[sa.Connection, sa.Row[Any], int], Result]) -> Result:
@@ -98,7 +116,7 @@ class Store:
                     self._writes = writes
                     return result
                 except DBAPIError as error:
-                    if attempt == RETRIES - 1 or not _passing(error):
+                    if attempt == RETRIES - 1 or not passing(error):
                         raise
                     time.sleep(0.01 * 2 ** min(attempt, 6))
                 finally:
@@ -215,17 +233,14 @@ class Store:
         pendings = {transfer.pending_id for transfer in transfers if transfer.pending_id is not None}
         reversed_ids = {transfer.reverses for transfer in transfers if transfer.reverses is not None}
         own = {transfer.id for transfer in transfers}
-        found = connection.execute(
-            sa.select(*ENTRY_FIELDS).where(self.among(ENTRY.c.id, own | pendings | reversed_ids))
-        )
+        found = self._named(connection, "entry", own | pendings | reversed_ids)
         state.entries = {row[1]: Entry._make(row) for row in found}
-        named = {entry.pending_id or entry.reverses for entry in state.entries.values()} - state.entries.keys() - {None}
-        if named:
-            found = connection.execute(sa.select(*ENTRY_FIELDS).where(self.among(ENTRY.c.id, named)))
-            state.entries |= {row[1]: Entry._make(row) for row in found}
-        state.refused = self._pairs(connection, REFUSAL.c.id, REFUSAL.c.result, own)
-        state.resolved = self._pairs(connection, ENTRY.c.pending_id, ENTRY.c.state, pendings)
-        state.reversed = self._pairs(connection, ENTRY.c.reverses, ENTRY.c.id, reversed_ids)
+        referred = {entry.pending_id or entry.reverses for entry in state.entries.values()} - {None}
+        found = self._named(connection, "entry", referred - state.entries.keys())
+        state.entries |= {row[1]: Entry._make(row) for row in found}
+        state.refused = {key: result for key, result in self._named(connection, "refused", own)}
+        state.resolved = {key: ending for key, ending in self._named(connection, "resolved", pendings)}
+        state.reversed = {key: reversal for key, reversal in self._named(connection, "reversed", reversed_ids)}
         state.locks = self._locks(connection) if standing.locks else {}
         names = {transfer.debit for transfer in transfers} | {transfer.credit for transfer in transfers}
         for key in pendings | reversed_ids:
@@ -273,7 +288,7 @@ class Store:
         self._advance(connection, recorded, accounts=state.account_count, account_hash=kept[-1][-1])
 
     def _advance(self, connection: sa.Connection, recorded: int, **values: Any) -> None:
-        connection.execute(LEDGER.update().where(LEDGER.c.number == 1).values(recorded=recorded, **values))
+        connection.execute(_advanced(tuple(values)), {"_recorded": recorded} | {f"_{n}": v for n, v in values.items()})
 
     def _insert_rows(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
         if self.dialect != "postgresql":
@@ -322,18 +337,18 @@ class Store:
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The condition that a text column is one of `values`, as one parameter however many there are."""
-        if self.dialect == "postgresql":
-            each = sa.func.unnest(sa.literal(list(values), ARRAY(sa.Text))).column_valued()
-            return column.in_(sa.select(each))
-        each_row = sa.func.json_each(json.dumps(list(values), ensure_ascii=False)).table_valued("value")
-        return column.in_(sa.select(each_row.c.value))
+        return column.in_(self._list(sa.literal(self._keys(values), self._keys_type)))
 
-    def _pairs(
-        self, connection: sa.Connection, key: sa.Column[Any], value: sa.Column[Any], keys: set[str]
-    ) -> dict[str, str]:
-        if not keys:
-            return {}
-        return {row[0]: row[1] for row in connection.execute(sa.select(key, value).where(self.among(key, keys)))}
+    def _keys(self, values: Iterable[Any]) -> Any:
+        return list(values) if self.dialect == "postgresql" else json.dumps(list(values), ensure_ascii=False)
+
+    def _list(self, keys: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        if self.dialect == "postgresql":
+            return sa.select(sa.func.unnest(keys).column_valued())
+        return sa.select(sa.func.json_each(keys).table_valued("value").c.value)
+
+    def _named(self, connection: sa.Connection, what: str, keys: set[Any]) -> Iterable[Any]:
+        return connection.execute(self._by_key[what], {"keys": self._keys(keys)}) if keys else ()
 
     def _locks(self, connection: sa.Connection) -> dict[str, int]:
         found = connection.execute(sa.select(LOCK.c.instrument, sa.func.max(LOCK.c.until)).group_by(LOCK.c.instrument))
@@ -345,47 +360,10 @@ class Store:
             row[0]: row[1] for row in connection.execute(chosen.where(self.among(ACCOUNT.c.instrument, instruments)))
         }
 
-    def _accounts(self, connection: sa.Connection, names: Iterable[Any]) -> dict[str, Account]:
-        found = connection.execute(sa.select(*ACCOUNT_FIELDS).where(self.among(ACCOUNT.c.account, names)))
+    def _accounts(self, connection: sa.Connection, names: set[Any]) -> dict[str, Account]:
         accounts = {}
-        for number, name, instrument, unit, owner, overdraft, opened, moves, last, *totals in found:
+        for row in self._named(connection, "account", names):
+            number, name, instrument, unit, owner, overdraft, opened, moves, last, *totals = row
             account = Account(name, instrument, owner, bool(overdraft), unit, number, opened, tuple(totals))
             account.moves, account.last, accounts[name] = moves, last, account
         return accounts
-
-
-def _passing(error: DBAPIError) -> bool:
-    """Whether the same transaction may succeed when tried again."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state in ("40001", "40P01", "55P03") or "database is locked" in str(error.orig)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without Python's cycle collector, which would walk a batch's thousands of rows again and again for nothing."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn a database that cannot write into a `Refused` that says why; nothing of the transaction stays.
-
-    Rules: `ledger.disk-full`, `ledger.read-only`, `ledger.database-unavailable`.
-    """
-    try:
-        yield
-    except (OperationalError, sa.exc.InternalError) as error:
-        text, state = str(error.orig), getattr(error.orig, "sqlstate", None) or ""
-        if "disk is full" in text or "disk full" in text or state == "53100" or "disk I/O" in text:
-            rule = "ledger.disk-full"
-        elif "readonly" in text or "read-only" in text or state == "25006":
-            rule = "ledger.read-only"
-        else:
-            rule = "ledger.database-unavailable"
-        raise Refused(Problem(rule, params={"reason": text.strip()})) from error

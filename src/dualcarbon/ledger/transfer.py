@@ -133,21 +133,27 @@ PLAIN_FIELDS = frozenset(("id", "debit", "credit", "instrument", "amount", "stat
 instant_of = lru_cache(maxsize=8192)(instant)
 
 
-def _read_plain(key: str, line: Mapping[str, Any]) -> Transfer | None:
-    """The commonest line, an unlinked transfer without references, read at half the cost; None when it is not plain."""
-    if not line.keys() <= PLAIN_FIELDS or line.get("state", "posted") != "posted":
-        return None
+def _read_plain(line: dict[str, Any]) -> Transfer | None:
+    """The commonest line, an unlinked transfer without references, read at a third of the cost; None for any other."""
     get = line.get
-    debit, credit, instrument, amount, at = get("debit"), get("credit"), get("instrument"), get("amount"), get("at")
-    for name in (debit, credit, instrument):
-        if type(name) is not str or not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
-            return None
-    linked = get("linked")
-    if linked is not None and linked is not False:
+    key, debit, credit, instrument, amount = get("id"), get("debit"), get("credit"), get("instrument"), get("amount")
+    if type(key) is not str or type(debit) is not str or type(credit) is not str or type(instrument) is not str:
+        return None
+    if not (
+        0 < len(key) <= ID_LENGTH
+        and 0 < len(debit) <= NAME_LENGTH
+        and 0 < len(credit) <= NAME_LENGTH
+        and 0 < len(instrument) <= NAME_LENGTH
+        and (key + debit + credit + instrument).isprintable()
+    ):
         return None
     if type(amount) is not int or not 0 < amount <= MOST or debit == credit:
         return None
-    moment = None
+    if get("state", "posted") != "posted" or not line.keys() <= PLAIN_FIELDS:
+        return None
+    linked, at, moment = get("linked"), get("at"), None
+    if linked is not None and linked is not False:
+        return None
     if at is not None:
         if type(at) is not str:
             return None
@@ -155,7 +161,7 @@ def _read_plain(key: str, line: Mapping[str, Any]) -> Transfer | None:
             moment = instant_of(at)
         except (ValueError, OverflowError):
             return None
-    return Transfer(key, debit, credit, instrument, amount, at=moment)
+    return Transfer(key, debit, credit, instrument, amount, "posted", None, False, None, None, moment)
 
 
 def read_transfer(line: Any) -> Transfer:
@@ -163,6 +169,10 @@ def read_transfer(line: Any) -> Transfer:
 
     A line without a usable id has the id "" and can only be refused.
     """
+    if type(line) is dict:
+        quick = _read_plain(line)
+        if quick is not None:
+            return quick
     if not isinstance(line, Mapping):
         return Transfer("", fault="not_an_object")
     get = line.get
@@ -170,9 +180,6 @@ def read_transfer(line: Any) -> Transfer:
     fault = _name_fault(key, "id", ID_LENGTH)
     if fault:
         return Transfer("", fault=fault)
-    quick = _read_plain(key, line)
-    if quick is not None:
-        return quick
     state = get("state") or "posted"
     linked = get("linked")
     if linked is None:
