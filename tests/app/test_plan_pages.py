@@ -1,20 +1,17 @@
 """Pages of assessment: the board, indicators, warnings, scores, effect, timetable, departments; files and answers."""
 
-import json
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-CASE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")
-)
+from tests.plan.told import case, tell
+
+CASE = case("board-june")
 DAY = CASE["as_of"]
-PAGES = ("/plan", "/plan/indicators", "/plan/warnings", "/plan/score", "/plan/effect", "/plan/gantt",
+PAGES = ("/plan", "/plan/indicators", "/plan/warnings", "/plan/dual", "/plan/score", "/plan/effect", "/plan/gantt",
          "/plan/department/市建设局")  # fmt: skip
 
 
@@ -23,19 +20,10 @@ def planned(city: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Te
     """A reader of a copy of the city with Jiaxing's plan and the reports of the hand-calculated case."""
     from dualcarbon.app.web import create_app
     from dualcarbon.core.workspace import Workspace
-    from dualcarbon.plan.feeding import telling
-    from dualcarbon.plan.feeding.checking import Told
-    from dualcarbon.plan.feeding.loading import load
 
     folder = tmp_path_factory.mktemp("plan") / "city"
     shutil.copytree(city, folder)
-    workspace = Workspace.open(folder)
-    load(workspace, "cn-jiaxing/2024")
-    for one in CASE["reports"]:
-        told = [Told(one["line"], CASE["month"], one["value"], stage="flash")]
-        telling.tell(
-            workspace, None, CASE["month"], told, department=one["department"], at=date.fromisoformat(one["told"])
-        )
+    tell(Workspace.open(folder), CASE)
     with TestClient(create_app(folder, warm=False), headers={"accept": "text/html"}) as made:
         yield made
 
@@ -164,3 +152,44 @@ def test_a_workspace_without_a_plan_says_how_to_begin(client: TestClient) -> Non
     page = client.get("/plan", params={"lang": "zh"})
     assert page.status_code == 200
     assert "dualcarbon plan load" in page.text
+
+
+def test_figures_handed_down_come_in_over_the_page(planned: TestClient) -> None:
+    page = planned.get("/plan/dual", params={"lang": "zh"}).text
+    assert "不能判断" in page and "还缺" in page and "/plan/dual/figures.xlsx" in page
+    assert planned.get("/plan/dual/figures.xlsx").content.startswith(b"PK")
+    form = planned.get("/plan/dual/figures.csv").content.decode("utf-8-sig")
+    lines = [line.split(",") for line in form.splitlines()]
+    growth = next(line for line in lines if line[:2] == ["GDP可比价增速", "2024"])
+    growth[2], growth[6] = "5.6", "统计公报"
+    text = "\n".join([",".join(lines[0]), ",".join(growth)])
+    data = {"back": "page", "plan": "330400-2024"}
+    sent = {"file": ("f.csv", text.encode(), "text/csv")}
+    answer = planned.post("/plan/dual/file", files=sent, data=data, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/plan/dual?plan=330400-2024")
+    told = planned.get("/plan/dual.json").json()["board"]["dual"]["told"]
+    assert [(one["name"], one["shown"]) for one in told] == [("gdp_growth", 5.6)]
+    bad = planned.post("/plan/dual/figures", json=[{"name": "gdp_growth", "period": "2024", "value": "x"}])
+    assert bad.status_code == 422
+    good = {"name": "carbon_basic", "period": "2024", "value": 3.3, "source": "下达文件"}
+    assert planned.post("/plan/dual/figures", json=[good]).json()["told"][0]["name"] == "carbon_basic"
+
+
+def test_a_sheet_of_counties_goes_its_way_on_the_page(planned: TestClient) -> None:
+    told = case("counties")
+    sent = {"file": ("values.csv", "\n".join(told["values"]).encode(), "text/csv")}
+    data = {"name": "三县", "scheme": told["scheme"], "back": "page"}
+    opened = planned.post("/plan/score/new/open", files=sent, data=data, follow_redirects=False)
+    assert opened.status_code == 303
+    page = planned.get(opened.headers["location"], params={"lang": "zh"}).text
+    assert "15 × min(2.4/3 = 0.8, 0.9) = 12" in page and "演示数据" in page
+    claim = {"action": "self-score", "subject": "甲县", "points": "saving=15"}
+    assert planned.post("/plan/score/三县/step", data=claim, follow_redirects=False).status_code == 303
+    sheet = planned.get("/plan/score/sheets/三县.json").json()
+    assert sheet["subjects"]["甲县"]["claimed"] == {"saving": 15}
+    tried = planned.get("/plan/score/sheets/三县.json", params={"subject": "乙县", "item": "energy-fall", "value": 3})
+    assert tried.json()["what_if"][0]["after"] == pytest.approx(told["what_if"]["after"])
+    for kind, begins in (("docx", b"PK"), ("pdf", b"%PDF"), ("xlsx", b"PK")):
+        assert planned.get(f"/plan/score/sheets/三县/score.{kind}").content.startswith(begins)
+    assert planned.get("/plan/score/values.csv", params={"scheme": told["scheme"]}).status_code == 200
+    assert planned.post("/plan/score/三县/step", data={"action": "freeze"}).status_code == 422

@@ -1,13 +1,17 @@
 """Workspaces with plans, on both kinds of database where it matters."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import load
+from dualcarbon.plan.assessing import board
 from tests.core.conftest import database, postgresql_url, server  # noqa: F401
+from tests.plan.told import case, tell
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "plan" / "feed"
 
@@ -29,3 +33,21 @@ def make(tmp_path: Path) -> Callable[..., Workspace]:
         return workspace
 
     return made
+
+
+@pytest.fixture(scope="session")
+def june(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Jiaxing's plan with five reports about June, as the case `board-june` tells them."""
+    return tell(Workspace.create(tmp_path_factory.mktemp("june") / "city", "cn-jiaxing"), case("board-june"))
+
+
+@pytest.fixture(scope="session")
+def found(june: Workspace) -> dict[str, Any]:
+    """The board of that case's day."""
+    return board.board(june, None, date.fromisoformat(case("board-june")["as_of"]))
+
+
+@pytest.fixture(scope="session")
+def september(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Jiaxing's plan with the reports of the case `board-september`."""
+    return tell(Workspace.create(tmp_path_factory.mktemp("september") / "city", "cn-jiaxing"), case("board-september"))

@@ -1,6 +1,5 @@
 """The board, the sheet of a department, due dates: against hand-calculated cases and through the files given out."""
 
-import json
 from collections.abc import Callable
 from datetime import date
 from io import BytesIO
@@ -13,34 +12,12 @@ from icalendar import Calendar
 
 from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.assessing import board, documents, schedule, score_scheme
-from dualcarbon.plan.feeding import telling
-from dualcarbon.plan.feeding.checking import Told
+from dualcarbon.plan.assessing import board, bulletin, documents, schedule, score_scheme
 from dualcarbon.plan.feeding.loading import load
+from tests.plan.told import case
 
-CASE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")
-)
+CASE = case("board-june")
 DAY = date.fromisoformat(CASE["as_of"])
-
-
-@pytest.fixture(scope="module")
-def june(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Jiaxing's plan with the case's reports."""
-    workspace = Workspace.create(tmp_path_factory.mktemp("board") / "workspace", "cn-jiaxing")
-    load(workspace, "cn-jiaxing/2024")
-    for one in CASE["reports"]:
-        told = [Told(one["line"], CASE["month"], one["value"], stage="flash")]
-        telling.tell(
-            workspace, None, CASE["month"], told, department=one["department"], at=date.fromisoformat(one["told"])
-        )
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def found(june: Workspace) -> dict[str, Any]:
-    """The board of the case's day."""
-    return board.board(june, None, DAY)
 
 
 def test_states_as_calculated_by_hand(found: dict[str, Any]) -> None:
@@ -193,3 +170,23 @@ def test_the_same_plan_read_from_its_facts_keeps_them(june: Workspace) -> None:
     assert shipping.of(june, head) == ("cn-jiaxing", 2024)
     assert shipping.of(june, {**head, "pack": None}) == ("cn-jiaxing", 2024)
     assert shipping.of(june, {**head, "pack": None, "city": "湖州市"})[1] == shipping.NO_YEAR
+
+
+def test_every_kind_of_target_as_calculated_by_hand(september: Workspace) -> None:
+    told = case("board-september")
+    found = board.board(september, None, date.fromisoformat(told["as_of"]))
+    rows = {row["line"]: row for row in found["indicators"]}
+    for line, asked in told["standing"].items():
+        for name, value in asked.items():
+            if name != "how":
+                wanted = pytest.approx(value, rel=1e-5) if isinstance(value, float | int) else value
+                assert rows[line][name] == wanted, (line, name)
+    numbers = bulletin.numbers(found)
+    for name, value in told["numbers"].items():
+        got = {str(level): count for level, count in numbers[name].items()} if name == "warnings" else numbers[name]
+        assert got == (pytest.approx(value) if isinstance(value, float) else value), name
+    sheet = board.scores(september, found["plan"], found["indicators"], date.fromisoformat(told["as_of"]))
+    assert sheet is not None
+    own = next(one for one in sheet["subjects"] if one["subject"] == told["score"]["department"])
+    assert own["base"] == pytest.approx(told["score"]["total"], rel=1e-6)
+    assert own["total"] == pytest.approx(told["score"]["total_after"], rel=1e-6)

@@ -1,6 +1,5 @@
 """Bulletin, self-assessment and department sheet: numbers as calculated by hand, Word and PDF that can be read back."""
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,33 +11,10 @@ import pytest
 from dualcarbon.core.report import Report, Table
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan.assessing import board, bulletin, documents, dual
-from dualcarbon.plan.feeding import telling
-from dualcarbon.plan.feeding.checking import Told
-from dualcarbon.plan.feeding.loading import load
+from tests.plan.told import case
 
-CASE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "plan" / "board-june.json").read_text(encoding="utf-8")
-)
+CASE = case("board-june")
 DAY = date.fromisoformat(CASE["as_of"])
-
-
-@pytest.fixture(scope="module")
-def june(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Jiaxing's plan with the case's reports."""
-    workspace = Workspace.create(tmp_path_factory.mktemp("bulletin") / "workspace", "cn-jiaxing")
-    load(workspace, "cn-jiaxing/2024")
-    for one in CASE["reports"]:
-        told = [Told(one["line"], CASE["month"], one["value"], stage="flash")]
-        telling.tell(
-            workspace, None, CASE["month"], told, department=one["department"], at=date.fromisoformat(one["told"])
-        )
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def found(june: Workspace) -> dict[str, Any]:
-    """The board of the case's day."""
-    return board.board(june, None, DAY)
 
 
 def words(report: Report) -> str:

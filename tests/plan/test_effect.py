@@ -1,19 +1,14 @@
 """What a plan avoids: measures by the engine, overlaps by hand-calculated cases, every figure opens."""
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dualcarbon.core.problems import Refused
 from dualcarbon.plan.assessing import effect, effect_overlap
+from tests.plan.told import case
 
-CASE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "plan" / "effect-overlap.json").read_text(encoding="utf-8")
-)
+CASE = case("effect-overlap")
 JIAXING = ("cn-jiaxing", 2024)
 RULES = (CASE["values"], CASE["members"], CASE["groups"])
 
@@ -101,3 +96,16 @@ def test_a_what_if_moves_its_measure_alone() -> None:
 
 def test_a_plan_without_measures_has_none() -> None:
     assert effect.measures("cn", 2024)["measures"] == []
+
+
+def test_every_figure_opens_to_its_value() -> None:
+    found = effect.estimate(*JIAXING)
+    estimated = [row for row in found["rows"] if row["value"] is not None]
+    assert len(estimated) == len(CASE["jiaxing"])
+    for row in estimated:
+        node = effect.opened(row["id"], *JIAXING)
+        assert node["value"] == pytest.approx(row["value"], rel=1e-9), row["id"]
+        assert node["low"] == pytest.approx(row["low"], rel=1e-6), row["id"]
+        assert node["rows"][0]["value"] == row["quantity"]
+    counted = sum(row["counted"] for row in estimated if row["part"] == "energy" and row["counted"] is not None)
+    assert found["parts"]["energy"]["value"] == pytest.approx(counted)

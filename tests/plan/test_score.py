@@ -1,10 +1,13 @@
 """Score sheets: hand-calculated cases, ranks within the data's uncertainty, what-if, and the steps to the freeze."""
 
-import json
+from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import docx
 import openpyxl
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -13,14 +16,21 @@ from hypothesis import strategies as st
 from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.assessing import score_changes, score_scheme, score_sheet
+from dualcarbon.plan.assessing import (
+    demonstration,
+    handed,
+    score_changes,
+    score_document,
+    score_scheme,
+    score_sheet,
+)
 from dualcarbon.plan.assessing.score import score
 from dualcarbon.plan.feeding.loading import load
 from dualcarbon.plan.reading import facts
+from dualcarbon.plan.store import document
+from tests.plan.told import case
 
-CASE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "plan" / "score-sheet.json").read_text(encoding="utf-8")
-)
+CASE = case("score-sheet")
 SCHEME = score_scheme.checked(CASE["scheme"])
 VALUES, TOLD = CASE["values"], CASE["deductions"]
 
@@ -192,3 +202,83 @@ def test_steps_cannot_be_changed(place: Workspace) -> None:
     for statement in ("UPDATE plan_score_step SET body='{}'", "DELETE FROM plan_score_step"):
         with pytest.raises(sa.exc.DatabaseError), workspace.database.begin() as connection:
             connection.exec_driver_sql(statement)
+
+
+@pytest.fixture
+def counties(workspace: Workspace, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The pack's scheme of counties and the values of the hand-calculated case, from a file."""
+    load(workspace, "cn-jiaxing/2024")
+    told = case("counties")
+    (tmp_path / "values.csv").write_text("\n".join(told["values"]), encoding="utf-8")
+    scheme = score_scheme.named(workspace, document(workspace), told["scheme"])
+    return scheme, score_scheme.read_values(tmp_path / "values.csv")
+
+
+def test_counties_as_calculated_by_hand(counties: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    told = case("counties")
+    sheet = score(*counties)
+    assert [one["subject"] for one in sheet["subjects"]] == told["order"]
+    assert sheet["synthetic"]
+    found = by_subject(sheet)
+    for name in ("points", "bonus", "total", "low", "high"):
+        assert {one: found[one][name] for one in found} == pytest.approx(told[name], abs=1e-6), name
+    assert {one: [found[one]["rank_from"], found[one]["rank_to"]] for one in found} == told["ranks"]
+    change = told["what_if"]
+    moved = score_changes.what_if(*counties, [{name: change[name] for name in ("subject", "item", "value")}])["moved"]
+    assert moved[0]["after"] == pytest.approx(change["after"])
+
+
+def test_the_form_of_values_has_a_row_for_each_area_and_item(workspace: Workspace, tmp_path: Path) -> None:
+    load(workspace, "cn-jiaxing/2024")
+    made = score_scheme.values_form(workspace, document(workspace), None, tmp_path / "v.xlsx")
+    assert (made["scheme"], made["rows"]) == ("counties-2024", 9 * 5)
+    values = score_scheme.read_values(tmp_path / "v.xlsx")
+    assert "嘉兴港区" in values and values["海宁市"]["energy-fall"]["value"] is None
+    departments = score_scheme.values_form(workspace, document(workspace), "departments-2024", tmp_path / "d.csv")
+    assert departments["rows"] > 57
+    with pytest.raises(Refused):
+        score_scheme.values_form(workspace, document(workspace), "nobody-2024", tmp_path / "n.csv")
+
+
+def test_a_sheet_as_a_document(
+    workspace: Workspace, counties: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path
+) -> None:
+    scheme, values = counties
+    made = score_sheet.start(workspace, "县市区", scheme, values)
+    assert score_sheet.possible(made) == ["self-score"]
+    (tmp_path / "s.docx").write_bytes(score_document.content(made, "docx"))
+    words = docx.Document(str(tmp_path / "s.docx"))
+    text = "\n".join(cell.text for table in words.tables for row in table.rows for cell in row.cells)
+    assert "15 × min(2.4/3 = 0.8, 0.9) = 12" in text and "1–3" in text
+    assert any("演示数据" in part.text for section in words.sections for part in section.header.paragraphs) or (
+        "演示数据" in "\n".join(part.text for part in words.paragraphs)
+    )
+    book = openpyxl.load_workbook(BytesIO(score_document.content(made, "xlsx")))
+    assert book.sheetnames == ["评分", "评分算式"] and "演示" in str(book["评分"]["A1"].value)
+    assert score_document.content(made, "pdf", "en").startswith(b"%PDF")
+
+
+def test_points_are_read_from_lines() -> None:
+    assert score_sheet.points_of("energy-fall=25\n saving ＝ 12.5\n\n") == {"energy-fall": 25, "saving": 12.5}
+    with pytest.raises(Refused) as refused:
+        score_sheet.points_of("a=1\nb\nc=x")
+    assert [one.row for one in refused.value.problems] == [2, 3]
+
+
+def test_a_demonstration_shows_the_whole_way(workspace: Workspace) -> None:
+    load(workspace, "cn-jiaxing/2024")
+    with pytest.raises(Refused):
+        demonstration.fill(workspace)
+    row = {"place": "330400", "item": "economy.gdp", "value": 1.0, "unit": "yi_CNY", "start": date(2023, 1, 1)}
+    frame = pl.DataFrame([row | {"end": date(2024, 1, 1)}])
+    made_up = {"id": "made-up", "role": "control", "status": "synthetic"}
+    workspace.import_frame(frame, source={"file": "x"}, dataset=made_up)
+    assert demonstration.fill(workspace) == {"figures": 18, "sheets": 2, "projects": 3}
+    assert demonstration.fill(workspace) == {"figures": 0, "sheets": 0, "projects": 0}
+    sheet = score_sheet.read(workspace, demonstration.COUNTIES)
+    assert (sheet["state"], sheet["edition"], sheet["verified"]) == ("frozen", 2, True)
+    assert {one["action"] for one in sheet["steps"]} == set(score_sheet.ACTIONS)
+    assert by_subject(sheet["editions"][0]["result"])["平湖市"]["total"] == 60  # vetoed until the province settled it
+    assert by_subject(sheet["result"])["平湖市"]["total"] > 95
+    assert sheet["result"]["synthetic"] and len(sheet["result"]["subjects"]) == 9
+    assert {one["status"] for one in handed.standing(workspace, "330400").values()} == {"synthetic"}

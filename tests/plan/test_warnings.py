@@ -1,21 +1,15 @@
-"""Warnings fire by the pack's rules, with reasons and answers; projects; dual targets by hand-calculated cases."""
+"""Warnings fire by the pack's rules, with reasons and answers; projects keep their terms and months."""
 
-import json
 from datetime import date
-from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.assessing import dual, intensity, projects, warnings
+from dualcarbon.plan.assessing import projects, warnings
 from dualcarbon.plan.feeding.loading import load
 
-CASE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "plan" / "dual-targets.json").read_text(encoding="utf-8")
-)
 RULES = warnings.rules("cn-jiaxing", 2024)
 
 
@@ -111,80 +105,3 @@ def test_projects_keep_terms_and_months(place: Workspace) -> None:
             projects.tell(workspace, "uhv", **bad)
     assert projects.tell(workspace, "uhv", department="市电力局", by="市发展改革委")["department"] == "市电力局"
     assert projects.scheduled(None, None, 2024, 6) is None
-
-
-def test_five_years_together() -> None:
-    rows = [{"year": int(year), "fall": fall} for year, fall in CASE["falls"].items()]
-    years = [2021, 2022, 2023, 2024, 2025]
-    found = dual.over_years(rows, years, {"five_year_basic": CASE["five_year_basic"]})
-    assert found["fall"] == pytest.approx(CASE["cumulative"], abs=1e-6)
-    assert found["needed"] == pytest.approx(CASE["needed_2025"], abs=1e-6)
-    assert (found["missing"], found["left"], found["state"]) == ([], [2025], None)
-    holes = dual.over_years([rows[0], {"year": 2022, "fall": None}, *rows[2:]], years, {"five_year_basic": 0.145})
-    assert holes["missing"] == [2022]
-    assert holes["needed"] is None
-
-
-def test_the_cap_of_certificates() -> None:
-    case = CASE["cap"]
-    asked = {name: case[name] for name in ("base_intensity", "gdp", "fall", "share")}
-    assert dual.certificate_cap(**asked) == pytest.approx(case["tce"])
-
-
-def filled(workspace: Workspace, growth: bool = True) -> Workspace:
-    """A city that burns natural gas only, with its GDP."""
-    load(workspace, "cn-jiaxing/2024")
-    rows = []
-    for year, gas in CASE["gas"].items():
-        for item in ("energy.consumption", "energy.combustion"):
-            row = {"place": "330400", "carrier": "natural_gas", "item": item, "value": float(gas), "unit": "wan_m3"}
-            rows.append(row | {"start": date(int(year), 1, 1), "end": date(int(year) + 1, 1, 1)})
-    workspace.import_frame(
-        pl.DataFrame(rows),
-        source={"file": "energy"},
-        dataset={"id": "energy", "role": "account", "status": "synthetic"},
-    )
-    economy = [("economy.gdp", "yi_CNY", year, value) for year, value in CASE["gdp"].items()]
-    if growth:
-        economy += [("economy.gdp_growth", "%", year, value) for year, value in CASE["gdp_growth_percent"].items()]
-    rows = [
-        {"place": "330400", "item": item, "value": float(value), "unit": unit, "start": date(int(year), 1, 1),
-         "end": date(int(year) + 1, 1, 1)} for item, unit, year, value in economy
-    ]  # fmt: skip
-    workspace.import_frame(
-        pl.DataFrame(rows), source={"file": "gdp"}, dataset={"id": "gdp", "role": "control", "status": "synthetic"}
-    )
-    return workspace
-
-
-def test_dual_targets_from_the_workspace(workspace: Workspace) -> None:
-    found = dual.dual(filled(workspace))
-    energy = found["energy"]
-    assert [row["value"] for row in energy["years"][-2:]] == pytest.approx(list(CASE["tce"].values()))
-    assert energy["years"][-1]["growth"] == pytest.approx(CASE["growth"])
-    assert energy["fall"] == pytest.approx(CASE["fall"], abs=1e-9)
-    assert energy["state"] == CASE["state"]
-    assert found["carbon"]["fall"] == pytest.approx(CASE["fall"], abs=1e-9)
-    assert found["carbon"]["state"] == "not set"
-    assert energy["cumulative"]["missing"] == [2021, 2022, 2023]
-    assert energy["cumulative"]["needed"] is None
-    views = {one["view"]: one for one in energy["views"]}
-    assert views["statistical"]["fall"] == pytest.approx(CASE["fall"], abs=1e-9)
-    assert "2024.non_fossil" in views["minus non-fossil"]["missing"]
-    assert found["certificates"]["missing"]
-
-
-def test_without_real_growth_nothing_is_decided(workspace: Workspace) -> None:
-    found = dual.dual(filled(workspace, growth=False))["energy"]
-    assert found["fall"] is None
-    assert found["state"] is None
-    assert found["indicative"] == pytest.approx(CASE["indicative"], abs=1e-9)
-    assert found["missing"] == ["2024.gdp_growth"]
-
-
-def test_deductions_side_by_side() -> None:
-    case = CASE["views"]
-    base = intensity.Year(energy=13300, gdp=100, feedstock=0, non_fossil=case["non_fossil_2023"])
-    year = intensity.Year(energy=13566, gdp=105.5, feedstock=0, non_fossil=case["non_fossil_2024"])
-    views = {one["view"]: one for one in intensity.views(base, year, year=2024)}
-    assert views["minus non-fossil"]["fall"] == pytest.approx(case["fall"], abs=1e-6)

@@ -117,6 +117,10 @@ def _view(name: str, base: Year, now: Year, deducted: tuple[str, ...], cap: floa
     total, in_intensity = [now.energy or 0.0] * 2
     before = base.energy or 0.0
     for item in deducted:
+        if item in ("feedstock", "non_fossil"):
+            same = getattr(base, item)
+            missing += [f"{year - 1}.{item}"] if same is None else []
+            before -= same or 0.0
         amount = getattr(now, item)
         if amount is None:
             missing.append(f"{year}.{item}")
@@ -126,12 +130,6 @@ def _view(name: str, base: Year, now: Year, deducted: tuple[str, ...], cap: floa
         total -= amount
         if item != "renewable_over_2020":
             in_intensity -= amount
-        if item in ("feedstock", "non_fossil"):
-            same = getattr(base, item)
-            if same is None:
-                missing.append(f"{year - 1}.{item}")
-            else:
-                before -= same
     energy = None if [one for one in missing if one.startswith(f"{year}.")] else total
     no_gdp = [f"{which}.gdp" for which, one in ((year - 1, base), (year, now)) if not one.gdp]
     intensity = None if energy is None or not now.gdp else in_intensity / now.gdp
