@@ -292,3 +292,31 @@ def test_factor_files(tmp_path):
     assert [(p.rule, p.row) for p in problems] == [
         ("core.not-a-number", 3), ("core.bad-date", 3), ("core.unknown-unit", 4),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("periods", "cumulative", "problems"),
+    [
+        (["2024-01/2024-02", "2024-01/2024-03", "2024年1-4月"], [True, True, True], []),
+        (["2024-01", "2024-01/2024-02", "2024H1", "2024"], [True, True, True, True], []),
+        (["2024-01/2024-02", "2024-03", "2024-04"], [True, False, False], []),
+        (["2024-01", "2024-02", "2024-03"], [False, False, False], []),
+        (["2024-Q2", "2024-Q3"], [False, False], []),
+        (["2024", "2024-01"], [False, False], [("core.overlapping-periods", 3)]),
+        (["2024-Q1", "2024"], [True, False], [("core.overlapping-periods", 2)]),
+    ],
+)
+def test_reports_of_the_year_to_date_are_known_by_their_shape(file, periods, cumulative, problems):
+    lines = [f"330483,diesel,energy.combustion,{one},{10 * n},t" for n, one in enumerate(periods, 1)]
+    reading = read_observations(file("a.csv", *lines, headings="place,carrier,item,period,value,unit"))
+    assert rules(reading) == problems
+    assert problems or reading.frame["cumulative"].to_list() == cumulative
+
+
+def test_what_a_file_says_of_its_rows_goes_before_their_shape(file):
+    lines = ["330483,diesel,energy.combustion,2024-01/2024-02,10,t,否", "330483,diesel,energy.combustion,2024Q1,9,t,是"]
+    reading = read_observations(file("a.csv", *lines, headings="place,carrier,item,period,value,unit,cumulative"))
+    assert rules(reading) == [("core.overlapping-periods", 2)]
+    shares = ["330400,economy.gdp_growth,2024-01/2024-02,5,%", "330400,economy.gdp_growth,2025-01/2025-03,6,%"]
+    reading = read_observations(file("b.csv", *shares, headings="place,item,period,value,unit"))
+    assert not reading.problems and not reading.frame["cumulative"].any()

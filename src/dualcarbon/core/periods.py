@@ -153,6 +153,28 @@ def since_january(period: Period) -> Period:
     return Period(date(period.start.year, 1, 1), period.end)
 
 
+def told_since_january(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """Which rows are reports of one year to date, by the shape of their series (`keys` name a series).
+
+    They begin on 1 January and end within the year, at least two months later: January to March beside January to
+    April. Alone such a row is the same figure either way, as January and February in one. A row of January alone
+    belongs to them where its series has such rows, and one of the whole year where it has two that end differently.
+    """
+    year, last = pl.col("start").dt.year(), pl.col("end").dt.offset_by("-1d")
+    inside = (pl.col("start").dt.ordinal_day() == 1) & (last.dt.year() == year)
+    rows = frame.select(
+        *keys,
+        "end",
+        _year=year,
+        _whole=inside & (last.dt.ordinal_day() == pl.date(year, 12, 31).dt.ordinal_day()),
+        _inside=inside,
+        _months=last.dt.month(),
+    ).with_columns(_part=pl.col("_inside") & ~pl.col("_whole") & (pl.col("_months") >= 2))
+    ends = pl.when("_part").then("end").drop_nulls().n_unique().over(*keys, "_year")
+    told = pl.col("_part") | (pl.col("_inside") & (ends >= pl.when("_whole").then(2).otherwise(1)))
+    return rows.select(told.fill_null(False)).to_series()
+
+
 def difference_cumulative(
     frame: pl.DataFrame, keys: Sequence[str], *, flows: Collection[str] | None = None
 ) -> tuple[pl.DataFrame, list[Problem]]:

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core import periods, sheets, units
-from dualcarbon.core.checks import check_cells, check_observations, check_rows, found, limited, spoken
+from dualcarbon.core.checks import check_cells, check_observations, check_rows, found, kinds, limited, spoken
 from dualcarbon.core.classification import Classification, Codes, load
 from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
@@ -54,6 +54,7 @@ def read_observations(
     items: Mapping[str, str] | None = None,
     carriers: Iterable[str] = (),
     accept: Collection[str] = (),
+    control: Collection[str] = (),
 ) -> Reading:
     """Read a CSV, Excel, OpenDocument or Parquet file into rows of `tables.OBSERVATION`.
 
@@ -61,8 +62,10 @@ def read_observations(
     codes, Chinese or English names. Values come out in the item's unit or the carrier's natural unit. `template` reads
     an official form: `template(path, pack=…, dataset=…)` gives an object with `frame`, `problems`, `source`. `entities`
     (tables.ENTITY) translates names of enterprises and supplies place and sector where a row has none. `items` (code
-    and unit) and `carriers` are known beside those of the pack. Rules in `accept` are not applied. Rows with a problem
-    are not in `frame`. Raises Refused when there is no such file.
+    and unit) and `carriers` are known beside those of the pack. Rules in `accept` are not applied. `control` names
+    datasets of published totals beside those of the pack. Where a file does not say which rows are cumulative, those
+    that begin in January and end in different months are. Rows with a problem are not in `frame`. Raises Refused when
+    there is no such file.
     """
     path = Path(path)
     try:
@@ -85,7 +88,7 @@ def read_observations(
         tables, problems = _parquet(path, content)
     else:
         tables, problems = sheets.read_tables(path, content, meaning=partial(_meaning, book))
-    return _read(tables, problems, book, source, dataset, entities, accept)
+    return _read(tables, problems, book, source, dataset, entities, accept, control)
 
 
 def read_frame(
@@ -128,6 +131,7 @@ def _read(
     dataset: str | None,
     entities: pl.DataFrame | None,
     accept: Collection[str] = (),
+    control: Collection[str] = (),
 ) -> Reading:
     """Translate the tables of one source, check their rows together, and keep those without a problem."""
     headings: dict[tuple[str | None, str], str] = {}
@@ -144,12 +148,22 @@ def _read(
         return Reading(empty(OBSERVATION), limited(problems), {**source, "rows": 0})
     raw = pl.concat(frames, how="diagonal_relaxed")
     frame, faults = translated(raw, book, entities, dataset)
+    if "cumulative" not in raw.columns:
+        frame = _to_date(frame, book, control)
     told = faults + check_cells(frame, book)
     told += check_rows(_without(frame, [p for p in told if p.rule not in _KEY_STANDS]), book)
     told = _as_written([spoken(problem, book) for problem in told if problem.rule not in accept], raw)
     problems += [_placed(problem, file, headings) for problem in told]
     frame = _without(frame, problems)
     return Reading(frame, limited(problems), {**source, "rows": frame.height})
+
+
+def _to_date(frame: pl.DataFrame, book: Classification, control: Collection[str]) -> pl.DataFrame:
+    """Rows with `cumulative` set where the shape of a series says so; published totals stay as they are."""
+    flows = [code for code, kind in kinds(book).items() if kind == "flow"]
+    published = [name for name in book.datasets if (book.datasets.row(name) or {}).get("role") == "control"]
+    meant = pl.col("item").is_in(flows) & ~pl.col("dataset").is_in([*published, *control])
+    return frame.with_columns(cumulative=meant & periods.told_since_january(frame, CHAIN))
 
 
 def _missing(columns: Iterable[str]) -> list[str]:

@@ -146,7 +146,7 @@ class Workspace:
         very file is in the workspace, and nothing changed. `known_at` is the day of publication for rows that state
         none; `role` and `status` describe a dataset that is new. Raises Refused with every problem.
         """
-        from dualcarbon.core.reading import read_observations
+        from dualcarbon.core.reading import DATASET, read_observations
 
         path = Path(path)
         if path.is_file():
@@ -155,9 +155,12 @@ class Workspace:
                 if one["sha256"] == digest and not one["reverted"] and dataset in (None, *one["datasets"]):
                     return _answer(one, already=True, dry_run=dry_run)
         accepted = ("core.falling-cumulative",) if revise else ()
+        control = [str(one["id"]) for one in self.datasets() if one["role"] == "control"]
+        control += [dataset or DATASET] if role == "control" else []
         reading = read_observations(
-            path, pack=self.pack, dataset=dataset, template=template, entities=self.entities(), accept=accepted
-        )
+            path, pack=self.pack, dataset=dataset, template=template, entities=self.entities(), accept=accepted,
+            control=control,
+        )  # fmt: skip
         source = dict(reading.source)
         if known_at is not None:
             source["known_at"] = str(periods.parse(str(known_at)).start)
