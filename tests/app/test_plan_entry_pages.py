@@ -114,6 +114,43 @@ def test_the_api_answers_once(reader: TestClient) -> None:
     assert foreign.status_code == 403
 
 
+def _form(reader: TestClient, value: float, named: str) -> bytes:
+    """The form of April with a figure for I42 and the names of its evidence."""
+    form = reader.get("/plan/form.xlsx", params={"department": "市交通局", "month": 4})
+    book = openpyxl.load_workbook(io.BytesIO(form.content))
+    sheet = book["指标"]
+    row = next(row for row in range(6, 12) if sheet.cell(row, 1).value == "I42")
+    headings = {cell.value: cell.column for cell in sheet[5]}
+    sheet.cell(row, headings["本期值"], value)
+    sheet.cell(row, headings["佐证材料文件名"], named)
+    filled = io.BytesIO()
+    book.save(filled)
+    return filled.getvalue()
+
+
+def test_a_form_carries_its_evidence(reader: TestClient) -> None:
+    form = ("file", ("form.xlsx", _form(reader, 24, "月度表.PDF；合同.pdf")))
+    table, contract = (("evidence", (name, name.encode())) for name in ("月度表.pdf", "合同.pdf"))
+    before = reader.get("/plan/reports.json").json()["reports"]
+    for wrong, rule in (
+        ([("evidence", ("别的.pdf", b"x"))], "plan.evidence-unmatched"),
+        ([("evidence", ("合同.pdf", b""))], "plan.evidence-empty"),
+        ([contract, contract], "plan.evidence-twice"),
+    ):
+        sent = reader.post("/plan/forms", files=[form, table, *wrong], headers=JSON)
+        assert sent.status_code == 422 and {one["rule"] for one in sent.json()["problems"]} == {rule}
+        page = reader.post("/plan/forms", files=[form, table, *wrong], data={"back": "page"})
+        assert page.status_code == 422 and sent.json()["problems"][0]["message"] in page.text
+    assert reader.get("/plan/reports.json").json()["reports"] == before
+    sent = reader.post("/plan/forms", files=[form, table], headers=JSON).json()
+    assert [(one["name"], one["attached"]) for one in sent["evidence"]] == [("月度表.PDF", True), ("合同.pdf", False)]
+    later = reader.post("/plan/forms", files=[form, table, contract], headers=JSON).json()  # the same form once more
+    assert later["already"] and all(one["attached"] for one in later["evidence"])
+    told = reader.get("/plan/indicator/I42.json").json()["reports"][0]
+    assert [one["name"] for one in told["files"]] == ["月度表.pdf", "合同.pdf"]
+    assert plan.verify(reader.app.state.site.workspace) == []
+
+
 def test_forms_and_files(reader: TestClient) -> None:
     form = reader.get("/plan/form.xlsx", params={"department": "市交通局", "month": 4})
     book = openpyxl.load_workbook(io.BytesIO(form.content))

@@ -203,9 +203,25 @@ async def _read(file: Any) -> tuple[bytes, str]:
     return content, name
 
 
-@own.post("/forms", status_code=201, summary="Import a department's filled form, whole or not at all")
+async def _papers(files: Any) -> list[Any]:
+    """Uploaded evidence; a field that was left empty holds none. Raises Refused when all together is too much."""
+    from dualcarbon.plan.feeding.proofs import Paper
+
+    found = []
+    for one in files:
+        if one.filename:
+            content, name = await _read(one)
+            found.append(Paper(name, content))
+        if sum(len(paper.content) for paper in found) > 4 * MOST:
+            raise Refused(Problem("plan.evidence-large", file=one.filename))
+    return found
+
+
+@own.post("/forms", status_code=201, summary="Import a filled form with its evidence, whole or not at all")
 async def forms(
-    request: Request, file: Annotated[UploadFile, File()], person: Annotated[str | None, Form(max_length=60)] = None,
+    request: Request, file: Annotated[UploadFile, File()],
+    evidence: Annotated[list[UploadFile] | None, File(description="files that the form names, in any order")] = None,
+    person: Annotated[str | None, Form(max_length=60)] = None,
     plan: Annotated[str | None, Form(max_length=60)] = None, back: Annotated[str | None, Form()] = None,
     key: Key = None,
 ) -> Response:  # fmt: skip
@@ -214,13 +230,14 @@ async def forms(
     from dualcarbon.plan.feeding import form_reading
 
     content, name = await _read(file)
+    papers = await _papers(evidence or ())
 
     def work() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             path.write_bytes(content)
             return form_reading.import_form(
-                _workspace(request), path, plan=plan or None, person=person or None, key=key
+                _workspace(request), path, plan=plan or None, person=person or None, key=key, papers=papers
             )
 
     made = await run_in_threadpool(work)
@@ -252,11 +269,8 @@ async def entered(request: Request, department: str) -> Response:
 
     fields = await request.form(max_fields=4000)
     said = {name: value for name, value in fields.multi_items() if isinstance(value, str) and value.strip()}
-    files = {
-        name: await _read(value)
-        for name, value in fields.multi_items()
-        if not isinstance(value, str) and value.filename
-    }
+    names = {name for name, value in fields.multi_items() if not isinstance(value, str)}
+    files = {name: await _papers([one for one in fields.getlist(name) if not isinstance(one, str)]) for name in names}
     made = await run_in_threadpool(entry_forms.enter, _workspace(request), department, said, files)
     return RedirectResponse(_department(department, made["plan"], made["month"]) + "&kept=1", 303)
 
@@ -334,13 +348,14 @@ async def attached(
 ) -> Response:  # fmt: skip
     from starlette.concurrency import run_in_threadpool
 
-    from dualcarbon.plan.feeding import entry_forms
+    from dualcarbon.plan.feeding import proofs
 
     content, name = await _read(file)
+    paper = proofs.Paper(name, content)
     made = await run_in_threadpool(
-        entry_forms.attach, _workspace(request), plan or None, number, name, content, person or None
+        proofs.attach, _workspace(request), plan or None, number, paper, person=person or None
     )
-    return _answer({one: value for one, value in made.items() if one != "path"}, 201)
+    return _answer(made, 201)
 
 
 @own.post("/carry-over.json", status_code=201, summary="Carry unfinished work to a later plan")

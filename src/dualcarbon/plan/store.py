@@ -38,7 +38,7 @@ def writing(workspace: Workspace) -> Iterator[sa.Connection]:
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             with connection.begin():
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                alone(connection)
                 yield connection
             return
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -49,6 +49,12 @@ def writing(workspace: Workspace) -> Iterator[sa.Connection]:
             connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
+
+
+def alone(connection: sa.Connection) -> None:
+    """Keep others from writing plans until the transaction ends; on SQLite its beginning does that."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
 def stamp(at: date | None = None, department: str | None = None, person: str | None = None) -> dict[str, Any]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads
-from dualcarbon.plan.feeding import proofs, telling
+from dualcarbon.plan.feeding import telling
 from dualcarbon.plan.feeding.checking import Listed, Told
+from dualcarbon.plan.feeding.proofs import Paper
 from dualcarbon.plan.store import document
 
 _TOLD = ("line", "month", "value", "stage", "progress", "text", "remark", "reason")
@@ -66,13 +65,13 @@ def submission(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def enter(
-    workspace: Workspace, department: str, said: Mapping[str, str], files: Mapping[str, tuple[bytes, str]]
+    workspace: Workspace, department: str, said: Mapping[str, str], files: Mapping[str, Sequence[Paper]]
 ) -> dict[str, Any]:
     """Keep what a department's page form says. Returns what `telling.tell` returns.
 
     Fields: `plan`, `month`, `person`, `key`; `FIELD.LINE` for `value stage text reason progress`; `list.LINE`, one name
     a line as `name | number | month` (projects: `name | site | amount | month`); `step.LINE.N` for reached steps;
-    `file.LINE` for evidence. Raises Refused with every problem.
+    `file.LINE` in `files` for evidence. Raises Refused with every problem.
     """
     head = document(workspace, said.get("plan"))
     if not said.get("month", "").isdecimal() or not 1 <= int(said["month"]) <= 12:
@@ -108,16 +107,11 @@ def enter(
     listed = [
         one if one.action is None else Listed(**{**one.__dict__, "reason": struck.get(one.line)}) for one in listed
     ]
-    made = telling.tell(
+    papers = {name.partition(".")[2]: own for name, own in files.items() if own}
+    return telling.tell(
         workspace, str(head["plan"]), month, told, listed, department=department, person=said.get("person"),
-        key=said.get("key"), feed="page",
+        key=said.get("key"), feed="page", papers=papers,
     )  # fmt: skip
-    numbers = {row["line"]: row["number"] for row in made["reports"]}
-    for name, (content, title) in files.items():
-        line = name.partition(".")[2]
-        if line in numbers:
-            attach(workspace, str(head["plan"]), numbers[line], title, content, said.get("person"), department)
-    return made
 
 
 def _names(line: str, basis: str, text: str, month: int) -> list[Listed]:
@@ -137,19 +131,3 @@ def _names(line: str, basis: str, text: str, month: int) -> list[Listed]:
             name, mark, when = parts[:3]
             found.append(Listed(line, name, when or month, mark=mark, **where))
     return found
-
-
-def attach(
-    workspace: Workspace,
-    plan: str | None,
-    report: int,
-    name: str,
-    content: bytes,
-    person: str | None = None,
-    department: str | None = None,
-) -> dict[str, Any]:
-    """Keep an uploaded file as evidence of a report (see `proofs.attach`)."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "upload"
-        path.write_bytes(content)
-        return proofs.attach(workspace, plan, report, path, name=name, person=person, department=department)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -143,14 +144,16 @@ def import_form(
     at: date | None = None,
     key: str | None = None,
     folder: str | Path | None = None,
+    papers: Sequence[proofs.Paper] = (),
     status: str | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Import a filled form whole or not at all.
+    """Import a filled form with its evidence whole or not at all.
 
-    `plan`: refuse a form of another plan; `folder`: where the evidence files lie that the form names; those that are
-    found are attached. Returns what `telling.tell` returns with `file`, `department`, `paths` (set) and `evidence`:
-    `[{report, name, attached}]`. Raises Refused with every problem.
+    `plan`: refuse a form of another plan; `folder`: where the evidence files lie that the form names, `papers`: such
+    files handed in beside it; they are matched with lines by name. Returns what `telling.tell` returns with `file`,
+    `department`, `paths` (set) and `evidence`: `[{line, report, name, attached}]`, a file that was named and is not
+    there with `attached` False. Raises Refused with every problem.
     """
     form = read(path)
     if plan is not None and plan.partition("@")[0] != form.plan:
@@ -166,6 +169,9 @@ def import_form(
     listed = [_listed(form, row) for row in form.rows.get("lists", ())]
     set_, faults = _paths(form, indicators, reads.paths(workspace, form.plan))
     problems += faults
+    named = _named(form)
+    proofs_, faults = _matched(form, named, folder, papers)
+    problems += faults
     stamped = stamp(at, form.department, person)
 
     def also(connection: Any) -> None:
@@ -174,10 +180,15 @@ def import_form(
 
     answer = telling.tell(
         workspace, form.plan, form.month, told, listed, department=form.department, person=person, at=at, key=key,
-        file=form.file, status=status, problems=problems, also=also if set_ else None, dry_run=dry_run,
+        file=form.file, status=status, problems=problems, also=also if set_ else None, papers=proofs_,
+        dry_run=dry_run,
     )  # fmt: skip
-    answer |= {"file": form.file, "department": form.department, "paths": len(set_)}
-    return answer | {"evidence": [] if dry_run else _attached(workspace, form, answer, folder, person, at)}
+    there = {(one["line"], _bare(one["name"])): one["report"] for one in answer["evidence"]}
+    shown = [
+        {"line": line, "report": there.get((line, _bare(name))), "name": name, "attached": (line, _bare(name)) in there}
+        for line, name in named
+    ]
+    return answer | {"file": form.file, "department": form.department, "paths": len(set_), "evidence": shown}
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str | None:
@@ -262,27 +273,35 @@ def _paths(
     return found, problems
 
 
-def _attached(
-    workspace: Workspace,
-    form: Form,
-    answer: Mapping[str, Any],
-    folder: str | Path | None,
-    person: str | None,
-    at: date | None,
-) -> list[dict[str, Any]]:
-    """Attach the named evidence files that lie in `folder` to the reports they belong to."""
-    numbers = {row["line"]: row["number"] for row in answer["reports"]}
-    found = []
-    for kind in ("indicators", "tasks"):
-        for row in form.rows.get(kind, ()):
-            report = numbers.get(words.plain(row.get("line")))
-            for name in re.split(r"[;；\n]", _cell(row, "evidence") or ""):
-                if report is None or not name.strip():
-                    continue
-                file = Path(folder or ".") / Path(name.strip()).name
-                there = folder is not None and file.is_file()
-                if there:
-                    who = {"department": form.department, "person": person}
-                    proofs.attach(workspace, form.plan, report, file, at=at, **who)
-                found.append({"report": report, "name": name.strip(), "attached": there})
-    return found
+def _named(form: Form) -> list[tuple[str, str]]:
+    """Return (line, file name) for every evidence file that the form names."""
+    rows = [row for kind in ("indicators", "tasks") for row in form.rows.get(kind, ())]
+    return [
+        (words.plain(row.get("line")), name.strip())
+        for row in rows
+        for name in re.split(r"[;；\n]", _cell(row, "evidence") or "")
+        if name.strip()
+    ]
+
+
+def _bare(name: str) -> str:
+    """Return a file name as it is compared: without folders, composed, in small letters."""
+    return unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1]).strip().casefold()
+
+
+def _matched(
+    form: Form, named: Sequence[tuple[str, str]], folder: str | Path | None, papers: Sequence[proofs.Paper]
+) -> tuple[dict[str, list[proofs.Paper]], list[Problem]]:
+    """Return the evidence of each line, matched by name; what was sent and no line names is a problem."""
+    sent = {_bare(one.name): one for one in papers}
+    problems = [Problem("plan.evidence-unmatched", file=one.name) for one in papers]
+    problems = [one for one in problems if _bare(str(one.file)) not in {_bare(name) for _, name in named}]
+    names = [_bare(one.name) for one in papers]
+    problems += [Problem("plan.evidence-twice", file=name) for name in sorted(set(names)) if names.count(name) > 1]
+    found: dict[str, list[proofs.Paper]] = {}
+    for line, name in named:
+        file = Path(folder) / Path(name).name if folder is not None else None
+        paper = sent.get(_bare(name)) or (proofs.read(file) if file is not None and file.is_file() else None)
+        if paper is not None:
+            found.setdefault(line, []).append(paper)
+    return found, problems

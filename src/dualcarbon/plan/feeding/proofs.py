@@ -6,9 +6,11 @@ import hashlib
 import mimetypes
 import os
 import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,20 +20,39 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.ledger.store import Store
 from dualcarbon.ledger.transfer import Opening, Transfer
 from dualcarbon.plan import reads
-from dualcarbon.plan.store import document, install, stamp
+from dualcarbon.plan.store import alone, document, install, stamp
 from dualcarbon.plan.tables import EVIDENCE
 
 INSTRUMENT, SOURCE = "plan.evidence", "plan.evidence:departments"
 MOST = 50 * 1024 * 1024
 
 
+@dataclass(frozen=True)
+class Paper:
+    """A file handed in as evidence."""
+
+    name: str
+    content: bytes
+
+
+#: Keeps papers, each behind the report of a line, within a transaction; their rows in order.
+Keep = Callable[[Sequence[tuple[str, int, Paper]]], list[dict[str, Any]]]
+Result = TypeVar("Result")
+
+
+def faults(papers: Iterable[Paper]) -> list[Problem]:
+    """Return what keeps papers from being evidence: nothing in them, or too much."""
+    found = [Problem("plan.evidence-empty", file=one.name) for one in papers if not one.content]
+    large = (one for one in papers if len(one.content) > MOST)
+    return found + [Problem("plan.evidence-large", file=one.name, value=len(one.content)) for one in large]
+
+
 def attach(
     workspace: Workspace,
     plan: str | None,
     report: int,
-    file: str | Path,
+    file: str | Path | Paper,
     *,
-    name: str | None = None,
     remark: str | None = None,
     department: str | None = None,
     person: str | None = None,
@@ -42,49 +63,97 @@ def attach(
     The SHA-256 is an entry of the ledger (`entry`), so that a later change of file or record shows. The same file for
     the same report is kept once. Raises Refused for a missing, empty or too large file, NoSuch for an unknown report.
     """
-    file = Path(file)
     head = document(workspace, plan)
     told = {row["number"]: row for row in reads.reports(workspace, head["plan"]).to_dicts()}
     if report not in told:
         raise NoSuch("report", str(report))
-    if not file.is_file():
+    paper = file if isinstance(file, Paper) else read(file)
+    if problems := faults([paper]):
+        raise Refused(problems)
+    given = [(told[report]["line"], report, paper)]
+    stamped = stamp(at, department, person)
+    return chained(workspace, str(head["plan"]), stamped, lambda _, keep: keep(given)[0], remark=remark)
+
+
+def read(file: str | Path) -> Paper:
+    """Return the file at a path. Raises Refused `plan.no-file`."""
+    if not Path(file).is_file():
         raise Refused(Problem("plan.no-file", file=str(file)))
-    content = file.read_bytes()
-    shown = name or file.name
-    if not content:
-        raise Refused(Problem("plan.evidence-empty", file=shown))
-    if len(content) > MOST:
-        raise Refused(Problem("plan.evidence-large", file=shown, value=len(content)))
-    digest = hashlib.sha256(content).hexdigest()
+    return Paper(Path(file).name, Path(file).read_bytes())
+
+
+def chained(
+    workspace: Workspace,
+    plan: str,
+    stamped: Mapping[str, Any],
+    work: Callable[[sa.Connection, Keep], Result],
+    *,
+    remark: str | None = None,
+) -> Result:
+    """Do `work` in one transaction of plan and ledger: what it writes and the evidence it keeps stand or fall together.
+
+    `work` gets the connection and a way to keep papers, to be called once.
+    """
     install(workspace)
     store = Store(workspace.database)
     store.install()
-    _keep(workspace, digest, content)
-    line, entry = told[report]["line"], f"plan-evidence-{report}-{digest[:32]}"
-    account = f"{INSTRUMENT}:{head['plan']}:{line}"
-    row = {
-        "report": report, "name": shown, "digest": digest, "size": len(content), "entry": entry, "remark": remark,
-        "media": mimetypes.guess_type(shown)[0] or "application/octet-stream", **stamp(at, department, person),
+
+    def within(connection: sa.Connection, standing: Any, recorded: int) -> Result:
+        alone(connection)
+
+        def keep(given: Sequence[tuple[str, int, Paper]]) -> list[dict[str, Any]]:
+            rows = [_row(line, report, paper, stamped, remark) for line, report, paper in given]
+            known = _known(connection, {row["report"] for _, row in rows})
+            fresh = {(row["report"], row["digest"]): (line, row) for line, row in rows}
+            fresh = {key: value for key, value in fresh.items() if key not in known}
+            openings = [Opening(SOURCE, INSTRUMENT, None, True, "份")]
+            openings += [Opening(_account(plan, line), INSTRUMENT, plan, False, "份") for line, _ in fresh.values()]
+            transfers = [_transfer(plan, line, row) for line, row in fresh.values()]
+            results = store.post_within(connection, standing, recorded, openings, transfers) if fresh else []
+            posted = zip(fresh.values(), results[len(openings) :], strict=True)
+            refused = [(row, result) for (_, row), result in posted if result not in ("ok", "exists")]
+            if refused:
+                raise Refused(
+                    [Problem("plan.evidence-not-chained", file=row["name"], value=result) for row, result in refused]
+                )
+            for _, _, paper in given:
+                _keep(workspace, hashlib.sha256(paper.content).hexdigest(), paper.content)
+            if fresh:
+                connection.execute(EVIDENCE.insert(), [row for _, row in fresh.values()])
+            there = _known(connection, {row["report"] for _, row in rows})
+            return [
+                {**there[row["report"], row["digest"]], "already": (row["report"], row["digest"]) in known}
+                for _, row in rows
+            ]
+
+        return work(connection, keep)
+
+    return store.transaction(within)
+
+
+def _row(
+    line: str, report: int, paper: Paper, stamped: Mapping[str, Any], remark: str | None
+) -> tuple[str, dict[str, Any]]:
+    digest = hashlib.sha256(paper.content).hexdigest()
+    return line, {
+        "report": report, "name": paper.name, "digest": digest, "size": len(paper.content), "remark": remark,
+        "entry": f"plan-evidence-{report}-{digest[:32]}",
+        "media": mimetypes.guess_type(paper.name)[0] or "application/octet-stream", **stamped,
     }  # fmt: skip
 
-    def work(connection: sa.Connection, standing: Any, recorded: int) -> dict[str, Any]:
-        held = EVIDENCE.c.report == report
-        known = connection.execute(sa.select(EVIDENCE).where(held, EVIDENCE.c.digest == digest)).mappings().first()
-        if known is not None:
-            return {**known, "already": True}
-        openings = [
-            Opening(SOURCE, INSTRUMENT, None, True, "份"),
-            Opening(account, INSTRUMENT, str(head["plan"]), False, "份"),
-        ]
-        said = f"sha256:{digest} {head['plan']} {line} report {report} {shown}"
-        transfer = Transfer(entry, SOURCE, account, INSTRUMENT, 1, reason=said[:2000])
-        results = store.post_within(connection, standing, recorded, openings, [transfer])
-        if results[-1] not in ("ok", "exists"):
-            raise Refused(Problem("plan.evidence-not-chained", file=shown, value=results[-1]))
-        number = connection.execute(EVIDENCE.insert().values(row).returning(EVIDENCE.c.number)).scalar_one()
-        return {"number": number, **row, "already": False}
 
-    return store.transaction(work)
+def _known(connection: sa.Connection, reports: Iterable[int]) -> dict[tuple[int, str], dict[str, Any]]:
+    chosen = sa.select(EVIDENCE).where(EVIDENCE.c.report.in_(list(reports)))
+    return {(row["report"], row["digest"]): dict(row) for row in connection.execute(chosen).mappings()}
+
+
+def _account(plan: str, line: str) -> str:
+    return f"{INSTRUMENT}:{plan}:{line}"
+
+
+def _transfer(plan: str, line: str, row: Mapping[str, Any]) -> Transfer:
+    said = f"sha256:{row['digest']} {plan} {line} report {row['report']} {row['name']}"
+    return Transfer(row["entry"], SOURCE, _account(plan, line), INSTRUMENT, 1, reason=said[:2000])
 
 
 def _keep(workspace: Workspace, digest: str, content: bytes) -> None:

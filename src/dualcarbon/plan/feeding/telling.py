@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads, words
-from dualcarbon.plan.feeding import checking
+from dualcarbon.plan.feeding import checking, proofs
 from dualcarbon.plan.feeding.checking import Checked, Known, Listed, Told
+from dualcarbon.plan.feeding.proofs import Keep, Paper
 from dualcarbon.plan.store import Asked, document, install, next_number, stamp, writing
 from dualcarbon.plan.tables import BATCH, ENTRY, REPORT, REVIEW
 
@@ -79,6 +80,7 @@ def tell(
     queries: Mapping[str, str] | None = None,
     problems: Sequence[Problem] = (),
     also: Callable[[sa.Connection], None] | None = None,
+    papers: Mapping[str, Sequence[Paper]] | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Keep one submission about `month` of a plan: figures and progress (`told`), names, projects and steps (`listed`).
@@ -86,9 +88,11 @@ def tell(
     `department` checks that the lines are its own; `at` is the day it arrived (today when None); `key` the client's:
     the same key with the same content answers again. `status` marks the values (`synthetic` for demonstration), else
     figures of departments are `unverified` until reviewed. `queries`: for computed lines the JSON of their explanation.
-    `problems` were found before and are told with the others; `also` is written in the same transaction.
+    `problems` were found before and are told with the others; `also` is written in the same transaction, and so are
+    `papers`, the evidence of each line, behind its report of the month.
     Returns `{batch, key, already, plan, month, reports: [{number, line, month, value, stage, corrects}], entries,
-    unchanged, dry_run}`. Raises Refused with every problem; nothing is half kept.
+    unchanged, evidence: [{line, report, name, digest, …}], dry_run}`. Raises Refused with every problem; nothing is
+    half kept.
     """
     told, listed = list(told), list(listed)
     head = document(workspace, plan)
@@ -103,30 +107,71 @@ def tell(
     lines = sorted({*(one.line for one in told), *(one.line for one in listed)})
     own = key is None
     key = key or digest
-    with writing(workspace) as connection:
+    given = [(line, paper) for line, own in (papers or {}).items() for paper in own]
+    problems = [*problems, *proofs.faults([paper for _, paper in given])]
+
+    def work(connection: sa.Connection, keep: Keep | None = None) -> dict[str, Any]:
+        nonlocal key
         earlier = connection.execute(sa.select(BATCH).where(BATCH.c.key == key)).mappings().first()
         if earlier is not None and own and _returned(connection, earlier):
             earlier, key = None, f"{digest}:{next_number(connection, BATCH)}"
         if earlier is not None:
             if earlier["digest"] != digest:
                 raise Refused(Problem("plan.key-used", file=file, value=key))
-            return {**json.loads(earlier["answer"]), "already": True}
+            if problems:
+                raise Refused(list(problems))
+            said_then = {**json.loads(earlier["answer"]), "already": True}
+            return said_then | {"evidence": _proved(workspace, head, month, said_then["reports"], given, keep)}
         found = checking.check(known(workspace, head, who, day, lines), told, listed, month)
         if problems or found.problems:
             raise Refused([*problems, *found.problems])
-        if not (found.reports or found.entries or found.unchanged or also):
+        if not (found.reports or found.entries or found.unchanged or also or given):
             raise Refused(Problem("plan.nothing-told", file=file))
         answer: dict[str, Any] = {
             "batch": None, "key": key, "already": False, "plan": name, "month": month, "department": who,
-            "reports": [], "entries": len(found.entries), "unchanged": found.unchanged, "dry_run": dry_run,
+            "reports": [], "entries": len(found.entries), "unchanged": found.unchanged, "evidence": [],
+            "dry_run": dry_run,
         }  # fmt: skip
         if dry_run or not (found.reports or found.entries or also):
-            return answer | {"reports": found.reports}
+            found_ = [{**row, "number": None} for row in found.reports]
+            proved = _proved(workspace, head, month, found_, given, None if dry_run else keep)
+            return answer | {"reports": found.reports, "evidence": proved}
         common = {"plan": name, "status": status or "unverified", **stamped}
         _write(connection, answer, found, common, {"digest": digest, "file": file}, feed, queries or {})
         if also is not None:
             also(connection)
-    return answer
+        return answer | {"evidence": _proved(workspace, head, month, answer["reports"], given, keep)}
+
+    if given and not dry_run:
+        return proofs.chained(workspace, name, stamped, work)
+    with writing(workspace) as connection:
+        return work(connection)
+
+
+def _proved(
+    workspace: Workspace,
+    head: Mapping[str, Any],
+    month: int,
+    made: Sequence[Mapping[str, Any]],
+    given: Sequence[tuple[str, Paper]],
+    keep: Keep | None,
+) -> list[dict[str, Any]]:
+    """Put papers behind the reports that were just `made` of their lines, else behind the month's that stand.
+
+    Only looks when there is no `keep`. Raises Refused `plan.evidence-no-report`.
+    """
+    numbers: dict[str, int | None] = {}
+    for row in reads.report_rows(workspace, head, lines=sorted({line for line, _ in given})) if given else ():
+        if row["month"] == month:
+            numbers[row["line"]] = row["number"]
+    numbers |= {row["line"]: row["number"] for row in made}
+    bare = sorted({line for line, _ in given if line not in numbers})
+    if bare:
+        raise Refused([Problem("plan.evidence-no-report", value=line, params={"month": month}) for line in bare])
+    if keep is None or not given:
+        return []
+    rows = keep([(line, number, paper) for line, paper in given if (number := numbers[line]) is not None])
+    return [{"line": line, **row} for (line, _), row in zip(given, rows, strict=True)]
 
 
 def _returned(connection: sa.Connection, batch: sa.RowMapping) -> bool:
