@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--peer", type=int, default=300, help="transfers of the ORM peer, a commit each")
     parser.add_argument("--clients", type=int, default=50, help="threads, then HTTP clients, one transfer at a time")
-    parser.add_argument("--requests", type=int, default=60, help="transfers of each HTTP client (0: no HTTP)")
+    parser.add_argument("--requests", type=int, default=200, help="transfers of each HTTP client (0: no HTTP)")
+    parser.add_argument("--warm-up", type=float, default=10, help="seconds of HTTP before it is measured")
     parser.add_argument("--postgresql", metavar="URL", help="an empty database (default: a server of its own)")
     parser.add_argument("--without-postgresql", action="store_true")
     parser.add_argument("--without-sqlite", action="store_true")
@@ -189,18 +190,27 @@ async def _client(port: int, bodies: list[bytes], waits: list[float]) -> None:
     writer.close()
 
 
-def http(ports: list[int], clients: int, each: int, accounts: int) -> dict[str, Any]:
-    """Transfers a second, and the wait, of `clients` kept-alive HTTP connections that send one transfer at a time."""
+def http(ports: list[int], clients: int, each: int, accounts: int, warm_up: float) -> dict[str, Any]:
+    """Transfers a second, and the wait, of `clients` kept-alive HTTP connections that send one transfer at a time.
 
-    async def all_of_them(name: str, count: int, waits: list[float]) -> None:
-        work = list(transfers(clients * count, accounts, seed=4))
-        bodies = [json.dumps({**one, "amount": 1, "id": f"{name}{n}"}).encode() for n, one in enumerate(work)]
-        await asyncio.gather(*(_client(ports[n % len(ports)], bodies[n::clients], waits) for n in range(clients)))
+    Before that the same is done for `warm_up` seconds: a server that has just started is making its first pages.
+    """
 
-    asyncio.run(all_of_them(f"w{len(ports)}-", 2, []))  # opens the ledger, loads the accounts
+    def bodies(name: str, count: int) -> list[bytes]:
+        work = transfers(clients * count, accounts, seed=4)
+        return [json.dumps({**one, "amount": 1, "id": f"{name}{n}"}).encode() for n, one in enumerate(work)]
+
+    async def all_of_them(work: list[bytes], waits: list[float]) -> None:
+        await asyncio.gather(*(_client(ports[n % len(ports)], work[n::clients], waits) for n in range(clients)))
+
+    started, rounds = time.perf_counter(), 0
+    while not rounds or time.perf_counter() - started < warm_up:
+        asyncio.run(all_of_them(bodies(f"w{len(ports)}-{rounds}-", 4), []))
+        rounds += 1
     waits: list[float] = []
+    work = bodies(f"h{len(ports)}-", each)
     started = time.perf_counter()
-    asyncio.run(all_of_them(f"h{len(ports)}-", each, waits))
+    asyncio.run(all_of_them(work, waits))
     seconds = time.perf_counter() - started
     cuts = statistics.quantiles(waits, n=100)
     told = {"servers": len(ports), "clients": clients, "per_second": round(len(waits) / seconds)}
@@ -309,7 +319,7 @@ def measured(url: str, folder: Path, options: argparse.Namespace) -> dict[str, A
         result["http"] = []
         for count in (1,) if lite else (1, 2):
             with served(folder, None if lite else url, count) as ports:
-                result["http"].append(http(ports, options.clients, options.requests, options.accounts))
+                result["http"].append(http(ports, options.clients, options.requests, options.accounts, options.warm_up))
     if options.sizes:
         result["growth"] = growth(store, sorted(map(int, options.sizes.split(","))), options.accounts)
     result["verify"] = verification(store)

@@ -67,7 +67,7 @@ def sum_up(connection: sa.Connection, accounts: Iterable[str], until: int) -> No
 
 
 SINCE, UNTIL = sa.bindparam("since", type_=sa.BigInteger), sa.bindparam("until", type_=sa.BigInteger)
-FROM_DAY, TO_DAY = sa.bindparam("from_day", type_=sa.Integer), sa.bindparam("to_day", type_=sa.Integer)
+TO_DAY = sa.bindparam("to_day", type_=sa.Integer)
 
 
 @cache
@@ -92,23 +92,28 @@ def totals_at(connection: sa.Connection, account: str, at: int) -> tuple[int, ..
     return tuple(connection.execute(_totals(begun), values).one())
 
 
-_within = sa.select(ACCOUNT.c.summed, sa.func.min(DAY.c.first), sa.func.max(DAY.c.last)).select_from(
-    ACCOUNT.outerjoin(DAY, sa.and_(DAY.c.account == ACCOUNT.c.account, DAY.c.day.between(FROM_DAY, TO_DAY)))
-)
-_within = _within.where(ACCOUNT.c.account == NAME).group_by(ACCOUNT.c.account, ACCOUNT.c.summed)
+_days = sa.select(DAY.c.day, DAY.c.first, DAY.c.last).where(DAY.c.account == NAME).order_by(DAY.c.first)
+_summed_to = sa.select(ACCOUNT.c.summed).where(ACCOUNT.c.account == NAME)
 
 
 def spans(connection: sa.Connection, account: str, since: int | None, until: int | None) -> list[tuple[int, int]]:
     """Stretches of numbers (above, up to), in order, outside which no entry of the account is dated within the bounds.
 
-    `since` and `until`: microseconds, None for no bound.
+    `since` and `until`: microseconds, None for no bound. Days that were recorded one after another make one stretch.
     """
-    days = {"from_day": 0 if since is None else day_of(since), "to_day": 2**31 - 1 if until is None else day_of(until)}
-    row = connection.execute(_within, {"name": account, **days}).first()
-    if row is None:
-        return []
-    summed, first, last = row
-    return [*([] if first is None else [(first - 1, last)]), (summed, END)]
+    earliest = 0 if since is None else day_of(since)
+    latest = END if until is None else day_of(until)
+    found: list[tuple[int, int]] = []
+    follows = False
+    summed = connection.execute(_summed_to, {"name": account}).scalar() or 0
+    for day, first, last in connection.execute(_days, {"name": account}):
+        wanted = earliest <= day <= latest
+        if wanted and found and (follows or first <= found[-1][1]):
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        elif wanted:
+            found.append((first - 1, last))
+        follows = wanted
+    return [*found, (summed, END)]
 
 
 @cache

@@ -3,7 +3,7 @@
 Cursors are entry numbers, so a page never skips or repeats a row however many entries arrive in between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -152,6 +152,18 @@ def _entries_query(given: frozenset[str]) -> sa.Select[Any]:
     return chosen.where(*asked).order_by(ENTRY.c.seq).limit(rows)
 
 
+def _stretches(
+    connection: sa.Connection, account: str | None, since: int | None, until: int | None, after: int
+) -> Iterator[tuple[int, int]]:
+    """Stretches of numbers (above, up to), in order, in which the entries asked for lie."""
+    if account is None:
+        yield after, trail.END
+        return
+    unbounded = since is None and until is None
+    for low, high in [(after, trail.END)] if unbounded else days.spans(connection, account, since, until):
+        yield from trail.stretches(connection, account, max(low, after), high)
+
+
 def entries(
     engine: sa.Engine,
     *,
@@ -173,16 +185,10 @@ def entries(
     rows: list[sa.Row[Any]] = []
     with engine.connect() as connection:
         if sa.inspect(connection).has_table("entry"):
-            spans = [(after, trail.END)]
-            if account is not None and (since is not None or until is not None):
-                spans = days.spans(connection, account, since, until)
-            for first, last in spans:
-                first = max(first, after)
-                cut = [(first, last)] if account is None else trail.stretches(connection, account, first, last)
-                for low, high in cut:
-                    if len(rows) <= limit:
-                        bounds = {"after": low, "up_to": high, "rows": limit + 1 - len(rows)}
-                        rows += connection.execute(query, values | bounds)
+            for low, high in _stretches(connection, account, since, until, after):
+                rows += connection.execute(query, values | {"after": low, "up_to": high, "rows": limit + 1 - len(rows)})
+                if len(rows) > limit:
+                    break
     shown = [told(row._mapping) for row in rows[:limit]]
     return {"entries": shown, "next": shown[-1]["seq"] if len(rows) > limit else None}
 
