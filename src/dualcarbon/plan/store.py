@@ -7,28 +7,46 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
+from weakref import WeakSet
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.tables import BATCH, DOCUMENT, METADATA, MIRROR
+from dualcarbon.plan.tables import BATCH, DOCUMENT, METADATA, bring_up, is_behind
 
 ZONE = ZoneInfo("Asia/Shanghai")
 _LOCK = 5147003218846120  # of the advisory lock under which PostgreSQL writes plans
 
 
+_UP: WeakSet[sa.Engine] = WeakSet()  # databases whose tables were found or brought up to the present form
+
+
 def install(workspace: Workspace) -> None:
-    """Create the tables where they are missing."""
+    """Create the tables where they are missing; those of an earlier version are brought to the present form."""
     if not ready(workspace):
-        with writing(workspace) as connection:
-            METADATA.create_all(connection)
+        _bring_up(workspace)
 
 
 def ready(workspace: Workspace) -> bool:
-    """Whether the tables are there."""
-    return sa.inspect(workspace.database).has_table(MIRROR.name)
+    """Whether the tables are there; those of an earlier version are brought to the present form first."""
+    if workspace.database in _UP:
+        return True
+    if not sa.inspect(workspace.database).has_table(DOCUMENT.name):
+        return False
+    _bring_up(workspace)
+    return True
+
+
+def _bring_up(workspace: Workspace) -> None:
+    from dualcarbon.plan.assessing import assess_tables
+
+    assert assess_tables.METADATA is METADATA  # its tables are among those that are brought up
+    if is_behind(workspace.database):
+        with writing(workspace) as connection:
+            bring_up(connection)
+    _UP.add(workspace.database)
 
 
 @contextmanager

@@ -3,13 +3,15 @@
 A plan is `PLACE-YEAR` (`330400-2024`); each reading of its document is a version with its own number (`document`). A
 line of a plan is `I7` (indicator), `T3` (task) or `P2` (policy) and stays the same over versions. What is told about
 lines (reports, lists, reviews, confirmations, evidence) names the plan and the line, never a version; such rows are
-added and never changed, and the database itself refuses a change. Days (`told`) are when something arrived,
-`recorded` is the clock of the machine that kept it. Everything is alike on SQLite and PostgreSQL.
+added and never changed, and the database itself refuses a change. A column that is added later can be null or has a
+server default, so that `bring_up` can add it to the tables of an earlier version. Days (`told`) are when
+something arrived, `recorded` is the clock of the machine that kept it. Everything is alike on SQLite and PostgreSQL.
 """
 
 from typing import Any
 
 import polars as pl
+import sqlalchemy as sa
 from sqlalchemy import DDL, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, event
 
 METADATA = MetaData()
@@ -282,6 +284,35 @@ def final(table: Table) -> None:
         f" EXECUTE FUNCTION {table.name}_final()",
     ):
         event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+
+
+def is_behind(engine: sa.Engine) -> bool:
+    """Whether a table, a column or an index is missing in the database."""
+    inspector = sa.inspect(engine)
+    there = set(inspector.get_table_names())
+    return any(
+        table.name not in there
+        or set(table.columns.keys()) - {column["name"] for column in inspector.get_columns(table.name)}
+        or {index.name for index in table.indexes} - {index["name"] for index in inspector.get_indexes(table.name)}
+        for table in METADATA.sorted_tables
+    )
+
+
+def bring_up(connection: sa.Connection) -> None:
+    """Create the tables that are missing, and in those of an earlier version the columns and indexes added since."""
+    there = set(sa.inspect(connection).get_table_names())
+    METADATA.create_all(connection)
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        if table.name not in there:
+            continue
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                made = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {made}")
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 for _table in (BATCH, REPORT, ENTRY, STEP, PATH, EVIDENCE, REVIEW, CONFIRMATION, MIRROR, CARRIED):

@@ -1,11 +1,9 @@
 """What assessment keeps in the database: steps of score sheets, answers to warnings, projects, figures of the dual
 targets. Rows are only added."""
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, Table, Text
 
-from dualcarbon.plan.tables import NUMBER, final
-
-METADATA = MetaData()
+from dualcarbon.plan.tables import METADATA, NUMBER, final
 
 
 def _told() -> list[Column[str]]:
