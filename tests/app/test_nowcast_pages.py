@@ -2,9 +2,11 @@
 
 import re
 import shutil
+import time
 from datetime import date
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import openpyxl
 import pytest
@@ -12,6 +14,7 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page
 
 from dualcarbon import nowcast
+from dualcarbon.app.pages import prepare_rooms
 from dualcarbon.app.web import create_app
 
 EARLY = "2024-11-02"
@@ -131,3 +134,32 @@ def test_charts_are_drawn_and_numbers_open_in_the_drawer(browser: Browser, addre
     page.wait_for_selector("#drawer[open] .explain .amount")
     page.close()
     assert not faults
+
+
+def test_the_record_is_made_before_anybody_asks(city: Path) -> None:
+    app = create_app(city, warm=False)
+    prepare_rooms(app.state.site)
+    with TestClient(app, headers={"accept": "text/html"}) as client:
+        start = time.monotonic()
+        assert client.get("/nowcast/record").status_code == 200
+        assert time.monotonic() - start < 1
+
+
+def test_figures_derived_from_months_open_in_both_languages(client: TestClient, board: dict) -> None:
+    links = set()
+    for address in ("/nowcast", "/nowcast/record?months=3"):
+        links |= set(re.findall(r'href="(/nowcast/open\?[^"]*kind=[^"]+)"', client.get(address).text))
+    kinds = {kind: link for link in sorted(links) for kind in re.findall(r"kind=(\w+)", link)}
+    assert set(kinds) >= {"sum", "effect", "news", "error", "score", "bridge"}
+    for link in kinds.values():
+        address = link.replace("&amp;", "&")
+        for lang in ("zh", "en"):
+            page = client.get(address, params={**dict(parse_qsl(urlsplit(address).query)), "lang": lang})
+            assert page.status_code == 200 and 'class="amount"' in page.text, page.text[:500]
+        text = page.text[page.text.index("<main") : page.text.index("</main>")]
+        assert not re.findall(r"[\u4e00-\u9fff]+", re.sub(r"<[^>]+>", " ", text.split("<h2>")[0]))
+    year = client.get("/nowcast/open.json", params={"kind": "sum", "period": "2024", "as_of": board["as_of"]}).json()
+    assert year["value"] == pytest.approx(board["year"]["value"])
+    bridge = client.get("/nowcast/open.json", params={"kind": "bridge", "period": "2024", "as_of": board["as_of"]})
+    account = client.get("/explain.json", params=bridge.json()["query"]).json()
+    assert bridge.json()["value"] == pytest.approx(account["value"])

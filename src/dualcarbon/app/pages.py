@@ -366,9 +366,10 @@ def room_router(room: str) -> APIRouter:
 
 
 def prepare_rooms(site: Site) -> None:
-    """Make the first page of every room (those of the navigation), so that nobody waits for what takes long."""
+    """Make the first page of every room (those of the navigation) and the pages it lists in `prepared`, so that nobody
+    waits for what takes long."""
     for room, routes in room_routes().items():
-        first = {entry.path for entry in getattr(routes, "nav", ())}
+        first = {*(entry.path for entry in getattr(routes, "nav", ())), *getattr(routes, "prepared", ())}
         for one in getattr(routes, "pages", ()):
             if one.path not in first:
                 continue
