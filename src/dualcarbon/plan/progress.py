@@ -119,16 +119,21 @@ def _reason(
     unit: str,
 ) -> tuple[str, str]:
     """Say in one sentence why the state is what it is."""
-    shown, goal = f"{actual:g}{unit}", f"{path.target:g}{unit}"
+    shown, goal = f"{actual:.6g}{unit}", f"{path.target:g}{unit}"
     if path.kind == "milestones":
-        shown, goal = f"{actual:.0%}", "100%"
-    zh, en = f"截至 {last} 月为 {shown}，目标 {goal}", f"{shown} by month {last}, target {goal}"
+        zh, en = f"截至 {last} 月里程碑完成 {actual:.0%}", f"{actual:.0%} of the milestones by month {last}"
+    else:
+        zh, en = f"截至 {last} 月为 {shown}，目标 {goal}", f"{shown} by month {last}, target {goal}"
     if last < month:
         zh, en = f"{month} 月未报，{zh}", f"nothing reported for month {month}; {en}"
     if settled:
         if state == "done":
             return f"{zh}，已完成并经牵头单位确认。", f"{en}: reached and confirmed by the lead department."
         return f"{zh}，已达到，待牵头单位确认。", f"{en}: reached, to be confirmed by the lead department."
+    if last == 12 and path.kind != "milestones":
+        gap = f"{abs(path.target - actual):.4g}{unit}"
+        short = ("还差", "short by") if better == "higher" else ("超出", "over by")
+        return f"{zh}，{short[0]} {gap}。", f"{en}, {short[1]} {gap}."
     if expected is not None:
         due = f"{expected:.0%}" if path.kind == "milestones" else f"{expected:.4g}{unit}"
         word = ("应达", "due") if better == "higher" else ("应不超过", "at most")

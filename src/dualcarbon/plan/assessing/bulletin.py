@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dualcarbon.core.report import Block, Bullets, Heading, Paragraph, Report, Table
+from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
 from dualcarbon.plan.assessing import dual_blocks
 from dualcarbon.plan.assessing.board import TITLES
 from dualcarbon.plan.assessing.dual_blocks import in_lang, percent
@@ -235,8 +235,12 @@ def _missed(board: Board, lang: str) -> list[Block]:
     rows = [row for row in board["indicators"] if row["state"] in ("behind", "at_risk", "no_data")]
     if not rows:
         return [Paragraph("指标全部完成或待确认。" if lang == "zh" else "All targets are met or wait to be confirmed.")]
-    return [Bullets([f"{row['name']}（{'、'.join(row['lead'])}）：{row['reason'][lang]}" if lang == "zh" else
-                     f"{row['name']}: {row['reason'][lang]}" for row in rows])]  # fmt: skip
+    asked: dict[str, str] = {}
+    for one in board["warnings"]:
+        asked.setdefault(str(one["line"]), one["action"][lang])
+    heads = ["指标", "牵头单位", "情况", "下一步"] if lang == "zh" else ["Indicator", "Lead", "How it stands", "Next"]
+    body = [[row["name"], "、".join(row["lead"]), row["reason"][lang], asked.get(row["line"], "")] for row in rows]
+    return [Table(heads, body, align="llll")]
 
 
 def score_blocks(score: Mapping[str, Any], lang: str) -> list[Block]:

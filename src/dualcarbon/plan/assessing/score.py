@@ -25,10 +25,9 @@ def score(
     A subject is `{subject, rows, points, weight, base, bonus, deducted, veto, total, low, high, complete, rank_from,
     rank_to, tied}`; a row is as `item` gives it.
     """
-    items = {one["id"]: one for one in scheme["items"]}
     subjects = []
     for subject, cells in values.items():
-        rows = [item(scheme, items[name], cell) for name, cell in cells.items() if name in items]
+        rows = [item(scheme, one, cells[one["id"]]) for one in scheme["items"] if one["id"] in cells]
         subjects.append({"subject": subject, **summed(scheme, rows, (deductions or {}).get(subject, {}))})
     subjects.sort(key=lambda one: (-_order(one["total"]), one["subject"]))
     for one in subjects:

@@ -8,10 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from dualcarbon.core.report import Block, Bullets, Heading, Paragraph, Report, Table
+from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
 from dualcarbon.plan.assessing.bulletin import LABEL, rank_text
 from dualcarbon.plan.assessing.dual_blocks import in_lang
-from dualcarbon.plan.assessing.score_sheet import ACTIONS, STATES
+from dualcarbon.plan.assessing.score_sheet import ACTIONS, STATES, gathered
 
 KINDS = ("docx", "pdf", "xlsx")
 
@@ -58,12 +58,13 @@ def document(sheet: Mapping[str, Any], lang: str = "zh") -> Report:
     ]
     for one in told["subjects"]:
         blocks += _arithmetic(one, told["full"], lang)
-    steps = []
-    for step in sheet["steps"]:
-        who = "　".join(part for part in (step["subject"], step["department"], step["person"]) if part)
-        why = f"：{step['reason']}" if step["reason"] else ""
-        steps.append(f"{step['told']}　{ACTIONS[step['action']][lang]}　{who}{why}")
-    blocks += [Heading(in_lang(lang, "三、经过", "3 Steps")), Bullets(steps)]
+    steps = [
+        [step["told"], ACTIONS[step["action"]][lang], "、".join(step["subjects"]), step["reason"] or "",
+         "　".join(part for part in (step["department"], step["person"]) if part)]
+        for step in gathered(sheet["steps"])
+    ]  # fmt: skip
+    heads = (["日期", "步骤", "对象", "理由", "办理人"], ["Day", "Step", "Subjects", "Reason", "By"])[n]
+    blocks += [Heading(in_lang(lang, "三、经过", "3 Steps")), Table(heads, steps, align="lllll")]
     days = [step["told"] for step in sheet["steps"]]
     return Report(
         told["title"][lang], blocks, lang=lang, subtitle=f"{sheet['sheet']}　{edition}",
@@ -86,7 +87,9 @@ def _arithmetic(one: Mapping[str, Any], full: float, lang: str) -> list[Block]:
         rows.append([take["title"][lang], f"−{take['points']:.2f}", "", f"{take['times']:g} × {take['each']:g}"])
     made: list[Block] = [Table(heads, rows, caption=one["subject"], align="lrrl")]
     if one["total"] is not None:
-        sum_ = f"{one['points']:.2f} ÷ {one['weight']:g} × {full:g} + {one['bonus']:.2f} − {one['deducted']:.2f}"
+        sum_ = f"{one['points']:.2f} ÷ {one['weight']:g} × {full:g}"
+        sum_ += f" + {one['bonus']:.2f}" if one["bonus"] else ""
+        sum_ += f" − {one['deducted']:.2f}" if one["deducted"] else ""
         stopped = in_lang(lang, "，否决封顶", ", capped by the veto") if one["veto"] else ""
         made.append(Paragraph(f"{sum_}{stopped} = {one['total']:.2f}"))
     return made

@@ -79,7 +79,8 @@ def sheet(
     found = score_sheet.read(view.workspace, sheet)
     cells = score_sheet.cells(found)
     tried = _tried(found["scheme"], cells, found["deductions"], subject, item, value, weight)
-    return {**found, **tried, "next": score_sheet.possible(found)}
+    gathered = score_sheet.gathered(found["steps"])
+    return {**found, **tried, "next": score_sheet.possible(found), "gathered": gathered}
 
 
 @router.get("/score/sheets/{sheet}/score.{kind}", response_class=Response)

@@ -229,6 +229,16 @@ def cells(now: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
+def gathered(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return steps with those of one day, action, person and reason as one: `{told, action, subjects, …}`, in order."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in steps:
+        key = tuple(one[name] for name in ("told", "action", "edition", "department", "person", "reason"))
+        row = found.setdefault(key, {name: one[name] for name in ("told", "action", "department", "person", "reason")})
+        row.setdefault("subjects", []).extend([one["subject"]] if one["subject"] else [])
+    return list(found.values())
+
+
 def possible(now: Mapping[str, Any]) -> list[str]:
     """Return the steps that a sheet may take next, in their order; those of a subject as far as any may take them."""
     if now["state"] == "frozen":
