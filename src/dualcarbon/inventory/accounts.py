@@ -7,7 +7,7 @@ supplier nobody named) is listed with its quantity and makes the account incompl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,9 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import find_method
 from dualcarbon.inventory import trace
+from dualcarbon.inventory.custody import settled
 from dualcarbon.inventory.definitions import Account
+from dualcarbon.inventory.disclosure import told
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED
 from dualcarbon.inventory.question import Query, query, row_stack, settled_by, stack_of
 from dualcarbon.inventory.snapshot import DEFAULT_FAMILY
@@ -44,6 +46,7 @@ def account(
     family: str = DEFAULT_FAMILY,
     gwp: str = "AR5",
     dataset: str | Sequence[str] | None = None,
+    custody: str | Collection[str] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """The carbon account of a place (or entity) and period, in tCO2, as a document.
@@ -51,14 +54,18 @@ def account(
     `data`: a workspace, or any dataframe in the observation layout (with `entities`, `datasets`). `tree`:
     admin | management. `basis`: A | B | C, or None for the headline. `by`: any of place, domain, section, sector,
     carrier, process, part, scope, month, quarter, year. Parts sum to the value, memo parts stay out; rows sum to the
-    value too. A basis that is not set has value None and `notation`. Raises Refused for what does not exist.
+    value too. A basis that is not set has value None and `notation`. `custody`: what the reader may see (None: all);
+    figures that would give a unit away are then None with `withheld`, and `stopped` says why (see `disclosure`).
+    Raises Refused for what does not exist.
     """
     chosen = {"known_at": known_at, "family": family, "gwp": gwp, "dataset": dataset, **more}
     q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
     by = settled_by(by)
     if q.unset:
         return not_set(q, by)
-    return document(q, by, results(account_views(q, by), q.spans))
+    made = document(q, by, results(account_views(q, by), q.spans))
+    levels = settled(custody)
+    return made if levels is None else told(q, made, levels)
 
 
 def account_views(q: Query, by: tuple[str, ...]) -> dict[str, View]:

@@ -58,6 +58,15 @@ Export = Annotated[
 Movers = Annotated[
     bool, _option("--movers", "变化最大的 20 家企业（拉动点数）", "the 20 enterprises that changed most (pull points)")
 ]
+Custody = Annotated[
+    str | None,
+    _option(
+        "--custody",
+        "读者可看的数据性质；会暴露单位的数不列",
+        "what the reader may see; the rest is left out",
+        "LEVEL,…",
+    ),
+]
 Month = Annotated[str | None, _option("--period", "报告期月份", "month of the report", "2024-09")]
 Entity = Annotated[
     str | None,
@@ -79,6 +88,7 @@ def account(
     factors: Factors = None,
     export: Export = None,
     movers: Movers = False,
+    custody: Custody = None,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -90,10 +100,14 @@ def account(
         "place": place, "period": period or _latest(data), "tree": tree, "basis": basis, "known_at": known_at,
         "family": family, "gwp": gwp, "dataset": dataset, "factors": factors,
     }  # fmt: skip
-    found = inventory.account(data, by=by.split(","), **chosen)
+    if movers and custody is not None:
+        raise typer.BadParameter(
+            say("限定权限时不列企业", "no enterprise is listed for limited custodies"), param_hint="--movers/--custody"
+        )
+    found = inventory.account(data, by=by.split(","), custody=custody, **chosen)
     if export is not None:
         more: dict[str, Any] = {}
-        if export.suffix.lower() == ".xlsx" and found["value"] is not None:
+        if export.suffix.lower() == ".xlsx" and found["value"] is not None and custody is None:
             more = {
                 "uncertainty": inventory.uncertainty(data, **chosen),
                 "key": inventory.key_categories(data, **chosen),
@@ -140,8 +154,11 @@ def _show(found: dict[str, Any], export: Path | None) -> None:
     if found["synthetic"]:
         typer.echo(say("含模拟数据，不代表任何真实单位或地区", "holds synthetic data: no real unit or place"))
     unit, scale = _scale(found)
+    if found.get("stopped"):
+        typer.echo(found["stopped"][lang])
     if found["value"] is None:
-        typer.echo(f"{say('二氧化碳', 'CO2')}  {found['notation'][lang]}")
+        told = (found["notation"] or {}).get(lang) or say("不公开", "withheld")
+        typer.echo(f"{say('二氧化碳', 'CO2')}  {told}")
         for one in found.get("unset", []):
             typer.echo(f"  {say('未设定参数', 'not set')}  {one['title'].get(lang) or one['parameter']}")
     else:

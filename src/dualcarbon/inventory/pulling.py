@@ -9,9 +9,9 @@ import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.inventory.accounts import head, outline
+from dualcarbon.inventory.disclosure import custodies
 from dualcarbon.inventory.parts import NOW, PREVIOUS
 from dualcarbon.inventory.question import Query, query
-from dualcarbon.inventory.snapshot import Snapshot
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
 from dualcarbon.inventory.views import View, results
@@ -53,7 +53,7 @@ def top_movers(
     every = _rows(q, made["entities"], before, code)
     named = [row for row in every if row.pop("kind") not in ESTIMATES]
     rows = sorted(named, key=lambda row: -abs(row["change"]))[:top]
-    custody = _custodies(q.snapshot)
+    custody = custodies(q.snapshot)
     change = None if now is None or before is None else now - before
     moved = sum(row["change"] for row in rows)
     rest = None if change is None else {"change": change - moved, "pull_points": _points(change - moved, before)}
@@ -91,7 +91,7 @@ def movers(
         if q.unset:
             return []
         made = results({"total": View(_stack(q)), "entities": View(_stack(q), ("entity",))}, q.spans)
-        custody = _custodies(q.snapshot)
+        custody = custodies(q.snapshot)
         before = sum(row["value"] or 0.0 for row in made["entities"][PREVIOUS].values())
         rows = [
             {key: value for key, value in row.items() if key != "kind"} | {"custody": custody.get(row["entity"], [])}
@@ -152,23 +152,6 @@ def _rows(
 
 def _points(change: float, before: float | None) -> float | None:
     return 100 * change / before if before else None
-
-
-def _custodies(snapshot: Snapshot) -> dict[str, list[str]]:
-    """Custodies of the rows about each entity."""
-
-    def make() -> dict[str, list[str]]:
-        import narwhals as nw
-
-        frame = nw.from_native(snapshot.table()).lazy()
-        pairs = frame.select("entity", "custody").unique().collect(backend="polars").to_native()
-        found: dict[str, list[str]] = {}
-        for code, custody in pl.DataFrame(pairs).drop_nulls().sort("entity", "custody").rows():
-            found.setdefault(str(code), []).append(str(custody))
-        return found
-
-    made: dict[str, list[str]] = snapshot.once("custodies", make)
-    return made
 
 
 def _named(q: Query, sector: str | None) -> dict[str, str] | None:

@@ -133,9 +133,9 @@ def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def stack_of(q: Query) -> Stack:
-    """The account on the asked boundary."""
-    return stacked(q.snapshot, q.account, q.boundary, q.shares)
+def stack_of(q: Query, by_entity: bool = False) -> Stack:
+    """The account on the asked boundary; `by_entity`: with whose its cells are."""
+    return stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity)
 
 
 def areas_below(q: Query) -> list[str]:
@@ -143,10 +143,10 @@ def areas_below(q: Query) -> list[str]:
     return [] if q.entity else list(q.names.places.children(q.place, q.tree, q.boundary.at))
 
 
-def row_stack(q: Query, by: Sequence[str]) -> Stack:
+def row_stack(q: Query, by: Sequence[str], by_entity: bool = False) -> Stack:
     """The account on the areas below, when rows are asked by place and there are any."""
     below = areas_below(q) if "place" in by else []
     if not below:
-        return stack_of(q)
+        return stack_of(q, by_entity)
     boundary = Boundary(tuple(below), whole=q.place, tree=q.tree, at=q.boundary.at)
-    return stacked(q.snapshot, q.account, boundary, q.shares)
+    return stacked(q.snapshot, q.account, boundary, q.shares, by_entity)
