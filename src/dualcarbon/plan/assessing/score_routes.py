@@ -79,8 +79,9 @@ def sheet(
     found = score_sheet.read(view.workspace, sheet)
     cells = score_sheet.cells(found)
     tried = _tried(found["scheme"], cells, found["deductions"], subject, item, value, weight)
-    gathered = score_sheet.gathered(found["steps"])
-    return {**found, **tried, "next": score_sheet.possible(found), "gathered": gathered}
+    gathered = [{**one, "name": score_sheet.ACTIONS[one["action"]]} for one in score_sheet.gathered(found["steps"])]
+    words = {"words": score_sheet.STATES, "actions": score_sheet.ACTIONS}
+    return {**found, **tried, **words, "next": score_sheet.possible(found), "gathered": gathered}
 
 
 @router.get("/score/sheets/{sheet}/score.{kind}", response_class=Response)

@@ -43,13 +43,13 @@ STATES = {
 
 
 ACTIONS = {
-    "open": {"zh": "建表", "en": "opened"},
+    "open": {"zh": "建表", "en": "opening"},
     "self-score": {"zh": "自评", "en": "self-score"},
     "review": {"zh": "复核", "en": "review"},
     "object": {"zh": "异议", "en": "objection"},
     "decide": {"zh": "裁定", "en": "decision"},
-    "freeze": {"zh": "冻结", "en": "frozen"},
-    "recalculate": {"zh": "重算", "en": "recalculated"},
+    "freeze": {"zh": "冻结", "en": "freeze"},
+    "recalculate": {"zh": "重算", "en": "recalculation"},
 }
 
 
