@@ -49,6 +49,7 @@ class City:
     missing: int
     weather: dict[str, dict[date, float]] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
+    datasets: list[str] = field(default_factory=list)
 
     @cached_property
     def terms(self) -> Array:
@@ -132,7 +133,7 @@ def read(
     arrays["indirect"][~np.isfinite(power)] = np.nan
     weather = _weather(rows, book.places.path(code, tree, end))
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
-                weather, doubts + more)  # fmt: skip
+                weather, doubts + more, sorted(used & datasets.keys()))  # fmt: skip
 
 
 def located(workspace: Any, place: str | None) -> str:

@@ -25,7 +25,8 @@ def tonnes(value: float, signed: bool = False) -> str:
 
 def number(value: float, digits: int = 4) -> str:
     """A number with so many significant digits."""
-    return f"{value:,.{digits}g}".replace("-", "−")
+    whole = abs(value) >= 10 ** (digits - 1)
+    return (f"{value:,.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
 
 
 def span_of(period: str) -> periods.Period:

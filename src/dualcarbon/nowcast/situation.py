@@ -57,6 +57,11 @@ def analyse(
          "estimated": t in guessed}
         for k, t in enumerate(span)
     ]  # fmt: skip
+    titles = {one["id"]: one for one in workspace.datasets()}
+    made["sources"] = [
+        {"dataset": name, "title": {lang: titles[name].get(f"title_{lang}") or name for lang in ("zh", "en")}}
+        for name in seen.datasets
+    ]
     made["status_name"] = {lang: book.terms["status"].name(seen.status, lang) for lang in ("zh", "en")}
     made["change_percent"] = 100 * made["change"] / made["last_year"] if made["last_year"] else None
     for name, column in (("areas", 0), ("sectors", 1), ("domains", 2)):

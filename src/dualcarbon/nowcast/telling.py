@@ -46,8 +46,7 @@ def title(made: dict[str, Any], lang: str = "zh") -> str:
 def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
     """The analysis as a report with its figures: months, areas, causes."""
     zh = lang == "zh"
-    source = (f"数据截至 {made['as_of']}；依据状态：{made['status_name']['zh']}。" if zh
-              else f"Known on {made['as_of']}; status: {made['status_name']['en']}.")  # fmt: skip
+    source = based(made, lang)
     blocks: list[report.Block] = []
     tables = figures = 0
 
@@ -72,6 +71,14 @@ def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
     plain = title({**made, "synthetic": False}, lang)
     day = made["as_of"] if isinstance(made["as_of"], date) else date.fromisoformat(str(made["as_of"]))
     return report.Report(plain, blocks, lang=lang, day=day, label=mark)
+
+
+def based(made: dict[str, Any], lang: str) -> str:
+    """What a table or figure rests on: datasets, day of knowledge, status."""
+    names = [one["title"][lang] for one in made["sources"]]
+    if lang == "zh":
+        return f"资料来源：{'、'.join(names)}；数据截至 {made['as_of']}；依据状态：{made['status_name']['zh']}。"
+    return f"Source: {', '.join(names)}; known on {made['as_of']}; status: {made['status_name']['en']}."
 
 
 def write(made: dict[str, Any], path: Path, lang: str = "zh") -> Path:
@@ -156,17 +163,17 @@ class _Chinese(_Words):
     def overview(self) -> str:
         made = self.made
         text = (
-            f"{self.span()}，{self.name}能源活动二氧化碳排放（非发电燃料燃烧与购入电力）{self.value} 万吨，比上年同期"
-            f"{'增加' if self.up else '减少'} {self.moved} 万吨，{'增长' if self.up else '下降'} {self.size}。"
+            f"{self.span()}，{self.name}能源活动二氧化碳排放 {self.value} 万吨（含非发电燃料燃烧和购入电力），同比"
+            f"{'增加' if self.up else '减少'} {self.moved} 万吨、{'增长' if self.up else '下降'} {self.size}。"
         )
         known = [one for one in made["months"] if one["last_year"]]
         if len(known) > 3:
             most = max(known, key=lambda one: one["value"])
             least = min(known, key=lambda one: one["value"])
             rose = sum(one["value"] > one["last_year"] for one in known)
-            text += (f"分月看，{int(most['month'][5:])} 月最高（{most['value'] / WAN:,.1f} 万吨），"
-                     f"{int(least['month'][5:])} 月最低（{least['value'] / WAN:,.1f} 万吨）；"
-                     f"{len(known)} 个月中有 {rose} 个月高于上年同月。")  # fmt: skip
+            text += (f"分月看，{int(most['month'][5:])} 月排放最多（{most['value'] / WAN:,.1f} 万吨），"
+                     f"{int(least['month'][5:])} 月最少（{least['value'] / WAN:,.1f} 万吨）；{len(known)} 个月中有 "
+                     f"{rose} 个月高于上年同月，{len(known) - rose} 个月持平或低于上年同月。")  # fmt: skip
         if made["estimated_months"]:
             listed = "、".join(made["estimated_months"])
             text += f"其中 {listed} 尚未报齐，缺报部分为估算，90% 区间 {'—'.join(self.ends)} 万吨。"
@@ -176,20 +183,27 @@ class _Chinese(_Words):
         rows, top = self.made[key], self.biggest(key)
         if top is None or not rows:
             return ""
-        who = {"domains": "领域", "areas": ""}[key]
-        size = f"{rows[0]['name']['zh']}{who}排放最多，占 {rows[0]['share'] or 0:.1%}。"
-        verb = "拉动增速" if top["pull_points"] >= 0 else "下拉增速"
+        start, who = {"domains": ("分领域看", "领域"), "areas": ("分地区看", "")}[key]
+        first = rows[0]
+        size = f"{start}，{first['name']['zh']}{who}排放 {first['value'] / WAN:,.1f} 万吨，占 {first['share'] or 0:.1%}"
+        verb = "拉动" if top["pull_points"] >= 0 else "下拉"
+        pulls = f"{verb}增速 {abs(top['pull_points']):.2f} 个百分点"
+        if top is first:
+            text = f"{size}，排放最多、影响最大，{pulls}"
+        else:
+            text = f"{size}，排放最多；{top['name']['zh']}{who}影响最大，{pulls}"
         falls = sum((row["change_percent"] or 0) < 0 for row in rows)
-        down = f"{len(rows)} 个中 {falls} 个下降。" if falls else "均未下降。"
-        text = f"{size}{top['name']['zh']}{who}影响最大，{verb} {abs(top['pull_points']):.2f} 个百分点；{down}"
-        return text
+        count = f"{len(rows)} 个{who or '地区'}"
+        return (
+            f"{text}。{count}中 {len(rows) - falls} 个增长、{falls} 个下降。" if falls else f"{text}。{count}均为增长。"
+        )
 
     def sectors(self) -> str:
         def listed(rows: list[dict[str, Any]]) -> str:
-            return "、".join(f"{row['name']['zh']}（{_signed(row['pull_points'], 2)}）" for row in rows) or "无"
+            return "；".join(f"{row['name']['zh']} {_signed(row['pull_points'], 2)}" for row in rows) or "无"
 
-        return (f"拉动增速较多的行业依次为：{listed(self.rising)}。下拉较多的行业依次为：{listed(self.falling)}。"
-                "括号内为对全市增速的拉动，单位为百分点。")  # fmt: skip
+        return (f"拉动增速较多的行业依次为（单位：百分点）：{listed(self.rising)}。"
+                f"下拉较多的行业依次为：{listed(self.falling)}。")  # fmt: skip
 
     def causes(self) -> str:
         causes = self.made["causes"]
@@ -197,8 +211,10 @@ class _Chinese(_Words):
             return "年内尚有月份未报齐，暂不分解。"
         parts = [one for one in causes["effects"] if abs(one["percent"] or 0) >= 0.005]
         parts.sort(key=lambda one: -abs(one["percent"]))
-        each = "；".join(f"{one['title']['zh']} {_signed(one['percent'], 2)} 个百分点" for one in parts)
-        text = f"按对数平均迪氏指数（LMDI）分解，各因素合计等于总变动：{each}。"
+        up = [f"{one['title']['zh']} {one['percent']:.2f} 个百分点" for one in parts if one["percent"] > 0]
+        down = [f"{one['title']['zh']} {-one['percent']:.2f} 个百分点" for one in parts if one["percent"] < 0]
+        told = [f"{verb}{'、'.join(each)}" for verb, each in (("拉升因素为", up), ("下拉因素为", down)) if each]
+        text = f"按对数平均迪氏指数（LMDI）分解，{'；'.join(told)}。各因素合计等于总变动。"
         return text + ("" if causes["activity"] else "缺少覆盖两年的增加值，规模与结构未单列。")
 
     def quality(self) -> str:
@@ -206,10 +222,10 @@ class _Chinese(_Words):
         if not record:
             return "可回放的月份不足。"
         better = record["skill_vs_last"] > 0
-        return (f"回放本年各月（燃料数据晚到一个月）：估算误差 {record['error_percent']:.1f}%，沿用上年同月为 "
-                f"{record['last_value_error_percent']:.1f}%，{'优于' if better else '不优于'}沿用上年；"
-                f"{record['better_than_last']:.0%} 的地区行业单元优于沿用上年同月；"
-                f"名义 90% 区间实际覆盖 {record['coverage90']:.0%}。")  # fmt: skip
+        return (f"按当时已知的数据重做本年各月估算（燃料数据晚到一个月），与报齐后的核算相比，平均误差 "
+                f"{record['error_percent']:.1f}%，{'低于' if better else '不低于'}沿用上年同月的 "
+                f"{record['last_value_error_percent']:.1f}%；{record['better_than_last']:.0%} 的地区行业单元优于沿用"
+                f"上年同月。名义 90% 的区间实际覆盖 {record['coverage90']:.0%}。")  # fmt: skip
 
     def checks(self) -> str:
         flags = self.made["flags"]
@@ -221,10 +237,10 @@ class _Chinese(_Words):
     def advice(self) -> str:
         told = []
         if self.rising:
-            names = "、".join(row["name"]["zh"] for row in self.rising[:3])
-            told.append(f"调度拉动增速较多的{names}，逐户了解原因。")
+            names = "；".join(row["name"]["zh"] for row in self.rising[:3])
+            told.append(f"对拉动增速较多的行业（{names}）开展调度，查明增长原因。")
         if self.made["flags"]:
-            told.append(f"会同有关地区核实上述 {len(self.made['flags'])} 项异常，更正的写明原因后重新导入。")
+            told.append(f"会同有关地区核实上述 {len(self.made['flags'])} 项异常，确需更正的，说明原因后重新报送。")
         if self.made["estimated_months"]:
             told.append(f"催报 {'、'.join(self.made['estimated_months'])} 未到的数据，到齐后本分析自动更新。")
         if self.made["causes"] and not self.made["causes"]["activity"]:
@@ -233,8 +249,8 @@ class _Chinese(_Words):
 
     def data(self) -> str:
         made = self.made
-        return (f"数据截至 {made['as_of']}，依据状态：{made['status_name']['zh']}。不含跨界热力、工业过程排放和"
-                "发电用燃料；因子不确定性见核算账户。各数均可在系统中点开，直至导入的原始行。")  # fmt: skip
+        return (f"{based(made, 'zh')}本分析为速算口径，不含跨界热力、工业过程排放和"
+                "发电用燃料；因子的不确定性见碳账户。各数均可在系统中点开，直至报送的原始数据。")  # fmt: skip
 
 
 class _English(_Words):
@@ -306,5 +322,5 @@ class _English(_Words):
 
     def data(self) -> str:
         made = self.made
-        return (f"Known on {made['as_of']}; status: {made['status_name']['en']}. Heat across the boundary, process CO2 "
+        return (f"{based(made, 'en')} Heat across the boundary, process CO2 "
                 "and fuel for power are not in here; uncertainty of factors is shown by the account.")  # fmt: skip

@@ -13,6 +13,12 @@
   ];
   const base = (labels) => ({ type: "category", data: labels, boundaryGap: false, ...bare, axisLine: { show: true, lineStyle: { color: line } } });
 
+  // Labels at the ends of two lines that lie close together are put apart, the higher one up.
+  function apart(first, second, span) {
+    const close = Math.abs(first - second) < 0.09 * span ? (first >= second ? -8 : 8) : 0;
+    return [{ offset: [0, close] }, { offset: [0, -close] }];
+  }
+
   function fan(data) {
     const f = data.scale.factor, rows = data.rows;
     const cut = rows.findIndex((one) => one.state !== "counted");
@@ -40,9 +46,11 @@
 
   function year(data) {
     const f = data.scale.factor, rows = data.rows;
-    const now = { type: "line", name: data.words.now, data: rows.map((one) => ({ value: one.value / f, href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5, endLabel: { show: true, formatter: (p) => `${data.words.now}  ${number(p.value, data.scale.digits)}`, color: accent, fontWeight: 600, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
+    const ends = rows[rows.length - 1], span = Math.max(...rows.map((one) => Math.max(one.value, one.high || 0, one.last_year || 0)), data.target || 0);
+    const [up, down] = apart(ends.value, ends.last_year || 0, span);
+    const now = { type: "line", name: data.words.now, data: rows.map((one) => ({ value: one.value / f, href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5, endLabel: { ...up, show: true, formatter: (p) => `${data.words.now}  ${number(p.value, data.scale.digits)}`, color: accent, fontWeight: 600, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
     if (data.target !== null) now.markLine = { symbol: "none", silent: true, data: [{ yAxis: data.target / f }], lineStyle: { color: colour("watch"), type: [4, 3], width: 1.4 }, label: { formatter: `${data.words.target} ${number(data.target / f, data.scale.digits)}`, color: colour("watch"), position: "insideStartTop", fontSize: 12 } };
-    const last = { type: "line", name: data.words.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.6 }, itemStyle: { color: pale }, endLabel: { show: true, formatter: (p) => `${data.words.last}  ${number(p.value, data.scale.digits)}`, color: "#6f7f83", fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
+    const last = { type: "line", name: data.words.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.6 }, itemStyle: { color: pale }, endLabel: { ...down, show: true, formatter: (p) => `${data.words.last}  ${number(p.value, data.scale.digits)}`, color: "#6f7f83", fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
     return { grid: { right: 104 }, xAxis: base(data.labels), yAxis: ground(data.scale.label), series: [...band(rows.map((one) => one.low / f), rows.map((one) => one.high / f), 0.16, "band"), last, now],
       tooltip: { ...tooltip, formatter: (points) => escape(points[0].axisValue) + points.filter((p) => p.seriesName === data.words.now || p.seriesName === data.words.last).map((p) => `<br>${p.marker}${escape(p.seriesName)} <b>${number(p.value, data.scale.digits)}</b>`).join("") } };
   }
@@ -72,8 +80,10 @@
   }
 
   function errors(data) {
-    const draw = (name, key, tone, width) => ({ type: "line", name, data: data.rows.map((one) => ({ value: one[key], href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: tone, width }, itemStyle: { color: tone }, endLabel: { show: true, formatter: (p) => `${p.seriesName} ${number(p.value, 1)}%`, color: tone === pale ? "#6f7f83" : tone, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
-    return { grid: { right: 112 }, xAxis: base(data.labels), yAxis: ground("%", { min: 0 }), series: [draw(data.words[1], "last_value_error_percent", pale, 1.6), draw(data.words[0], "error_percent", accent, 2.4)],
+    const ends = data.rows[data.rows.length - 1], span = Math.max(...data.rows.flatMap((one) => [one.error_percent, one.last_value_error_percent]));
+    const [up, down] = apart(ends.error_percent, ends.last_value_error_percent, span);
+    const draw = (name, key, tone, width, at) => ({ type: "line", name, data: data.rows.map((one) => ({ value: one[key], href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: tone, width }, itemStyle: { color: tone }, endLabel: { ...at, show: true, formatter: (p) => `${p.seriesName} ${number(p.value, 1)}%`, color: tone === pale ? "#6f7f83" : tone, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
+    return { grid: { right: 112 }, xAxis: base(data.labels), yAxis: ground("%", { min: 0 }), series: [draw(data.words[1], "last_value_error_percent", pale, 1.6, down), draw(data.words[0], "error_percent", accent, 2.4, up)],
       tooltip: { ...tooltip, valueFormatter: (v) => (v === null ? "—" : `${number(v, 1)}%`) } };
   }
 
