@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entries", type=int, default=100_000, help="transfers to post in batches")
     parser.add_argument("--sizes", default="", help="grow to these sizes and measure at each: 10000,100000,1000000")
     parser.add_argument("--accounts", type=int, default=10_000)
-    parser.add_argument("--peer", type=int, default=300, help="transfers of the ORM peer, a commit each")
+    parser.add_argument("--peer", type=int, default=1000, help="transfers of the ORM peer, a commit each")
     parser.add_argument("--clients", type=int, default=50, help="threads, then HTTP clients, one transfer at a time")
     parser.add_argument("--requests", type=int, default=200, help="transfers of each HTTP client (0: no HTTP)")
     parser.add_argument("--warm-up", type=float, default=10, help="seconds of HTTP before it is measured")

@@ -33,6 +33,7 @@ Result = TypeVar("Result")
 
 # Statements of every transaction are built once: building one costs more than the database needs to answer it.
 BEGUN = LEDGER.update().where(LEDGER.c.number == 1).values(writes=LEDGER.c.writes + 1).returning(*LEDGER.c)
+KEYS: sa.BindParameter[Any] = sa.bindparam("keys")
 FOUND: dict[str, tuple[sa.Column[Any], Sequence[sa.Column[Any]]]] = {
     "entry": (ENTRY.c.id, ENTRY_FIELDS),
     "refused": (REFUSAL.c.id, (REFUSAL.c.id, REFUSAL.c.result)),
@@ -40,6 +41,17 @@ FOUND: dict[str, tuple[sa.Column[Any], Sequence[sa.Column[Any]]]] = {
     "reversed": (ENTRY.c.reverses, (ENTRY.c.reverses, ENTRY.c.id)),
     "account": (ACCOUNT.c.account, ACCOUNT_FIELDS),
 }
+
+
+@cache
+def _found(dialect: str) -> dict[str, sa.Select[Any]]:
+    return {name: sa.select(*shown).where(_among(key, KEYS, dialect)) for name, (key, shown) in FOUND.items()}
+
+
+def _among(column: sa.Column[Any], keys: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[bool]:
+    if dialect == "postgresql":
+        return column.in_(sa.select(sa.func.unnest(sa.cast(keys, ARRAY(sa.Text))).column_valued()))
+    return column.in_(sa.select(sa.func.json_each(keys).table_valued("value").c.value))
 
 
 @cache
@@ -76,12 +88,7 @@ class Store:
         self._turn = threading.Lock()
         self._kept: dict[str, Account] = {}
         self._writes = 0
-        self._keys_type: Any = ARRAY(sa.Text) if self.dialect == "postgresql" else sa.Text()
-        listed = self._list(sa.bindparam("keys", type_=self._keys_type))
-        self._by_key = {name: sa.select(*shown).where(key.in_(listed)) for name, (key, shown) in FOUND.items()}
-        self._insert = {
-            table: str(table.insert().compile(dialect=engine.dialect)) for table in (ENTRY, ACCOUNT, REFUSAL, MARK)
-        }
+        self._found = _found(self.dialect)
 
     def install(self) -> None:
         """Create the tables and the ledger's row where they are missing; bring an earlier ledger to these tables."""
@@ -291,10 +298,11 @@ class Store:
         connection.execute(_advanced(tuple(values)), {"_recorded": recorded} | {f"_{n}": v for n, v in values.items()})
 
     def _insert_rows(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-        if self.dialect != "postgresql":
-            connection.exec_driver_sql(self._insert[table], rows)
-            return
         names = ", ".join(f'"{column.name}"' for column in table.columns)
+        if self.dialect != "postgresql":
+            places = ", ".join("?" * len(table.columns))
+            connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)
+            return
         cursor = connection.connection.cursor()
         with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             for row in rows:
@@ -337,18 +345,13 @@ class Store:
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The condition that a text column is one of `values`, as one parameter however many there are."""
-        return column.in_(self._list(sa.literal(self._keys(values), self._keys_type)))
+        return _among(column, sa.literal(self._keys(values), sa.types.NullType()), self.dialect)
 
     def _keys(self, values: Iterable[Any]) -> Any:
         return list(values) if self.dialect == "postgresql" else json.dumps(list(values), ensure_ascii=False)
 
-    def _list(self, keys: sa.ColumnElement[Any]) -> sa.Select[Any]:
-        if self.dialect == "postgresql":
-            return sa.select(sa.func.unnest(keys).column_valued())
-        return sa.select(sa.func.json_each(keys).table_valued("value").c.value)
-
     def _named(self, connection: sa.Connection, what: str, keys: set[Any]) -> Iterable[Any]:
-        return connection.execute(self._by_key[what], {"keys": self._keys(keys)}) if keys else ()
+        return connection.execute(self._found[what], {"keys": self._keys(keys)}) if keys else ()
 
     def _locks(self, connection: sa.Connection) -> dict[str, int]:
         found = connection.execute(sa.select(LOCK.c.instrument, sa.func.max(LOCK.c.until)).group_by(LOCK.c.instrument))
