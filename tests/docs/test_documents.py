@@ -98,6 +98,7 @@ def test_the_code_in_a_document_runs(document: Path, tmp_path: Path, monkeypatch
     names: dict[str, Any] = {"__name__": "document"}
     for kind, name, text in BLOCK.findall(document.read_text(encoding="utf-8")):
         if name:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
         elif kind == "console":
             run_console(text, folder, dict(os.environ))
