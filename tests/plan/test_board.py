@@ -134,6 +134,9 @@ def test_the_verbs_answer_as_the_pages_do(june: Workspace, verb: Callable[..., A
     assert verb("plan", "bulletin", tmp_path / "b.txt", *at).code == 2
     assert verb("plan", "effect", "storage", *at, "--json").code == 1
     assert verb("plan", "report", *at, "--as-of", "yesterday").code == 2
+    for absent in (("report", "--plan", "330400-1999"), ("score", "show", "none"), ("score", "--what-if", "某局:I1=3"),
+                   ("bulletin", tmp_path / "d.pdf", "--kind", "department", "--department", "市外星局")):  # fmt: skip
+        assert verb("plan", *absent, *at, "--json").code == 1, absent
 
 
 def test_a_sheet_goes_its_way_on_the_command_line(june: Workspace, verb: Callable[..., Any]) -> None:

@@ -34,13 +34,26 @@ def day_of(moment: datetime | None) -> date | None:
 
 
 @contextmanager
-def opened_in(folder: Path | None) -> Iterator[Any]:
-    """The workspace; a plan or line that does not exist is told like any refused datum."""
+def absent_told() -> Iterator[None]:
+    """What does not exist (a plan, line, sheet) is told like any refused datum. Serves as a decorator of verbs too."""
     from dualcarbon.core.faces import NoSuch
     from dualcarbon.core.problems import Problem, Refused
-    from dualcarbon.core.workspace import Workspace
 
     try:
-        yield Workspace.find(folder)
+        yield
     except NoSuch as absent:
         raise Refused(Problem(f"plan.no-such-{absent.kind}", value=absent.name)) from absent
+
+
+def opened_at(folder: Path | None) -> Any:
+    """The workspace in a folder, or the nearest one."""
+    from dualcarbon.core.workspace import Workspace
+
+    return Workspace.find(folder)
+
+
+@contextmanager
+def opened_in(folder: Path | None) -> Iterator[Any]:
+    """The workspace; what does not exist in it is told like any refused datum."""
+    with absent_told():
+        yield opened_at(folder)

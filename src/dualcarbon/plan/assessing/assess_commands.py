@@ -1,5 +1,6 @@
 """The verbs of assessment: report, warnings, score, effect, bulletin, calendar, dual, project."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,13 +8,14 @@ import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
 from dualcarbon.plan.assessing.dual_commands import dual_cli
-from dualcarbon.plan.assessing.score_commands import AsOf, Department, Person, Plan, day_of, opened_at, score_cli
+from dualcarbon.plan.assessing.score_commands import Department, score_cli
+from dualcarbon.plan.options import AsOf, Person, Plan, absent_told, day_of, opened_at
 
 
 def add(cli: typer.Typer) -> None:
     """Put the verbs of assessment among the plan room's."""
     for verb in (report, effect, bulletin, calendar):
-        cli.command(help=HELP[verb.__name__])(verb)
+        cli.command(help=HELP[verb.__name__])(absent_told()(verb))
     cli.add_typer(warnings_cli, name="warnings")
     cli.add_typer(score_cli, name="score")
     cli.add_typer(project_cli, name="project")
@@ -30,7 +32,7 @@ warnings_cli = typer.Typer(help=say("预警：查看、办理", "warnings: list,
 project_cli = typer.Typer(help=say("重大项目：查看、填报", "major projects: list, tell"), invoke_without_command=True)
 
 
-def _board(workspace: Path | None, plan: str | None, as_of: str | None) -> tuple[Any, dict[str, Any]]:
+def _board(workspace: Path | None, plan: str | None, as_of: datetime | None) -> tuple[Any, dict[str, Any]]:
     from dualcarbon.plan.assessing import board
 
     opened = opened_at(workspace)
@@ -169,6 +171,7 @@ def calendar(
 
 
 @warnings_cli.callback()
+@absent_told()
 def warned(
     context: typer.Context, plan: Plan = None, as_of: AsOf = None, json: Json = False, workspace: WorkspaceDir = None
 ) -> None:
@@ -183,6 +186,7 @@ def warned(
 
 
 @warnings_cli.command(help=say("签收、整改、销号、重开", "acknowledge, follow-up, close, reopen"))
+@absent_told()
 def answer(
     warning: Annotated[str, typer.Argument(metavar="WARNING", help=say("预警编号", "the warning's id"))],
     action: Annotated[str, typer.Argument(metavar="ACTION", help="acknowledge | follow-up | close | reopen")],
@@ -201,6 +205,7 @@ def answer(
 
 
 @project_cli.callback()
+@absent_told()
 def listed(context: typer.Context, plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
     """List the major projects."""
     if context.invoked_subcommand is not None:
@@ -219,6 +224,7 @@ def listed(context: typer.Context, plan: Plan = None, json: Json = False, worksp
 @project_cli.command(
     help=say("填报项目：不写月份为概况，写月份为进展", "tell a project's terms, or with --month its progress")
 )
+@absent_told()
 def tell(
     project: Annotated[str, typer.Argument(metavar="PROJECT")],
     month: Annotated[int | None, typer.Option("--month", min=1, max=12, help=say("月份", "the month"))] = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
-from dualcarbon.plan.assessing.score_commands import AsOf, Person, Plan, day_of, opened_at
+from dualcarbon.plan.options import AsOf, Person, Plan, absent_told, day_of, opened_at
 
 dual_cli = typer.Typer(
     help=say("能耗和碳排放强度双目标：查看、模板、导入", "dual targets: show, template, import"),
@@ -16,6 +16,7 @@ _LACKS = 8
 
 
 @dual_cli.callback()
+@absent_told()
 def dual(
     context: typer.Context, plan: Plan = None, as_of: AsOf = None, json: Json = False, workspace: WorkspaceDir = None
 ) -> None:
@@ -67,6 +68,7 @@ def _show(found: dict[str, Any]) -> None:
 @dual_cli.command(
     help=say("写填报模板（xlsx 或 csv），已有的数在里面", "write the form (xlsx or csv) with what is known")
 )
+@absent_told()
 def template(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("写到哪个文件", "the file to write"))],
     plan: Plan = None,
@@ -86,6 +88,7 @@ def template(
 @dual_cli.command(
     "import", help=say("导入填好的模板；有一处错就都不导入", "import the filled form, whole or not at all")
 )
+@absent_told()
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("填好的模板", "the filled form"))],
     plan: Plan = None,

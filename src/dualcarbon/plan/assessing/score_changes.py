@@ -140,6 +140,8 @@ def what_if(
         if "weight" in change:
             weights[str(change["item"])] = float(change["weight"])
             continue
+        if change["subject"] not in cells or change["item"] not in cells[change["subject"]]:
+            raise KeyError(f"{change['subject']} {change['item']}")
         old = cells[change["subject"]][change["item"]]
         cells[change["subject"]][change["item"]] = {**old, "value": change["value"], "low": None, "high": None}
     unknown = set(weights) - {one["id"] for one in scheme["items"]}

@@ -1,22 +1,15 @@
 """The verbs of score sheets, and the options that the verbs of assessment share."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.plan.options import AsOf, Person, Plan, absent_told, day_of, opened_at
 
-Plan = Annotated[
-    str | None,
-    typer.Option("--plan", metavar="PLAN", help=say("计划，如 330400-2024", "the plan, such as 330400-2024")),
-]
-AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="DAY", help=say("按这一天已收到的填报", "with what had arrived by that day")),
-]
-Person = Annotated[str | None, typer.Option("--person", help=say("经办人", "who does it"))]
 Department = Annotated[str | None, typer.Option("--department", help=say("部门", "the department"))]
 Scheme = Annotated[
     Path | None,
@@ -45,26 +38,8 @@ Points = Annotated[
 score_cli = typer.Typer(help=say("评分：查看、试算、办理", "scores: show, what-if, steps"), invoke_without_command=True)
 
 
-def day_of(text: str | None) -> date | None:
-    """A day as YYYY-MM-DD, None as it is; wrong usage otherwise."""
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError as error:
-        raise typer.BadParameter(
-            say("日期写成 2024-10-20", "write days as 2024-10-20"), param_hint="--as-of"
-        ) from error
-
-
-def opened_at(folder: Path | None) -> Any:
-    """The workspace in a folder, or the nearest one."""
-    from dualcarbon.core.workspace import Workspace
-
-    return Workspace.find(folder)
-
-
 @score_cli.callback()
+@absent_told()
 def scored(
     context: typer.Context,
     plan: Plan = None,
@@ -82,14 +57,17 @@ def scored(
     from dualcarbon.plan.assessing import score_changes
 
     laid, cells, told = _asked(workspace, plan, as_of, scheme, values, forecast)
-    answer = score_changes.what_if(laid, cells, [_change(one) for one in change or []], told)
+    try:
+        answer = score_changes.what_if(laid, cells, [_change(one) for one in change or []], told)
+    except KeyError as error:
+        raise Refused(Problem("plan.no-subject", value=str(error.args[0]))) from error
     found = {"sheet": answer["before"], "sensitivity": score_changes.sensitivity(laid, cells, told)}
     found |= {"what_if": answer["moved"]} if change else {}
     emit(found, json, lambda: _show_scores(found))
 
 
 def _asked(
-    workspace: Path | None, plan: str | None, as_of: str | None, scheme: Path | None, values: Path | None,
+    workspace: Path | None, plan: str | None, as_of: datetime | None, scheme: Path | None, values: Path | None,
     forecast: bool | None,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:  # fmt: skip
     """The scheme, values and deductions: from files where given, else as the plan stands."""
@@ -116,8 +94,6 @@ def _asked(
         return laid, score_scheme.from_standing(laid, rows, forecast=ahead), told
     found = board.scheme_and_values(opened, name, rows, day, forecast=forecast)
     if found is None:
-        from dualcarbon.core.problems import Problem, Refused
-
         raise Refused(Problem("plan.no-scheme", value=name))
     return found
 
@@ -145,6 +121,7 @@ def _show_scores(found: dict[str, Any]) -> None:
 
 
 @score_cli.command("open", help=say("按现有数据建一张评分表", "open a score sheet from how things stand"))
+@absent_told()
 def open_sheet(
     sheet: Annotated[str, typer.Argument(metavar="SHEET", help=say("评分表名", "the sheet's name"))],
     plan: Plan = None,
@@ -163,6 +140,7 @@ def open_sheet(
 
 
 @score_cli.command("schemes", help=say("规则包里的评分方案", "the schemes of the pack"))
+@absent_told()
 def list_schemes(plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
     from dualcarbon.plan import shipping
     from dualcarbon.plan.assessing import score_scheme
@@ -177,6 +155,7 @@ def list_schemes(plan: Plan = None, json: Json = False, workspace: WorkspaceDir 
 
 
 @score_cli.command("template", help=say("写评分数值的填报模板（xlsx、csv）", "write the form of values (xlsx, csv)"))
+@absent_told()
 def template(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("写到哪个文件", "the file to write"))],
     scheme: Annotated[str | None, typer.Option("--scheme", help=say("方案编号或文件", "a scheme's id or file"))] = None,
@@ -197,6 +176,7 @@ def template(
 
 
 @score_cli.command("write", help=say("把评分表写成 Word、PDF 或 Excel", "write a sheet as Word, PDF or Excel"))
+@absent_told()
 def write_sheet(
     sheet: Annotated[str, typer.Argument(metavar="SHEET")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("docx、pdf 或 xlsx", "docx, pdf or xlsx"))],
@@ -220,6 +200,7 @@ def write_sheet(
         "take a step: self-score, review, object, decide, freeze, recalculate",
     ),
 )
+@absent_told()
 def take_step(
     sheet: Annotated[str, typer.Argument(metavar="SHEET")],
     action: Annotated[
@@ -246,6 +227,7 @@ def take_step(
 
 
 @score_cli.command("show", help=say("查看一张评分表，或全部", "show a score sheet, or list them"))
+@absent_told()
 def show_sheet(
     sheet: Annotated[str | None, typer.Argument(metavar="[SHEET]")] = None,
     json: Json = False,
