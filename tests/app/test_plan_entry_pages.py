@@ -49,6 +49,42 @@ def test_pages_in_both_languages(reader: TestClient) -> None:
     assert reader.get(f"/plan/entry/{quote('水务局')}").status_code == 422
 
 
+def test_pages_of_plans_and_tasks(reader: TestClient) -> None:
+    told = reader.get("/plan/document")
+    assert told.status_code == 200 and "没有原文，未作核对" in told.text and "装配式建筑" in told.text
+    text = Path(__file__).resolve().parents[1] / "cases" / "plan" / "feed"
+    for year in (2025, 2026):
+        file = text / f"jiangyuan-{year}.txt"
+        sent = reader.post(
+            "/plan/documents", files={"file": (file.name, file.read_bytes())}, data={"back": "page"},
+            follow_redirects=False,
+        )  # fmt: skip
+        assert sent.status_code == 303 and sent.headers["location"] == f"/plan/document?plan={quote('江源市')}-{year}"
+    asked = {"plan": "江源市-2025"}
+    page = reader.get("/plan/document.json", params=asked).json()
+    found = {group["class"]: len(group["rows"]) for group in page["findings"]}
+    counts = plan.read_plan(text / "jiangyuan-2025.txt")["counts"]
+    assert page["checked"] and found == {kind: count for kind, count in counts.items() if count}
+    shown = reader.get("/plan/document", params=asked | {"lang": "en"}).text
+    assert "Scope or omission" in shown and page["findings"][0]["rows"][0]["places"][0]["quote"][:8] in shown
+    task = reader.get("/plan/task/T1.json", params=asked).json()
+    assert task["text"] and task["task"]["lead"] and task["quantities"][0]["shown"]
+    assert task["text"][:12] in reader.get("/plan/task/T1", params=asked).text
+    assert reader.get("/plan/task/T99", params=asked).status_code == 404
+    assert reader.get("/plan/task/P3", params={"plan": "330400-2024", "lang": "en"}).status_code == 200
+    plans = {one["plan"]: one for one in reader.get("/plan/plans.json").json()["plans"]}
+    assert plans["江源市-2025"]["later"] == "江源市-2026" and plans["330400-2024"]["lines"]["indicator"] == 57
+    for lang, words in (("en", "Carry what is unfinished"), ("zh", "把未完成的结转到")):
+        assert words in reader.get("/plan/plans", params={"lang": lang}).text
+    form = {"plan": "江源市-2025", "to": "江源市-2026"}
+    assert reader.post("/plan/carry-over", data=form, follow_redirects=False).status_code == 303
+    carried = reader.get("/plan/document.json", params={"plan": "江源市-2026"}).json()["carried"]
+    assert carried and {one["from_plan"] for one in carried} == {"江源市-2025"}
+    novel = {"file": ("novel.txt", "他推开门。\n".encode() * 200)}
+    refused = reader.post("/plan/documents", files=novel, data={"back": "page"})
+    assert refused.status_code == 422 and "不像是工作计划" in refused.text
+
+
 def test_a_department_fills_its_page(reader: TestClient) -> None:
     file = ("files", io.BytesIO(b"port table"), "text/plain")
     fields = {

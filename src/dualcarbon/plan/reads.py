@@ -63,6 +63,13 @@ def plans(workspace: Workspace) -> Rows:
     return [{**row, "source": json.loads(row["source"])} for row in last.values()]
 
 
+def versions(workspace: Workspace, plan: str) -> Rows:
+    """Return the versions of a plan, the first one first: `{version, title, issued, file, loaded, status}`."""
+    chosen = sa.select(DOCUMENT).where(DOCUMENT.c.plan == plan).order_by(DOCUMENT.c.version)
+    shown = ("version", "title", "issued", "file", "loaded", "status")
+    return [{name: row[name] for name in shown} for row in _rows(workspace, chosen)]
+
+
 def indicators(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the indicators of a plan (tables.INDICATORS), in its order. `value` is the target as written."""
     head = document(workspace, plan)
@@ -93,6 +100,12 @@ def _tasks(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
         people = {"lead": lead.get(row["line"], []), "joint": joint.get(row["line"], [])}
         row |= {"task": row.pop("position"), **people}
     return _frame(rows, tables.TASKS)
+
+
+def texts(workspace: Workspace, plan: Asked = None) -> dict[str, str]:
+    """Return the text of each task by its line, where the document was read (a pack ships facts without text)."""
+    rows = _rows(workspace, _of(TASK, document(workspace, plan)).where(TASK.c.text.is_not(None)))
+    return {row["line"]: row["text"] for row in rows}
 
 
 def policies(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
@@ -293,7 +306,7 @@ def last_change(workspace: Workspace) -> str:
     """Return a text that changes whenever anything is told, reviewed, confirmed or loaded."""
     if not ready(workspace):
         return ""
-    told = (DOCUMENT, REPORT, ENTRY, STEP, PATH, EVIDENCE, REVIEW, CONFIRMATION, MIRROR, CARRIED)
+    told = (DOCUMENT, FINDING, REPORT, ENTRY, STEP, PATH, EVIDENCE, REVIEW, CONFIRMATION, MIRROR, CARRIED)
     counts = [sa.select(sa.func.max(table.c.number)).scalar_subquery() for table in told]
     with workspace.database.connect() as connection:
         return ".".join(str(one or 0) for one in connection.execute(sa.select(*counts)).one())

@@ -6,6 +6,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, File, Form, Header, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, RedirectResponse
@@ -46,8 +47,6 @@ def _answer(made: Any, status: int = 200) -> Response:
 
 
 def _file(content: bytes, name: str, media: str = XLSX) -> Response:
-    from urllib.parse import quote
-
     shown = f"attachment; filename*=UTF-8''{quote(name)}"
     return Response(content, media_type=media, headers={"Content-Disposition": shown})
 
@@ -68,6 +67,30 @@ def department(view: View, department: str, plan: Plan = None, month: Month = No
     return entry_pages.department(view.workspace, department, plan, month)
 
 
+@page(pages, "/plan/plans", "plans.html", changes=_changes)
+def plans(view: View) -> dict[str, Any]:
+    """The plans of the workspace, by city and year, and a way to read another one."""
+    from dualcarbon.plan.feeding import document_pages
+
+    return document_pages.plans(view.workspace)
+
+
+@page(pages, "/plan/document", "document.html", changes=_changes)
+def document_(view: View, plan: Plan = None) -> dict[str, Any]:
+    """What a plan says, and what its check against itself found."""
+    from dualcarbon.plan.feeding import document_pages
+
+    return document_pages.text(view.workspace, plan)
+
+
+@page(pages, "/plan/task/{line}", "task.html", changes=_changes)
+def task(view: View, line: str, plan: Plan = None) -> dict[str, Any]:
+    """One task or policy document: text, figures, every report, evidence, confirmation."""
+    from dualcarbon.plan.feeding import document_pages
+
+    return document_pages.task(view.workspace, line, plan)
+
+
 @page(pages, "/plan/review", "review.html", changes=_changes)
 def review(view: View, plan: Plan = None) -> dict[str, Any]:
     """The reports that wait for a reviewer."""
@@ -82,13 +105,6 @@ def indicator(view: View, line: str, plan: Plan = None) -> dict[str, Any]:
     from dualcarbon.plan.feeding import entry_pages
 
     return entry_pages.indicator(view.workspace, line, plan)
-
-
-@own.get("/plans.json", summary="The plans of the workspace")
-def plans(request: Request) -> Response:
-    from dualcarbon.plan import reads
-
-    return _answer({"plans": reads.plans(_workspace(request))})
 
 
 @own.get("/status.json", summary="How every line of a plan stands")
@@ -177,7 +193,9 @@ def _shipped(document: str) -> bool:
 
 
 @own.post("/documents", status_code=201, summary="Put a plan's document into the workspace")
-async def document(request: Request, file: Annotated[UploadFile, File()], key: Key = None) -> Response:
+async def document(
+    request: Request, file: Annotated[UploadFile, File()], back: Annotated[str | None, Form()] = None, key: Key = None
+) -> Response:
     from starlette.concurrency import run_in_threadpool
 
     from dualcarbon.plan.feeding.loading import load
@@ -191,7 +209,8 @@ async def document(request: Request, file: Annotated[UploadFile, File()], key: K
             return load(_workspace(request), path)
 
     said = hashlib.sha256(content).hexdigest()
-    return _answer(await run_in_threadpool(_once, request, key, said, work), 201)
+    made = await run_in_threadpool(_once, request, key, said, work)
+    return _back(f"/plan/document?plan={quote(made['plan'])}") if back == "page" else _answer(made, 201)
 
 
 async def _read(file: Any) -> tuple[bytes, str]:
@@ -242,13 +261,11 @@ async def forms(
 
     made = await run_in_threadpool(work)
     if back == "page":
-        return RedirectResponse(_department(made["department"], made["plan"], made["month"]), 303)
+        return _back(_department(made["department"], made["plan"], made["month"]))
     return _answer(made, 201)
 
 
 def _department(name: str, plan: str, month: int) -> str:
-    from urllib.parse import quote
-
     return f"/plan/entry/{quote(name)}?plan={quote(plan)}&month={month}"
 
 
@@ -272,7 +289,7 @@ async def entered(request: Request, department: str) -> Response:
     names = {name for name, value in fields.multi_items() if not isinstance(value, str)}
     files = {name: await _papers([one for one in fields.getlist(name) if not isinstance(one, str)]) for name in names}
     made = await run_in_threadpool(entry_forms.enter, _workspace(request), department, said, files)
-    return RedirectResponse(_department(department, made["plan"], made["month"]) + "&kept=1", 303)
+    return _back(_department(department, made["plan"], made["month"]) + "&kept=1")
 
 
 @own.post("/reviews.json", status_code=201, summary="Accept or return reports, all or none")
@@ -305,7 +322,7 @@ async def decided(request: Request) -> Response:
         judging.review, _workspace(request), said["plan"], numbers, said["decision"] or "", person=said["person"],
         reason=said["reason"],
     )  # fmt: skip
-    return RedirectResponse(f"/plan/review?plan={said['plan'] or ''}", 303)
+    return _back(f"/plan/review?plan={quote(said['plan'] or '')}")
 
 
 @own.post("/confirmations.json", status_code=201, summary="The lead unit's word that a line is done")
@@ -338,7 +355,20 @@ def confirm(
     from dualcarbon.plan.feeding import judging
 
     judging.confirm(_workspace(request), plan, line, department, person=person or None, paper=paper or None)
-    return RedirectResponse(f"/plan/indicator/{line}?plan={plan}", 303)
+    return _back(f"/plan/{'indicator' if line[:1] == 'I' else 'task'}/{quote(line)}?plan={quote(plan)}")
+
+
+@own.post("/carry-over", include_in_schema=False)
+def carry(request: Request, plan: Annotated[str, Form()], to: Annotated[str, Form()]) -> Response:
+    """The form on the page of plans; answers with the later plan."""
+    from dualcarbon.plan.feeding import carrying
+
+    carrying.carry_over(_workspace(request), plan, to)
+    return _back(f"/plan/document?plan={quote(to)}")
+
+
+def _back(address: str) -> Response:
+    return RedirectResponse(address, 303)
 
 
 @own.post("/reports/{number}/evidence", status_code=201, summary="Attach a file to a report; its hash is chained")

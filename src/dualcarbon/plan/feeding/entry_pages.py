@@ -24,8 +24,8 @@ WORDS = {
 }  # fmt: skip
 
 
-def _head(workspace: Workspace, plan: Asked, month: int | None = None) -> dict[str, Any]:
-    """The plan of a page, the others it could show, and the month that is told about."""
+def heading(workspace: Workspace, plan: Asked, month: int | None = None) -> dict[str, Any]:
+    """Return the plan of a page, the others it could show, and the month that is told about."""
     head = document(workspace, plan)
     last = form.last_over(int(head["year"]))
     others = [{"plan": one["plan"], "title": one["title"]} for one in reads.plans(workspace)]
@@ -42,7 +42,7 @@ def overview(workspace: Workspace, plan: Asked = None, month: int | None = None)
 
     `departments`: `{name, indicators, tasks, told, asked, late, returned, waiting, missing: [names]}`.
     """
-    page = _head(workspace, plan, month)
+    page = heading(workspace, plan, month)
     head = document(workspace, plan)
     told = reads.report_rows(workspace, head)
     standing = {row["line"]: row for row in follow.status(workspace, head, month=12)}
@@ -81,7 +81,7 @@ def department(workspace: Workspace, name: str, plan: Asked = None, month: int |
     An indicator is its row of `follow.status` and `{asked, before, before_month, now, due, entries, listed, reached,
     steps, source}`; `now` is the report of the month, None where there is none. Raises Refused for an unknown name.
     """
-    page = _head(workspace, plan, month)
+    page = heading(workspace, plan, month)
     head = document(workspace, plan)
     who = department_of(workspace, head, name)
     own = form.lines_of(workspace, head, who)
@@ -123,7 +123,7 @@ def department(workspace: Workspace, name: str, plan: Asked = None, month: int |
 
 def review(workspace: Workspace, plan: Asked = None) -> dict[str, Any]:
     """Return the reports that wait for a reviewer, and the last decisions."""
-    page = _head(workspace, plan)
+    page = heading(workspace, plan)
     head = document(workspace, plan)
     waiting = judging.queue(workspace, head)
     files: dict[int, list[dict[str, Any]]] = {}
@@ -146,23 +146,14 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, 
 
     `chart` holds the two series of the path chart. Raises NoSuch.
     """
-    page = _head(workspace, plan)
+    page = heading(workspace, plan)
     head = document(workspace, plan)
     found = follow.status(workspace, head, line=line)
     if not found:
         raise NoSuch("indicator", line)
     row = found[0]
     code = row["line"]
-    told = [one for one in reads.report_rows(workspace, head) if one["line"] == code]
-    files = [one for one in reads.evidence(workspace, head) if one["line"] == code]
-    told = [
-        one
-        | {
-            "files": [file for file in files if file["report"] == one["number"]],
-            "query": json.loads(one["query"]) if one["query"] else None,
-        }
-        for one in told
-    ]
+    told = with_files(workspace, head, code)
     entries = reads.entry_rows(workspace, head, [code]) if row["basis"] != "figure" else []
     tasks = [one for one in reads.tasks(workspace, head).to_dicts() if one["task"] in row["tasks"]]
     source = next(one for one in feeds.sources(workspace, head) if one["line"] == code)
@@ -181,6 +172,19 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, 
         "mirrors": [_opened(one) for one in reads.mirrors(workspace, head) if one["line"] == code],
         "systems": [one for one in systems.systems(workspace, head) if code in one["lines"]],
     }  # fmt: skip
+
+
+def with_files(workspace: Workspace, head: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
+    """Return the reports of one line, the oldest first, each with its `files` and the `query` that opens its value."""
+    files = [one for one in reads.evidence(workspace, head) if one["line"] == line]
+    return [
+        one
+        | {
+            "files": [file for file in files if file["report"] == one["number"]],
+            "query": json.loads(one["query"]) if one["query"] else None,
+        }
+        for one in reads.report_rows(workspace, head, lines=[line])
+    ]
 
 
 def _opened(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def load(workspace: Workspace, document: str | Path | Mapping[str, Any], *, dry_
             _keep(connection, number, rows)
         if not dry_run and found["findings"]:
             _check(connection, number, found["findings"])
+        if not dry_run:
+            _write_out(connection, number, found["texts"])
     counts = {name: len(tables[name]) for name in ("tasks", "policies", "indicators")}
     counts["departments"] = len(rows["department"])
     return {
@@ -86,7 +88,7 @@ def _found(document: str | Path | Mapping[str, Any]) -> dict[str, Any]:
         head = {name: plan[name] for name in ("title", "year", "issued", "document_number")}
         tables = {name: plan[name] for name in facts.COLUMNS}
         return head | {
-            "tables": tables, "city": plan["place"], "findings": [], "file": None, "source": plan["source"]
+            "tables": tables, "city": plan["place"], "findings": [], "texts": {}, "file": None, "source": plan["source"]
         }  # fmt: skip
     from dualcarbon.plan import read_plan
 
@@ -98,6 +100,7 @@ def _read(plan: Mapping[str, Any], file: str) -> dict[str, Any]:
     source = {"title_zh": plan["title"], "status": "secondary", "evidence": "a copy of the text was read"}
     return head | {
         "tables": facts.tables(plan), "city": plan.get("place"), "findings": list(plan.get("findings", ())),
+        "texts": {one["number"]: one["text"] for one in plan["tasks"] if one.get("text")},
         "file": file, "source": source,
     }  # fmt: skip
 
@@ -243,10 +246,21 @@ def _keep(connection: sa.Connection, document: int, rows: dict[str, list[dict[st
             connection.execute(table.insert(), [{**row, "document": document} for row in plain])
 
 
+def _write_out(connection: sa.Connection, document: int, texts: Mapping[int, str]) -> None:
+    """Keep the text of tasks beside their facts, also where the facts were there before the document was read."""
+    for position, text in texts.items():
+        own = (TASK.c.document == document) & (TASK.c.position == position)
+        connection.execute(TASK.update().where(own).values(text=text))
+
+
 def _check(connection: sa.Connection, document: int, findings: list[Any]) -> None:
-    """Keep what the plan's check against itself found, once for a version."""
-    if connection.execute(sa.select(FINDING.c.number).where(FINDING.c.document == document)).first() is None:
-        connection.execute(FINDING.insert(), [{"document": document, **_finding(one)} for one in findings])
+    """Keep what the check of a version's document against itself found, in the place of what it found before."""
+    fresh = [{"document": document, **_finding(one)} for one in findings]
+    chosen = sa.select(FINDING).where(FINDING.c.document == document).order_by(FINDING.c.number)
+    known = [{name: row[name] for name in fresh[0]} for row in connection.execute(chosen).mappings()]
+    if known != fresh:
+        connection.execute(FINDING.delete().where(FINDING.c.document == document))
+        connection.execute(FINDING.insert(), fresh)
 
 
 def _finding(one: Mapping[str, Any]) -> dict[str, Any]:
