@@ -14,7 +14,7 @@ from dualcarbon.ledger.transfer import Opening, Transfer, moment_text
 from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import Instrument, Step, instrument
 from dualcarbon.registry.tables import ROLE, SPAN
-from dualcarbon.registry.words import Range, name, refuse, serial_text, state_words
+from dualcarbon.registry.words import Range, missing, name, refuse, serial_text, state_words
 
 ISSUER = "@issuer"
 RETIRED = "@retired"
@@ -76,10 +76,14 @@ class Act:
         step = next((one for one in steps if (one.action, one.before) == (action, state)), step)
         if step is None:
             raise refuse("not-allowed", "action", action, title=self.instrument.title, state=state_words(state))
-        for need in step.needs:
-            given = found.get(need, self.said.get(need, self.said.get(f"{need}s")))
-            if given in (None, "", [], ()):
-                raise refuse("needs", need, None, name=need, action=action)
+        unsaid = [
+            problem
+            for need in step.needs
+            if found.get(need, self.said.get(need, self.said.get(f"{need}s"))) in (None, "", [], ())
+            for problem in missing(action, need).problems
+        ]
+        if unsaid:
+            raise Refused(unsaid)
         self.permit(step.by, parties)
         return step
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.ledger.store import Store
 from dualcarbon.registry import ahead, forms, seals, tables
@@ -46,7 +47,7 @@ class Prepared:
 class Registry:
     """The registry over a ledger; `pack` gives the instruments."""
 
-    def __init__(self, store: Store, pack: str = "cn-jiaxing") -> None:
+    def __init__(self, store: Store, pack: str = DEFAULT) -> None:
         self.store, self.engine, self.pack = store, store.engine, pack
 
     def install(self) -> None:

@@ -48,21 +48,21 @@ COLUMNS = {
     "amount_yuan": ("成交额（元）", "amount (CNY)"), "at": ("时间", "at"), "balance": ("持有", "balance"),
     "beneficiary": ("受益人", "beneficiary"), "bought": ("受让方", "buyer"), "buyer": ("受让方", "buyer"),
     "cancelled": ("注销", "cancelled"), "code": ("代码", "code"), "count": ("笔数", "trades"),
-    "counterparty": ("对方", "for"), "end": ("止（不含）", "to (exclusive)"), "entry": ("分录", "entry"),
-    "expired": ("失效", "expired"), "expires": ("截止", "until"), "held": ("持有", "held"), "high": ("最高", "high"),
-    "holder": ("持有人", "holder"), "id": ("编号", "id"), "instrument": ("品种", "instrument"),
-    "issued": ("签发", "issued"), "issuer": ("核发", "issuer"), "kind": ("类型", "kind"), "left": ("剩余", "left"),
-    "lot": ("批次", "lot"), "low": ("最低", "low"), "market": ("市场", "market"), "mean": ("均价", "mean"),
-    "month": ("月份", "month"), "parent": ("所属", "under"), "party": ("挂牌方", "party"), "price_yuan": ("单价（元）",
-    "price (CNY)"), "purpose": ("用途", "purpose"), "quantity": ("数量", "quantity"), "retired": ("核销", "retired"),
-    "role": ("角色", "role"), "role_title": ("角色", "role"), "seller": ("出让方", "seller"), 
-    "serials": ("编号", "serials"),
-    "side": ("方向", "side"), "start": ("产生时期起", "from"), "state": ("状态", "state"), 
-    "status": ("依据状态", "status"),
+    "counterparty": ("对方", "for"), "day": ("日期", "day"), "end": ("止（不含）", "to (exclusive)"),
+    "entry": ("分录", "entry"), "expired": ("失效", "expired"), "expires": ("截止", "until"),
+    "held": ("持有", "held"), "high": ("最高", "high"), "holder": ("持有人", "holder"), "id": ("编号", "id"),
+    "instrument": ("品种", "instrument"), "issued": ("签发", "issued"), "issuer": ("核发", "issuer"),
+    "kind": ("类型", "kind"), "left": ("剩余", "left"), "lot": ("批次", "lot"), "low": ("最低", "low"),
+    "market": ("市场", "market"), "mean": ("均价", "mean"), "month": ("月份", "month"), "parent": ("所属", "under"),
+    "party": ("挂牌方", "party"), "price_yuan": ("单价（元）", "price (CNY)"), "purpose": ("用途", "purpose"),
+    "quantity": ("数量", "quantity"), "recorded": ("记录", "recorded"), "released": ("已解除", "released"),
+    "retired": ("核销", "retired"), "role": ("角色", "role"), "role_title": ("角色", "role"),
+    "seller": ("出让方", "seller"), "serials": ("编号", "serials"), "side": ("方向", "side"),
+    "start": ("产生时期起", "from"), "state": ("状态", "state"), "status": ("依据状态", "status"),
     "step": ("步骤", "step"), "subjects": ("计量点或项目", "subjects"), "suspended": ("冻结", "suspended"),
-    "text": ("编号", "serials"), "title": ("名称", "title"), "unit": ("单位", "unit"), 
-    "verified": ("核证量", "verified"),
-    "vintage": ("年度", "vintage"), "volume": ("成交量", "volume"), "way": ("方式", "way"), "day": ("日期", "day"),
+    "text": ("编号", "serials"), "title": ("名称", "title"), "unit": ("单位", "unit"),
+    "verified": ("核证量", "verified"), "vintage": ("年度", "vintage"), "volume": ("成交量", "volume"),
+    "way": ("方式", "way"),
 }  # fmt: skip
 
 
@@ -79,6 +79,11 @@ def columns(*names: str) -> dict[str, str]:
     return {name: say(*COLUMNS[name]) for name in names}
 
 
+def show(found: dict[str, Any], rows: str, names: str, json: bool) -> None:
+    """Print what was found: as JSON all of it, else its `rows` as a table of the columns `names`."""
+    emit(found, json, lambda: table(found[rows], columns(*names.split())))
+
+
 def registry_of(folder: Path | None, *, create: bool = False) -> Registry:
     """The registry of the workspace; with `create` both are made where missing."""
     from dualcarbon.core.workspace import Workspace
@@ -93,13 +98,14 @@ def registry_of(folder: Path | None, *, create: bool = False) -> Registry:
 
 
 def pack_of(folder: Path | None) -> str:
-    """The workspace's rule pack; without a workspace Jiaxing's."""
+    """The workspace's rule pack; without a workspace the default one."""
+    from dualcarbon.core.pack import DEFAULT
     from dualcarbon.core.workspace import NoWorkspace, Workspace
 
     try:
         return Workspace.find(folder).pack
     except NoWorkspace:
-        return "cn-jiaxing"
+        return DEFAULT
 
 
 def told(answer: dict[str, Any]) -> str:
@@ -158,11 +164,11 @@ def _verb(action: str) -> None:
 
 @cli.command(help=say("品种及其生命周期、角色、参数与依据状态", "the instruments: life, roles, parameters, status"))
 def instruments(json: Json = False, workspace: WorkspaceDir = None) -> None:
-    """As the workspace's rule pack has them (without a workspace: Jiaxing's)."""
+    """As the workspace's rule pack has them (without a workspace: of the default one)."""
     from dualcarbon.registry.instruments import instruments
 
     rows = [one.as_dict() for one in instruments(pack_of(workspace)).values()]
-    emit({"instruments": rows}, json, lambda: table(rows, columns("code", "title", "unit", "issuer", "status")))
+    show({"instruments": rows}, "instruments", "code title unit issuer status", json)
 
 
 @cli.command(help=say("谁可以何种角色办理", "who may act in which role"))
@@ -171,8 +177,8 @@ def roles(json: Json = False, workspace: WorkspaceDir = None) -> None:
     from dualcarbon.registry import dossiers
 
     registry = registry_of(workspace)
-    rows = dossiers.roles(registry.engine, registry.pack)
-    emit({"roles": rows}, json, lambda: table(rows, columns("instrument", "role_title", "actor", "act")))
+    found = {"roles": dossiers.roles(registry.engine, registry.pack)}
+    show(found, "roles", "instrument role_title actor act", json)
 
 
 @cli.command(
@@ -239,7 +245,28 @@ def claims(
     from dualcarbon.registry import reads
 
     found = reads.claims(registry_of(workspace).engine, subject, after, limit)
-    emit(found, json, lambda: table(found["claims"], columns("act", "kind", "subjects", "start", "end")))
+    show(found, "claims", "act kind subjects start end released", json)
+
+
+@cli.command(help=say("全部办理记录；--id 打开一条", "every act; --id opens one"))
+def acts(
+    action: Annotated[str | None, typer.Option(help=say("哪一种", "which kind"))] = None,
+    id: Annotated[str | None, typer.Option("--id", help=say("编号", "id of one act"))] = None,
+    after: After = 0,
+    limit: Limit = 100,
+    json: Json = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """In the order they were recorded; one with what was asked and answered, its seal and its ledger entries."""
+    from dualcarbon.registry import reads
+
+    engine = registry_of(workspace).engine
+    if id is None:
+        found = reads.acts(engine, action=action, after=after, limit=limit)
+        show(found, "acts", "recorded id action instrument quantity actor state", json)
+        return
+    one = reads.act(engine, id)
+    emit(one, json, "\n".join((told(one["answer"]), one["asked"], f"{say('封印', 'seal')} {one['seal']}")))
 
 
 @cli.command(help=say("查找编号：谁持有、状态、来源", "find serial numbers: holder, state, origin"))
@@ -259,8 +286,7 @@ def find(
 
     wanted: dict[str, Any] = {"code": code, "holder": holder, "state": state, "serial": serial, "subject": subject}
     found = reads.find(registry_of(workspace).engine, **wanted, after=after, limit=limit)
-    shown = columns("text", "quantity", "holder", "state", "lot", "subjects", "start")
-    emit(found, json, lambda: table(found["blocks"], shown))
+    show(found, "blocks", "text quantity holder state lot subjects start", json)
 
 
 @cli.command(help=say("一个编号的一生", "the life of one unit"))
@@ -273,9 +299,9 @@ def life(
     """Issue, transfers, trades and retirement, oldest first, each with its entry in the ledger."""
     from dualcarbon.registry import reads
 
-    found = reads.life(registry_of(workspace).engine, code, serial)
-    shown = columns("at", "action", "actor", "holder", "seller", "buyer", "purpose", "beneficiary", "entry")
-    emit({"instrument": code, "serial": serial, "life": found}, json, lambda: table(found, shown))
+    life = reads.life(registry_of(workspace).engine, code, serial)
+    shown = "at action actor holder seller buyer purpose beneficiary entry"
+    show({"instrument": code, "serial": serial, "life": life}, "life", shown, json)
 
 
 @cli.command(help=say("公开汇总：签发、持有、冻结、核销、注销、失效", "the public totals: issued, held, retired, ..."))
@@ -284,9 +310,8 @@ def totals(json: Json = False, workspace: WorkspaceDir = None) -> None:
     from dualcarbon.registry import reads
 
     registry = registry_of(workspace)
-    found = reads.totals(registry.engine, registry.pack)
-    sums = ("issued", "held", "suspended", "retired", "cancelled", "expired")
-    emit({"totals": found}, json, lambda: table(found, columns("title", "vintage", "unit", *sums, "status")))
+    found = {"totals": reads.totals(registry.engine, registry.pack)}
+    show(found, "totals", "title vintage unit issued held suspended retired cancelled expired status", json)
 
 
 @cli.command(help=say("核对登记与账本是否一致、有无改动", "check that registry and ledger agree, unaltered"))

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.ledger.transfer import moment_text
-from dualcarbon.registry.filings import WITH_UNITS, chain
+from dualcarbon.registry.filings import WITH_UNITS, chain, parties
 from dualcarbon.registry.instruments import instruments
 from dualcarbon.registry.tables import ACT, FILING, LOT, ROLE, STEP, installed
 from dualcarbon.registry.words import refuse, state_words
@@ -38,7 +39,7 @@ def decided(engine: sa.Engine) -> dict[str, int]:
         return {str(row[0]): int(row[1]) for row in connection.execute(chosen.group_by(FILING.c.kind))}
 
 
-def filing(engine: sa.Engine, id: str, pack: str = "cn-jiaxing") -> dict[str, Any]:
+def filing(engine: sa.Engine, id: str, pack: str = DEFAULT) -> dict[str, Any]:
     """One filing: its chain upwards, what stands under it, every step taken, the steps open now, what was issued.
 
     Raises Refused (`registry.no-such-filing`).
@@ -81,6 +82,7 @@ def filing(engine: sa.Engine, id: str, pack: str = "cn-jiaxing") -> dict[str, An
         "chain": [_told(row) for row in above],
         "under": [_told(row) for row in under],
         "steps": taken,
+        "parties": parties(instruments(pack)[found.instrument], [found, *above]),
         "following": following,
         "issued": issued,
     }
@@ -92,7 +94,7 @@ def _told(row: sa.Row[Any]) -> dict[str, Any]:
     return {**told, "state_title": state_words(row.state)}
 
 
-def roles(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+def roles(engine: sa.Engine, pack: str = DEFAULT) -> list[dict[str, Any]]:
     """Who may act in which role of which instrument: those the pack names and those appointed."""
     rows: list[dict[str, Any]] = []
     for code, one in instruments(pack).items():

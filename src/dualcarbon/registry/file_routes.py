@@ -44,22 +44,23 @@ def _file(name: str, kind: str, write: Callable[[Path], object]) -> Response:
 @router.post("/files/certificates", summary="导入证书文件 · import a file of certificates")
 def import_certificates(request: Request, file: Upload, dry_run: DryRun = False) -> dict[str, Any]:
     """Each lot has its own id in the file: sent twice it counts once."""
-    return _acts_of(request, file, "certificates", dry_run)
+    return acts_of(request, file, "certificates", dry_run)
 
 
 @router.post("/files/transfers", summary="导入分配文件 · import a file of allocations")
 def import_transfers(request: Request, file: Upload, dry_run: DryRun = False) -> dict[str, Any]:
     """Each row has its own id in the file: sent twice it counts once."""
-    return _acts_of(request, file, "transfers", dry_run)
+    return acts_of(request, file, "transfers", dry_run)
 
 
 @router.post("/files/retirements", summary="导入核销文件 · import a file of uses")
 def import_retirements(request: Request, file: Upload, dry_run: DryRun = False) -> dict[str, Any]:
     """Each row has its own id in the file: sent twice it counts once."""
-    return _acts_of(request, file, "retirements", dry_run)
+    return acts_of(request, file, "retirements", dry_run)
 
 
-def _acts_of(request: Request, file: UploadFile, kind: str, dry_run: bool) -> dict[str, Any]:
+def acts_of(request: Request, file: UploadFile, kind: str | None, dry_run: bool) -> dict[str, Any]:
+    """Do the acts of an uploaded file, or only try them. Raises Refused with every problem."""
     registry = registry_of(request, install=True)
     return {"lots": _uploaded(file, lambda path: files.import_file(registry, path, kind=kind, dry_run=dry_run))}
 

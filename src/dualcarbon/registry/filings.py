@@ -73,7 +73,7 @@ def submit(act: Act) -> dict[str, Any]:
         if parent.state not in rule.when:
             raise refuse("parent-not-ready", "parent", parent.id, state=state_words(parent.state))
     above = [] if parent is None else chain(act.desk, parent)
-    step = act.allow("submit", None, _parties(chosen, above), rule.steps)
+    step = act.allow("submit", None, parties(chosen, above), rule.steps)
     period, subjects, quantity = act.get("period"), act.get("subjects") or [], act.get("quantity")
     if period is not None:
         _mind_overlap(act, parent, period)
@@ -118,8 +118,8 @@ def _advance(act: Act, filing: Row, action: str) -> Step:
     chosen = act.choose(filing.instrument, whole=True) if act.chosen is None else act.chosen
     rule = _kind(chosen, filing.kind)
     above = chain(act.desk, filing)
-    step = act.allow(action, filing.state, _parties(chosen, above), rule.steps)
-    apart = {role: actor for role, actor in _parties(chosen, above).items() if role in step.apart}
+    step = act.allow(action, filing.state, parties(chosen, above), rule.steps)
+    apart = {role: actor for role, actor in parties(chosen, above).items() if role in step.apart}
     if act.actor in apart.values():
         role = next(role for role, actor in apart.items() if actor == act.actor)
         raise refuse("not-independent", "actor", act.actor, role=chosen.roles[role].title)
@@ -170,13 +170,13 @@ def chain(connection: sa.Connection | Desk, filing: Row) -> list[Row]:
     return rows
 
 
-def _parties(chosen: Instrument, above: list[Row]) -> dict[str, str]:
+def parties(chosen: Instrument, above: list[Row]) -> dict[str, str]:
     """Who handed in the filings of a chain, by role: the owner of the project, the developer of the methodology."""
-    parties: dict[str, str] = {}
+    found: dict[str, str] = {}
     for row in above:
         first = next(step for step in _kind(chosen, row.kind).steps if step.before is None)
-        parties.setdefault(first.by[0], row.actor)
-    return parties
+        found.setdefault(first.by[0], row.actor)
+    return found
 
 
 def _kind(chosen: Instrument, kind: str) -> Filing:

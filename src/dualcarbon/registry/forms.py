@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dualcarbon.registry.words import Range, refuse
+from dualcarbon.registry.words import Range, missing, refuse
 
 
 class Field(NamedTuple):
@@ -78,6 +78,26 @@ FIELDS = {
     "at": Field("instant", "发生时间（默认此刻）", "when (default: now)", "2026-11-01"),
     "synthetic": Field("flag", "演示数据", "made up for demonstration", True),
 }  # fmt: skip
+#: What each word is called, in short.
+LABELS = {
+    "instrument": ("权益品种", "Instrument"), "quantity": ("数量", "Quantity"), "holder": ("持有人", "Holder"),
+    "seller": ("出让方", "Seller"), "buyer": ("受让方", "Buyer"), "serials": ("证书编号", "Serial numbers"),
+    "first": ("起始编号", "First serial number"), "vintage": ("年度", "Year"), "years": ("年数", "Years"),
+    "kind": ("类型", "Kind"), "subjects": ("计量点或项目", "Meter or project"), "period": ("产生时期", "Period"),
+    "document": ("依据文件", "Document"), "report": ("监测报告", "Monitoring report"), "purpose": ("用途", "Purpose"),
+    "beneficiary": ("受益人", "Beneficiary"), "reason": ("原因", "Reason"), "attribute": ("权益", "Benefit"),
+    "lot": ("批次", "Lot"), "state": ("现在的状态", "State now"), "appointed": ("角色", "Role"),
+    "entity": ("被委任的主体", "Appointed"), "parent": ("所属备案", "Belongs to"), "title": ("名称", "Title"),
+    "result": ("平台的数", "Platform's figure"), "filing": ("备案编号", "Filing"), "step": ("步骤", "Step"),
+    "side": ("方向", "Side"), "price": ("单价（元）", "Price (CNY)"), "counterparty": ("协议对方", "Counterparty"),
+    "place": ("己方地区", "Own place"), "seller_place": ("出让方地区", "Seller's place"),
+    "buyer_place": ("受让方地区", "Buyer's place"), "expires": ("挂牌截止", "Offer ends"),
+    "due": ("付款时限", "Payment due"), "offer": ("挂牌", "Offer"), "trade": ("成交", "Trade"),
+    "payment": ("付款凭证", "Payment reference"), "actor": ("办理主体", "Acting party"), "role": ("以何角色", "Role"),
+    "at": ("发生时间", "When"), "amount": ("成交额", "Amount"), "trades": ("成交笔数", "Trades"),
+    "after": ("此后状态", "State afterwards"),
+}  # fmt: skip
+
 COMMON = ("actor", "role", "at", "synthetic")
 UNITS = ("vintage", "holder", "quantity", "serials", "document")
 
@@ -154,11 +174,11 @@ def read(action: str, said: Mapping[str, Any]) -> dict[str, Any]:
     for key in (*form.arguments, *form.needed):
         # A report has its own quantity; which reason is missing is said by the state table.
         if key not in found and said.get(key) in (None, "", []) and key not in ("quantity", "reason", "payment"):
-            problems.append(refuse("needs", key, None, name=key, action=action))
+            problems.append(missing(action, key))
     if problems:
         raise Refused([one for refused in problems for one in refused.problems])
     if action in ("transfer", "retire", "import", "offer", "grant") and "quantity" not in found:
-        raise refuse("needs", "quantity", None, name="quantity", action=action)
+        raise missing(action, "quantity")
     return found
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dualcarbon.core.pack import PackError, chain, read_yaml
+from dualcarbon.core.pack import DEFAULT, PackError, chain, read_yaml
 from dualcarbon.core.problems import Problem, Refused
 
 SHARED = "*"
@@ -129,7 +129,7 @@ def found(steps: Sequence[Step], action: str, state: str | None) -> Step | None:
 
 
 @cache
-def instruments(pack: str = "cn-jiaxing") -> dict[str, Instrument]:
+def instruments(pack: str = DEFAULT) -> dict[str, Instrument]:
     """The instruments of a pack and those above it, by code. Raises PackError naming every fault."""
     merged: dict[str, dict[str, Any]] = {}
     for folder in chain(pack):
@@ -201,7 +201,7 @@ def _made(row: Mapping[str, Any]) -> Instrument:
     return Instrument(**given)
 
 
-def instrument(code: str, pack: str | Path = "cn-jiaxing") -> Instrument:
+def instrument(code: str, pack: str | Path = DEFAULT) -> Instrument:
     """The instrument `code`. Raises Refused (`registry.unknown-instrument`) listing those there are."""
     known = instruments(str(pack))
     if code not in known:

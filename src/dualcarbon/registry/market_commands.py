@@ -23,6 +23,7 @@ from dualcarbon.registry.commands import (
     filing,
     pack_of,
     registry_of,
+    show,
     trades,
 )  # fmt: skip
 
@@ -55,9 +56,8 @@ def listed(
     wanted: dict[str, Any] = {"code": code, "vintage": vintage, "state": state, "party": party}
     found = prices.trades(registry_of(workspace).engine, **wanted, after=after, limit=limit)
     found["trades"] = _priced(found["trades"])
-    shown = columns("at", "id", "instrument", "vintage", "kind", "seller", "buyer", "quantity", "price_yuan",
-                    "amount_yuan", "way", "state")  # fmt: skip
-    emit(found, json, lambda: table(found["trades"], shown))
+    shown = "at id instrument vintage kind seller buyer quantity price_yuan amount_yuan way state"
+    show(found, "trades", shown, json)
 
 
 @trades.command(help=say("挂牌", "the offers"))
@@ -76,9 +76,7 @@ def offers(
     wanted: dict[str, Any] = {"code": code, "vintage": vintage, "state": state}
     found = prices.offers(registry_of(workspace).engine, **wanted, after=after, limit=limit)
     found["offers"] = _priced(found["offers"])
-    shown = columns("id", "side", "instrument", "vintage", "kind", "party", "counterparty", "left", "price_yuan",
-                    "expires", "state")  # fmt: skip
-    emit(found, json, lambda: table(found["offers"], shown))
+    show(found, "offers", "id side instrument vintage kind party counterparty left price_yuan expires state", json)
 
 
 @trades.command(help=say("按月价格：笔数、量、加权均价、最低、最高", "prices by month: count, volume, mean, low, high"))
@@ -133,8 +131,7 @@ def mirrored(
 
     found = prices.mirrored(registry_of(workspace).engine, code=code, market=market, after=after, limit=limit)
     found["trades"] = _priced(found["trades"])
-    shown = columns("market", "code", "instrument", "vintage", "day", "quantity", "price_yuan", "seller", "buyer")
-    emit(found, json, lambda: table(found["trades"], shown))
+    show(found, "trades", "market code instrument vintage day quantity price_yuan seller buyer", json)
 
 
 @trades.command(help=say("导出成交（Excel 或 CSV）", "write the trades to Excel or CSV"))
@@ -206,12 +203,13 @@ def filings(
 
     wanted: dict[str, Any] = {"code": code, "kind": kind, "state": state}
     found = dossiers.filings(registry_of(workspace).engine, **wanted, after=after, limit=limit)
-    shown = columns("id", "kind", "title", "parent", "actor", "quantity", "verified", "state", "at")
-    emit(found, json, lambda: table(found["filings"], shown))
+    show(found, "filings", "id kind title parent actor quantity verified state at", json)
 
 
-@filing.command(help=say("一份备案：链条、办理过程、下一步、已签发", "one filing: chain, steps, what may come next"))
-def show(
+@filing.command(
+    name="show", help=say("一份备案：链条、办理过程、下一步、已签发", "one filing: chain, steps, what may come next")
+)
+def show_filing(
     id: Annotated[str, typer.Argument(metavar="FILING", help=say("备案编号", "the filing's id"))],
     json: Json = False,
     workspace: WorkspaceDir = None,
@@ -221,7 +219,7 @@ def show(
 
     registry = registry_of(workspace)
     found = dossiers.filing(registry.engine, id, registry.pack)
-    emit(found, json, lambda: table(found["steps"], columns("at", "action", "state", "actor", "role", "act")))
+    show(found, "steps", "at action state actor role act", json)
 
 
 @cli.command(help=say("新上项目应申购的用能权", "the energy-use right that a new project must buy"))

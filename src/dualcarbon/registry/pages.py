@@ -1,5 +1,6 @@
 """The registry's pages: public registry, the life of one unit, filings, the market, a holder. Data only, no HTTP."""
 
+import json
 from datetime import date
 from typing import Annotated, Any
 
@@ -12,14 +13,15 @@ from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.ledger.tables import ENTRY
 from dualcarbon.registry import dossiers, papers, prices, reads
-from dualcarbon.registry.act import ISSUER, account
+from dualcarbon.registry.act import ISSUER, account, days
 from dualcarbon.registry.instruments import instruments
-from dualcarbon.registry.words import state_words
+from dualcarbon.registry.words import action_words, state_words
 
 pages: list[Page] = []
 nav = [Nav("/registry", "登记")]
 ROWS = 25
 Text = Annotated[str | None, Query(max_length=200)]
+Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
@@ -48,7 +50,7 @@ def _acts(engine: sa.Engine, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
         {
             **row,
             "seq": numbers.get(row.get("entry") or ""),
-            "title": papers.action_words(row.get("step") or row["action"]),
+            "title": action_words(row.get("step") or row["action"]),
         }
         for row in rows
     ]
@@ -76,6 +78,7 @@ def registry(
     for row in totals:
         code = known[row["instrument"]].ledger_code(row["vintage"])
         issuer = f"{ISSUER}:{known[row['instrument']].issuer}"
+        row["ledger"] = code
         row["accounts"] = {"issued": account(code, issuer)}
         row["accounts"] |= {name: account(code, f"@{name}") for name in reads.FINALS}
     wanted: dict[str, Any] = {"code": instrument or None, "state": state or None, "after": after, "limit": ROWS}
@@ -116,8 +119,9 @@ def unit(view: View, instrument: str, serial: Annotated[int, Path(ge=1, lt=10**1
         life = reads.life(engine, instrument, serial)
     except Refused:
         raise NoSuch("编号", f"{instrument}:{serial}") from None
-    (block,) = reads.find(engine, code=instrument, serial=serial)["blocks"]
     one = instruments(view.pack)[instrument]
+    block = next(iter(reads.find(engine, code=instrument, serial=serial)["blocks"]), None) or _gone(life, instrument)
+    said = {"instrument": instrument, "serials": f"{block['first']}-{block['last']}", "quantity": block["quantity"]}
     return {
         "instrument": instrument,
         "serial": serial,
@@ -128,8 +132,19 @@ def unit(view: View, instrument: str, serial: Annotated[int, Path(ge=1, lt=10**1
         "source": one.source,
         "block": _blocks([block])[0],
         "life": _acts(engine, life),
+        "said": said if block["state"] == "held" else None,
+        "whole": len(life) == 1,
         "synthetic": block["synthetic"] or any(act.get("synthetic") for act in life),
     }
+
+
+def _gone(life: list[dict[str, Any]], instrument: str) -> dict[str, Any]:
+    """What stands for the block of a unit whose lot was taken back: where it had come from."""
+    made, part = life[0], life[-1]["serials"][0]
+    start, end = days(made["period"]) if made["period"] else (None, None)
+    told = {name: made.get(name) for name in ("subjects", "document", "report", "synthetic")}
+    told |= {"start": start and start.isoformat(), "end": end and end.isoformat(), "lot": made["id"], "holder": None}
+    return {**told, **part, "instrument": instrument, "state": "annulled", "quantity": part["last"] - part["first"] + 1}
 
 
 @page(pages, "/registry/filings", "filings.html", changes=changed)
@@ -157,18 +172,22 @@ def filing(view: View, id: Annotated[str, Query(min_length=1, max_length=60)]) -
         raise NoSuch("备案", id) from None
     one = instruments(view.pack)[found["instrument"]]
     for step in found["steps"]:
-        step["title"] = papers.action_words(step["action"])
+        step["title"] = action_words(step["action"])
         step["role_title"] = dict(one.roles[step["role"]].title)
     for step in found["following"]:
-        step["title"] = papers.action_words(step["step"])
+        step["title"] = action_words(step["step"])
         step["by_title"] = [dict(one.roles[role].title) for role in step["by"]]
     return {**found, "instrument_title": dict(one.title), "unit": one.unit, "status": one.status,
+            "next_kinds": {kind: dict(rule.title) for kind, rule in one.filing.items()
+                           if rule.of == found["kind"] and found["state"] in rule.when},
             "kinds": {kind: dict(rule.title) for kind, rule in one.filing.items()}}  # fmt: skip
 
 
 @page(pages, "/registry/market", "market.html", changes=changed)
-def market(view: View, instrument: Text = None, vintage: Text = None, after: After = 0) -> dict[str, Any]:
-    """One instrument's market: order book, price by month, trades; other markets apart from ours."""
+def market(
+    view: View, instrument: Text = None, vintage: Text = None, month: Month = None, after: After = 0
+) -> dict[str, Any]:
+    """One instrument's market: order book, price by month, trades (of a `month`); other markets apart from ours."""
     engine = view.workspace.database
     known = instruments(view.pack)
     traded = prices.counts(engine)
@@ -179,8 +198,11 @@ def market(view: View, instrument: Text = None, vintage: Text = None, after: Aft
     wanted: dict[str, Any] = {"code": code, "vintage": vintage or None}
     mirrored = prices.mirrored(engine, code=code, limit=ROWS)
     markets = sorted({str(row["market"]) for row in mirrored["trades"]})
-    found = prices.trades(engine, **wanted, after=after, limit=ROWS, newest=True)
+    found = prices.trades(engine, **wanted, month=month, after=after, limit=ROWS, newest=True)
     open_offers = prices.offers(engine, **wanted, state="open", limit=ROWS)["offers"]
+    trades = [{**row, "ids": json.loads(row["entry"]) if row["entry"] else [row["id"]]} for row in found["trades"]]
+    held_back = [one["entry"] for one in open_offers if one["entry"]]
+    numbers = _links(engine, [*held_back, *(id for row in trades for id in row["ids"])])
     series = prices.series(engine, **wanted)
     return {
         "instrument": code,
@@ -189,10 +211,8 @@ def market(view: View, instrument: Text = None, vintage: Text = None, after: Aft
         "trade": dict(one.trade),
         "status": one.status,
         "book": prices.book(engine, code, vintage or None),
-        "offers": open_offers,
-        "trades": [
-            {**row, "state_title": state_words(row["state"]), "way_title": _way(row["way"])} for row in found["trades"]
-        ],
+        "offers": [{**one, "seq": numbers.get(one["entry"] or "")} for one in open_offers],
+        "trades": [_trade(row, numbers) for row in trades],
         "next": found["next"],
         "series": series,
         "markets": {name: prices.series(engine, **wanted, market=name) for name in markets},
@@ -202,8 +222,15 @@ def market(view: View, instrument: Text = None, vintage: Text = None, after: Aft
         "vintages": sorted({row["vintage"] for row in reads.totals(engine, view.pack)
                             if row["instrument"] == code and row["vintage"]}),
         "synthetic": any(row["synthetic"] for row in [*found["trades"], *open_offers]),
-        "query": {"instrument": instrument, "vintage": vintage, "after": after},
+        "query": {"instrument": instrument, "vintage": vintage, "month": month, "after": after},
     }  # fmt: skip
+
+
+def _trade(row: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
+    """A trade with the entries in the ledger of its units (`seq`) and its payment (`pay`)."""
+    units, pay = [numbers.get(id) for id in row["ids"][:2]] + [None] * (2 - len(row["ids"][:2]))
+    told = {"state_title": state_words(row["state"]), "way_title": _way(row["way"])}
+    return {**row, **told, "seq": units, "pay": pay if row["amount"] else None}
 
 
 def _way(way: str) -> dict[str, str]:
@@ -224,7 +251,7 @@ def holder(view: View, name: Annotated[str, Query(min_length=1, max_length=90)],
     for one in found["accounts"]:
         one["available"] = ledger.balance(engine, one["account"])["available"]
         for line in one["movements"]:
-            line["title"] = papers.action_words((line["act"] or {}).get("action", ""))
+            line["title"] = action_words((line["act"] or {}).get("action", ""))
         one["total"] = len(one["movements"])
         one["movements"] = one["movements"][-200:][::-1]
     blocks = reads.find(engine, holder=name, limit=ROWS)["blocks"]

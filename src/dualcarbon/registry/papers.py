@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.ledger.transfer import instant
 from dualcarbon.registry import prices, reads
@@ -14,7 +15,7 @@ from dualcarbon.registry.act import days
 from dualcarbon.registry.exports import yuan
 from dualcarbon.registry.instruments import instrument
 from dualcarbon.registry.tables import ACT, BLOCK, LOT, SPAN, TOUCH
-from dualcarbon.registry.words import refuse, serial_text, state_words
+from dualcarbon.registry.words import action_words, refuse, serial_text, state_words
 
 if TYPE_CHECKING:
     from dualcarbon.core.report import Report
@@ -39,7 +40,7 @@ def write(report: "Report", path: Path) -> Path:
     return writers[path.suffix.lower()](report, path)
 
 
-def confirmation(engine: sa.Engine, id: str, pack: str = "cn-jiaxing", lang: str = "zh") -> "Report":
+def confirmation(engine: sa.Engine, id: str, pack: str = DEFAULT, lang: str = "zh") -> "Report":
     """The confirmation of a trade: parties, units and serial numbers, price, payment, entries. Raises Refused."""
     from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
 
@@ -109,7 +110,7 @@ def confirmation(engine: sa.Engine, id: str, pack: str = "cn-jiaxing", lang: str
 
 
 def statement(
-    engine: sa.Engine, holder: str, period: str | None = None, code: str | None = None, pack: str = "cn-jiaxing"
+    engine: sa.Engine, holder: str, period: str | None = None, code: str | None = None, pack: str = DEFAULT
 ) -> dict[str, Any]:
     """What a holder had, got and gave in a period (default: all time), by instrument and vintage. Raises Refused.
 
@@ -165,27 +166,6 @@ def _synthetic(engine: sa.Engine, holder: str, acts: dict[str, dict[str, Any]]) 
     with engine.connect() as connection:
         chosen = sa.select(sa.func.max(LOT.c.synthetic)).select_from(joined).where(BLOCK.c.holder == holder)
         return bool(connection.execute(chosen).scalar())
-
-
-ACTIONS = {
-    "issue": ("签发", "issued"), "import": ("导入", "imported"), "transfer": ("转让", "transferred"),
-    "retire": ("核销", "retired"), "suspend": ("冻结", "suspended"), "resume": ("解冻", "freed"),
-    "cancel": ("注销", "cancelled"), "expire": ("失效", "expired"), "annul": ("误发撤销", "annulled"),
-    "settle": ("交收", "settled"),
-    "claim": ("主张权益", "claimed"), "offer": ("挂牌", "offered"), "accept": ("成交", "accepted"),
-    "match": ("撮合成交", "matched"), "withdraw": ("撤回挂牌", "withdrawn"), "void": ("成交作废", "voided"),
-    "lapse": ("到期解除", "lapsed"), "appoint": ("委任", "appointed"), "dismiss": ("解除委任", "dismissed"),
-    "submit": ("提交", "handed in"), "resubmit": ("重新提交", "handed in again"), "file": ("备案", "filed"),
-    "register": ("登记", "registered"), "verify": ("核证", "verified"), "return": ("退回", "returned"),
-    "repeal": ("废止", "repealed"), "close": ("结束", "closed"), "revoke": ("撤销核证", "verification revoked"),
-    "advance": ("办理", "advanced"), "mirror": ("镜像导入", "mirrored"),
-}  # fmt: skip
-
-
-def action_words(action: str) -> dict[str, str]:
-    """An act's name in both languages."""
-    zh, en = ACTIONS.get(action, (action, action))
-    return {"zh": zh, "en": en}
 
 
 def movement_rows(found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dualcarbon.ledger.transfer import moment_text
+from dualcarbon.ledger.transfer import instant, moment_text
+from dualcarbon.registry.act import days
 from dualcarbon.registry.tables import MIRRORED, OFFER, TRADE, installed
 from dualcarbon.registry.words import refuse
 
@@ -40,13 +41,15 @@ def trades(
     state: str | None = None,
     way: str | None = None,
     party: str | None = None,
+    month: str | None = None,
     after: int = 0,
     limit: int = 100,
     newest: bool = False,
 ) -> dict[str, Any]:
     """Trades, and transfers without a price, in the order they were made or the `newest` first: `{"trades", "next"}`.
 
-    `price` and `amount` are integers of 0.01 yuan; `cross_region` says whether the places of both parties differ.
+    `month` (such as 2026-03) keeps the priced trades settled in it. `price` and `amount` are integers of 0.01 yuan;
+    `cross_region` says whether the places of both parties differ.
     """
     if not installed(engine):
         return {"trades": [], "next": None}
@@ -57,6 +60,10 @@ def trades(
     for column, value in (("instrument", code), ("vintage", vintage), ("state", state), ("way", way)):
         if value is not None:
             chosen = chosen.where(TRADE.c[column] == value)
+    if month is not None:
+        start, end = days(month)
+        settled = (TRADE.c.settled >= instant(start), TRADE.c.settled < instant(end), TRADE.c.price.is_not(None))
+        chosen = chosen.where(*settled)
     if party is not None:
         chosen = chosen.where(sa.or_(TRADE.c.seller == party, TRADE.c.buyer == party))
     with engine.connect() as connection:

@@ -5,15 +5,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.ledger import reads as ledger
-from dualcarbon.ledger.tables import ACCOUNT
+from dualcarbon.ledger.tables import ACCOUNT, ENTRY
 from dualcarbon.ledger.transfer import moment_text
 from dualcarbon.registry import seals
 from dualcarbon.registry.act import ISSUER, SUSPENDED, account
 from dualcarbon.registry.instruments import instruments
-from dualcarbon.registry.tables import ACT, BLOCK, CLAIM, CLAIMED_DAY, LOT, REGISTER, RELEASE, SPAN, TOUCH, installed
+from dualcarbon.registry.tables import (
+    ACT,
+    BLOCK,
+    CLAIM,
+    CLAIMED_DAY,
+    LOT,
+    REGISTER,
+    RELEASE,
+    SEAL,
+    SPAN,
+    TOUCH,
+    installed,
+)
 from dualcarbon.registry.words import refuse, serial_text
 
+MOST_ENTRIES = 100
 FINALS = ("retired", "cancelled", "expired")
 
 
@@ -105,6 +119,35 @@ def acts(engine: sa.Engine, *, action: str | None = None, after: int = 0, limit:
     return {"acts": shown, "next": shown[-1]["number"] if len(rows) > limit else None}
 
 
+def act(engine: sa.Engine, id: str) -> dict[str, Any]:
+    """One act: `{id, action, asked, answer, recorded, seal, entries, anchor}`. Raises Refused (`registry.no-such-act`).
+
+    `entries` are the act's own in the ledger, at most 100; `anchor` the first entry that holds the seal of this
+    act or of a later one, and so vouches for it (None while there is none).
+    """
+    found = None
+    if ready(engine):
+        with engine.connect() as connection:
+            joined = sa.select(ACT, SEAL.c.digest).outerjoin(SEAL, SEAL.c.act == ACT.c.id)
+            found = connection.execute(joined.where(ACT.c.id == id)).first()
+            if found is not None:
+                # An act's entries are its id, then with ~1, ~2, ...
+                own = [id, *(f"{id}~{n}" for n in range(1, MOST_ENTRIES))]
+                chosen = sa.select(ENTRY.c.seq, ENTRY.c.id).where(ENTRY.c.id.in_(own)).order_by(ENTRY.c.seq)
+                entries = connection.execute(chosen).mappings().all()
+                later = sa.select(ENTRY.c.seq, ENTRY.c.id).join(ACT, ACT.c.id == ENTRY.c.id)
+                anchor = connection.execute(
+                    later.where(ACT.c.number >= found.number).order_by(ACT.c.number).limit(1)
+                ).mappings().first()  # fmt: skip
+    if found is None:
+        raise refuse("no-such-act", "id", id)
+    return {
+        "id": id, "action": found.action, "asked": found.asked, "answer": json.loads(found.answer),
+        "recorded": moment_text(found.recorded), "seal": found.digest, "entries": [dict(one) for one in entries],
+        "anchor": dict(anchor) if anchor else None,
+    }  # fmt: skip
+
+
 def claims(engine: sa.Engine, subject: str | None = None, after: int = 0, limit: int | None = None) -> dict[str, Any]:
     """The claims on benefits, oldest first, or the standing ones of one meter or project: `{"claims": [...], "next"}`.
 
@@ -123,7 +166,7 @@ def claims(engine: sa.Engine, subject: str | None = None, after: int = 0, limit:
     return {"claims": shown, "next": shown[-1]["number"] if limit is not None and len(rows) > limit else None}
 
 
-def totals(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+def totals(engine: sa.Engine, pack: str = DEFAULT) -> list[dict[str, Any]]:
     """The public page: for each instrument (and vintage) what was issued, is held, suspended and ended, in its unit."""
     if not ready(engine):
         return []
@@ -163,7 +206,7 @@ def totals(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
     return list(shown.values())
 
 
-def holdings(engine: sa.Engine, holder: str, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+def holdings(engine: sa.Engine, holder: str, pack: str = DEFAULT) -> list[dict[str, Any]]:
     """What a holder has: for each instrument and vintage `{account, balance, available, ...}`. Raises Refused."""
     known = instruments(pack)
     rows = []
@@ -177,7 +220,7 @@ def holdings(engine: sa.Engine, holder: str, pack: str = "cn-jiaxing") -> list[d
     return rows
 
 
-def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+def check(engine: sa.Engine, pack: str = DEFAULT) -> list[dict[str, Any]]:
     """Where the registry disagrees with the ledger or with itself; empty when all is well.
 
     Holders whose serial numbers are not their balance (`{account, balance, serials}`), and acts, lots, trades and
@@ -186,7 +229,7 @@ def check(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
     return [*numbers(engine, pack), *seals.broken(engine)] if ready(engine) else []
 
 
-def numbers(engine: sa.Engine, pack: str = "cn-jiaxing") -> list[dict[str, Any]]:
+def numbers(engine: sa.Engine, pack: str = DEFAULT) -> list[dict[str, Any]]:
     """The holders whose serial numbers are not their balance: `{account, balance, serials}`."""
     if not ready(engine):
         return []

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.registry.act import Act
 from dualcarbon.registry.desk import Desk
@@ -82,7 +83,7 @@ def crossing(act: Act, seller_place: str | None, buyer_place: str | None, quanti
     return {"from": found[0], "to": found[1], "ratio": ratio, "status": rule["status"], "extra": extra}
 
 
-def required_purchase(energy_kgce: int, added_value_yuan: int, pack: str = "cn-jiaxing") -> dict[str, Any]:
+def required_purchase(energy_kgce: int, added_value_yuan: int, pack: str = DEFAULT) -> dict[str, Any]:
     """How much energy-use right a new project must buy (浙发改能源〔2019〕358号).
 
     `energy_kgce` is its yearly use in kgce (equivalent value), `added_value_yuan` its yearly value added. Whether all

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from dualcarbon.registry import dossiers, file_routes, prices, reads, stories
+from dualcarbon.registry import act_pages, act_routes, dossiers, file_routes, prices, reads, stories
 from dualcarbon.registry import pages as _pages
 from dualcarbon.registry.asked import After, DryRun, Key, Limit, Text, registry_of
 from dualcarbon.registry.forms import COMMON, FIELDS, FORMS, Form
@@ -18,7 +18,8 @@ from dualcarbon.registry.words import refuse
 
 router = APIRouter(prefix="/registry", tags=["registry"])
 router.include_router(file_routes.router)
-pages, nav = _pages.pages, _pages.nav
+router.include_router(act_routes.router)
+pages, nav = [*_pages.pages, *act_pages.pages], _pages.nav
 
 
 def _fresh(request: Request, data: Any) -> Response:

@@ -5,11 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dualcarbon.core.problems import Refused
 from dualcarbon.ledger.transfer import Transfer, instant
 from dualcarbon.registry import claims, filings, rights, serials
 from dualcarbon.registry.act import ISSUER, RETIRED, SUSPENDED, Act, Said, days
 from dualcarbon.registry.tables import LOT, RELEASE, TOUCH, TRADE
-from dualcarbon.registry.words import name, refuse
+from dualcarbon.registry.words import missing, name, refuse
 
 
 def issue(act: Act) -> dict[str, Any]:
@@ -41,13 +42,17 @@ def _made(act: Act, action: str, said: Said) -> dict[str, Any]:
     chosen, holder = act.instrument, name("holder", act.get("holder"))
     subjects, period, quantity = said.get("subjects") or [], said.get("period"), said.get("quantity")
     if quantity is None:
-        raise refuse("needs", "quantity", None, name="quantity", action=action)
+        raise missing(action, "quantity")
     act.quantity = quantity
     state = act.allow(action, None, {"holder": holder}, subject=subjects, period=period).after
     kind = rights.kind_of(act)
     act.post(act.moving(f"{ISSUER}:{chosen.issuer}", holder, quantity))
-    if chosen.attribute is not None:
-        claims.take(act, chosen.code, chosen.attribute, subjects, str(period))
+    problems = []
+    try:
+        if chosen.attribute is not None:
+            claims.take(act, chosen.code, chosen.attribute, subjects, str(period))
+    except Refused as refused:
+        problems += refused.problems
     start, end = (None, None) if period is None else days(period)
     row = {
         "act": act.id, "register": serials.register(act), "instrument": chosen.code, "vintage": act.vintage,
@@ -57,9 +62,14 @@ def _made(act: Act, action: str, said: Said) -> dict[str, Any]:
     }  # fmt: skip
     lot = act.desk.lot(row)
     ranges = []
-    if chosen.serials:
-        ranges = [serials.number(act, lot, act.get("first"), quantity)]
-        serials.put(act, holder, state, [(lot, ranges[0])])
+    try:
+        if chosen.serials:
+            ranges = [serials.number(act, lot, act.get("first"), quantity)]
+            serials.put(act, holder, state, [(lot, ranges[0])])
+    except Refused as refused:
+        problems += refused.problems
+    if problems:
+        raise Refused(problems)
     told = {name: value for name, value in (("kind", kind), ("report", said.get("report"))) if value}
     return act.answer(ranges, holder=holder, subjects=subjects, period=period, document=said.get("document"), **told)
 
@@ -135,7 +145,7 @@ Part = tuple[str, str, int, serials.Taken]  # holder, state before, quantity, se
 def _restate(act: Act, action: str) -> dict[str, Any]:
     chosen = act.choose(act.said["instrument"], act.get("vintage"))
     before = [str(step.before) for step in chosen.life if step.action == action]
-    parts = _of_lot(act, before) if act.get("lot") else [_of_holder(act, act.get("state") or before[0])]
+    parts = _of_lot(act, before) if act.get("lot") else [_of_holder(act, action, act.get("state") or before[0])]
     moves: list[Transfer] = []
     after = ""
     for holder, state, quantity, taken in parts:
@@ -157,10 +167,10 @@ def _owner(state: str, holder: str) -> str:
     return holder if state == "held" else f"{SUSPENDED}:{holder}" if state == "suspended" else f"@{state}"
 
 
-def _of_holder(act: Act, state: str) -> Part:
+def _of_holder(act: Act, action: str, state: str) -> Part:
     holder, quantity = name("holder", act.get("holder")), act.get("quantity")
     if quantity is None:
-        raise refuse("needs", "quantity", None, name="quantity", action="")
+        raise missing(action, "quantity")
     wanted = act.get("serials")
     taken = serials.take(act, holder, quantity, wanted, state) if act.instrument.serials else []
     return holder, state, quantity, taken
@@ -235,7 +245,7 @@ def claim(act: Act) -> dict[str, Any]:
     """Claim a benefit without units, such as a carbon account's deduction; the refusal names the other claim."""
     subjects, kind, attribute = act.get("subjects"), act.said["kind"], act.get("attribute") or "climate"
     if not subjects:
-        raise refuse("needs", "subject", None, name="subject", action="claim")
+        raise missing("claim", "subject")
     claims.take(act, kind, attribute, subjects, act.said["period"])
     actor = act.get("actor")
     told = {"kind": kind, "attribute": attribute, "subjects": list(subjects), "period": act.said["period"]}
