@@ -9,55 +9,25 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.ledger import chain, days, trail
+from dualcarbon.ledger import chain, days, statements, trail
 from dualcarbon.ledger.install import install
 from dualcarbon.ledger.machine import Account, Entry, State, lock, open_accounts, post
 from dualcarbon.ledger.requests import Answers, Request, forget
-from dualcarbon.ledger.tables import ACCOUNT, ENTRY, ENTRY_FIELDS, LEDGER, LOCK, MARK, REFUSAL, TOTALS
+from dualcarbon.ledger.tables import ACCOUNT, ENTRY, LOCK, MARK, REFUSAL, TOTALS
 from dualcarbon.ledger.transfer import Opening, Transfer, read_opening, read_transfer
 from dualcarbon.ledger.troubles import passing, translated, uncollected
 
 BATCH = 8192
 RETRIES = 20
 MOST_KEPT = 500_000
-ACCOUNT_FIELDS = [*list(ACCOUNT.columns)[:7], ACCOUNT.c.moves, ACCOUNT.c.last, *(ACCOUNT.c[name] for name in TOTALS)]
 Result = TypeVar("Result")
-
-# Statements of every transaction are built once: building one costs more than the database needs to answer it.
-BEGUN = LEDGER.update().where(LEDGER.c.number == 1).values(writes=LEDGER.c.writes + 1).returning(*LEDGER.c)
-KEYS: sa.BindParameter[Any] = sa.bindparam("keys")
-FOUND: dict[str, tuple[sa.Column[Any], Sequence[sa.Column[Any]]]] = {
-    "entry": (ENTRY.c.id, ENTRY_FIELDS),
-    "refused": (REFUSAL.c.id, (REFUSAL.c.id, REFUSAL.c.result)),
-    "resolved": (ENTRY.c.pending_id, (ENTRY.c.pending_id, ENTRY.c.state)),
-    "reversed": (ENTRY.c.reverses, (ENTRY.c.reverses, ENTRY.c.id)),
-    "account": (ACCOUNT.c.account, ACCOUNT_FIELDS),
-}
-
-
-@cache
-def _found(dialect: str) -> dict[str, sa.Select[Any]]:
-    return {name: sa.select(*shown).where(_among(key, KEYS, dialect)) for name, (key, shown) in FOUND.items()}
-
-
-def _among(column: sa.Column[Any], keys: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[bool]:
-    if dialect == "postgresql":
-        return column.in_(sa.select(sa.func.unnest(sa.cast(keys, ARRAY(sa.Text))).column_valued()))
-    return column.in_(sa.select(sa.func.json_each(keys).table_valued("value").c.value))
-
-
-@cache
-def _advanced(names: tuple[str, ...]) -> sa.Update:
-    values = {name: sa.bindparam(f"_{name}", type_=LEDGER.c[name].type) for name in ("recorded", *names)}
-    return LEDGER.update().where(LEDGER.c.number == 1).values(values)
 
 
 def now() -> int:
@@ -88,7 +58,7 @@ class Store:
         self._turn = threading.Lock()
         self._kept: dict[str, Account] = {}
         self._writes = 0
-        self._found = _found(self.dialect)
+        self._found = statements.found(self.dialect)
 
     def install(self) -> None:
         """Create the tables and the ledger's row where they are missing; bring an earlier ledger to these tables."""
@@ -104,7 +74,7 @@ class Store:
                 connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
                 connection.exec_driver_sql("PRAGMA cache_size = -65536")
                 connection.info["ledger"] = True
-            standing = connection.execute(BEGUN).one()
+            standing = connection.execute(statements.BEGUN).one()
             if self.dialect == "postgresql":
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
             yield connection, standing, max(self.clock(), standing.recorded)
@@ -295,7 +265,9 @@ class Store:
         self._advance(connection, recorded, accounts=state.account_count, account_hash=kept[-1][-1])
 
     def _advance(self, connection: sa.Connection, recorded: int, **values: Any) -> None:
-        connection.execute(_advanced(tuple(values)), {"_recorded": recorded} | {f"_{n}": v for n, v in values.items()})
+        connection.execute(
+            statements.advanced(tuple(values)), {"_recorded": recorded} | {f"_{n}": v for n, v in values.items()}
+        )
 
     def _insert_rows(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
         names = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -345,7 +317,7 @@ class Store:
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The condition that a text column is one of `values`, as one parameter however many there are."""
-        return _among(column, sa.literal(self._keys(values), sa.types.NullType()), self.dialect)
+        return statements.among(column, sa.literal(self._keys(values), sa.types.NullType()), self.dialect)
 
     def _keys(self, values: Iterable[Any]) -> Any:
         return list(values) if self.dialect == "postgresql" else json.dumps(list(values), ensure_ascii=False)
