@@ -86,14 +86,15 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     covered = yearly.covered(workspace, year, as_of) or 12
     until = covered - covered % 3 or covered  # GDP is quarterly
     answer: dict[str, Any] = {"year": year, "place": place, "five_year": five, "reference": set_["reference"]}
-    for kind in KINDS:
+    made: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    for one in span:  # year by year, so that the rows of a year are read once for both kinds
+        last_month = until if one == year else 12
+        for kind in KINDS:
+            basis = set_[kind]["basis"]
+            row = falls.fall(workspace, basis, place, one, told, until=last_month, known_at=as_of, kind=kind)
+            made[kind].append(row)
+    for kind, rows in made.items():
         basis = set_[kind]["basis"]
-        rows = [
-            falls.fall(
-                workspace, basis, place, one, told, until=until if one == year else 12, known_at=as_of, kind=kind
-            )
-            for one in span
-        ]
         targets = {name: _target(kind, name, set_[kind].get(name), told, year, five) for name in TARGETS}
         values = {name: one["value"] for name, one in targets.items()}
         last = rows[-1]
