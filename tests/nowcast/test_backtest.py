@@ -171,6 +171,29 @@ def test_truth_by_sector_makes_cells_of_place_and_sector(tmp_path: Path) -> None
     assert method(made)["mape"]["12"] < 1 < method(made, "last_value")["mape"]["12"]
 
 
+def test_carriers_by_their_chinese_names_in_a_chinese_encoding(files: tuple[Path, Path], tmp_path: Path) -> None:
+    names = {"electricity": "电力", "natural_gas": "天然气"}
+    frame = pl.read_csv(files[0], schema_overrides={"period": pl.String}).with_columns(pl.col("carrier").replace(names))
+    frame = frame.select(reversed(frame.columns)).rename({"place": "地区", "carrier": "能源品种", "value": "数值"})
+    (tmp_path / "m.csv").write_bytes(frame.write_csv().encode("gb18030"))
+    plain = nowcast.backtest(*files, years=[2022, 2023], months=[6, 12])
+    made = nowcast.backtest(tmp_path / "m.csv", files[1], years=[2022, 2023], months=[6, 12])
+    assert made["counted"] == ["天然气"] and made["methods"] == plain["methods"]
+
+
+def test_truth_by_carrier_takes_the_carriers_own_indicator(files: tuple[Path, Path], tmp_path: Path) -> None:
+    frame = pl.read_csv(files[0], schema_overrides={"period": pl.String})
+    keys = ["place", "carrier", pl.col("period").str.slice(0, 4).alias("period")]
+    truth = (
+        frame.group_by(keys).agg(pl.col("value").sum()).with_columns(item=pl.lit("emission.co2"), unit=pl.lit("tCO2"))
+    )
+    truth.write_csv(tmp_path / "t.csv")
+    made = nowcast.backtest(files[0], tmp_path / "t.csv", years=[2022, 2023], months=[12])
+    assert made["regions"] == 24
+    assert method(made)["mape"]["12"] < 1 < method(made, "last_value")["mape"]["12"]
+    assert len(made["statements"]) == len({str(one) for one in made["statements"]})
+
+
 def test_monthly_total_is_shaped_from_annual_truth(files: tuple[Path, Path], tmp_path: Path) -> None:
     monthly, _ = world.make()
     factor = pl.when(pl.col("carrier") == "electricity").then(0.005).otherwise(21.62)

@@ -184,6 +184,15 @@ def _by_month(frame: pl.DataFrame) -> Series:
     return Series(monthly, annual)
 
 
+def electricity_named(observations: pl.DataFrame, pack: str) -> pl.DataFrame:
+    """The rows with the code of electricity wherever the pack knows a carrier's name as that."""
+    from dualcarbon.core.classification import load
+
+    find = load(pack).carriers.find
+    names = [name for name in observations["carrier"].unique() if name and find(name) == "electricity"]
+    return observations.with_columns(pl.col("carrier").replace(dict.fromkeys(names, "electricity")))
+
+
 def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> dict[str, float]:
     """Direct CO2 per unit of each carrier (in `truth_unit`), from the engine's combustion method at the pack's nation.
 

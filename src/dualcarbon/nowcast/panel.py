@@ -151,15 +151,17 @@ def _told(
     streams: Sequence[Stream],
     start: int,
 ) -> list[Statement]:
-    told = []
+    told: dict[str, Statement] = {}
     for rule, marks in found.items():
         for row in np.nonzero(marks.any(1))[0].tolist():
             stream, cell = streams[row // len(cells)], cells[row % len(cells)]
             when = [f"{start + t // 12}-{t % 12 + 1:02d}" for t in np.nonzero(marks[row])[0]]
             shown = when if len(when) <= 6 else [*when[:5], "…", when[-1]]
-            detail = {"carrier": stream.carrier, "sector": stream.sector or cell.get("sector", ""), "months": shown}
-            told.append(Statement(f"nowcast.{rule}", cell["place"], {**detail, "count": len(when)}))
-    return told
+            carrier, sector = (getattr(stream, name) or cell.get(name) or "—" for name in ("carrier", "sector"))
+            detail = {"carrier": carrier, "sector": sector, "months": shown}
+            one = Statement(f"nowcast.{rule}", cell["place"], {**detail, "count": len(when)})
+            told.setdefault(repr(one), one)  # a sum of the place stands beside each of its cells
+    return list(told.values())
 
 
 def build(
@@ -219,17 +221,21 @@ def _sums(truth: pl.DataFrame, keys: list[str]) -> list[str]:
 def _streams(
     seen: pl.DataFrame, cells: list[dict[str, str]], keys: list[str], factors: Mapping[str, float]
 ) -> tuple[list[Stream], Array, int]:
-    """Indicators for the cells: by sector where cells are places; else those of the own sector and the place's sums."""
+    """Indicators for the cells: all of the place where cells are places; else those of the cell's own sector (or, where
+    the indicators have the truth's carriers, carrier) and the place's sums."""
     places = pl.DataFrame(cells).with_row_index("cell")
     if seen.is_empty():
         return [], np.zeros((0, len(cells), 1, 12)), 0
     start, final = int(seen["year"].min()), int(seen["year"].max())  # type: ignore[arg-type]
     seen = seen.filter(pl.col("month").is_not_null())
-    if "sector" in keys:
-        own = seen.join(places.select("cell", "place", "sector"), on=["place", "sector"])
-        own = own.with_columns(pl.lit("").alias("sector"))
-        whole = seen.group_by("place", "carrier", "item", "unit", "year", "month").agg(pl.col("value").sum())
-        whole = whole.join(places.select("cell", "place"), on="place").with_columns(pl.lit("*").alias("sector"))
+    shared = set(seen["carrier"].unique()) & set(places["carrier"].unique()) - {""}
+    parted = [name for name in ("sector", "carrier") if name in keys and (name == "sector" or shared)]
+    if parted:
+        own = seen.join(places.select("cell", "place", *parted), on=["place", *parted])
+        own = own.with_columns(pl.lit("").alias(name) for name in parted)
+        summed, kept = parted[0], "carrier" if parted[0] == "sector" else "sector"
+        whole = seen.group_by("place", kept, "item", "unit", "year", "month").agg(pl.col("value").sum())
+        whole = whole.join(places.select("cell", "place"), on="place").with_columns(pl.lit("*").alias(summed))
         columns = ["cell", "carrier", "sector", "item", "unit", "year", "month", "value"]
         long = pl.concat([own.select(columns), whole.select(columns)])
     else:
@@ -241,7 +247,7 @@ def _streams(
     where = [long[name].to_numpy() for name in ("stream", "cell", "year", "month")]
     raw[where[0], where[1], where[2] - start, where[3] - 1] = long["value"].to_numpy()
     rows = names.to_dicts()
-    total = [_is_total(raw, rows, k) or row["sector"] == "*" for k, row in enumerate(rows)]
+    total = [_is_total(raw, rows, k) or "*" in (row["sector"], row["carrier"]) for k, row in enumerate(rows)]
     streams = [
         Stream(r["carrier"], r["sector"], r["item"], r["unit"], 0.0 if t else factors.get(r["carrier"], 0.0), t)
         for r, t in zip(rows, total, strict=True)

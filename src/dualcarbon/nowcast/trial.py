@@ -48,6 +48,7 @@ def backtest(
     if len(units) > 1 or known.annual["item"].n_unique() > 1:
         both = sorted({*units, *known.annual["item"].unique()})
         raise Refused(Problem("nowcast.several-truths", Path(truth).name, value="、".join(both)))
+    seen = seen._replace(monthly=files.electricity_named(seen.monthly, pack))
     factors = files.fuel_factors(seen.monthly, units[0], pack)
     made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0])
     asked = _years(made, years, lag)
