@@ -242,7 +242,7 @@ async def forms(
     evidence: Annotated[list[UploadFile] | None, File(description="files that the form names, in any order")] = None,
     person: Annotated[str | None, Form(max_length=60)] = None,
     plan: Annotated[str | None, Form(max_length=60)] = None, back: Annotated[str | None, Form()] = None,
-    key: Key = None,
+    synthetic: Annotated[bool, Form(description="the values are made up for demonstration")] = False, key: Key = None,
 ) -> Response:  # fmt: skip
     from starlette.concurrency import run_in_threadpool
 
@@ -256,8 +256,9 @@ async def forms(
             path = Path(folder) / name
             path.write_bytes(content)
             return form_reading.import_form(
-                _workspace(request), path, plan=plan or None, person=person or None, key=key, papers=papers
-            )
+                _workspace(request), path, plan=plan or None, person=person or None, key=key, papers=papers,
+                status="synthetic" if synthetic else None,
+            )  # fmt: skip
 
     made = await run_in_threadpool(work)
     if back == "page":

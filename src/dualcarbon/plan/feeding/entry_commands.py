@@ -97,6 +97,9 @@ def import_(
     person: Person = None,
     at: At = None,
     key: Annotated[str | None, typer.Option(help=say("提交编号（可重试）", "the client's key, to try again"))] = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help=say("标为演示数据", "mark the values as synthetic"))
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
     workspace: WorkspaceDir = None,
@@ -106,8 +109,9 @@ def import_(
 
     with opened_in(workspace) as opened:
         made = form_reading.import_form(
-            opened, file, plan=plan, person=person, at=day_of(at), key=key, folder=evidence, dry_run=dry_run
-        )
+            opened, file, plan=plan, person=person, at=day_of(at), key=key, folder=evidence, dry_run=dry_run,
+            status="synthetic" if synthetic else None,
+        )  # fmt: skip
     who, month, entries, unchanged = (made[name] for name in ("department", "month", "entries", "unchanged"))
     zh = f"{who} {month} 月：{len(made['reports'])} 行填报，{entries} 条名单，{unchanged} 行无变化"
     en = f"{who}, month {month}: {len(made['reports'])} reports, {entries} entries, {unchanged} unchanged"
