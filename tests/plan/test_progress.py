@@ -120,6 +120,16 @@ def test_the_thresholds_say_that_nobody_verified_them() -> None:
     assert 0 < limits()["at_risk"] < limits()["on_pace"] <= 1
 
 
+def test_figures_in_a_sentence_have_no_exponent() -> None:
+    from dualcarbon.plan.progress import figure
+
+    assert [figure(v) for v in (1234567.8, 20.8333, 0.00012345, 100, 0.0, -27.8998)] == [
+        "1234568", "20.83", "0.0001234", "100", "0", "-27.9",
+    ]  # fmt: skip
+    late = assess(path("flow", 2_000_000), reports(m12=1_234_567), 12, unit="吨")
+    assert late.reason[0] == "截至 12 月为 1234567吨，目标 2000000吨，还差 765433吨。"
+
+
 values = st.lists(st.floats(0.1, 1e3), min_size=12, max_size=12)
 
 

@@ -105,6 +105,15 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def figure(value: float, digits: int = 4) -> str:
+    """Return a number as text with so many significant digits, whole digits kept, never with an exponent."""
+    if not value:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _reason(
     state: str,
     path: Path,
@@ -119,7 +128,7 @@ def _reason(
     unit: str,
 ) -> tuple[str, str]:
     """Say in one sentence why the state is what it is."""
-    shown, goal = f"{actual:.6g}{unit}", f"{path.target:g}{unit}"
+    shown, goal = f"{figure(actual, 5)}{unit}", f"{figure(path.target, 6)}{unit}"
     if path.kind == "milestones":
         zh, en = f"截至 {last} 月里程碑完成 {actual:.0%}", f"{actual:.0%} of the milestones by month {last}"
     else:
@@ -131,16 +140,16 @@ def _reason(
             return f"{zh}，已完成并经牵头单位确认。", f"{en}: reached and confirmed by the lead department."
         return f"{zh}，已达到，待牵头单位确认。", f"{en}: reached, to be confirmed by the lead department."
     if last == 12 and path.kind != "milestones":
-        gap = f"{abs(path.target - actual):.4g}{unit}"
+        gap = f"{figure(abs(path.target - actual))}{unit}"
         short = ("还差", "short by") if better == "higher" else ("超出", "over by")
         return f"{zh}，{short[0]} {gap}。", f"{en}, {short[1]} {gap}."
     if expected is not None:
-        due = f"{expected:.0%}" if path.kind == "milestones" else f"{expected:.4g}{unit}"
+        due = f"{expected:.0%}" if path.kind == "milestones" else f"{figure(expected)}{unit}"
         word = ("应达", "due") if better == "higher" else ("应不超过", "at most")
         zh, en = f"{zh}，按进度{word[0]} {due}", f"{en}, {word[1]} by then {due}"
     if forecast is not None and last < 12:
-        zh, en = f"{zh}，预计全年 {forecast:.4g}{unit}", f"{en}, year-end forecast {forecast:.4g}{unit}"
+        zh, en = f"{zh}，预计全年 {figure(forecast)}{unit}", f"{en}, year-end forecast {figure(forecast)}{unit}"
     if state in ("behind", "at_risk") and needed is not None and better == "higher":
-        share = f"{needed:.0%}" if path.kind == "milestones" else f"{needed:.4g}{unit}"
+        share = f"{needed:.0%}" if path.kind == "milestones" else f"{figure(needed)}{unit}"
         zh, en = f"{zh}，余下每月需 {share}", f"{en}, {share} a month needed from now on"
     return f"{zh}。", f"{en}."
