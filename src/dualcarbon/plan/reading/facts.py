@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dualcarbon.core.pack import DEFAULT, chain
+
 COLUMNS: dict[str, tuple[str, ...]] = {
     "departments": ("name",),
     "tasks": ("number", "domain", "title", "lead", "joint", "others", "due"),
@@ -90,13 +92,11 @@ def _typed(column: str, text: str) -> Any:
     return text == "True" if column == "stretch" else text
 
 
-def shipped(pack: str = "cn-jiaxing", year: int | None = None) -> dict[str, Any]:
+def shipped(pack: str = DEFAULT, year: int | None = None) -> dict[str, Any]:
     """Return the facts of the plan that a rule pack ships for `year` (the latest when None).
 
     Raises KeyError when the pack and those it extends ship none.
     """
-    from dualcarbon.core.pack import chain
-
     folders = [one for base in chain(pack) for one in sorted((base / "plan").glob("*/plan.yaml"))]
     chosen: Sequence[Path] = [one for one in folders if year is None or one.parent.name == str(year)]
     if not chosen:
