@@ -94,7 +94,8 @@ def test_bars_of_the_year(june: Workspace) -> None:
 def test_the_workbook_has_everything(june: Workspace, found: dict[str, Any]) -> None:
     content = documents.content(june, "tables", "xlsx", as_of=DAY, board=found)
     book = openpyxl.load_workbook(BytesIO(content))
-    assert book.sheetnames == ["指标", "任务", "政策文件", "预警", "重大项目", "双目标", "减排效果", "评分", "评分算式"]
+    assert book.sheetnames == ["指标", "任务", "政策文件", "预警", "重大项目", "双目标", "扣减口径", "下达和公布的数",
+                               "绿证核销", "减排效果", "评分", "评分算式"]  # fmt: skip
     rows = [[cell.value for cell in row] for row in book["指标"].iter_rows()]
     assert len(rows) == 58
     assert rows[33][:5] == [33, "既有公共建筑节能改造面积", "万m2", 17, 8.5]

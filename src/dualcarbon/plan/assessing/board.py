@@ -162,6 +162,9 @@ def needed(dual: Mapping[str, Any]) -> dict[str, Any] | None:
         fall = dual["energy"]["basic"]
         assumed.append(ASSUMED["fall"])
     growth = rows[-1]["gdp_growth"] if rows else None
+    if growth is not None and dual["carbon"]["provisional"]:
+        months = rows[-1]["months"]
+        assumed.append({"zh": f"GDP 增速按 1—{months} 月", "en": f"growth of GDP as in months 1–{months}"})
     if growth is None:
         growth = 0.0
         assumed.append(ASSUMED["growth"])

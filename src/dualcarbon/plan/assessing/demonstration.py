@@ -26,11 +26,14 @@ MISSTATED, ITEM, SETTLED = "平湖市", "energy-fall", 3.0
 def fill(workspace: Workspace, plan: str | None = None) -> dict[str, int]:
     """Fill a demonstration workspace; what is there already stays. Returns `{figures, sheets, projects}` added.
 
-    Raises Refused `plan.not-a-demo` for a workspace without synthetic data.
+    Only the plan that the pack itself ships gets any: the values are its city's and year's. Raises Refused
+    `plan.not-a-demo` for a workspace without synthetic data.
     """
     if not any(one["status"] == "synthetic" for one in workspace.datasets()):
         raise Refused(Problem("plan.not-a-demo", value=str(workspace.path.name)))
     head = document(workspace, plan)
+    if shipping.of(workspace, head)[1] == shipping.NO_YEAR:
+        return {"figures": 0, "sheets": 0, "projects": 0}
     told = handed.tell(
         workspace, head["place"], handed.read_file(HERE / "demo_handed.csv"), at=date(head["year"] + 1, 3, 20),
         person=PERSON,

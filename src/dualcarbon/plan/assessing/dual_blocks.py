@@ -83,8 +83,10 @@ def _views(dual: Mapping[str, Any], lang: str) -> list[Block]:
         where = in_lang(lang, "登记账本" if used["from"] == "ledger" else "填报", f"from the {used['from']}")
         said = in_lang(
             lang,
-            f"省外绿证核销 {used['mwh']:,.0f} 兆瓦时（{where}），折 {used['tce']:,.0f} 吨标准煤。",
-            f"Certificates used: {used['mwh']:,.0f} MWh ({where}), {used['tce']:,.0f} tce.",
+            f"省外绿证核销 {used['mwh']:,.0f} 兆瓦时（{where}），折 {used['tce']:,.0f} 吨标准煤"
+            + (f"，上限 {used['cap']:,.0f} 吨，可抵扣 {used['used']:,.0f} 吨。" if used["local"] else "。"),
+            f"Certificates used: {used['mwh']:,.0f} MWh ({where}), {used['tce']:,.0f} tce"
+            + (f", cap {used['cap']:,.0f}, deducted {used['used']:,.0f} tce." if used["local"] else "."),
         )
     caption = in_lang(lang, "四个口径并列", "Four views side by side")
     return [Table(heads, rows, caption=caption, align="lrrl"), Paragraph(said)]

@@ -53,6 +53,11 @@ def _show(found: dict[str, Any]) -> None:
     if views:
         table(views, {"view": say("口径", "view"), "energy": say("能耗（tce）", "energy (tce)"),
                       "fall": say("强度下降", "fall")})  # fmt: skip
+    used = found["certificates"]
+    if used["mwh"] is not None:
+        zh = f"省外绿证核销 {used['mwh']:,.0f} 兆瓦时，折 {used['tce']:,.0f} tce，可抵扣 {used['used']:,.0f} tce"
+        en = f"Certificates used: {used['mwh']:,.0f} MWh, {used['tce']:,.0f} tce, deducted {used['used']:,.0f} tce"
+        typer.echo(say(zh, en))
     lacks = found["lacks"]
     if lacks:
         table(lacks[:_LACKS], {"title": say("缺的数", "missing"), "period": say("时期", "period"),

@@ -12,7 +12,7 @@ from typing import Any
 from dualcarbon.plan.assessing.board import TITLES
 from dualcarbon.plan.assessing.bulletin import LABEL, progress, rank_text
 from dualcarbon.plan.assessing.dual import lacking
-from dualcarbon.plan.assessing.dual_blocks import KINDS
+from dualcarbon.plan.assessing.dual_blocks import KINDS, VIEWS
 from dualcarbon.plan.assessing.effect import PARTS, TREATMENTS
 from dualcarbon.plan.assessing.warnings import STATES
 from dualcarbon.plan.words import STATUS_WORDS
@@ -134,6 +134,17 @@ def _of_board(board: Mapping[str, Any], lang: str) -> list[tuple[str, list[str],
             state = own["said"][lang] if now else ""
             dual.append([KINDS[kind][n], row["year"], row["value"], row["unit"], row["gdp_growth"], row["fall"],
                          *targets, state, lacking(row["missing"], lang)])  # fmt: skip
+    views = [
+        [VIEWS[one["view"]][n], one["energy"], one["intensity"], one["fall"], one["lacks"][lang]]
+        for one in board["dual"]["energy"]["views"]
+    ]
+    handed = [
+        [one["title"][lang], one["period"], one["shown"], one["unit"], one["price_year"],
+         _status(one["status"], lang), one["source"], one["told"]]
+        for one in board["dual"]["told"]
+    ]  # fmt: skip
+    used = board["dual"]["certificates"]["ledger"]
+    retired = [[one["seq"], one["at"][:10], one["id"], one["amount"], used["account"]] for one in used["entries"]]
     effect = [
         [one["title"], PARTS[one["part"]][lang], one["quantity"], one["unit_text"], one["value"], one["low"],
          one["high"], one["value_unit"], one["counted"], one["marginal"], TREATMENTS[one["treatment"]][lang],
@@ -141,7 +152,7 @@ def _of_board(board: Mapping[str, Any], lang: str) -> list[tuple[str, list[str],
         for one in board["effect"]["planned"]["rows"]
     ]  # fmt: skip
     made = {"indicators": indicators, "tasks": tasks, "policies": policies, "warnings": alarms, "projects": projects,
-            "dual": dual, "effect": effect}  # fmt: skip
+            "dual": dual, "views": views, "handed": handed, "certificates": retired, "effect": effect}  # fmt: skip
     return [_named(name, rows, lang) for name, rows in made.items()]
 
 
