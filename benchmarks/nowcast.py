@@ -38,13 +38,17 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure; CPU seconds of one core, so that a loaded machine does not count."""
     if arguments.case:
         return CASES[arguments.case](arguments.size or arguments.series, arguments.repeats)
-    ask = [("refresh", arguments.series), *(("kernels", size) for size in SIZES), ("factor_model", arguments.series)]
+    sizes = [size for size in SIZES if size < arguments.series]
+    ask = [*(("refresh", size) for size in (*sizes, arguments.series)), *(("kernels", size) for size in SIZES),
+           *(("factor_model", size) for size in (*sizes, arguments.series))]  # fmt: skip
     made = {f"{case}_{size}": _child(case, size, arguments.repeats) for case, size in ask}
     full, kernels = made[f"refresh_{arguments.series}"], made[f"kernels_{SIZES[-1]}"]
     result: dict[str, Any] = {
         "unit": "CPU seconds, one core",
         "refresh": full,
         "growth": [made[f"kernels_{size}"] for size in SIZES],
+        "refresh_growth": [made[f"refresh_{size}"] for size in (*sizes, arguments.series)],
+        "factor_model_growth": [made[f"factor_model_{size}"] for size in (*sizes, arguments.series)],
         "factor_model": made[f"factor_model_{arguments.series}"],
     }
     if not arguments.no_peers:
