@@ -143,6 +143,12 @@ def test_schemes_and_values_come_from_files(tmp_path: Path) -> None:
     values = score_scheme.read_values(tmp_path / "values.csv")
     assert values["海宁市"]["pm"]["value"] is None
     assert by_subject(score(scheme, values))["海宁市"]["rows"][0]["points"] == 5
+    (tmp_path / "said.csv").write_text("对象,编号,数值,状态\n海宁市,pv,90,演示数据\n", encoding="utf-8")
+    assert score_scheme.read_values(tmp_path / "said.csv")["海宁市"]["pv"]["status"] == "synthetic"
+    (tmp_path / "said.csv").write_text("对象,编号,数值,状态\n海宁市,pv,x,保证\n", encoding="utf-8")
+    with pytest.raises(Refused) as refused:
+        score_scheme.read_values(tmp_path / "said.csv")
+    assert {one.rule for one in refused.value.problems} == {"plan.unknown-status", "plan.bad-number"}
     (tmp_path / "bad.yaml").write_text(
         "id: x\ntitle: {zh: x, en: x}\nitems: [{id: a, weight: -1}, {id: a, missed: maybe}]"
     )

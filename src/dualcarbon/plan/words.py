@@ -56,6 +56,12 @@ STATUS_WORDS = {
     "synthetic": ("演示数据", "synthetic"),
 }
 
+def status_of(word: str) -> str | None:
+    """Return the status that a word of a form means (官方, official); None for one that is not known."""
+    words = {said: status for status, pair in STATUS_WORDS.items() for said in (status, *pair)}
+    return words.get(word.strip())
+
+
 #: The headings of a form, by the field they hold.
 HEADINGS = {
     "line": "编码", "number": "序号", "name": "指标名称", "unit": "单位", "target": "目标", "before": "上期值",

@@ -23,7 +23,7 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan.assessing import tabular
 from dualcarbon.plan.assessing.assess_tables import HANDED, METADATA
 from dualcarbon.plan.store import stamp, writing
-from dualcarbon.plan.words import STATUS_WORDS
+from dualcarbon.plan.words import STATUS_WORDS, status_of
 
 #: Figures by name and period, as `standing` gives them.
 Figures = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -135,8 +135,7 @@ def _read(row: Mapping[str, Any], file: str | None, problems: list[Problem]) -> 
     period = _period(str(row.get("period") or ""), one["span"])
     if period is None:
         problems.append(Problem("plan.bad-period", column="period", value=row.get("period"), **where))
-    words = {word: status for status, pair in STATUS_WORDS.items() for word in (status, *pair)}
-    status = words.get(str(row.get("status") or "unverified").strip())
+    status = status_of(str(row.get("status") or "unverified"))
     if status is None:
         problems.append(Problem("plan.unknown-status", column="status", value=row["status"], **where))
     source = str(row.get("source") or "").strip()

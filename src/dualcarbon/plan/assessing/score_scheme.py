@@ -12,6 +12,7 @@ from dualcarbon.plan import reads, shipping
 from dualcarbon.plan.assessing import tabular
 from dualcarbon.plan.assessing.score import MISSED
 from dualcarbon.plan.feeding import feeding
+from dualcarbon.plan.words import status_of
 
 NUMBERS = ("weight", "basic", "incentive", "bonus", "cap")
 #: Excel headings of a scheme's items and of values, by field.
@@ -217,7 +218,12 @@ def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     problems = []
     for number, row in tabular.rows(path, VALUE_HEADINGS):
-        cell: dict[str, Any] = {"status": row.get("status") or "unverified", "source": row.get("source"), "value": None}
+        status = status_of(row.get("status") or "unverified")
+        if status is None:
+            problems.append(
+                Problem("plan.unknown-status", file=Path(path).name, row=number, column="status", value=row["status"])
+            )
+        cell: dict[str, Any] = {"status": status, "source": row.get("source"), "value": None}
         for name in ("value", "low", "high", "basic", "incentive"):
             if row.get(name) in (None, ""):
                 continue
