@@ -23,6 +23,7 @@ from dualcarbon.plan.assessing import (
     score_document,
     score_scheme,
     score_sheet,
+    score_steps,
 )
 from dualcarbon.plan.assessing.score import score
 from dualcarbon.plan.feeding.loading import load
@@ -251,7 +252,7 @@ def test_a_sheet_as_a_document(
 ) -> None:
     scheme, values = counties
     made = score_sheet.start(workspace, "县市区", scheme, values)
-    assert score_sheet.possible(made) == ["self-score"]
+    assert score_steps.possible(made) == ["self-score"]
     (tmp_path / "s.docx").write_bytes(score_document.content(made, "docx"))
     words = docx.Document(str(tmp_path / "s.docx"))
     text = "\n".join(cell.text for table in words.tables for row in table.rows for cell in row.cells)
@@ -265,9 +266,9 @@ def test_a_sheet_as_a_document(
 
 
 def test_points_are_read_from_lines() -> None:
-    assert score_sheet.points_of("energy-fall=25\n saving ＝ 12.5\n\n") == {"energy-fall": 25, "saving": 12.5}
+    assert score_steps.points_of("energy-fall=25\n saving ＝ 12.5\n\n") == {"energy-fall": 25, "saving": 12.5}
     with pytest.raises(Refused) as refused:
-        score_sheet.points_of("a=1\nb\nc=x")
+        score_steps.points_of("a=1\nb\nc=x")
     assert [one.row for one in refused.value.problems] == [2, 3]
 
 
@@ -283,7 +284,7 @@ def test_a_demonstration_shows_the_whole_way(workspace: Workspace) -> None:
     assert demonstration.fill(workspace) == {"figures": 0, "sheets": 0, "projects": 0}
     sheet = score_sheet.read(workspace, demonstration.COUNTIES)
     assert (sheet["state"], sheet["edition"], sheet["verified"]) == ("frozen", 2, True)
-    assert {one["action"] for one in sheet["steps"]} == set(score_sheet.ACTIONS)
+    assert {one["action"] for one in sheet["steps"]} == set(score_steps.ACTIONS)
     assert by_subject(sheet["editions"][0]["result"])["平湖市"]["total"] == 60  # vetoed until the province settled it
     assert by_subject(sheet["result"])["平湖市"]["total"] > 95
     assert sheet["result"]["synthetic"] and len(sheet["result"]["subjects"]) == 9

@@ -248,7 +248,7 @@ def show_sheet(
 
 
 def _show_sheet(found: dict[str, Any]) -> None:
-    from dualcarbon.plan.assessing.score_sheet import STATES
+    from dualcarbon.plan.assessing.score_steps import STATES
 
     lang = language()
     typer.echo(

@@ -11,7 +11,7 @@ from typing import Any
 from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
 from dualcarbon.plan.assessing.bulletin import LABEL, rank_text
 from dualcarbon.plan.assessing.dual_blocks import in_lang
-from dualcarbon.plan.assessing.score_sheet import ACTIONS, STATES, gathered
+from dualcarbon.plan.assessing.score_steps import ACTIONS, STATES, gathered
 
 KINDS = ("docx", "pdf", "xlsx")
 

@@ -74,14 +74,14 @@ def sheet(
     view: View, sheet: str, subject: Text = None, item: Text = None, value: Value = None, weight: Weight = None
 ) -> dict[str, Any]:
     """A score sheet on its way: scores with their arithmetic, what-if, the steps taken, the editions frozen."""
-    from dualcarbon.plan.assessing import score_sheet
+    from dualcarbon.plan.assessing import score_sheet, score_steps
 
     found = score_sheet.read(view.workspace, sheet)
-    cells = score_sheet.cells(found)
+    cells = score_steps.cells(found)
     tried = _tried(found["scheme"], cells, found["deductions"], subject, item, value, weight)
-    gathered = [{**one, "name": score_sheet.ACTIONS[one["action"]]} for one in score_sheet.gathered(found["steps"])]
-    words = {"words": score_sheet.STATES, "actions": score_sheet.ACTIONS}
-    return {**found, **tried, **words, "next": score_sheet.possible(found), "gathered": gathered}
+    gathered = [{**one, "name": score_steps.ACTIONS[one["action"]]} for one in score_steps.gathered(found["steps"])]
+    words = {"words": score_steps.STATES, "actions": score_steps.ACTIONS}
+    return {**found, **tried, **words, "next": score_steps.possible(found), "gathered": gathered}
 
 
 @router.get("/score/sheets/{sheet}/score.{kind}", response_class=Response)
@@ -188,9 +188,9 @@ def step_form(
     person: Annotated[str, Form(max_length=80)] = "",
 ) -> RedirectResponse:
     """A step from the sheet's page; `points` has a line `item=points` for each item that is settled or claimed."""
-    from dualcarbon.plan.assessing import score_sheet
+    from dualcarbon.plan.assessing import score_sheet, score_steps
 
-    told = score_sheet.points_of(points)
+    told = score_steps.points_of(points)
     said: dict[str, Any] = {"subject": subject or None, "points": told, "reason": reason or None}
     score_sheet.step(request.app.state.site.workspace, sheet, action, person=person or None, **said)
     return RedirectResponse(f"/plan/score/sheets/{quote(sheet)}", status_code=303)

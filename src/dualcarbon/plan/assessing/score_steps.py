@@ -1,0 +1,177 @@
+"""What the steps of a score sheet make, without storage: who stands where, what may come next, the result of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.plan.assessing.score import score
+
+#: What a subject may do next, by where it stands; and where it then stands.
+SUBJECT_STEPS = {
+    "waiting": {"self-score": "self-scored"},
+    "self-scored": {"self-score": "self-scored", "review": "reviewed"},
+    "reviewed": {"review": "reviewed", "object": "objected"},
+    "objected": {"decide": "decided"},
+    "decided": {},
+}
+READY = ("reviewed", "decided")
+REASONED = ("object", "decide", "recalculate")
+STATES = {
+    "waiting": {"zh": "待自评", "en": "waiting for the self-score"},
+    "self-scored": {"zh": "已自评", "en": "self-scored"},
+    "reviewed": {"zh": "已复核", "en": "reviewed"},
+    "objected": {"zh": "有异议", "en": "objection open"},
+    "decided": {"zh": "已裁定", "en": "decided"},
+    "open": {"zh": "办理中", "en": "under way"},
+    "frozen": {"zh": "已冻结", "en": "frozen"},
+    "recalculated": {"zh": "重算中", "en": "recalculated, not frozen yet"},
+}
+
+
+ACTIONS = {
+    "open": {"zh": "建表", "en": "opening"},
+    "self-score": {"zh": "自评", "en": "self-score"},
+    "review": {"zh": "复核", "en": "review"},
+    "object": {"zh": "异议", "en": "objection"},
+    "decide": {"zh": "裁定", "en": "decision"},
+    "freeze": {"zh": "冻结", "en": "freeze"},
+    "recalculate": {"zh": "重算", "en": "recalculation"},
+}
+
+
+def check(
+    now: Mapping[str, Any], action: str, subject: str | None, points: Mapping[str, float], reason: str | None
+) -> None:
+    """Refuse a step that is not possible now."""
+    wrong = Problem("plan.wrong-step", value=action, params={"state": now["state"]})
+    if action in REASONED and not (reason or "").strip():
+        raise Refused(Problem("plan.no-reason", value=action))
+    if action == "recalculate":
+        if now["state"] != "frozen":
+            raise Refused(wrong)
+        return
+    if now["state"] == "frozen":
+        raise Refused(wrong)
+    if action == "freeze":
+        left = [name for name, one in now["subjects"].items() if one["state"] not in READY]
+        if left:
+            raise Refused(Problem("plan.not-reviewed", value="、".join(left)))
+        return
+    if subject not in now["subjects"]:
+        raise Refused(Problem("plan.no-subject", value=subject))
+    stands = now["subjects"][subject]["state"]
+    if action not in SUBJECT_STEPS[stands]:
+        raise Refused(Problem("plan.wrong-step", value=action, params={"state": stands}))
+    if not isinstance(points, Mapping):
+        raise Refused(Problem("plan.no-subject", value=str(points)))
+    items = {one["id"]: one for one in now["scheme"]["items"]}
+    problems = []
+    for name, value in points.items():
+        if name not in items or name not in now["values"][subject]:
+            problems.append(Problem("plan.no-subject", value=f"{subject} {name}"))
+            continue
+        most = float(items[name]["weight"]) + float(items[name].get("bonus") or 0.0)
+        if not isinstance(value, int | float) or not 0 <= value <= most:
+            problems.append(Problem("plan.points-range", column=name, value=value, params={"most": most}))
+    if problems:
+        raise Refused(problems)
+
+
+def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a sheet's steps make: `{state, edition, scheme, values, deductions, subjects, editions, steps}`.
+
+    A subject is `{state, claimed, settled}`: points by item that it claims, and that reviews or decisions settled.
+    """
+    first = steps[0]["body"]
+    now: dict[str, Any] = {**first, "state": "open", "edition": 1, "editions": []}
+    now["subjects"] = {name: {"state": "waiting", "claimed": {}, "settled": {}} for name in first["values"]}
+    for one in steps[1:]:
+        if one["action"] == "freeze":
+            now["state"] = "frozen"
+            frozen = {"edition": one["edition"], "digest": one["body"]["digest"], "told": one["told"]}
+            now["editions"].append(frozen | {"result": result(now)})
+        elif one["action"] == "recalculate":
+            before = now["values"]
+            now |= {"state": "recalculated", "edition": one["edition"], **one["body"]}
+            for name in now["values"]:
+                own = now["subjects"].setdefault(name, {"state": "reviewed", "claimed": {}, "settled": {}})
+                own["state"] = "reviewed"
+                own["settled"] = {
+                    item: points
+                    for item, points in own["settled"].items()
+                    if before.get(name, {}).get(item) == now["values"][name].get(item)
+                }
+        else:
+            own = now["subjects"][one["subject"]]
+            own["state"] = SUBJECT_STEPS[own["state"]][one["action"]]
+            if one["action"] == "self-score":
+                own["claimed"] = one["body"]["points"]
+            elif one["action"] in ("review", "decide"):
+                own["settled"] = {**own["settled"], **one["body"]["points"]}
+    now["steps"] = [{name: value for name, value in one.items() if name != "body"} for one in steps]
+    return now
+
+
+def result(now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the score of a folded state, as `score.score`; points settled by hand stand for calculated ones."""
+    return score(now["scheme"], cells(now), now["deductions"])
+
+
+def sealed(told: Mapping[str, Any]) -> list[Any]:
+    """Return what a frozen result promises to keep: totals, ranges, ranks and points, whatever else is shown."""
+    return [
+        [one["subject"], one["total"], one["low"], one["high"], one["rank_from"], one["rank_to"], one["deducted"],
+         [[row["item"], row["points"], row["bonus"]] for row in one["rows"]]]
+        for one in told["subjects"]
+    ]  # fmt: skip
+
+
+def cells(now: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the values of a folded state (or of `read`) by subject and item, with the points settled by hand."""
+    return {
+        subject: {
+            item: {**cell, "points": now["subjects"][subject]["settled"][item]}
+            if item in now["subjects"][subject]["settled"]
+            else cell
+            for item, cell in told.items()
+        }
+        for subject, told in now["values"].items()
+    }
+
+
+def gathered(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return steps with those of one day, action, person and reason as one: `{told, action, subjects, …}`, in order."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in steps:
+        key = tuple(one[name] for name in ("told", "action", "edition", "department", "person", "reason"))
+        row = found.setdefault(key, {name: one[name] for name in ("told", "action", "department", "person", "reason")})
+        row.setdefault("subjects", []).extend([one["subject"]] if one["subject"] else [])
+    return list(found.values())
+
+
+def possible(now: Mapping[str, Any]) -> list[str]:
+    """Return the steps that a sheet may take next, in their order; those of a subject as far as any may take them."""
+    if now["state"] == "frozen":
+        return ["recalculate"]
+    found = {action for one in now["subjects"].values() for action in SUBJECT_STEPS[one["state"]]}
+    if all(one["state"] in READY for one in now["subjects"].values()):
+        found.add("freeze")
+    return [action for action in ACTIONS if action in found]
+
+
+def points_of(text: str) -> dict[str, float]:
+    """Return points by item from lines `item=points`. Raises Refused `plan.bad-number` with every line that is none."""
+    found, problems = {}, []
+    for number, line in enumerate(text.splitlines(), 1):
+        name, _, value = line.strip().replace("＝", "=").partition("=")
+        if not line.strip():
+            continue
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            problems.append(Problem("plan.bad-number", row=number, value=line.strip()))
+    if problems:
+        raise Refused(problems)
+    return found
