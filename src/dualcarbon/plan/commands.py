@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core.console import Json, emit, language, say, table
+from dualcarbon.plan import options
 from dualcarbon.plan.assessing import assess_commands
 from dualcarbon.plan.feeding import entry_commands, review_commands
 
@@ -84,6 +85,5 @@ def _show(found: dict[str, Any]) -> None:
         table(listed, columns)
 
 
-entry_commands.add(cli)
-review_commands.add(cli)
+options.add(cli, (*entry_commands.VERBS, *review_commands.VERBS))
 assess_commands.add(cli)

@@ -1,6 +1,6 @@
 """Options that the verbs of the plan room share, and the workspace they open."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -31,6 +31,12 @@ Line = Annotated[str, typer.Argument(metavar="LINE", help=say("编码，如 I7�
 
 def day_of(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
+
+
+def add(cli: typer.Typer, verbs: Iterable[tuple[str, Callable[..., None], str, str]]) -> None:
+    """Add verbs to the room's: name, function, what it does in Chinese and in English."""
+    for name, verb, zh, en in verbs:
+        cli.command(name, help=say(zh, en))(verb)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import calendar
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import polars as pl
@@ -41,17 +41,20 @@ from dualcarbon.plan.tables import (
 
 Row = dict[str, Any]
 Rows = list[Row]
+Made = TypeVar("Made")
 
 # What a version of a plan says never changes: read once for each database.
 _VERSIONS: WeakKeyDictionary[sa.Engine, dict[tuple[str, int, str], Any]] = WeakKeyDictionary()
 
 
-def _once(workspace: Workspace, head: Mapping[str, Any], name: str, make: Callable[[], Any]) -> Any:
+def _once(workspace: Workspace, plan: Asked, make: Callable[[Workspace, Mapping[str, Any]], Made]) -> Made:
+    head = document(workspace, plan)
     kept = _VERSIONS.setdefault(workspace.database, {})
-    key = (name, head["number"], head["digest"])
+    key = (make.__name__, head["number"], head["digest"])
     if key not in kept:
-        kept[key] = make()
-    return kept[key]
+        kept[key] = make(workspace, head)
+    found: Made = kept[key]
+    return found
 
 
 def plans(workspace: Workspace) -> Rows:
@@ -72,9 +75,7 @@ def versions(workspace: Workspace, plan: str) -> Rows:
 
 def indicators(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the indicators of a plan (tables.INDICATORS), in its order. `value` is the target as written."""
-    head = document(workspace, plan)
-    found: pl.DataFrame = _once(workspace, head, "indicators", lambda: _indicators(workspace, head))
-    return found
+    return _once(workspace, plan, _indicators)
 
 
 def _indicators(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
@@ -88,9 +89,7 @@ def _indicators(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
 
 def tasks(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the tasks of a plan (tables.TASKS), in its order."""
-    head = document(workspace, plan)
-    found: pl.DataFrame = _once(workspace, head, "tasks", lambda: _tasks(workspace, head))
-    return found
+    return _once(workspace, plan, _tasks)
 
 
 def _tasks(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
@@ -110,9 +109,7 @@ def texts(workspace: Workspace, plan: Asked = None) -> dict[str, str]:
 
 def policies(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
     """Return the policy documents of a plan (tables.POLICIES); `due` is a period text: `2024-07`, `2024`."""
-    head = document(workspace, plan)
-    found: pl.DataFrame = _once(workspace, head, "policies", lambda: _policies(workspace, head))
-    return found
+    return _once(workspace, plan, _policies)
 
 
 def _policies(workspace: Workspace, head: Mapping[str, Any]) -> pl.DataFrame:
@@ -128,9 +125,7 @@ def quantities(workspace: Workspace, plan: Asked = None) -> pl.DataFrame:
 
 def departments(workspace: Workspace, plan: Asked = None) -> Rows:
     """Return the departments of a plan: `{name, aliases, lines, lead, joint}`, the lines they lead and share."""
-    head = document(workspace, plan)
-    found: Rows = _once(workspace, head, "departments", lambda: _departments(workspace, head))
-    return found
+    return _once(workspace, plan, _departments)
 
 
 def _departments(workspace: Workspace, head: Mapping[str, Any]) -> Rows:

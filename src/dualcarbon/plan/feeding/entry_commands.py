@@ -160,7 +160,8 @@ def demo(
     emit(made, json, say(zh, en))
 
 
-_VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
+#: Name, function, what it does in Chinese and English.
+VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("load", load, "把计划载入工作区（文件，或 规则包/年份）", "put a plan into the workspace (a file or PACK/YEAR)"),
     ("list", list_, "工作区里的计划", "the plans of the workspace"),
     ("status", status, "各指标、任务的进展", "how every line stands"),
@@ -169,9 +170,3 @@ _VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("carry-over", carry_over, "把未完成事项结转到下一年度", "carry unfinished work to a later plan"),
     ("demo", demo, "生成一年演示填报（模拟数据）", "make a synthetic year of reports"),
 )
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the verbs to the room's."""
-    for name, verb, zh, en in _VERBS:
-        cli.command(name, help=say(zh, en))(verb)

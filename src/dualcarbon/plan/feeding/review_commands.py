@@ -224,7 +224,8 @@ def systems(plan: Plan = None, json: Json = False, workspace: WorkspaceDir = Non
     emit({"systems": rows}, json, lambda: table(shown, columns))
 
 
-_VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
+#: Name, function, what it does in Chinese and English.
+VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("queue", queue, "待审核的填报", "what waits for a reviewer"),
     ("review", review, "审核：通过或退回", "accept or return reports"),
     ("confirm", confirm, "牵头单位确认完成", "the lead unit's word that a line is done"),
@@ -235,9 +236,3 @@ _VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("link", link, "登记其他系统的镜像数", "mirror a figure of another system"),
     ("systems", systems, "计划依托的已有系统", "the systems that a plan builds on"),
 )
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the verbs to the room's."""
-    for name, verb, zh, en in _VERBS:
-        cli.command(name, help=say(zh, en))(verb)
