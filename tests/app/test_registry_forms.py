@@ -1,16 +1,14 @@
 """The registry's forms on a page: tried first, refused beside the field in both languages, done once, shown where."""
 
 import re
-import threading
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
+from tests.app.serving import faults_of, served
 
 HEADERS = {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
 
@@ -126,21 +124,10 @@ def test_a_file_is_tried_and_done_on_the_page(site):
 @pytest.mark.parametrize("width", [375, 1440])
 def test_the_form_in_a_browser(site, page, width):
     """Choosing the instrument adapts the form; checked and recorded with two presses; nothing wider than the screen."""
-    import socket
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(site.app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    try:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/registry/act/issue")
+    faults = faults_of(page)
+    page.set_viewport_size({"width": width, "height": 900})
+    with served(site.app) as address:
+        page.goto(f"{address}/registry/act/issue")
         page.locator("#f-instrument").select_option("energy_right")
         page.wait_for_selector("#f-vintage")
         assert page.locator("#f-report").count() == 0
@@ -150,8 +137,7 @@ def test_the_form_in_a_browser(site, page, width):
         page.get_by_role("button", name="确认办理").click()
         page.wait_for_selector(".rg-done")
         assert "平湖市" in page.title() and "1,000" in page.locator("h2").first.inner_text()
+        page.locator(".rg-done a").click()
+        assert "登记了什么" in page.inner_text("main")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    finally:
-        server.should_exit = True
-        thread.join(10)
     assert not faults

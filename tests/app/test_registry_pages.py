@@ -10,6 +10,7 @@ from dualcarbon.app.web import create_app
 from dualcarbon.ledger.store import Store
 from dualcarbon.registry import Registry
 from dualcarbon.registry.demonstration import fill
+from tests.app.serving import faults_of, served
 
 PAGES = {
     "/registry": "公开登记",
@@ -20,6 +21,8 @@ PAGES = {
     "/registry/market?instrument=inclusive_reduction": "碳普惠核证减排量",
     "/registry/market?instrument=energy_right&vintage=2026": "用能权",
     "/registry/holder?name=演示公交公司": "演示公交公司",
+    "/registry/record?id=demo-x-2026-09-0": "封印",
+    "/registry/act/transfer?instrument=gec&seller=演示化纤厂&buyer=演示光电公司&quantity=5&try=1": "确认办理",
 }
 
 
@@ -107,34 +110,21 @@ def test_only_a_demonstration_is_filled(workspace):
         fill(Registry(Store(workspace.database)), {one["status"] for one in workspace.datasets()})
 
 
-def test_the_market_on_a_phone(traded, page):
+def test_pages_on_a_desk_and_on_a_phone(traded, page):
     """Drawn by a browser at two widths: nothing wider than the screen, the chart there, no error on the console."""
-    import socket
-    import threading
-    import time
-
-    import uvicorn
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(traded.app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    try:
+    faults = faults_of(page)
+    with served(traded.app) as address:
         for width in (375, 1440):
             page.set_viewport_size({"width": width, "height": 800})
+            for path in PAGES:
+                page.goto(address + path)
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
             page.goto(f"{address}/registry/market?instrument=inclusive_reduction")
             page.wait_for_selector("[data-prices][data-ready] svg")
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             page.get_by_role("link", name="表格").click()
             assert page.locator("#t-price tbody tr").first.is_visible()
-    finally:
-        server.should_exit = True
-        thread.join(10)
+            # A number of a month opens into its trades, one of these into the ledger.
+            page.locator("#t-price tbody tr:first-child td a").first.click()
+            page.locator("section[aria-labelledby=h-trades] tbody tr:first-child td a.num").first.click()
+            assert "/ledger/entry/" in page.url and "号分录" in page.inner_text("h1")
     assert not faults

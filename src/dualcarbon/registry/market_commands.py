@@ -19,13 +19,12 @@ from dualcarbon.registry.commands import (
     State,
     Vintage,
     cli,
-    columns,
     filing,
     pack_of,
     registry_of,
-    show,
     trades,
-)  # fmt: skip
+)
+from dualcarbon.registry.printing import columns, show
 
 Party = Annotated[str | None, typer.Option(help=say("一方", "seller or buyer"))]
 

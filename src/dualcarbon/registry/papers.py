@@ -30,6 +30,11 @@ WAYS = {
 DEMO = ("演示数据", "Demonstration data")
 
 
+def moment(text: str | None) -> str:
+    """A time as people write it: to the minute, the day alone where it is midnight, a dash for none."""
+    return "—" if text is None else text[:16].replace("T", " ").removesuffix(" 00:00")
+
+
 def write(report: "Report", path: Path) -> Path:
     """Write a paper as `.docx` or `.pdf`. Raises Refused (`registry.file-kind`, `core.no-chinese-font`)."""
     from dualcarbon.core.report import write_pdf, write_word
@@ -71,8 +76,8 @@ def confirmation(engine: sa.Engine, id: str, pack: str = DEFAULT, lang: str = "z
     rows = [
         (said("成交编号", "Trade"), id),
         (said("品种", "Instrument"), rule.title[lang if lang in rule.title else "zh"]),
-        (said("年度", "Year"), one["vintage"] or none),
-        (said("类型", "Kind"), rule.kinds[one["kind"]]["title"]["en" if en else "zh"] if one["kind"] else none),
+        *([(said("年度", "Year"), one["vintage"])] if one["vintage"] else []),
+        *([(said("类型", "Kind"), rule.kinds[one["kind"]]["title"]["en" if en else "zh"])] if one["kind"] else []),
         (said("成交方式", "Way"), WAYS[one["way"]][en]),
         (said("出让方", "Seller"), one["seller"]),
         (said("受让方", "Buyer"), one["buyer"]),
@@ -83,10 +88,10 @@ def confirmation(engine: sa.Engine, id: str, pack: str = DEFAULT, lang: str = "z
             f"{yuan(one['price'])} {said('元', 'CNY')}/{quoted}" if one["price"] is not None else none,
         ),
         (said("成交额", "Amount"), f"{yuan(one['amount'])} {said('元', 'CNY')}" if one["amount"] is not None else none),
-        (said("成交时间", "Made at"), one["at"]),
-        (said("付款时限", "Payment due"), one["due"] or none),
+        (said("成交时间", "Made at"), moment(one["at"])),
+        (said("付款时限", "Payment due"), moment(one["due"])),
         (said("状态", "State"), state_words(one["state"])["en" if en else "zh"]),
-        (said("交收时间", "Settled at"), one["settled"] or none),
+        (said("交收时间", "Settled at"), moment(one["settled"])),
         (said("付款凭证", "Payment reference"), one["payment"] or none),
         (said("账本分录", "Ledger entries"), "、".join(entries)),
     ]
@@ -184,7 +189,7 @@ def _movement(one: dict[str, Any], line: dict[str, Any], lang: str) -> tuple[Any
     other = act.get("buyer") if line["change"] < 0 else act.get("seller")
     change = line["change"]
     return (
-        line["at"][:19].replace("T", " "), one["title"][lang], one["vintage"], line["id"],
+        moment(line["at"]), one["title"][lang], one["vintage"], line["id"],
         f"{words}{'：' if lang == 'zh' else ': '}{more}" if more else words, other,
         change if change > 0 else None, -change if change < 0 else None, line["running"],
         one["unit"] if lang == "zh" else one["unit_en"],
@@ -208,14 +213,14 @@ def statement_report(found: dict[str, Any], lang: str = "zh") -> "Report":
         sums = (f"{one['opening']:,} {unit}", f"{one['closing']:,} {unit}")
         blocks.append(Paragraph(said(f"期初 {sums[0]}，期末 {sums[1]}。", f"Opening {sums[0]}, closing {sums[1]}.")))
         if one["movements"]:
-            names = ("时间", "摘要", "对方", "收入", "付出", "余额")
-            titles = ("Time", "What", "Counterparty", "In", "Out", "Balance")
+            names = ("时间", "分录", "摘要", "对方", "收入", "付出", "余额")
+            titles = ("Time", "Entry", "What", "Counterparty", "In", "Out", "Balance")
             rows = []
             for line in one["movements"]:
                 cells = _movement(one, line, "en" if en else "zh")
-                kept = (cells[0], cells[4], cells[5], *cells[6:9])
+                kept = (cells[0], str(line["seq"]), *cells[4:9])
                 rows.append(tuple("" if c is None else f"{c:,}" if isinstance(c, int) else str(c) for c in kept))
-            blocks.append(Table(titles if en else names, rows, align="lllrrr"))
+            blocks.append(Table(titles if en else names, rows, align="llllrrr"))
         else:
             blocks.append(Paragraph(said("本期没有变动。", "Nothing moved in this period.")))
     title = said(f"{found['holder']} 权益对账单", f"Statement of {found['holder']}")
