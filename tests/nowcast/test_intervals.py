@@ -1,0 +1,60 @@
+"""Intervals hold what they say, whether the errors of a year are shared or not, and learn from years alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dualcarbon.nowcast import files as reading
+from dualcarbon.nowcast import intervals, panel
+from dualcarbon.nowcast.forecast import Forecaster
+from dualcarbon.nowcast.replay import _movement, outlook
+from tests.nowcast import world
+
+CELLS = 60
+
+
+@pytest.mark.parametrize(("shared", "own"), [(0.0, 0.03), (0.02, 0.03), (0.05, 0.02)])
+@pytest.mark.parametrize("years", [4, 8])
+def test_nine_in_ten_are_held_on_average_over_years(shared: float, own: float, years: int) -> None:
+    rng = np.random.default_rng(7)
+    usual, history = np.full(CELLS, own), rng.normal(0, max(shared, 0.01), 40)
+    held = []
+    for _ in range(300):
+        errors = rng.normal(0, shared, years + 1) + rng.normal(0, own, (CELLS, years + 1))
+        width = intervals.half_widths(errors[:, :-1], usual, history)
+        held.append(np.mean(np.abs(errors[:, -1]) <= width))
+    assert 0.87 <= np.mean(held) <= 0.97
+
+
+def test_a_method_that_was_better_than_the_last_value_is_not_held_to_its_errors() -> None:
+    rng = np.random.default_rng(8)
+    history = rng.normal(0, 0.05, 40)
+    small = rng.normal(0, 0.005, 8) + rng.normal(0, 0.02, (CELLS, 8))
+    usual = np.full(CELLS, 0.02)
+    shared = intervals.parts(small, usual, history)[0]
+    assert shared < 0.35 * intervals.parts(small[:, :1], usual, history)[0]
+    assert intervals.parts(small[:, :0], usual, history)[0] == pytest.approx(1.645 * history.std(), rel=0.01)
+
+
+def test_a_shock_of_long_ago_still_counts_for_what_all_share() -> None:
+    growth = np.zeros((CELLS, 45))
+    growth[:, 4] = -0.1
+    truth = np.exp(np.cumsum(np.c_[np.zeros(CELLS), growth], 1))
+    usual, common = intervals.scatter(truth)
+    assert len(common) == 45 and common[4] == pytest.approx(-0.1)
+    assert np.allclose(usual, 0)
+
+
+def test_past_years_are_measured_like_the_year_asked_for(tmp_path: Path) -> None:
+    observations, truth = world.write(tmp_path)
+    made = panel.build(reading.read(observations).monthly, reading.read(truth).annual, {"natural_gas": 21.62})
+    forecaster = Forecaster(made)
+    for lag in (1, 2):
+        seen = outlook(forecaster, 2023, 6, lag)
+        assert seen.movement == _movement(forecaster, 2023, 6, lag, 2023 - lag)
+        assert (
+            seen.movement >= max(forecaster.movement(q, 12, 2023 - lag) for q in range(2024 - lag, 2023))
+            if lag > 1
+            else 1
+        )
