@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import reads
 from dualcarbon.plan.assessing import certificates, dual, falls, handed, intensity
 from dualcarbon.plan.feeding import feeds
 from dualcarbon.plan.feeding.loading import load
@@ -267,3 +268,29 @@ def test_the_verbs_of_dual_targets(workspace: Workspace, verb: Callable[..., Any
     assert verb("plan", "dual", *at, "--json").json["energy"]["fall"] == pytest.approx(CASE["fall"], abs=1e-9)
     (tmp_path / "bad.csv").write_text("项目,时期,数值,来源\nGDP可比价增速,2024,x,\n", encoding="utf-8")
     assert verb("plan", "dual", "import", tmp_path / "bad.csv", *at, "--json").code == 1
+
+
+def test_plans_of_several_years_share_the_figures_of_their_place(make: Callable[..., Workspace]) -> None:
+    workspace = make("jiangyuan-2025.txt", "jiangyuan-2026.txt", "cn-jiaxing/2024")
+    plans = {one["plan"]: one for one in reads.plans(workspace)}
+    first, second = (name for name in plans if not name.startswith("330400"))
+    place = plans[first]["place"]
+    told = [
+        {"name": "energy_basic", "period": str(year), "value": value, "source": "下达文件"}
+        for year, value in ((2025, 3.2), (2026, 2.8))
+    ]
+    handed.tell(workspace, place, told)
+    targets = [dual.dual(workspace, name)["energy"]["basic"] for name in (first, second)]
+    assert targets == pytest.approx([0.032, 0.028])
+    assert dual.dual(workspace, "330400-2024")["energy"]["basic"] == 0.03  # Jiaxing's own, from its pack
+    assert dual.dual(workspace, first)["five_year"][0] == 2021 and dual.five_years(2026) == [*range(2026, 2031)]
+    assert dual.dual(workspace, first)["reference"] == []  # what the pack says of Zhejiang is not put to another city
+
+
+def test_an_official_figure_never_comes_from_the_pack_unsourced() -> None:
+    told = dual.settings("cn-jiaxing", 2024)
+    for kind in dual.KINDS:
+        for name in dual.TARGETS:
+            one = told[kind][name]
+            assert one is None or (one["source"]["zh"] and one["status"] in ("secondary", "unverified")), (kind, name)
+    assert all(one["status"] == "secondary" and one["address"] for one in told["reference"])

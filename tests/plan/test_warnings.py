@@ -36,6 +36,14 @@ def test_rules_fire_with_their_reason_the_worst_first() -> None:
     assert found[0]["departments"] == ["市发展改革委"]
 
 
+def test_a_year_that_is_over_is_missed_and_no_longer_out_of_reach() -> None:
+    found = fired([indicator("I1", state="at_risk", reported=12), indicator("I2", state="at_risk", reported=9)])
+    assert [(one["rule"], one["title"]["zh"]) for one in found] == [
+        ("missed", "全年未完成"),
+        ("out-of-reach", "预计完不成"),
+    ]
+
+
 def test_one_trouble_is_one_alarm() -> None:
     found = fired([indicator("I3", missing=[3, 4, 5, 6])])
     assert [one["rule"] for one in found] == ["silent-long"]
