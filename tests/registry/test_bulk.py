@@ -45,9 +45,8 @@ class Recorded(Registry):
         return found
 
 
-@given(ACTS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_together_gives_what_one_by_one_gives(acts):
+def give_the_same(acts):
+    """Do the acts one by one, and those that could be done together elsewhere: the same rows, seals and entries."""
     one, together = Recorded(), Recorded()
     for place, (action, first, quantity, giver, taker, chosen) in enumerate(acts):
         try:
@@ -59,6 +58,19 @@ def test_together_gives_what_one_by_one_gives(acts):
     assert reads.check(together.engine) == []
     one.engine.dispose()
     together.engine.dispose()
+
+
+@given(ACTS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_together_gives_what_one_by_one_gives(acts):
+    give_the_same(acts)
+
+
+@pytest.mark.slow
+@given(ACTS)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_together_gives_what_one_by_one_gives_at_length(acts):
+    give_the_same(acts)
 
 
 def test_certificates_allocations_and_uses_from_files(registry, tmp_path):

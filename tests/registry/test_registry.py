@@ -179,9 +179,12 @@ def test_check_finds_numbers_that_the_ledger_does_not_know(registry):
     assert reads.check(registry.engine) == [{"account": "gec|甲厂", "balance": 1000, "serials": 999}]
 
 
+DEEDS = ["import", "import", "transfer", "transfer", "retire", "suspend", "resume", "offer", "cancel", "annul"]
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from(["import", "transfer", "transfer", "retire", "suspend", "resume", "offer", "cancel"]),
+        st.sampled_from(
+            ["import", "import", "transfer", "transfer", "retire", "suspend", "resume", "offer", "cancel", "annul"]
+        ),
         st.integers(1, 60),
         st.integers(1, 30),
         st.sampled_from("甲乙丙"),
@@ -204,6 +207,8 @@ def moved(registry, place, action, one, other, first, quantity, serials):
         registry.do("offer", f"a{place}", holder=one, price="3", counterparty=other, **own)
         registry.do("accept", f"b{place}", offer=f"a{place}", holder=other)
         registry.do("settle", f"c{place}", trade=f"b{place}", payment="p")
+    elif action == "annul":
+        registry.do("annul", f"a{place}", instrument="gec", lot=f"a{first % 14}", reason="r")
     elif action == "retire":
         registry.do("retire", f"a{place}", holder=one, purpose="p", beneficiary="b", **own)
     else:
@@ -222,6 +227,7 @@ def behave_as_sets(acts):
     registry = Registry(Store(engine))
     registry.install()
     sets = {(name, state): set() for name in "甲乙丙" for state in ("held", "suspended", "retired", "cancelled")}
+    lots = {}
     for place, (action, first, quantity, one, other, chosen) in enumerate(acts):
         numbers = set(range(first, first + quantity))
         serials = (first, first + quantity - 1) if chosen else None
@@ -230,13 +236,23 @@ def behave_as_sets(acts):
         wanted = numbers if chosen or action == "import" else set(sorted(source)[:quantity])
         if action == "import":
             allowed = not numbers & set().union(*sets.values())
+        elif action == "annul":
+            # A lot is taken back whole from the holder it was made for, or not at all; its numbers are free again.
+            holder, wanted = lots.get(f"a{first % 14}", ("甲", set()))
+            source, target = sets[holder, "held"], None
+            allowed = bool(wanted) and wanted <= source
         else:
             allowed = len(wanted) == quantity and wanted <= source and (target[0] != one or after != before)
         try:
             moved(registry, place, action, one, other, first, quantity, serials)
             assert allowed
             source -= wanted
-            sets[target] |= wanted
+            if action == "annul":
+                del lots[f"a{first % 14}"]
+            else:
+                sets[target] |= wanted
+            if action == "import":
+                lots[f"a{place}"] = (one, numbers)
         except Refused:
             assert not allowed
     blocks = reads.find(engine, limit=1000)["blocks"]
