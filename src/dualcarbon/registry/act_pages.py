@@ -99,7 +99,7 @@ def record(view: View, id: Annotated[str, Query(min_length=1, max_length=60)]) -
     """One act as it was recorded: what was asked and answered, its seal, and the ledger entries that vouch for it."""
     engine = view.workspace.database
     try:
-        done = reads.act(engine, id)
+        done = reads.act(engine, id if id.isprintable() else "")
     except Refused:
         raise NoSuch("页面", id) from None
     return {**done, "title": action_words(done["answer"].get("step") or done["action"]),
