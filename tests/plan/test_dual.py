@@ -150,6 +150,8 @@ def test_views_and_certificates_as_calculated_by_hand(judged: dict[str, Any]) ->
         for name, (energy, fall) in HANDED["views"][rule].items():
             assert views[name]["energy"] == pytest.approx(energy), (rule, name)
             assert views[name]["fall"] == pytest.approx(fall, abs=1e-6), (rule, name)
+    taken = [(one["deducted"], one["deducted_before"]) for one in regimes["non-fossil"]["views"]]
+    assert taken == [(None, None), (50, 50), (500, 300), (300, None)]
 
 
 def test_what_is_missing_is_named(workspace: Workspace) -> None:

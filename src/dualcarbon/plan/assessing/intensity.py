@@ -92,12 +92,13 @@ def views(
 ) -> list[dict[str, Any]]:
     """Return the figures side by side: statistical, minus feedstock, minus non-fossil, after certificates.
 
-    Each is `{view, energy, intensity, fall, missing, cap}`: energy in tce, intensity in tce per unit of GDP, the fall
-    against `base`, the year before `year`; `missing` names what a view lacks (`2023.feedstock`), and then its figures
-    are None. Feedstock is deducted in both
-    years, GDP unchanged. `rule`, as `regime` gives it: `renewable-increment` deducts from the total alone, so its
-    intensity stays that of the view before; `non-fossil` deducts from both. `cap`: the most that certificates may
-    deduct, only if handed down (the national 50 % refers to the province's saving); None applies no cap.
+    Each is `{view, energy, intensity, fall, missing, deducted, deducted_before, cap}`: energy in tce, intensity in tce
+    per unit of GDP, the fall against `base`, the year before `year`; `missing` names what a view lacks
+    (`2023.feedstock`), and then its figures are None; `deducted` is what the last step takes from the view before (and
+    `deducted_before` from last year's). Feedstock is deducted in both years, GDP unchanged. `rule`, as `regime` gives
+    it: `renewable-increment` deducts from the total alone, so its intensity stays that of the view before; `non-fossil`
+    deducts from both. `cap`: the most that certificates may deduct, only if handed down (the national 50 % refers to
+    the province's saving); None applies no cap.
     Raises ValueError for an unknown rule.
     """
     if rule not in REGIMES:
@@ -115,8 +116,9 @@ def views(
 def _view(name: str, base: Year, now: Year, deducted: tuple[str, ...], cap: float | None, year: int) -> dict[str, Any]:
     missing = [f"{which}.energy" for which, one in ((year - 1, base), (year, now)) if one.energy is None]
     total, in_intensity = [now.energy or 0.0] * 2
-    before = base.energy or 0.0
+    before, amount, same = base.energy or 0.0, None, None
     for item in deducted:
+        same = None
         if item in ("feedstock", "non_fossil"):
             same = getattr(base, item)
             missing += [f"{year - 1}.{item}"] if same is None else []
@@ -136,4 +138,5 @@ def _view(name: str, base: Year, now: Year, deducted: tuple[str, ...], cap: floa
     known = intensity is not None and base.gdp and not missing and before > 0
     change = 1 - intensity / (before / base.gdp) if known and intensity is not None and base.gdp else None
     row = {"view": name, "energy": energy, "intensity": intensity, "fall": change, "missing": missing + no_gdp}
+    row |= {"deducted": amount, "deducted_before": same}
     return row | ({"cap": cap} if "certificates" in deducted else {})
