@@ -3,7 +3,7 @@
 import threading
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 if TYPE_CHECKING:
     from dualcarbon.registry.book import Registry
@@ -18,6 +18,14 @@ Key = Annotated[
 ]
 DryRun = Annotated[bool, Query(description="try only, record nothing")]
 _opening = threading.Lock()
+
+
+def _part(after: After = 0, limit: Limit = 100) -> dict[str, int]:
+    return {"after": after, "limit": limit}
+
+
+#: Which page of a list.
+Part = Annotated[dict[str, int], Depends(_part)]
 
 
 def registry_of(request: Request, *, install: bool = False) -> "Registry":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from dualcarbon.registry import act_pages, act_routes, dossiers, file_routes, prices, reads, stories
 from dualcarbon.registry import pages as _pages
-from dualcarbon.registry.asked import After, DryRun, Key, Limit, Text, registry_of
+from dualcarbon.registry.asked import DryRun, Key, Part, Text, registry_of
 from dualcarbon.registry.forms import COMMON, FIELDS, FORMS, Form
 from dualcarbon.registry.instruments import instruments as known_instruments
 from dualcarbon.registry.words import refuse
@@ -30,6 +30,13 @@ def _fresh(request: Request, data: Any) -> Response:
     answer = Response(status_code=304) if kept else Response(body, media_type="application/json")
     answer.headers["ETag"], answer.headers["Cache-Control"] = tag, "no-cache"
     return answer
+
+
+def _listed(
+    request: Request, read: Callable[..., dict[str, Any]], page: dict[str, int], wanted: Mapping[str, Any]
+) -> Response:
+    """One page of a list."""
+    return _fresh(request, read(registry_of(request).engine, **wanted, **page))
 
 
 # --- acts -------------------------------------------------------------------------------------------------------------
@@ -104,48 +111,42 @@ def totals(request: Request) -> Response:
 
 @router.get("/units.json", summary="查找编号 · ranges of serial numbers")
 def units(
-    request: Request, instrument: Text = None, holder: Text = None, state: Text = None,
-    serial: Annotated[int | None, Query(ge=1, lt=10**12)] = None, subject: Text = None, after: After = 0,
-    limit: Limit = 100,
+    request: Request, page: Part, instrument: Text = None, holder: Text = None, state: Text = None,
+    serial: Annotated[int | None, Query(ge=1, lt=10**12)] = None, subject: Text = None,
 ) -> Response:  # fmt: skip
-    wanted: dict[str, Any] = {"code": instrument, "holder": holder, "state": state, "serial": serial}
-    return _fresh(request, reads.find(registry_of(request).engine, **wanted, subject=subject, after=after, limit=limit))
+    wanted = {"code": instrument, "holder": holder, "state": state, "serial": serial, "subject": subject}
+    return _listed(request, reads.find, page, wanted)
 
 
 @router.get("/acts.json", summary="全部行为 · every act in the order it was recorded")
-def acts(request: Request, action: Text = None, after: After = 0, limit: Limit = 100) -> Response:
-    return _fresh(request, reads.acts(registry_of(request).engine, action=action, after=after, limit=limit))
+def acts(request: Request, page: Part, action: Text = None) -> Response:
+    return _listed(request, reads.acts, page, {"action": action})
 
 
 @router.get("/claims.json", summary="已主张的权益 · the claims on benefits")
-def claims(request: Request, subject: Text = None, after: After = 0, limit: Limit = 100) -> Response:
-    return _fresh(request, reads.claims(registry_of(request).engine, subject, after, limit))
+def claims(request: Request, page: Part, subject: Text = None) -> Response:
+    return _listed(request, reads.claims, page, {"subject": subject})
 
 
 @router.get("/trades.json", summary="成交 · trades, and transfers without a price")
 def trades(
-    request: Request, instrument: Text = None, vintage: Text = None, state: Text = None, party: Text = None,
-    after: After = 0, limit: Limit = 100,
-) -> Response:  # fmt: skip
-    wanted: dict[str, Any] = {"code": instrument, "vintage": vintage, "state": state, "party": party}
-    return _fresh(request, prices.trades(registry_of(request).engine, **wanted, after=after, limit=limit))
+    request: Request, page: Part, instrument: Text = None, vintage: Text = None, state: Text = None, party: Text = None
+) -> Response:
+    return _listed(
+        request, prices.trades, page, {"code": instrument, "vintage": vintage, "state": state, "party": party}
+    )
 
 
 @router.get("/offers.json", summary="挂牌 · offers")
 def offers(
-    request: Request, instrument: Text = None, vintage: Text = None, state: Text = None, side: Text = None,
-    after: After = 0, limit: Limit = 100,
-) -> Response:  # fmt: skip
-    wanted: dict[str, Any] = {"code": instrument, "vintage": vintage, "state": state, "side": side}
-    return _fresh(request, prices.offers(registry_of(request).engine, **wanted, after=after, limit=limit))
+    request: Request, page: Part, instrument: Text = None, vintage: Text = None, state: Text = None, side: Text = None
+) -> Response:
+    return _listed(request, prices.offers, page, {"code": instrument, "vintage": vintage, "state": state, "side": side})
 
 
 @router.get("/mirrored.json", summary="别处市场的成交 · trades of other markets, as their files say")
-def mirrored(
-    request: Request, instrument: Text = None, market: Text = None, after: After = 0, limit: Limit = 100
-) -> Response:
-    engine = registry_of(request).engine
-    return _fresh(request, prices.mirrored(engine, code=instrument, market=market, after=after, limit=limit))
+def mirrored(request: Request, page: Part, instrument: Text = None, market: Text = None) -> Response:
+    return _listed(request, prices.mirrored, page, {"code": instrument, "market": market})
 
 
 @router.get("/prices.json", summary="按月价格 · prices by month, of this registry or of one other market")
