@@ -162,14 +162,14 @@ def create_app(workspace: Path | str, warm: bool = True) -> "FastAPI":
         for room, routes in room_routes().items():
             if getattr(routes, "busy", False) != busy:
                 continue
-            app.include_router(room_router(room))
-            if hasattr(routes, "router"):
-                app.include_router(routes.router)
+            routers = [room_router(room), *([routes.router] if hasattr(routes, "router") else [])]
+            for router in reversed(routers) if busy else routers:
+                app.include_router(router)
             static = room_folders()[room] / "static"
             if static.is_dir():
                 app.mount(f"/static/{room}", StaticFiles(directory=static), name=f"static.{room}")
 
-    # Routes are tried one after another: a room that programs call all the time (`busy`) comes first.
+    # Routes are tried one after another: a room that programs call all the time (`busy`) comes first, its pages last.
     include(busy=True)
     for module in (home, accounts, explaining, catalogue, search):
         app.include_router(module.router)
