@@ -1,6 +1,7 @@
 """Errors said well: RFC 9457 problem details for programs, a calm page for people."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -74,7 +75,8 @@ def install(app: FastAPI) -> None:
         lang = language(request)
         faults = [fault.as_dict(lang) for fault in error.problems]
         detail = " ".join(f"{fault['message']} {fault['remedy']}".strip() for fault in faults[:5])
-        return problem(request, 422, "这个问题无法计算", detail, "refused", problems=faults)
+        title = "这个问题无法计算" if request.method in ("GET", "HEAD") else "没有接受，未作任何改动"
+        return problem(request, 422, title, detail, "refused", problems=faults)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
@@ -122,6 +124,9 @@ class _Elsewhere:
     def __init__(self, request: Request, lang: str) -> None:
         self.lang, self.path = lang, request.url.path
         self.choice = None
+        before = urlsplit(request.headers.get("referer", ""))
+        own = before.netloc == request.headers.get("host") and not before.path.startswith("//")
+        self.back = f"{before.path}?{before.query}" if own and request.method == "POST" else None
 
     def link(self, path: str, /, **query: Any) -> str:
         return path
