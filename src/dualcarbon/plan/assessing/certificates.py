@@ -8,7 +8,7 @@ is shown beside it and not counted: certificates from inside the province give n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from dualcarbon.core.pack import documents
@@ -30,6 +30,7 @@ def used(
     there is no mapping, no ledger, or no such account; an account that used nothing gives 0.
     """
     from dualcarbon.ledger import reads
+    from dualcarbon.ledger.transfer import instant
 
     empty: dict[str, Any] = {"mwh": None, "account": None, "holder": None, "entries": [], "others": None,
                              "held": None, "status": None}  # fmt: skip
@@ -46,14 +47,15 @@ def used(
     unit = _mwh(workspace.pack, instrument)
     own = [one for one in retired if one["debit"] == name]
     others = [one for one in retired if one["debit"] != name and one["at"][:4] == str(year)]
-    found = [one for one in reads.balances(workspace.database, instrument=instrument)["accounts"]
-             if one["account"] == name]  # fmt: skip
-    if not found:
+    named = reads.balances(workspace.database, instrument=instrument, text=holder)["accounts"]
+    if name not in {one["account"] for one in named}:
         return empty | {"missing": "account", "others": sum(one["amount"] for one in others) * unit}
+    end = None if as_of is None else instant(as_of + timedelta(days=1)) - 1
+    held = reads.balance(workspace.database, name, end)["balance"]
     return {
         "mwh": sum(one["amount"] for one in own) * unit, "account": name, "holder": holder,
         "entries": [{key: one[key] for key in ("seq", "id", "at", "amount")} for one in own],
-        "others": sum(one["amount"] for one in others) * unit, "held": found[0]["balance"] * unit,
+        "others": sum(one["amount"] for one in others) * unit, "held": held * unit,
         # The ledger knows no status; in a workspace with made-up data its entries are taken for made up too.
         "status": worst(["unverified", *(str(one["status"]) for one in workspace.datasets())]),
         "missing": None,

@@ -113,7 +113,11 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     answer["lacks"] = _lacks(answer, told, five)
     order = list(handed.names())
     answer["told"] = [
-        {**one, "title": {lang: handed.names()[one["name"]][f"title_{lang}"] for lang in ("zh", "en")}}
+        {
+            **one,
+            "span": spanned(one["period"]),
+            "title": {lang: handed.names()[one["name"]][f"title_{lang}"] for lang in ("zh", "en")},
+        }
         for one in sorted(told.values(), key=lambda one: (order.index(one["name"]), one["period"]))
     ]
     answer["synthetic"] = any(one["status"] == "synthetic" for one in told.values())
@@ -165,6 +169,17 @@ def lacking(names: Sequence[str], lang: str) -> str:
             span = f" months {'–'.join(map(str, months))}" if months else ""
             said.append(f"{year}{span}{en}" if year.isdecimal() else f"{period}{en}")
     return ("、" if lang == "zh" else ", ").join(one.strip() for one in said)
+
+
+def spanned(period: str) -> dict[str, str]:
+    """Return a period of a figure in words: a year, several years, months of a year."""
+    first, _, last = period.partition("/")
+    if not last:
+        return {"zh": f"{period[:4]} 年", "en": period}
+    if first[:4] != last[:4]:
+        return {"zh": f"{first[:4]}—{last[:4]} 年", "en": f"{first[:4]}–{last[:4]}"}
+    months = int(first[5:7]), int(last[5:7])
+    return {"zh": f"{first[:4]} 年 {months[0]}—{months[1]} 月", "en": f"{first[:4]}, months {months[0]}–{months[1]}"}
 
 
 def _worded(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -302,7 +317,7 @@ def _lacks(answer: Mapping[str, Any], told: handed.Figures, five: Sequence[int])
                 wanted.append((what, one))
     return [
         {
-            "name": name, "period": period,
+            "name": name, "period": period, "span": spanned(period),
             "title": {lang: handed.names()[name][f"title_{lang}"] for lang in ("zh", "en")},
             "serves": {lang: handed.names()[name][f"serves_{lang}"] for lang in ("zh", "en")},
             "needed": name in ("gdp_growth", "energy_basic", "carbon_basic"),

@@ -60,7 +60,8 @@ def _show(found: dict[str, Any]) -> None:
         typer.echo(say(zh, en))
     lacks = found["lacks"]
     if lacks:
-        table(lacks[:_LACKS], {"title": say("缺的数", "missing"), "period": say("时期", "period"),
+        shown = [{**one, "period": one["span"]} for one in lacks[:_LACKS]]
+        table(shown, {"title": say("缺的数", "missing"), "period": say("时期", "period"),
                                "serves": say("用来", "serves")})  # fmt: skip
         count = len(lacks)
         zh, en = (
