@@ -99,6 +99,23 @@ def test_a_refusal_stands_beside_its_field_in_both_languages(site):
     assert site.get("/registry/acts.json").json()["acts"] == []
 
 
+def test_a_lot_made_in_error_is_taken_back_on_pages(site):
+    lot = {"instrument": "gec", "quantity": "10", "holder": "甲厂", "first": "1", "subjects": "M1", "span": "2026-01"}
+    unit = done(site, "import", id="L1", **lot)
+    assert "撤销误发" in site.get(unit).text
+    gone = done(site, "annul", instrument="gec", lot="L1", reason="计量点写错")
+    page = site.get(gone).text
+    assert "已撤销" in page and "M1" in page and "撤销误发</a>" not in page
+    assert "另误发撤销 10" in site.get("/registry").text
+    again = done(site, "import", id="L2", **{**lot, "subjects": "M2", "quantity": "8"})
+    assert [one["action"] for one in site.get(again.replace("?", ".json?")).json()["life"]] == [
+        "import",
+        "annul",
+        "import",
+    ]
+    assert site.get("/registry/unit/gec/9.json").json()["block"]["state"] == "annulled"
+
+
 def test_another_site_cannot_act_here(site):
     foreign = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
     assert site.post("/registry/act/retire", data={"key": "x"}, headers=foreign).status_code == 403

@@ -86,11 +86,12 @@ def test_a_report_is_verified_again_when_its_reductions_are_taken_back(registry)
     made = registry.do("annul", "A", instrument=REDUCTION, lot="签发-1", reason="持有人写错")
     assert made["state"] == "annulled"
     found = dossiers.filing(registry.engine, "报告-1")
-    assert found["state"] == "verified" and found["steps"][-1]["action"] == "annul"
+    assert found["state"] == "verified" and found["steps"][-1]["action"] == "annul" and found["issued"] == []
     for step in ("issue", "annul"):
         alone = {"filing": "报告-1", "step": step, "reason": "试"}
         assert rule(registry.do, "advance", "x", **alone) == "registry.step-of-units"
     again = registry.issue("签发-2", REDUCTION, "业主乙", report="报告-1")
+    assert [one["lot"] for one in dossiers.filing(registry.engine, "报告-1")["issued"]] == ["签发-2"]
     assert again["holder"] == "业主乙" and again["serials"][0]["text"] == "inclusive_reduction:501-1000"
     assert reads.check(registry.engine) == []
 

@@ -9,7 +9,7 @@ from dualcarbon.core.pack import DEFAULT
 from dualcarbon.ledger.transfer import moment_text
 from dualcarbon.registry.filings import WITH_UNITS, chain, parties
 from dualcarbon.registry.instruments import instruments
-from dualcarbon.registry.tables import ACT, FILING, LOT, ROLE, STEP, installed
+from dualcarbon.registry.tables import ACT, FILING, LOT, RELEASE, ROLE, STEP, installed
 from dualcarbon.registry.words import refuse, state_words
 
 
@@ -63,7 +63,7 @@ def filing(engine: sa.Engine, id: str, pack: str = DEFAULT) -> dict[str, Any]:
                 ]  # fmt: skip
                 lots = connection.execute(
                     sa.select(LOT.c.act, LOT.c.quantity, ACT.c.answer)
-                    .join(ACT, ACT.c.id == LOT.c.act).where(LOT.c.report == id)
+                    .join(ACT, ACT.c.id == LOT.c.act).where(LOT.c.report == id, LOT.c.act.not_in(sa.select(RELEASE.c.claim)))
                 ).all()  # fmt: skip
     if found is None:
         raise refuse("no-such-filing", "filing", id)
