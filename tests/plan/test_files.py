@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from dualcarbon.core.problems import Refused
@@ -95,6 +96,15 @@ def test_refusals(name: str, content: Callable[[Path], bytes], expected: str, tm
     path = tmp_path / name
     path.write_bytes(content(tmp_path))
     assert rule(path) == expected
+
+
+def test_formats_far_beyond_the_last_row_do_not_count(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["序号", "指标名称", "单位", "目标值", "责任单位"])
+    book.active.append([1, "新增光伏装机", "万千瓦", 50, "市发改委"])
+    book.active.cell(1_048_576, 16_384).number_format = "0.00"
+    book.save(tmp_path / "wide.xlsx")
+    assert [one["name"] for one in read_plan(tmp_path / "wide.xlsx")["indicators"]] == ["新增光伏装机"]
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -62,15 +62,17 @@ def _close(table: list[list[Passage]]) -> list[Passage | Table]:
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[tuple[str, bool]]]]:
+    filled = [at for at, cell in sheet._cells.items() if cell.value is not None]  # formats alone reach to the last row
+    rows, columns = (max((at[k] for at in filled), default=0) for k in (0, 1))
     origin = {
         (row, column): (area.min_row, area.min_col)
         for area in sheet.merged_cells.ranges
-        for row in range(area.min_row, min(area.max_row, sheet.max_row) + 1)
-        for column in range(area.min_col, min(area.max_col, sheet.max_column) + 1)
+        for row in range(area.min_row, min(area.max_row, rows) + 1)
+        for column in range(area.min_col, min(area.max_col, columns) + 1)
     }
-    for row in range(1, sheet.max_row + 1):
+    for row in range(1, rows + 1):
         cells = []
-        for column in range(1, sheet.max_column + 1):
+        for column in range(1, columns + 1):
             first = origin.get((row, column), (row, column))
             cells.append((shown(sheet.cell(*first)), first != (row, column)))
         yield row, cells
