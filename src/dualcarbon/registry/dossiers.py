@@ -61,10 +61,9 @@ def filing(engine: sa.Engine, id: str, pack: str = DEFAULT) -> dict[str, Any]:
                      "state": row["state"], "state_title": state_words(row["state"])}
                     for row in steps
                 ]  # fmt: skip
-                lots = connection.execute(
-                    sa.select(LOT.c.act, LOT.c.quantity, ACT.c.answer)
-                    .join(ACT, ACT.c.id == LOT.c.act).where(LOT.c.report == id, LOT.c.act.not_in(sa.select(RELEASE.c.claim)))
-                ).all()  # fmt: skip
+                joined = sa.select(LOT.c.act, LOT.c.quantity, ACT.c.answer).join(ACT, ACT.c.id == LOT.c.act)
+                standing = LOT.c.act.not_in(sa.select(RELEASE.c.claim))
+                lots = connection.execute(joined.where(LOT.c.report == id, standing)).all()
     if found is None:
         raise refuse("no-such-filing", "filing", id)
     rule = instruments(pack)[found.instrument].filing[found.kind]
