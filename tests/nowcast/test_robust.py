@@ -26,6 +26,11 @@ def estimate(folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame] = lamb
     return nowcast.run(made, as_of=EARLY, by=("place", "sector"), record=0, keep=False)
 
 
+def said(made: dict[str, Any]) -> set[tuple[str, str]]:
+    """Rules of the statements with the place each is about."""
+    return {(flag["rule"], flag["place"]) for flag in made["flags"]}
+
+
 def cell(made: dict[str, Any]) -> dict[str, Any]:
     return next(row for row in made["rows"] if (row["place"], row["sector"]) == ("330402", "C17"))
 
@@ -67,6 +72,7 @@ def test_a_missing_month_widens_the_interval(tmp_path: Path, clean: dict[str, An
     usual, mine = cell(clean), cell(made)
     assert 0.7 * usual["value"] < mine["value"] < 1.4 * usual["value"]
     assert mine["high"] - mine["low"] > usual["high"] - usual["low"] and mine["counted_share"] == 0
+    assert ("nowcast.late-power", "330402") in said(made) - said(clean)
 
 
 def test_a_county_that_is_late_is_estimated_and_asked_for(tmp_path: Path, clean: dict[str, Any]) -> None:
@@ -81,14 +87,17 @@ def test_a_county_that_never_reports_is_no_cell_and_takes_nothing_from_the_other
     tmp_path: Path, clean: dict[str, Any]
 ) -> None:
     made = estimate(tmp_path / "w", lambda frame: frame.filter(pl.col("place") != "330481-rest"))
+    assert ("nowcast.place-absent", "330481") in said(made) - said(clean) and "330481" in made["absent"]
+    assert "合计不含" in next(flag["message"]["zh"] for flag in made["flags"] if flag["place"] == "330481")
     gone = sum(row["value"] for row in clean["rows"] if row["place"] == "330481")
     assert "330481" not in {row["place"] for row in made["rows"]}
     assert made["value"] == pytest.approx(clean["value"] - gone, rel=0.02)
 
 
-def test_a_series_of_zeros_stays_zero(tmp_path: Path) -> None:
+def test_a_series_of_zeros_stays_zero_and_is_asked_about(tmp_path: Path, clean: dict[str, Any]) -> None:
     made = estimate(tmp_path / "w", times(0.0, CELL))
     assert cell(made)["value"] == 0 and np.isfinite(made["value"])
+    assert ("nowcast.all-zero", "330402") in said(made) - said(clean)
 
 
 def test_two_years_only(tmp_path: Path, clean: dict[str, Any]) -> None:
@@ -96,6 +105,7 @@ def test_two_years_only(tmp_path: Path, clean: dict[str, Any]) -> None:
     assert made["value"] == pytest.approx(clean["value"], rel=0.15)
     assert made["high"] - made["low"] > clean["high"] - clean["low"]
     assert all(0 <= row["low"] <= row["value"] <= row["high"] for row in made["rows"] if row["low"] is not None)
+    assert "nowcast.short-history" in {rule for rule, _ in said(made) - said(clean)}
 
 
 def test_a_new_level_that_stays_is_believed(tmp_path: Path) -> None:

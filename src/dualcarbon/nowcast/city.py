@@ -35,7 +35,7 @@ SILENT = 12
 @dataclass(frozen=True)
 class City:
     """`direct`, `indirect` (tCO2) and `power` (MWh) by cell (place, sector, domain) and month (N, T), NaN where not
-    seen; `months` (T)."""
+    seen; `months` (T). `zeros` are cells that never reported anything but zero, `absent` areas that never reported."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -50,6 +50,8 @@ class City:
     weather: dict[str, dict[date, float]] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
     datasets: list[str] = field(default_factory=list)
+    zeros: list[tuple[str, str, str]] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
     @cached_property
     def terms(self) -> Array:
@@ -132,8 +134,9 @@ def read(
     power, more = screened(power, months, "power")
     arrays["indirect"][~np.isfinite(power)] = np.nan
     weather = _weather(rows, book.places.path(code, tree, end))
+    absent = sorted(set(targets) - {cell[0] for cell in cells})
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
-                weather, doubts + more, sorted(used & datasets.keys()))  # fmt: skip
+                weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent)  # fmt: skip
 
 
 def located(workspace: Any, place: str | None) -> str:
@@ -219,6 +222,14 @@ def _parted(
         if not (np.isfinite(shares).all() and shares.sum() > 0):
             shares = np.array([31.0, (months[t + 1].replace(month=3) - months[t + 1]).days])
         values[k, t : t + 2] = np.nan_to_num(values[k, t : t + 2]) + value * shares / shares.sum()
+
+
+def _zeros(frames: list[pl.DataFrame]) -> list[tuple[str, str, str]]:
+    """Cells that reported for a year or longer, and nothing but zero."""
+    keys = ["area", "sector", "domain"]
+    whole = pl.concat([frame.select(*keys, "start", "quantity") for frame in frames])
+    by = whole.group_by(keys).agg(pl.col("quantity").abs().max(), pl.col("start").n_unique().alias("n"))
+    return sorted(by.filter((pl.col("quantity") == 0) & (pl.col("n") >= SILENT)).select(keys).rows())
 
 
 def _spread(frame: pl.DataFrame, cells: list[Any], months: list[date], column: str) -> Array:

@@ -14,6 +14,8 @@ from dualcarbon.nowcast.shape import Array
 DEVIATIONS, FACTOR = 6.0, 1.5
 #: Cells below this share of the total are too small to be asked about.
 SMALL = 5e-4
+#: Fewer months than this before the month are said: growth on a year ago is then known for less than a year.
+SHORT = 24
 _SIGMA = 1.4826
 
 
@@ -22,7 +24,8 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
 
     Each is {rule, place, sector, month, value, usual}: `nowcast.negative-direct`, `-power` and
     `nowcast.doubtful-direct`, `-power` (months of the last year that cannot be right and were not used),
-    `nowcast.late-place`, `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year),
+    `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.short-history`,
+    `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year),
     `nowcast.divergence` (growth of fuels' CO2 against that of electricity), `nowcast.level-shift` (growth on a year ago
     of three months against the months before).
     """
@@ -43,6 +46,7 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
         if lost.mean() > 0.5 and np.isfinite(power[~mine, t]).mean() > 0.5:
             told.append((float("inf"), {"rule": "nowcast.late-place", "place": place, "sector": "", "month": month,
                                         "value": float(lost.mean()), "usual": 0.0}))  # fmt: skip
+    told += _silent(city, t, month, size)
     with np.errstate(all="ignore"):
         ratio = np.log(np.where(direct > 0, direct, np.nan) / np.where(power > 0, power, np.nan))
     found = [("nowcast.carbon-per-kwh", *_against(ratio[:, max(t - 12, 0) : t], ratio[:, t]))]
@@ -60,6 +64,30 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
             flag = {"rule": rule, "place": place, "sector": sector, "month": month}
             told.append((float(size[k]), {**flag, "value": float(np.exp(now[k])), "usual": float(np.exp(usual[k]))}))
     return [flag for _, flag in sorted(told, key=lambda one: -one[0])]
+
+
+def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, dict[str, Any]]]:
+    """Single cells that are late, cells of zeros, areas that never reported, and a history that is too short."""
+    told: list[tuple[float, dict[str, Any]]] = []
+
+    def tell(rule: str, place: str, sector: str, value: float, weight: float) -> None:
+        told.append((weight, {"rule": f"nowcast.{rule}", "place": place, "sector": sector, "month": month,
+                              "value": value, "usual": 0.0}))  # fmt: skip
+
+    for rule, part in (("late-power", city.power), ("late-direct", city.direct)):
+        lost = ~np.isfinite(part[:, t])
+        if 0 < lost.mean() < 0.5:
+            whole = {place for place in city.places[lost] if lost[city.places == place].mean() > 0.5}
+            for k in np.nonzero(lost & (size > SMALL * size.sum()))[0].tolist():
+                if city.places[k] not in whole:
+                    tell(rule, city.cells[k][0], city.cells[k][1], 1.0, float(size[k]))
+    for place, sector, _ in city.zeros:
+        tell("all-zero", place, sector, 0.0, 0.0)
+    for place in city.absent:
+        tell("place-absent", place, "", 0.0, float("inf"))
+    if t < SHORT:
+        tell("short-history", city.cells[0][0], "", float(t), float("inf"))
+    return told
 
 
 def _middle(values: Array) -> Array:

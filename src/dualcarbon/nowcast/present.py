@@ -96,7 +96,7 @@ def run(
     made["skill"] = direct.record
     made["record"] = _record(seen, late, record) if record else None
     made["flags"] = [{**flag, **named(book, flag)} for flag in flags.find(seen)]
-    made["missing"], made["fallbacks"] = seen.missing, seen.fallbacks
+    made["missing"], made["fallbacks"], made["absent"] = seen.missing, seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
         workspace.keep_run(made["run"])
