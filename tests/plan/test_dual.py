@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.ledger.store import Store
 from dualcarbon.plan import reads
 from dualcarbon.plan.assessing import certificates, dual, falls, handed, intensity
 from dualcarbon.plan.feeding import feeds
@@ -100,8 +101,6 @@ def test_deductions_side_by_side() -> None:
 
 def ledger(workspace: Workspace) -> None:
     """The certificates of the case: bought, used, and used by another account."""
-    from dualcarbon.ledger.store import Store
-
     store = Store(workspace.database)
     store.install()
     moves = HANDED["certificates"]["entries"]
@@ -258,7 +257,15 @@ def test_certificates_need_their_account(workspace: Workspace) -> None:
     assert certificates.used(workspace, mapping, 2023)["missing"] == "account"
     assert certificates.used(workspace, None, 2024)["missing"] == "mapping"
     before = certificates.used(workspace, mapping, 2024, date(2024, 11, 1))
-    assert (before["mwh"], before["held"]) == (0, 1500)  # bought in March, used on 20 November
+    assert (before["mwh"], before["held"], before["others"]) == (0, 1500, 0)  # bought in March, used on 20 November
+    used = certificates.used(workspace, mapping, 2024, date(2024, 11, 30))
+    assert (used["mwh"], used["others"]) == (1000, 0)
+    back = {"id": "back", "at": "2024-12-05", "debit": "gec|@retired", "credit": "gec|嘉兴市省外绿证专户2024"}
+    ends = [{**back, "instrument": "gec", "amount": 200}]
+    Store(workspace.database).post(ends)
+    after = certificates.used(workspace, mapping, 2024)
+    assert (after["mwh"], [one["amount"] for one in after["entries"]]) == (800, [1000, -200])
+    assert after["others"] == 300
 
 
 def test_the_verbs_of_dual_targets(workspace: Workspace, verb: Callable[..., Any], tmp_path: Path) -> None:
