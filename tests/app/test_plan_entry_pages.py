@@ -206,3 +206,15 @@ def test_forms_and_files(reader: TestClient) -> None:
         "/plan/documents", files={"file": ("novel.txt", "他推开门。\n".encode() * 200)}, headers=JSON
     )
     assert document.status_code == 422 and document.json()["problems"][0]["rule"] == "plan.not-a-plan"
+
+
+def test_pages_before_any_plan(tmp_path: Path) -> None:
+    from dualcarbon.app.web import create_app
+
+    workspace = Workspace.create(tmp_path / "new")
+    with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as visitor:
+        for path in ("/plan/plans", "/plan/document", "/plan/entry", "/plan/review"):
+            told = visitor.get(path)
+            assert told.status_code == 200 and "plan load" in told.text, path
+        assert 'type="file"' in visitor.get("/plan/plans").text
+        assert visitor.get("/plan/document?plan=330400-2024").status_code == 404

@@ -11,6 +11,7 @@ from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import Told, reads
+from dualcarbon.plan.store import document
 from tests.plan.conftest import CASES
 from tests.plan.test_files import NOVEL, encrypted_office, image_only_pdf
 
@@ -75,8 +76,7 @@ def test_jiaxing_stands_in_the_workspace(place: Workspace) -> None:
 def test_cities_and_years_side_by_side(make: Callable[..., Workspace]) -> None:
     workspace = make("cn-jiaxing/2024", "jiangyuan-2025.txt", "jiangyuan-2026.txt")
     assert {one["plan"] for one in plan.plans(workspace)} == {"330400-2024", "江源市-2025", "江源市-2026"}
-    with pytest.raises(Refused, match="330400-2024"):
-        plan.status(workspace)
+    assert len(plan.status(workspace)) == 57  # of the pack's own place
     assert len(plan.status(workspace, "江源市-2026")) == 8
     with pytest.raises(NoSuch):
         plan.status(workspace, "江源市-2027")
@@ -130,3 +130,15 @@ def test_a_backup_holds_plans_and_evidence(make: Callable[..., Workspace], tmp_p
     assert plan.reports(again)["value"].to_list() == [5] and plan.verify(again) == []
     with pytest.raises(Exception, match="final"), again.database.begin() as connection:
         connection.exec_driver_sql("UPDATE plan_report SET value = 9")
+
+
+def test_the_packs_own_place_is_meant_when_no_plan_is_named(make: Callable[..., Workspace]) -> None:
+    workspace = make("jiangyuan-2025.txt", "jiangyuan-2026.txt")
+    assert document(workspace)["plan"] == "江源市-2026"  # the only place there is
+    plan.load(workspace, CASES.parent / "haibin-2025.html")
+    with pytest.raises(Refused) as refused:
+        document(workspace)
+    assert [one.rule for one in refused.value.problems] == ["plan.which-plan"]
+    plan.load(workspace, "cn-jiaxing/2024")
+    assert document(workspace)["plan"] == "330400-2024"
+    assert {one["plan"] for one in reads.plans(workspace)} >= {"江源市-2025", "海滨区-2025"}

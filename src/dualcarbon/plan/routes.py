@@ -1,6 +1,7 @@
 """The pages of plans, entry and review over HTTP, and what is read; what is told is in `feeding.telling_routes`."""
 
 import tempfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from dualcarbon.core.faces import Nav, Page, View, page
+from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
 from dualcarbon.plan.assessing import board_routes, dual_routes, score_routes
 from dualcarbon.plan.feeding import telling_routes
 from dualcarbon.plan.feeding.telling_routes import answer, workspace_of
@@ -32,6 +33,16 @@ def _changes(workspace: Any) -> str:
     return f"{reads.last_change(workspace)} {date.today()}"
 
 
+def _empty(plan: str | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `make` shows; nothing where the workspace has no plan and none was asked for."""
+    try:
+        return make()
+    except NoSuch:
+        if plan:
+            raise
+        return {"head": None}
+
+
 def _file(content: bytes, name: str, media: str = XLSX) -> Response:
     shown = f"attachment; filename*=UTF-8''{quote(name)}"
     return Response(content, media_type=media, headers={"Content-Disposition": shown})
@@ -42,7 +53,7 @@ def entry(view: View, plan: Plan = None, month: Month = None) -> dict[str, Any]:
     """Every department with what it told for a month."""
     from dualcarbon.plan.feeding import entry_pages
 
-    return entry_pages.overview(view.workspace, plan, month)
+    return _empty(plan, lambda: entry_pages.overview(view.workspace, plan, month))
 
 
 @page(pages, "/plan/entry/{department}", "entry_department.html", changes=_changes)
@@ -66,7 +77,7 @@ def document_(view: View, plan: Plan = None) -> dict[str, Any]:
     """What a plan says, and what its check against itself found."""
     from dualcarbon.plan.feeding import document_pages
 
-    return document_pages.text(view.workspace, plan)
+    return _empty(plan, lambda: document_pages.text(view.workspace, plan))
 
 
 @page(pages, "/plan/task/{line}", "task.html", changes=_changes)
@@ -82,7 +93,7 @@ def review(view: View, plan: Plan = None) -> dict[str, Any]:
     """The reports that wait for a reviewer."""
     from dualcarbon.plan.feeding import entry_pages
 
-    return entry_pages.review(view.workspace, plan)
+    return _empty(plan, lambda: entry_pages.review(view.workspace, plan))
 
 
 @page(pages, "/plan/indicator/{line}", "indicator.html", changes=_changes)

@@ -90,7 +90,7 @@ Asked = str | Mapping[str, Any] | None
 def document(workspace: Workspace, plan: Asked = None) -> Mapping[str, Any]:
     """Return the record of a plan's version: `330400-2024` the last, `330400-2024@1` the first.
 
-    None: the plan of the latest year, when the workspace has plans of one place alone.
+    None: the plan of the latest year of the pack's own place, or of the only place that the workspace has plans of.
     Raises NoSuch for a plan that is not there, Refused `plan.which-plan` when None could be several.
     """
     from dualcarbon.core.faces import NoSuch
@@ -108,8 +108,20 @@ def document(workspace: Workspace, plan: Asked = None) -> Mapping[str, Any]:
     if not rows:
         raise NoSuch("plan", plan or "")
     if not name and len({row["place"] for row in rows}) > 1:
+        own = [row for row in rows if row["place"] == _own_place(workspace)]
+        if own:
+            return own[-1]
         raise Refused(Problem("plan.which-plan", value="、".join(dict.fromkeys(row["plan"] for row in rows))))
     return rows[-1]
+
+
+def _own_place(workspace: Workspace) -> str | None:
+    from dualcarbon.core import pack
+
+    try:
+        return pack.place(workspace.pack)
+    except pack.PackError:
+        return None
 
 
 def once(workspace: Workspace, key: str | None, digest: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
