@@ -189,6 +189,12 @@ def test_a_sheet_of_counties_goes_its_way_on_the_page(planned: TestClient) -> No
     assert sheet["subjects"]["甲县"]["claimed"] == {"saving": 15}
     tried = planned.get("/plan/score/sheets/三县.json", params={"subject": "乙县", "item": "energy-fall", "value": 3})
     assert tried.json()["what_if"][0]["after"] == pytest.approx(told["what_if"]["after"])
+    item = "{id: saving, title: {zh: 节能, en: Saving}, weight: 5}"
+    small = f"id: small\ntitle: {{zh: 小方案, en: Small}}\nof: place\nitems: [{item}]"
+    both = {**sent, "own": ("small.yaml", small.encode(), "text/yaml")}
+    own = planned.post("/plan/score/小/open", files=both, data={"plan": "330400-2024"})
+    assert own.status_code == 201 and own.json()["scheme"]["id"] == "small"
+    assert [row["item"] for row in own.json()["result"]["subjects"][0]["rows"]] == ["saving"]
     for kind, begins in (("docx", b"PK"), ("pdf", b"%PDF"), ("xlsx", b"PK")):
         assert planned.get(f"/plan/score/sheets/三县/score.{kind}").content.startswith(begins)
     assert planned.get("/plan/score/values.csv", params={"scheme": told["scheme"]}).status_code == 200

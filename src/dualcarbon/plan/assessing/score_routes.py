@@ -114,36 +114,50 @@ def values_form(request: Request, kind: str, scheme: Text = None, plan: Plan = N
     return Response(content, media_type=media, headers={"Content-Disposition": shown})
 
 
+async def _received(file: UploadFile, otherwise: str) -> tuple[str, bytes]:
+    """An uploaded file's bare name and content. Raises Refused when it is too large."""
+    content = await file.read(MOST + 1)
+    shown = Path((file.filename or otherwise).replace("\\", "/")).name or otherwise
+    if len(content) > MOST:
+        raise Refused(Problem("plan.evidence-large", file=shown, value=len(content)))
+    return shown, content
+
+
 @router.post("/score/{sheet}/open", status_code=201)
 async def open_sheet(
     request: Request,
     sheet: str,
     file: Annotated[UploadFile, File()],
-    scheme: Annotated[str, Form(max_length=80)],
+    scheme: Annotated[str, Form(max_length=80)] = "",
+    own: Annotated[UploadFile | None, File()] = None,
     person: Annotated[str, Form(max_length=80)] = "",
     plan: Annotated[str | None, Form(max_length=40)] = None,
     name: Annotated[str, Form(max_length=60)] = "",
     back: Annotated[str | None, Form(max_length=10)] = None,
 ) -> Any:
-    """Open a score sheet with a scheme of the pack and a file of values; a page's form names it in `name`."""
+    """Open a score sheet with a file of values and a scheme: the pack's by its id, or `own`, a file (YAML, Excel).
+
+    A page's form names the sheet in `name`.
+    """
     from starlette.concurrency import run_in_threadpool
 
     from dualcarbon.plan.assessing import score_scheme, score_sheet
     from dualcarbon.plan.store import document
 
     workspace, called = request.app.state.site.workspace, name.strip() or sheet
-    content = await file.read(MOST + 1)
-    shown = Path((file.filename or "values.xlsx").replace("\\", "/")).name or "values.xlsx"
-    if len(content) > MOST:
-        raise Refused(Problem("plan.evidence-large", file=shown, value=len(content)))
+    sent = [await _received(file, "values.xlsx")]
+    if own is not None and own.filename:
+        sent.append(await _received(own, "scheme.yaml"))
 
     def work() -> dict[str, Any]:
         head = document(workspace, plan or None)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / shown
-            path.write_bytes(content)
-            values = score_scheme.read_values(path)
-        chosen = score_scheme.named(workspace, head, scheme)
+            paths = [Path(folder) / f"{n}" / shown for n, (shown, _) in enumerate(sent)]
+            for path, (_, content) in zip(paths, sent, strict=True):
+                path.parent.mkdir()
+                path.write_bytes(content)
+            values = score_scheme.read_values(paths[0])
+            chosen = score_scheme.named(workspace, head, paths[1] if len(paths) > 1 else scheme)
         return score_sheet.start(
             workspace, called, chosen, values, plan=str(head["plan"]), person=person or None
         )  # fmt: skip
