@@ -102,6 +102,9 @@ def _upgrade(connection: sa.Connection) -> None:
         _add_column(connection, "entry", f"{side}_previous BIGINT NOT NULL DEFAULT 0")
         connection.execute(sa.text(f"DROP INDEX IF EXISTS entry_{side}"))
     trail.relink(connection)
+    if connection.dialect.name == "postgresql":  # so that a program of the earlier version still running cannot write
+        for side in ("debit", "credit"):
+            connection.execute(sa.text(f"ALTER TABLE entry ALTER COLUMN {side}_previous DROP DEFAULT"))
     if unchained:
         names = connection.execute(sa.select(ACCOUNT.c.account).where(ACCOUNT.c.last > 0)).scalars().all()
         days.sum_up(connection, names, connection.execute(sa.select(LEDGER.c.entries)).scalar_one())

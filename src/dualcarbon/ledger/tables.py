@@ -96,8 +96,8 @@ ENTRY = Table(
     Column("form", SmallInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     # The numbers of the entries before this one of its two accounts, 0 for none.
-    Column("debit_previous", BigInteger, nullable=False, server_default="0"),
-    Column("credit_previous", BigInteger, nullable=False, server_default="0"),
+    Column("debit_previous", BigInteger, nullable=False),
+    Column("credit_previous", BigInteger, nullable=False),
 )
 for _name in ("pending_id", "reverses"):
     _given = ENTRY.c[_name].is_not(None)
