@@ -77,7 +77,8 @@ def quantity(row: Mapping[str, Any]) -> dict[str, Any]:
     figure = f"{row['value']:g}" + (f"–{row['high']:g}" if row["high"] is not None else "")
     fall = "↓ " if row["direction"] == "down" else "↑ " if row["direction"] == "up" else ""
     shown = f"{fall}{_SIGNS.get(row['comparison'] or '', '')}{figure} {row['unit'] or ''}".strip()
-    return {"shown": shown, **{name: row[name] for name in ("subject", "stretch", "scope", "place", "period")}}
+    place = None if (row["place"] or "") in (row["subject"] or "") else row["place"]  # said once is enough
+    return {"shown": shown, "place": place, **{name: row[name] for name in ("subject", "stretch", "scope", "period")}}
 
 
 def task(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, Any]:
