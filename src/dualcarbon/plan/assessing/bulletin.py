@@ -180,7 +180,8 @@ def _projects(board: Board, lang: str) -> list[Block]:
         done = in_lang(lang, "尚未填报", "not told yet")
         if total["invested"] is not None:
             unit = in_lang(lang, f" {total['unit']}", "")
-            done = f"{total['invested']:g}{unit} ({100 * total['share']:.1f}%)"
+            share = f"{100 * total['share']:.1f}%"
+            done = f"{total['invested']:g}{unit}" + in_lang(lang, f"（{share}）", f" ({share})")
         text = f"年度能源重大项目计划投资 {total['planned']:g} {total['unit']}，完成：{done}。"
         blocks.append(
             Paragraph(in_lang(lang, text, f"Investment planned: {total['planned']:g} ×10⁸ CNY; done: {done}."))
