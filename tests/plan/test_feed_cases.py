@@ -12,6 +12,7 @@ from dualcarbon import plan
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import Listed, Told, reads
+from dualcarbon.plan.feeding.proofs import Paper
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "plan" / "feed"
 
@@ -209,3 +210,23 @@ def test_ways_to_a_target(place: Workspace) -> None:
     with pytest.raises(Refused):
         plan.set_path(place, "江源市-2026", "I7")
     assert reads.paths(place, "江源市-2026")["I1"]["reason"] == "上半年检修"
+
+
+def test_what_is_told_and_its_evidence_stand_or_fall_together(place: Workspace) -> None:
+    plan.load(place, "cn-jiaxing/2024")
+    table = Paper("月度表.pdf", b"port table")
+    said = {"at": date(2024, 4, 8), "department": "市交通运输局"}
+    for papers, rule in (
+        ({"I42": [table, Paper("空.pdf", b"")]}, "plan.evidence-empty"),
+        ({"I42": [table], "I40": [table]}, "plan.evidence-no-report"),
+    ):
+        with pytest.raises(Refused) as refused:
+            plan.tell(place, None, 3, [Told("I42", 3, 18.5)], papers=papers, **said)
+        assert [one.rule for one in refused.value.problems] == [rule]
+        assert plan.reports(place).is_empty() and plan.evidence(place) == []
+        assert not any(one.is_file() for one in (place.path / "evidence").rglob("*"))
+    told = plan.tell(place, None, 3, [Told("I42", 3, 18.5)], papers={"I42": [table, table]}, **said)
+    assert [(one["line"], one["report"]) for one in told["evidence"]] == [("I42", 1), ("I42", 1)]
+    more = plan.tell(place, None, 3, papers={"I42": [Paper("合同.pdf", b"contract")]}, **said)  # nothing new but a file
+    assert more["reports"] == [] and [one["report"] for one in more["evidence"]] == [1]
+    assert [one["name"] for one in plan.evidence(place)] == ["月度表.pdf", "合同.pdf"] and plan.verify(place) == []
