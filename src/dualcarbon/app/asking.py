@@ -11,20 +11,22 @@ from fastapi import Query, Request
 
 from dualcarbon.app.wording import LANGUAGES
 
+Tree = Literal["admin", "management"]
+
 
 @dataclass(frozen=True)
 class Asked:
     """What the reader chose: period, tree, basis, and the date of knowledge; None where nothing was chosen."""
 
     period: str | None = None
-    tree: Literal["admin", "management"] = "admin"
+    tree: Tree = "admin"
     basis: str | None = None
     known_at: date | None = None
 
 
 def asked(
     period: Annotated[str | None, Query(description="2024, 2024-Q1, 2024-03, 2024-01/2024-09", max_length=40)] = None,
-    tree: Annotated[Literal["admin", "management"], Query(description="place tree")] = "admin",
+    tree: Annotated[Tree, Query(description="place tree")] = "admin",
     basis: Annotated[str | None, Query(description="account A, B or C", max_length=20)] = None,
     known_at: Annotated[date | None, Query(description="only what was known at this date")] = None,
 ) -> Asked:

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
@@ -25,7 +25,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from markupsafe import Markup
 
 from dualcarbon.app import mathml, outline
-from dualcarbon.app.asking import Asked, Question, asked, language, pair, period_choices
+from dualcarbon.app.asking import Asked, Question, Tree, asked, language, pair, period_choices
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
 from dualcarbon.core import pack as packs
@@ -59,9 +59,9 @@ class View:
         return packs.place(self.pack)
 
     @property
-    def trees(self) -> list[str]:
+    def trees(self) -> list[Tree]:
         """The trees in which places are shown: the administrative one, and the management's where there is one."""
-        return [tree for tree in ("admin", "management") if tree in self.codes.places.trees]
+        return [tree for tree in get_args(Tree) if tree in self.codes.places.trees]
 
     @functools.cached_property
     def brand(self) -> str:

@@ -56,6 +56,7 @@ STATUS_WORDS = {
     "synthetic": ("演示数据", "synthetic"),
 }
 
+
 def status_of(word: str) -> str | None:
     """Return the status that a word of a form means (官方, official); None for one that is not known."""
     words = {said: status for status, pair in STATUS_WORDS.items() for said in (status, *pair)}
