@@ -196,4 +196,4 @@ def test_a_store_agrees_with_the_model(url, make_store):
 
 @pytest.mark.slow
 def test_a_store_agrees_with_the_model_for_long(url, make_store):
-    play([fast(url, make_store)], 1_500, 40)
+    play([fast(url, make_store)], 1_000, 40)
