@@ -110,9 +110,12 @@ _NEW = re.compile(
 )
 
 
+_COLUMNS = re.compile(r"[|｜│\t]|\S {2,}\S")  # a row of a table drawn with bars, tabs or gaps
+
+
 def _unwrapped(lines: list[Passage]) -> list[Passage]:
     """Join lines of a text that was broken at a fixed width; a text without such a width stays as it is."""
-    prose = [line for line in lines if not re.search(r"[|｜│\t]", line.raw)]
+    prose = [line for line in lines if not _COLUMNS.search(line.raw)]
     lengths = sorted(len(line.raw.rstrip()) for line in prose)
     longest = lengths[-1] if lengths else 0
     full = sum(length >= longest - 2 for length in lengths)
@@ -121,7 +124,7 @@ def _unwrapped(lines: list[Passage]) -> list[Passage]:
     joined: list[Passage] = []
     before = 0  # the length of the line before, 0 after one that cannot go on
     for line in lines:
-        barred = bool(re.search(r"[|｜│\t]", line.raw))
+        barred = bool(_COLUMNS.search(line.raw))
         if before >= longest - 2 and not barred and not _NEW.match(line.raw):
             joined[-1] = replace(joined[-1], raw=joined[-1].raw.rstrip() + line.raw.strip())
         else:
