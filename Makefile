@@ -36,7 +36,7 @@ bench: setup-dev
 	$(BIN)/python -m benchmarks engine
 
 soak: setup-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto
 
 docs: setup
 	$(BIN)/python -m dualcarbon.app.docs
