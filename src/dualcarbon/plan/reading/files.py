@@ -64,7 +64,7 @@ def _format(path: Path, data: bytes) -> str:
     if data.startswith(_OLE):
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise Refused(Problem("plan.encrypted", file=path.name))
-        raise Refused(Problem("plan.unknown-format", file=path.name, value=path.suffix.lower() or "OLE"))
+        raise Refused(Problem("plan.unknown-format", file=path.name, value="Office 97-2003 (.doc, .xls)"))
     if data.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
