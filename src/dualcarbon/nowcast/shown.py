@@ -54,9 +54,9 @@ def this_month(result: dict[str, Any]) -> None:
         )
     rows = []
     for row in result["rows"]:
-        shown = {"name": row["name"], "value": row["value"] / 1e4}
-        shown |= {end: row[end] / 1e4 for end in ("low", "high") if row[end] is not None}
-        shown |= {"change": row["change_percent"], "pull": row.get("pull_points")}
+        shown = {"name": row["name"], "value": round(row["value"] / 1e4, 2)}
+        shown |= {end: round(row[end] / 1e4, 2) for end in ("low", "high") if row[end] is not None}
+        shown |= {"change": _rounded(row["change_percent"]), "pull": _rounded(row.get("pull_points"))}
         shown["how"] = "、".join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
         rows.append(shown)
     columns = {
@@ -245,3 +245,7 @@ def _verb(one: dict[str, Any]) -> str:
     if one.get("question"):
         return f"nowcast open {words}"
     return f"explain {asked['item']} {words}" if asked else ""
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
