@@ -181,12 +181,14 @@ def _laid_out(part: Table) -> dict[str, Any]:
     if wrong is not None or (part.align and (len(part.align) != len(columns) or set(part.align) - set("lcr"))):
         raise Refused(Problem("core.bad-table", value=part.caption, row=wrong, params={"width": len(columns)}))
     align = part.align or "".join("r" if _figures(row[k] for row in rows) else "l" for k in range(len(columns)))
-    widest = [max((_width(text) for text in (columns[k], *(row[k] for row in rows))), default=1)
-              for k in range(len(columns))]  # fmt: skip
+    texts = [[_width(text) for text in (columns[k], *(row[k] for row in rows))] for k in range(len(columns))]
+    # A short column stays on one line. A long one gets half-way between its longest and its usual text, so that one
+    # long name does not take the room of what is always long.
+    wide = [max(own) if max(own) <= 16 else (max(own) + sum(own) / len(own)) / 2 for own in texts]
     size = 10.5 if len(columns) <= 7 else 9 if len(columns) <= 10 else 7.5
     return {"columns": columns, "rows": [[_breakable(text) for text in row] for row in rows],
             "caption": clean(part.caption), "source": clean(part.source), "align": list(align), "size": size,
-            "widths": [min(max(width, 4) + 3, 30) for width in widest]}  # fmt: skip
+            "widths": [min(max(width, 4) + 4, 38) for width in wide]}  # fmt: skip
 
 
 def _figures(cells: Iterable[str]) -> bool:
