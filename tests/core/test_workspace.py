@@ -206,6 +206,21 @@ def test_entities_give_place_and_sector(place, file):
     assert place.observations().select("entity, place, sector").fetchall() == [("F1", "330483", "C17")]
 
 
+def test_entities_that_only_rows_name_are_known_by_what_their_rows_agree_in(place, file):
+    place.save_entities(conform(pl.DataFrame({"code": ["F1"], "name": ["某厂"], "place": ["330481"]}), ENTITY))
+    lines = [
+        "330483,F1,C28,diesel,energy.combustion,2024-01,10,t",
+        "330483,甲厂,C17,diesel,energy.combustion,2024-01,10,t",
+        "330483,甲厂,C28,diesel,energy.combustion,2024-02,10,t",
+    ]
+    done = place.import_file(file("a.csv", *lines, headings="place,entity,sector,carrier,item,period,value,unit"))
+    known = place.entities().select("code", "name", "place", "sector", "status").rows()
+    assert known == [("F1", "某厂", "330481", None, None), ("甲厂", "甲厂", "330483", None, "unverified")]
+    assert place.save_entities(place.entities().filter(pl.col("code") == "甲厂")) == 2
+    place.revert(done["id"], "试")
+    assert place.entities()["code"].to_list() == ["F1", "甲厂"]
+
+
 def test_runs_are_kept_once(place):
     for at in ("2025-01-02T00:00:00+00:00", "2025-01-03T00:00:00+00:00"):
         place.keep_run({"id": "r1", "created_at": at, "method": {"id": "cn.combustion"}})

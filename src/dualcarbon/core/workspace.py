@@ -69,6 +69,7 @@ class Workspace:
         self.table = path / "observations"
         self.database: sa.Engine = database.connect(path)
         self._standing = standing.Standing(self.table, self.database)
+        self._named: tuple[int, pl.DataFrame] | None = None
         self._catch_up()
 
     @classmethod
@@ -315,16 +316,32 @@ class Workspace:
     # Entities and runs
 
     def entities(self) -> pl.DataFrame:
-        """Return the enterprises and other entities (tables.ENTITY)."""
+        """Return the enterprises and other entities (tables.ENTITY): those with a record, then those only rows name.
+
+        The latter have the place and the sector in which all their rows agree, no kind, and are `unverified`.
+        """
+        recorded = self._recorded()
+        return pl.concat([recorded, self._named_by_rows().join(recorded, on="code", how="anti")])
+
+    def _recorded(self) -> pl.DataFrame:
         paths = store.files(self.path / "entities")
         return conform(pl.concat([pl.read_parquet(path) for path in paths]), ENTITY) if paths else empty(ENTITY)
+
+    def _named_by_rows(self) -> pl.DataFrame:
+        version = self.version()
+        if self._named is None or self._named[0] != version:
+            found = self.observations(cumulative="reported").filter("entity IS NOT NULL")
+            agreed = ", ".join(f"CASE WHEN min({c}) = max({c}) THEN min({c}) END AS {c}" for c in ("place", "sector"))
+            rows = found.aggregate(f"entity AS code, entity AS name, {agreed}, 'unverified' AS status", "entity").pl()
+            self._named = version, conform(rows.sort("code"), ENTITY)
+        return self._named[1]
 
     def save_entities(self, frame: pl.DataFrame, *, reason: str | None = None) -> int:
         """Add entities, or replace those of the same code and `from`. Returns how many there are then."""
         table = self.path / "entities"
         with store.exclusive(self.path):
             new = conform(frame, ENTITY).unique(["code", "from"], keep="last", maintain_order=True)
-            old = self.entities().join(new, on=["code", "from"], how="anti", nulls_equal=True)
+            old = self._recorded().join(new, on=["code", "from"], how="anti", nulls_equal=True)
             whole = pl.concat([old, new])
             store.overwrite(table, whole, {"kind": "entities", "reason": reason, "at": _now()})
         return whole.height

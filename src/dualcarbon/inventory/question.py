@@ -91,7 +91,7 @@ def query(
     if entity is not None:
         made = snapshot(data, entity=entity, **choices)
         found = made.entities.filter(pl.col("code") == entity)
-        code = found["place"].item(0) if found.height else code
+        code = (found["place"].item(0) if found.height else None) or code
     at = span.end - timedelta(days=1)
     if tree not in names.places.trees or code is None or not names.places.within(code, tree, at):
         raise Refused(Problem("inventory.unknown-place", value=place, params={"tree": tree}))
