@@ -196,6 +196,10 @@ class Words:
         """A month of the year, short."""
         return _MONTHS[number - 1] if self.english else f"{number}月"
 
+    def comma(self) -> str:
+        """What stands between the words of a list."""
+        return ", " if self.english else "、"
+
     def colon(self) -> str:
         """The colon of the language."""
         return ": " if self.english else "："
