@@ -58,11 +58,13 @@ def test_a_missing_factor_is_never_zero() -> None:
     assert only["value"] is None and not only["complete"]
 
 
+def dated(text: str) -> pl.DataFrame:
+    start = pl.col("period").str.to_date("%Y-%m")
+    return table(text).with_columns(start=start, end=start.dt.offset_by("1mo"))
+
+
 def test_duckdb_and_polars_agree() -> None:
-    frame = table(BURNED).with_columns(
-        pl.col("period").str.to_date("%Y-%m").alias("start"),
-        pl.col("period").str.to_date("%Y-%m").dt.offset_by("1mo").alias("end"),
-    )
+    frame = dated(BURNED)
     connection = duckdb.connect()
     relation = connection.from_arrow(frame.to_arrow())
     by = ["place", "sector", "carrier", "month"]
@@ -72,6 +74,22 @@ def test_duckdb_and_polars_agree() -> None:
         assert other.drop("value").equals(first.drop("value"))
         for one, two in zip(first["value"], other["value"], strict=True):
             assert one == two or one == pytest.approx(two, rel=1e-12)
+
+
+@pytest.mark.parametrize("strange", [("330483", "C28"), ("somewhere", "C28"), ("330483", "no sector")])
+def test_texts_read_from_parquet_are_those_of_the_rows(strange: tuple[str, str], tmp_path: Path) -> None:
+    more = f"{strange[0]},{strange[1]},diesel,energy.combustion,2023-01,5,t\n"
+    rows = dated(BURNED + more + "330483,,diesel,energy.combustion,2023-01,4,t\n")
+    rows.write_parquet(tmp_path / "rows.parquet")
+    read = duckdb.connect().read_parquet(str(tmp_path / "rows.parquet"))
+    by = ["place", "sector", "carrier"]
+    made, expected = (
+        calculate("cn.combustion", one).combine(by, pl.col("carrier") == "diesel").select(*by, "value", "low")
+        for one in (read, rows)
+    )
+    assert made.select(by).equals(expected.select(by))
+    assert made["value"].to_list() == pytest.approx(expected["value"].to_list(), rel=1e-12)
+    assert set(made["place"]) == {"330483", strange[0]} and set(made["sector"]) == {None, "C28", strange[1]}
 
 
 rows_strategy = st.lists(

@@ -100,9 +100,11 @@ def calculate(
     declared(proven, factor_table)
     choice = Choice(family, gwp, known_at)
     frame = observations(table, known_at)
-    cells = reduce(frame, proven, factor_table, dims, where, keep_rows or not proven.linear, bool(statuses), canonical)
+    rows = keep_rows or not proven.linear
+    cells = reduce(frame, proven, factor_table, names, dims, where, rows, bool(statuses), canonical)
     cells = scaled(cells, proven, names)
     cells, fallbacks = resolve(cells, proven.method.factors, factor_table, names, choice)
+    cells = cells.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     for look in proven.method.lookups:
         cells = looked_up(cells, frame, look)
     cells = applied(cells, proven, factor_table)

@@ -9,6 +9,7 @@ import polars as pl
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 WIDEST = 1 << 62  # of a code before it is made dense
+SPARSEST = 64  # places of one byte per code, where codes are looked at for repetition before they are sorted
 
 
 def numbered(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[Numbers, pl.DataFrame]:
@@ -49,8 +50,8 @@ def _physical(values: pl.Series) -> pl.Series:
     """The column as whole numbers: equal where the values are equal."""
     if values.dtype == pl.String:
         return values.cast(pl.Categorical(pl.Categories.random())).to_physical()
-    if values.dtype == pl.Date:
-        return values.cast(pl.Int32)
+    if values.dtype in (pl.Categorical, pl.Enum, pl.Date):
+        return values.to_physical()
     return values if values.dtype.is_integer() else values.rank("dense")
 
 
@@ -66,12 +67,18 @@ def _coded(values: pl.Series) -> tuple[Numbers, int]:
 
 
 def summed(codes: Numbers, values: Floats) -> tuple[Numbers, Floats]:
-    """The distinct codes, ascending, and the sum of the values of each."""
+    """The distinct codes and the sum of the values of each, in any order."""
     if not len(codes):
         return codes, values
-    if int(codes.max()) <= 4 * len(codes) + 1000:
+    span = int(codes.max()) + 1
+    if span <= 4 * len(codes) + 1000:
         found = np.flatnonzero(np.bincount(codes)).astype(np.int64)
         return found, np.asarray(np.bincount(codes, values)[found], np.float64)
+    if span <= SPARSEST * len(codes):
+        seen = np.zeros(span, np.bool_)
+        seen[codes] = True
+        if np.count_nonzero(seen) == len(codes):  # nothing to sum, and no need to sort
+            return codes, values
     order = np.argsort(codes)
     codes = codes[order]
     firsts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))

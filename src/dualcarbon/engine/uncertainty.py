@@ -14,7 +14,7 @@ import polars as pl
 from dualcarbon.core.tables import STATUSES
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.engine.groups import Term, grouped, labelled, one_basis, sources
-from dualcarbon.engine.keys import Floats, Numbers, numbered, summed
+from dualcarbon.engine.keys import Floats, Numbers, dense, numbered, summed
 
 Flags = npt.NDArray[np.bool_]
 Placed = list[tuple[Term, pl.DataFrame, Numbers]]  # a term, its cells and the group of each
@@ -77,7 +77,7 @@ def _factor_part(placed: Placed, height: int) -> tuple[Floats, Floats]:
         return up2, down2
     up, down = (column.to_numpy() for column in placed[0][0].calculation.factors.frame["up", "down"])
     known = np.append(np.isfinite(up), False)
-    pairs, slopes = [np.zeros(0, np.int64)], [np.zeros(0)]
+    factors, groups, slopes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
     for term, frame, group in placed:
         for use in term.calculation.method.factors:
             name = f"d:{term.output.equation}:{use.name}"
@@ -85,10 +85,15 @@ def _factor_part(placed: Placed, height: int) -> tuple[Floats, Floats]:
                 continue
             factor, slope = numbers(frame[f"factor:{use.name}"]), term.sign * np.nan_to_num(frame[name].to_numpy())
             kept = known[factor]
-            pairs.append((group * len(up) + factor)[kept])
+            factors.append(factor[kept])
+            groups.append(group[kept])
             slopes.append(slope[kept])
-    pair, slope = summed(np.concatenate(pairs), np.concatenate(slopes))
-    group, factor = np.divmod(pair, max(1, len(up)))
+    factor = np.concatenate(factors)
+    used = np.flatnonzero(np.bincount(factor))
+    up, down = up[used], down[used]
+    factor, count = dense(factor)
+    pair, slope = summed(np.concatenate(groups) * count + factor, np.concatenate(slopes))
+    group, factor = np.divmod(pair, max(1, count))
     rises = slope >= 0
     present = np.bincount(group, minlength=height) > 0
     for total, rising, falling in ((up2, up, down), (down2, down, up)):
