@@ -18,9 +18,9 @@ CELLS = 60
 @pytest.mark.parametrize("years", [4, 8])
 def test_nine_in_ten_are_held_on_average_over_years(shared: float, own: float, years: int) -> None:
     rng = np.random.default_rng(7)
-    usual, history = np.full(CELLS, own), rng.normal(0, max(shared, 0.01), 40)
-    held = []
+    usual, held = np.full(CELLS, own), []
     for _ in range(300):
+        history = rng.normal(0, max(shared, 0.01), 40)
         errors = rng.normal(0, shared, years + 1) + rng.normal(0, own, (CELLS, years + 1))
         width = intervals.half_widths(errors[:, :-1], usual, history)
         held.append(np.mean(np.abs(errors[:, -1]) <= width))
@@ -35,6 +35,18 @@ def test_a_method_that_was_better_than_the_last_value_is_not_held_to_its_errors(
     shared = intervals.parts(small, usual, history)[0]
     assert shared < 0.35 * intervals.parts(small[:, :1], usual, history)[0]
     assert intervals.parts(small[:, :0], usual, history)[0] == pytest.approx(1.645 * history.std(), rel=0.01)
+
+
+def test_few_errors_make_no_interval_wider_than_the_last_values() -> None:
+    rng = np.random.default_rng(9)
+    history = rng.normal(0, 0.03, 40)
+    usual = np.full(CELLS, 0.04)
+    errors = np.array([0.0, -0.1, 0.04]) + rng.normal(0, 0.01, (CELLS, 3))
+    own = intervals.parts(errors, usual, history)[1]
+    widest = np.hypot(1.645 * history.std() * 1.19, own)
+    assert intervals.half_widths(errors, usual, history) == pytest.approx(widest, rel=0.01)
+    assert intervals.half_widths(errors, usual, history, movement=2) == pytest.approx(2 * widest, rel=0.01)
+    assert (intervals.half_widths(errors, usual, history[:5]) > 1.5 * widest).all()
 
 
 def test_a_shock_of_long_ago_still_counts_for_what_all_share() -> None:

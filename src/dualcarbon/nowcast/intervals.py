@@ -17,13 +17,23 @@ from dualcarbon.nowcast.shape import Array
 UNKNOWN = 0.13
 #: Weight of that in years.
 WEIGHT = 1.0
+#: Years of growth that make a long record.
+LONG = 10
 #: Periods over which a cell's own scatter is taken.
 RECENT = 20
 
 
 def half_widths(errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9) -> Array:
-    """Half-widths (N,) in logarithms for `level`: both of the `parts` together."""
+    """Half-widths (N,) in logarithms for `level` of annual estimates: both of the `parts` together.
+
+    Few errors make a wide shared part. Where the growth of the last value is known for `LONG` years, it is no wider than
+    the upper 90 % limit of that growth's own scatter allows: one could have kept to the last value.
+    """
     shared, own = parts(errors, usual, history, movement=movement, level=level)
+    if len(history) >= LONG:
+        squares = float(((history - np.mean(history)) ** 2).sum())
+        scatter = np.sqrt(squares / stats.chi2.ppf(0.1, len(history) - 1))
+        shared = min(shared, float(stats.norm.ppf(0.5 + level / 2) * scatter) * movement)
     return np.asarray(np.sqrt(shared**2 + own**2))
 
 
