@@ -26,8 +26,8 @@ RECENT = 20
 def half_widths(errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9) -> Array:
     """Half-widths (N,) in logarithms for `level` of annual estimates: both of the `parts` together.
 
-    Few errors make a wide shared part. Where the growth of the last value is known for `LONG` years, it is no wider than
-    the upper 90 % limit of that growth's own scatter allows: one could have kept to the last value.
+    Few errors make a wide shared part. Where the growth of the last value is known for `LONG` years, it is no wider
+    than the upper 90 % limit of that growth's own scatter allows: one could have kept to the last value.
     """
     shared, own = parts(errors, usual, history, movement=movement, level=level)
     if len(history) >= LONG:
