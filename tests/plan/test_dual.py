@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from dualcarbon import inventory
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.ledger.store import Store
@@ -81,6 +82,22 @@ def test_dual_targets_from_the_workspace(workspace: Workspace) -> None:
     assert views["statistical"]["fall"] == pytest.approx(CASE["fall"], abs=1e-9)
     assert "2024.non_fossil" in views["minus non-fossil"]["missing"]
     assert found["certificates"]["missing"]
+
+
+def test_feedstock_is_deducted_as_it_opens(workspace: Workspace) -> None:
+    filled(workspace)
+    row = {"place": "330400", "carrier": "natural_gas", "item": "energy.feedstock", "unit": "wan_m3"}
+    rows = [
+        row | {"value": value, "start": date(year, 1, 1), "end": date(year + 1, 1, 1)}
+        for year, value in ((2023, 10.0), (2024, 20.0))
+    ]
+    source, dataset = {"file": "feedstock"}, {"id": "feedstock", "role": "account", "status": "synthetic"}
+    workspace.import_frame(pl.DataFrame(rows), source=source, dataset=dataset)
+    view = next(one for one in dual.dual(workspace)["energy"]["views"] if one["view"] == "minus feedstock")
+    asked = {"item": "energy.tce_feedstock", "basis": "equivalent", "place": "330400"}
+    nodes = [inventory.explain(workspace, **asked, period=str(year)) for year in (2024, 2023)]
+    assert [view["deducted"], view["deducted_before"]] == pytest.approx([node["value"] for node in nodes])
+    assert nodes[0]["value"] == pytest.approx(20 * 13.3) and nodes[0]["rows"][0]["value"] == 20
 
 
 def test_without_real_growth_nothing_is_decided(workspace: Workspace) -> None:

@@ -190,8 +190,7 @@ def feedstock(workspace: Workspace, basis: str, place: str, year: int) -> float 
     rows = _rows(workspace, str(year), None).filter(pl.col("item") == "energy.feedstock")
     if rows.is_empty():
         return None
-    rows = rows.with_columns(pl.lit("energy.consumption").alias("item"))
-    made = calculate("cn.tce", rows, pack=workspace.pack, canonical=True)
+    made = calculate("cn.tce.feedstock", rows, pack=workspace.pack, canonical=True)
     return float(made.cells[basis].sum()) if made.cells[basis].count() else None
 
 
