@@ -188,7 +188,7 @@ def _laid_out(part: Table) -> dict[str, Any]:
     size = 10.5 if len(columns) <= 7 else 9 if len(columns) <= 10 else 7.5
     return {"columns": columns, "rows": [[_breakable(text) for text in row] for row in rows],
             "caption": clean(part.caption), "source": clean(part.source), "align": list(align), "size": size,
-            "widths": [min(max(width, 4) + 4, 38) for width in wide]}  # fmt: skip
+            "widths": [min(max(width, 4) + 4, 56) for width in wide]}  # fmt: skip
 
 
 def _figures(cells: Iterable[str]) -> bool:
