@@ -127,7 +127,7 @@ def test_figures_in_a_sentence_have_no_exponent() -> None:
         "1234568", "20.83", "0.0001234", "100", "0", "-27.9",
     ]  # fmt: skip
     late = assess(path("flow", 2_000_000), reports(m12=1_234_567), 12, unit="吨")
-    assert late.reason[0] == "截至 12 月为 1234567吨，目标 2000000吨，还差 765433吨。"
+    assert late.reason[0] == "截至 12 月为 1,234,567吨，目标 2,000,000吨，还差 765,433吨。"
 
 
 values = st.lists(st.floats(0.1, 1e3), min_size=12, max_size=12)

@@ -14,6 +14,7 @@ from dualcarbon.plan import reads
 from dualcarbon.plan.progress import Standing, assess
 from dualcarbon.plan.store import ZONE, Asked, document
 from dualcarbon.plan.tables import SETTLED
+from dualcarbon.plan.words import unit_name
 
 _SHOWN = ("line", "indicator", "name", "unit", "domain", "lead", "tasks", "figure", "basis", "frequency", "settles")
 _MORE = ("feed", "comparison", "stretch", "better", "direction", "text")
@@ -61,12 +62,12 @@ def status(
 ) -> list[dict[str, Any]]:
     """Return how each indicator of a plan stands on a day (today when None), in the plan's order.
 
-    A row has the indicator's own fields (`line, indicator, name, unit, domain, lead, tasks, figure, basis, …`), the
-    standing (`state, month, reported, actual, expected, target, met, forecast, low, high, needed, pace, reason`), the
-    report that counts (`stage, review, status, told, report, query`), `confirmed`, `missing` (due months without a
-    report), `late` (reports that came late), `values` and `path` (twelve each). `month`: judge that month instead of
-    the last one whose reports are due; `line`: of that indicator alone (`I7` or `7`). Quarterly figures are judged at
-    the quarter's end.
+    A row has the indicator's own fields (`line, indicator, name, unit, domain, lead, tasks, figure, basis, …`) with
+    `unit_name` ({zh, en}, as it reads after a number), the standing (`state, month, reported, actual, expected, target,
+    met, forecast, low, high, needed, pace, reason`), the report that counts (`stage, review, status, told, report,
+    query`), `confirmed`, `missing` (due months without a report), `late` (reports that came late), `values` and `path`
+    (twelve each). `month`: judge that month instead of the last one whose reports are due; `line`: of that indicator
+    alone (`I7` or `7`). Quarterly figures are judged at the quarter's end.
     Nothing is `done` without the lead unit's confirmation, nor, where the province settles, before it has.
     """
     head = document(workspace, plan)
@@ -108,6 +109,7 @@ def _row(
     row |= standing
     row["target"] = indicator["value"]
     row |= {
+        "unit_name": unit_name(indicator["unit"]),
         "stage": last["stage"] if last else None,
         "review": last["state"] if last else None,
         "status": last["status"] if last else None,

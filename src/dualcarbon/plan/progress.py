@@ -11,6 +11,7 @@ from pathlib import Path as File
 from typing import Any
 
 from dualcarbon.plan.paths import Path
+from dualcarbon.plan.words import unit_in_english
 
 STATES = ("done", "on_pace", "behind", "at_risk", "no_data")
 
@@ -128,11 +129,18 @@ def _reason(
     unit: str,
 ) -> tuple[str, str]:
     """Say in one sentence why the state is what it is."""
-    shown, goal = f"{figure(actual, 5)}{unit}", f"{figure(path.target, 6)}{unit}"
+    in_english = unit_in_english(unit)
+
+    def both(value: float, digits: int = 4) -> tuple[str, str]:
+        whole, point, part = figure(value, digits).partition(".")
+        told = f"{int(whole):,}{point}{part}" if abs(value) >= 1000 else f"{whole}{point}{part}"
+        return f"{told}{unit}", f"{told}{in_english}"
+
+    shown, goal = both(actual, 5), both(path.target, 6)
     if path.kind == "milestones":
         zh, en = f"截至 {last} 月里程碑完成 {actual:.0%}", f"{actual:.0%} of the milestones by month {last}"
     else:
-        zh, en = f"截至 {last} 月为 {shown}，目标 {goal}", f"{shown} by month {last}, target {goal}"
+        zh, en = f"截至 {last} 月为 {shown[0]}，目标 {goal[0]}", f"{shown[1]} by month {last}, target {goal[1]}"
     if last < month:
         zh, en = f"{month} 月未报，{zh}", f"nothing reported for month {month}; {en}"
     if settled:
@@ -140,16 +148,17 @@ def _reason(
             return f"{zh}，已完成并经牵头单位确认。", f"{en}: reached and confirmed by the lead department."
         return f"{zh}，已达到，待牵头单位确认。", f"{en}: reached, to be confirmed by the lead department."
     if last == 12 and path.kind != "milestones":
-        gap = f"{figure(abs(path.target - actual))}{unit}"
+        gap = both(abs(float(figure(path.target, 6)) - float(figure(actual, 5))))  # of the two figures as shown
         short = ("还差", "short by") if better == "higher" else ("超出", "over by")
-        return f"{zh}，{short[0]} {gap}。", f"{en}, {short[1]} {gap}."
+        return f"{zh}，{short[0]} {gap[0]}。", f"{en}, {short[1]} {gap[1]}."
     if expected is not None:
-        due = f"{expected:.0%}" if path.kind == "milestones" else f"{figure(expected)}{unit}"
+        due = (f"{expected:.0%}",) * 2 if path.kind == "milestones" else both(expected)
         word = ("应达", "due") if better == "higher" else ("应不超过", "at most")
-        zh, en = f"{zh}，按进度{word[0]} {due}", f"{en}, {word[1]} by then {due}"
+        zh, en = f"{zh}，按进度{word[0]} {due[0]}", f"{en}, {word[1]} by then {due[1]}"
     if forecast is not None and last < 12:
-        zh, en = f"{zh}，预计全年 {figure(forecast)}{unit}", f"{en}, year-end forecast {figure(forecast)}{unit}"
+        year = both(forecast)
+        zh, en = f"{zh}，预计全年 {year[0]}", f"{en}, year-end forecast {year[1]}"
     if state in ("behind", "at_risk") and needed is not None and better == "higher":
-        share = f"{needed:.0%}" if path.kind == "milestones" else f"{figure(needed)}{unit}"
-        zh, en = f"{zh}，余下每月需 {share}", f"{en}, {share} a month needed from now on"
+        share = (f"{needed:.0%}",) * 2 if path.kind == "milestones" else both(needed)
+        zh, en = f"{zh}，余下每月需 {share[0]}", f"{en}, {share[1]} a month needed from now on"
     return f"{zh}。", f"{en}."

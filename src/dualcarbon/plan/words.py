@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -55,6 +56,29 @@ STATUS_WORDS = {
     "unverified": ("未核实", "unverified"),
     "synthetic": ("演示数据", "synthetic"),
 }
+
+#: Units of a plan as English readers write them after a number.
+UNITS = {
+    "万千瓦": " ×10⁴ kW", "亿千瓦时": " ×10⁸ kWh", "万tce": " ×10⁴ tce", "万吨标准煤": " ×10⁴ tce",
+    "吨标煤/万元": " tce/10⁴ CNY", "万亩": " ×10⁴ mu", "亩": " mu", "万m2": " ×10⁴ m²", "万平方米": " ×10⁴ m²",
+    "公里": " km", "公顷": " ha", "万标箱": " ×10⁴ TEU", "万吨": " ×10⁴ t", "亿元": " ×10⁸ CNY", "万套": " ×10⁴ sets",
+    "μg/m3": " μg/m³", "台套": "", "%": "%", "/": "",
+}  # fmt: skip
+
+
+def unit_in_english(unit: str) -> str:
+    """Return a plan's unit as English readers write it after a number; counting words (个, 家, 辆) have none."""
+    return UNITS.get(unit, "" if len(unit) <= 1 else f" {unit}")
+
+
+def unit_name(unit: str | None) -> dict[str, str]:
+    """Return how a plan's unit reads after a number, {zh, en}: Chinese as the plan has it."""
+    return {"zh": unit or "", "en": unit_in_english(unit or "")}
+
+
+def listed(names: Iterable[str], lang: str) -> str:
+    """Return names as one text: with enumeration commas in Chinese, with commas in English."""
+    return ("、" if lang == "zh" else ", ").join(names)
 
 
 def status_of(word: str) -> str | None:

@@ -47,8 +47,6 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
     of_task = {one["number"]: one["domain"] for one in tasks if one["kind"] == "task"}
     for row in standing:
         row["domain"] = row["domain"] or next((of_task.get(number) for number in row["tasks"]), None)
-        row["unit_name"] = {"zh": row["unit"], "en": unit_in_english(row["unit"])}
-        row["reason"] = {**row["reason"], "en": row["reason"]["en"].replace(row["unit"], row["unit_name"]["en"])}
     told = projects.projects(workspace, name, as_of)
     dual = duals.dual(workspace, name, as_of)
     month = follow.last_due(head["year"], reads.deadline_day(workspace, head), day)
@@ -68,18 +66,6 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
         "areas": areas(workspace, dual, head, as_of), "status": worst(statuses) if statuses else None,
         "synthetic": "synthetic" in statuses or dual["synthetic"],
     }  # fmt: skip
-
-
-UNITS = {
-    "万千瓦": " ×10⁴ kW", "万tce": " ×10⁴ tce", "万亩": " ×10⁴ mu", "万m2": " ×10⁴ m²", "万平方米": " ×10⁴ m²",
-    "公里": " km", "公顷": " ha", "万标箱": " ×10⁴ TEU", "万吨": " ×10⁴ t", "亿元": " ×10⁸ CNY", "μg/m3": " μg/m³",
-    "%": "%", "/": "",
-}  # fmt: skip
-
-
-def unit_in_english(unit: str) -> str:
-    """Return a plan's unit as English readers write it after a number; counting words (个, 家, 辆) have none."""
-    return UNITS.get(unit, "" if len(unit) <= 1 else f" {unit}")
 
 
 def counted(states: Any) -> dict[str, int]:

@@ -110,8 +110,11 @@ def effect(view: View, plan: Plan = None) -> dict[str, Any]:
 
 
 @page(pages, "/plan/effect/{measure}", "opened.html", changes=changed)
-def opened(view: View, measure: str, plan: Plan = None, basis: Text = None, reached: bool = False) -> dict[str, Any]:
-    """A measure's figure opened: equation with its numbers, factors with source and status, the plan's row."""
+def opened(view: View, measure: str, plan: Plan = None, output: Text = None, reached: bool = False) -> dict[str, Any]:
+    """A measure's figure opened: equation with its numbers, factors with source and status, the plan's row.
+
+    `output`: another output of its method, such as `displaced`; `basis` in an address is the account that pages show.
+    """
     from dualcarbon.plan import shipping
     from dualcarbon.plan.assessing import board as boards
     from dualcarbon.plan.assessing import effect as effects
@@ -126,7 +129,7 @@ def opened(view: View, measure: str, plan: Plan = None, basis: Text = None, reac
         quantities = {row["id"]: row["quantity"] for row in rows if row["quantity"] is not None}
     told = boards.plan_facts(view.workspace, name)
     try:
-        node = effects.opened(measure, pack, year, plan=told, quantities=quantities, basis=basis)
+        node = effects.opened(measure, pack, year, plan=told, quantities=quantities, basis=output)
     except Refused as refused:
         if [one.rule for one in refused.problems] == ["plan.no-measure"]:
             raise NoSuch("measure", measure) from refused

@@ -13,7 +13,7 @@ from dualcarbon.plan.assessing import dual_blocks
 from dualcarbon.plan.assessing.board import TITLES
 from dualcarbon.plan.assessing.dual_blocks import in_lang, percent
 from dualcarbon.plan.progress import STATES
-from dualcarbon.plan.words import STATUS_WORDS
+from dualcarbon.plan.words import STATUS_WORDS, listed
 
 LABEL = {"zh": "演示数据", "en": "Synthetic data"}
 Board = Mapping[str, Any]
@@ -121,10 +121,10 @@ def progress(one: Mapping[str, Any], lang: str) -> str:
     from dualcarbon.plan.words import PROGRESS_WORDS
 
     if not one["progress"]:
-        return "未填报" if lang == "zh" else "not told"
+        return "未填报" if lang == "zh" else "not reported"
     said = PROGRESS_WORDS[one["progress"]][lang != "zh"]
     if one.get("reported") == "finished" and not one["confirmed"]:
-        return f"{said}（报完成，待确认）" if lang == "zh" else f"{said} (told finished, not confirmed)"
+        return f"{said}（报完成，待确认）" if lang == "zh" else f"{said} (reported finished, not confirmed)"
     return said
 
 
@@ -166,7 +166,7 @@ def _warnings(board: Mapping[str, Any], lang: str) -> list[Block]:
     from dualcarbon.plan.assessing.warnings import STATES as HANDLED
 
     rows = [
-        [one["level_name"][lang], one["title"][lang], one["reason"][lang], "、".join(one["departments"]),
+        [one["level_name"][lang], one["title"][lang], one["reason"][lang], listed(one["departments"], lang),
          HANDLED[one["state"]][lang]]
         for one in board["warnings"]
     ]  # fmt: skip
@@ -177,7 +177,7 @@ def _projects(board: Board, lang: str) -> list[Block]:
     total = board["projects"]["total"]
     blocks: list[Block] = []
     if total:
-        done = in_lang(lang, "尚未填报", "not told yet")
+        done = in_lang(lang, "尚未填报", "not reported yet")
         if total["invested"] is not None:
             unit = in_lang(lang, f" {total['unit']}", "")
             share = f"{100 * total['share']:.1f}%"
@@ -191,7 +191,7 @@ def _projects(board: Board, lang: str) -> list[Block]:
     for one in board["policies"]:
         late = one["days_overdue"]
         over = in_lang(lang, f"，逾期 {late} 天", f", {late} days overdue") if late else ""
-        rows.append([one["title"], one["due"] or "", "、".join(one["lead"]), progress(one, lang) + over])
+        rows.append([one["title"], one["due"] or "", listed(one["lead"], lang), progress(one, lang) + over])
     english = ["Document", "Due", "Drafter", "Progress"]
     return [*blocks, Table(heads if lang == "zh" else english, rows, align="llll")]
 
@@ -224,7 +224,7 @@ def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
     rows = []
     for one in told["planned"]["rows"]:
         if one["value"] is not None and one["counted"]:
-            quantity = f"{one['quantity']:g}{one['unit_text'] or ''}" if one["quantity"] is not None else ""
+            quantity = f"{one['quantity']:g}{one['unit_name'][lang]}" if one["quantity"] is not None else ""
             rows.append([one["title"], quantity, f"{one['value']:,.0f}", STATUS_WORDS[one["status"]][lang != "zh"]])
     heads = (
         ["措施", "计划量", "年减排", "状态"] if lang == "zh" else ["Measure", "Quantity", "Avoided a year", "Status"]
@@ -240,7 +240,7 @@ def _missed(board: Board, lang: str) -> list[Block]:
     for one in board["warnings"]:
         asked.setdefault(str(one["line"]), one["action"][lang])
     heads = ["指标", "牵头单位", "情况", "下一步"] if lang == "zh" else ["Indicator", "Lead", "How it stands", "Next"]
-    body = [[row["name"], "、".join(row["lead"]), row["reason"][lang], asked.get(row["line"], "")] for row in rows]
+    body = [[row["name"], listed(row["lead"], lang), row["reason"][lang], asked.get(row["line"], "")] for row in rows]
     return [Table(heads, body, align="llll")]
 
 
@@ -279,7 +279,7 @@ def indicators(rows: Sequence[Mapping[str, Any]], lang: str) -> Table:
         return "—" if value is None else f"{value:.4g}"
 
     made = [
-        [str(row["indicator"]), row["name"], row["unit"], cell(row["target"]), cell(row["actual"]),
+        [str(row["indicator"]), row["name"], row["unit_name"][lang].strip(), cell(row["target"]), cell(row["actual"]),
          cell(row["expected"]), cell(row["forecast"]), TITLES[row["state"]][lang]]
         for row in rows
     ]  # fmt: skip

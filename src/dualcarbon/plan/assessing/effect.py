@@ -16,6 +16,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.plan.assessing import effect_overlap
 from dualcarbon.plan.feeding import feeding
 from dualcarbon.plan.reading import facts
+from dualcarbon.plan.words import unit_name
 
 PARTS: dict[str, dict[str, str]] = {
     "energy": {"zh": "能源活动二氧化碳（消费侧口径）", "en": "CO2 of energy activity (consumption account)"},
@@ -148,6 +149,7 @@ def _row(one: Mapping[str, Any], asked: Mapping[Any, Mapping[str, Any]], given: 
         "planned": source.get("value"),
         "unit": one.get("unit"),
         "unit_text": source.get("unit"),
+        "unit_name": unit_name(source.get("unit")),
         "treatment": one["treatment"],
         "part": one["part"],
         "group": one.get("group"),

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dualcarbon.plan.words import unit_in_english
+
 MISSED = ("share", "zero", "veto")
 Cells = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -119,16 +121,19 @@ def _arithmetic(
     one: Mapping[str, Any], row: Mapping[str, Any], points: float, bonus: float, outcome: str
 ) -> tuple[str, str]:
     unit, value, basic = row["unit"], row["value"], row["basic"]
+    en_unit = unit_in_english(unit)
     if outcome == "missed":
         rule = one.get("missed", "share")
         if rule == "zero":
-            return f"{value:g}{unit} 未达 {basic:g}{unit}，0 分", f"{value:g}{unit} misses {basic:g}{unit}: 0 points"
+            return f"{value:g}{unit} 未达 {basic:g}{unit}，0 分", (
+                f"{value:g}{en_unit} misses {basic:g}{en_unit}: 0 points"
+            )
         share, cap = achieved(value, basic, row["better"]), float(one.get("cap", 1.0))
         fraction = f"{basic:g}/{value:g}" if row["better"] == "lower" else f"{value:g}/{basic:g}"
         sum_ = f"{row['weight']:g} × min({fraction} = {share:.4g}, {cap:g}) = {points:.4g}"
         veto = ("；一票否决", "; veto") if rule == "veto" else ("", "")
         return f"未达基本目标：{sum_} 分{veto[0]}", f"basic target missed: {sum_} points{veto[1]}"
-    zh, en = f"达到基本目标 {basic:g}{unit}：{points:g} 分", f"basic target {basic:g}{unit} met: {points:g} points"
+    zh, en = f"达到基本目标 {basic:g}{unit}：{points:g} 分", f"basic target {basic:g}{en_unit} met: {points:g} points"
     if bonus:
         zh, en = f"{zh}，激励加 {bonus:.4g} 分", f"{en}, bonus {bonus:.4g}"
     return zh, en

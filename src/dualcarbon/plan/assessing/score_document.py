@@ -12,6 +12,7 @@ from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
 from dualcarbon.plan.assessing.bulletin import LABEL, rank_text
 from dualcarbon.plan.assessing.dual_blocks import in_lang
 from dualcarbon.plan.assessing.score_steps import ACTIONS, STATES, gathered
+from dualcarbon.plan.words import listed
 
 KINDS = ("docx", "pdf", "xlsx")
 
@@ -59,7 +60,7 @@ def document(sheet: Mapping[str, Any], lang: str = "zh") -> Report:
     for one in told["subjects"]:
         blocks += _arithmetic(one, told["full"], lang)
     steps = [
-        [step["told"], ACTIONS[step["action"]][lang], "、".join(step["subjects"]), step["reason"] or "",
+        [step["told"], ACTIONS[step["action"]][lang], listed(step["subjects"], lang), step["reason"] or "",
          "　".join(part for part in (step["department"], step["person"]) if part)]
         for step in gathered(sheet["steps"])
     ]  # fmt: skip

@@ -113,7 +113,7 @@ def kinds(
     """Return the rows that rules are tried on: indicators, tasks, policies, projects and dual targets as of a day."""
     indicators = [
         {**one, "departments": one["lead"], "missing_count": len(one["missing"]),
-         "missing_text": {"zh": "、".join(map(str, one["missing"])), "en": ", ".join(map(str, one["missing"]))}}
+         "missing_text": {"zh": "、".join(map(str, one["missing"])), "en": _months(one["missing"])}}
         for one in standing
     ]  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {
@@ -146,6 +146,10 @@ def kinds(
             {"line": kind, "name": title, "title": title, "departments": [], "state": own["state"], **percent}
         )
     return found
+
+
+def _months(missing: Sequence[int]) -> str:
+    return f"month{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
 
 
 def overdue(due: str | None, on: date) -> int | None:

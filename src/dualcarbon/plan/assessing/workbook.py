@@ -15,7 +15,7 @@ from dualcarbon.plan.assessing.dual import lacking
 from dualcarbon.plan.assessing.dual_blocks import KINDS, VIEWS
 from dualcarbon.plan.assessing.effect import PARTS, TREATMENTS
 from dualcarbon.plan.assessing.warnings import STATES
-from dualcarbon.plan.words import STATUS_WORDS
+from dualcarbon.plan.words import STATUS_WORDS, listed
 
 Rows = Sequence[Sequence[Any]]
 WIDEST = 60
@@ -101,22 +101,22 @@ def _named(sheet: str, rows: Rows, lang: str) -> tuple[str, list[str], Rows]:
 def _of_board(board: Mapping[str, Any], lang: str) -> list[tuple[str, list[str], Rows]]:
     n = lang != "zh"
     indicators = [
-        [one["indicator"], one["name"], one["unit"], one["target"], one["actual"], one["expected"], one["forecast"],
-         one["low"], one["high"], one["needed"], TITLES[one["state"]][lang], one["reason"][lang],
-         "、".join(one["lead"]), one["reported"], _status(one["status"], lang)]
+        [one["indicator"], one["name"], one["unit_name"][lang].strip(), one["target"], one["actual"], one["expected"],
+         one["forecast"], one["low"], one["high"], one["needed"], TITLES[one["state"]][lang], one["reason"][lang],
+         listed(one["lead"], lang), one["reported"], _status(one["status"], lang)]
         for one in board["indicators"]
     ]  # fmt: skip
     tasks = [
-        [one["number"], one["title"], one["domain"], "、".join(one["lead"]), "、".join(one["joint"]),
+        [one["number"], one["title"], one["domain"], listed(one["lead"], lang), listed(one["joint"], lang),
          progress(one, lang), one["text"]]
         for one in board["tasks"]
     ]  # fmt: skip
     policies = [
-        [one["number"], one["title"], one["due"], "、".join(one["lead"]), progress(one, lang), one["days_overdue"]]
+        [one["number"], one["title"], one["due"], listed(one["lead"], lang), progress(one, lang), one["days_overdue"]]
         for one in board["policies"]
     ]
     alarms = [
-        [one["level"], one["title"][lang], one["reason"][lang], "、".join(one["departments"]), one["action"][lang],
+        [one["level"], one["title"][lang], one["reason"][lang], listed(one["departments"], lang), one["action"][lang],
          STATES[one["state"]][lang]]
         for one in board["warnings"]
     ]  # fmt: skip
@@ -146,9 +146,10 @@ def _of_board(board: Mapping[str, Any], lang: str) -> list[tuple[str, list[str],
     used = board["dual"]["certificates"]["ledger"]
     retired = [[one["seq"], one["at"][:10], one["id"], one["amount"], used["account"]] for one in used["entries"]]
     effect = [
-        [one["title"], PARTS[one["part"]][lang], one["quantity"], one["unit_text"], one["value"], one["low"],
-         one["high"], one["value_unit"], one["counted"], one["marginal"], TREATMENTS[one["treatment"]][lang],
-         _status(one["status"], lang), one["method"], (one["reason"] or one["note"] or {}).get(lang)]
+        [one["title"], PARTS[one["part"]][lang], one["quantity"], one["unit_name"][lang].strip(), one["value"],
+         one["low"], one["high"], one["value_unit"], one["counted"], one["marginal"],
+         TREATMENTS[one["treatment"]][lang], _status(one["status"], lang), one["method"],
+         (one["reason"] or one["note"] or {}).get(lang)]
         for one in board["effect"]["planned"]["rows"]
     ]  # fmt: skip
     made = {"indicators": indicators, "tasks": tasks, "policies": policies, "warnings": alarms, "projects": projects,

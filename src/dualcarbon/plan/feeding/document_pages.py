@@ -73,10 +73,11 @@ def text(workspace: Workspace, plan: Asked = None) -> dict[str, Any]:
 
 
 def quantity(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a figure of the text as it is shown: `{subject, shown: ≥ 890 万平方米, stretch, scope, place}`."""
-    figure = f"{row['value']:g}" + (f"–{row['high']:g}" if row["high"] is not None else "")
+    """Return a figure of the text: `{subject, shown, stretch, scope, place}`, shown {zh: ≥ 8 万亩, en: ≥ 8 ×10⁴ mu}."""
+    figure = f"{row['value']:,g}" + (f"–{row['high']:,g}" if row["high"] is not None else "")
     fall = "↓ " if row["direction"] == "down" else "↑ " if row["direction"] == "up" else ""
-    shown = f"{fall}{_SIGNS.get(row['comparison'] or '', '')}{figure} {row['unit'] or ''}".strip()
+    amount = f"{fall}{_SIGNS.get(row['comparison'] or '', '')}{figure}"
+    shown = {"zh": f"{amount} {row['unit'] or ''}".strip(), "en": amount + words.unit_in_english(row["unit"] or "")}
     place = None if (row["place"] or "") in (row["subject"] or "") else row["place"]  # said once is enough
     return {"shown": shown, "place": place, **{name: row[name] for name in ("subject", "stretch", "scope", "period")}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -77,7 +78,9 @@ def enter(
     if not said.get("month", "").isdecimal() or not 1 <= int(said["month"]) <= 12:
         raise Refused(Problem("plan.not-a-month", value=said.get("month")))
     month = int(said["month"])
-    bases = {row["line"]: row["basis"] for row in reads.indicators(workspace, head).to_dicts()}
+    indicators = reads.indicators(workspace, head).to_dicts()
+    bases = {row["line"]: row["basis"] for row in indicators}
+    names = {row["line"]: f"{row['line']} {row['name']}" for row in indicators}
     cells: dict[str, dict[str, str]] = {}
     listed: list[Listed] = []
     for name, value in said.items():
@@ -85,7 +88,7 @@ def enter(
         if field in ("value", "stage", "text", "reason", "progress") and line:
             cells.setdefault(line, {})[field] = value.strip()
         elif field == "list" and line:
-            listed += _names(line, bases.get(line, "names"), value, month)
+            listed += _names(line, bases.get(line, "names"), value, month, names.get(line, line))
         elif field == "step" and line:
             code, _, position = line.partition(".")
             listed.append(Listed(code, position, value, sheet="milestones"))
@@ -99,6 +102,7 @@ def enter(
             own.get("text"),
             None,
             own.get("reason"),
+            sheet=names.get(line, line),
         )
         for line, own in cells.items()
         if set(own) - {"stage", "reason"} or bases.get(line) is None
@@ -108,13 +112,16 @@ def enter(
         one if one.action is None else Listed(**{**one.__dict__, "reason": struck.get(one.line)}) for one in listed
     ]
     papers = {name.partition(".")[2]: own for name, own in files.items() if own}
-    return telling.tell(
-        workspace, str(head["plan"]), month, told, listed, department=department, person=said.get("person"),
-        key=said.get("key"), feed="page", papers=papers,
-    )  # fmt: skip
+    try:
+        return telling.tell(
+            workspace, str(head["plan"]), month, told, listed, department=department, person=said.get("person"),
+            key=said.get("key"), feed="page", papers=papers,
+        )  # fmt: skip
+    except Refused as refused:  # a page has no columns: the line and what is said about it show the field
+        raise Refused([replace(one, column=None) for one in refused.problems]) from refused
 
 
-def _names(line: str, basis: str, text: str, month: int) -> list[Listed]:
+def _names(line: str, basis: str, text: str, month: int, shown: str) -> list[Listed]:
     """Return the names of a text field, one a line; a line that begins with a minus strikes the name."""
     found = []
     for row, one in enumerate(text.splitlines(), 1):
@@ -123,7 +130,7 @@ def _names(line: str, basis: str, text: str, month: int) -> list[Listed]:
         strike = one.lstrip().startswith(("-", "−", "－"))
         parts: list[str | None] = [part.strip() or None for part in re.split(r"[|｜\t]", one.strip().lstrip("-−－"))]
         parts += [None] * (4 - len(parts))
-        where: dict[str, Any] = {"sheet": line, "row": row, "action": "strike" if strike else None}
+        where: dict[str, Any] = {"sheet": shown, "row": row, "action": "strike" if strike else None}
         if basis == "projects":
             name, site, amount, when = parts[:4]
             found.append(Listed(line, name, when or month, site=site, amount=amount, **where))

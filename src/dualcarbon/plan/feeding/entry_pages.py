@@ -195,7 +195,7 @@ def _opened(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def chart(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the path chart draws: due and told by month."""
-    series = [("应达", "due", row["path"]), ("实际", "told", row["values"])]
+    series = [("应达", "due", row["path"]), ("实际", "reported", row["values"])]
     return {
         "series": [
             {
