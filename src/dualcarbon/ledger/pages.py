@@ -121,7 +121,8 @@ def entry(view: View, seq: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> dict[str
         proof: dict[str, Any] | None = evidence.prove(Store(engine), seq, None)
     except Refused:
         proof = None
-    return {**shown, "ties": reads.ties(engine, shown), "proof": proof, "steps": evidence.steps(proof) if proof else []}
+    steps, last = evidence.steps(proof) if proof else [], seq == (reads.standing(engine) or {}).get("entries")
+    return {**shown, "ties": reads.ties(engine, shown), "proof": proof, "steps": steps, "last": last}
 
 
 @page(pages, "/ledger/heads", "heads.html", changes=written)

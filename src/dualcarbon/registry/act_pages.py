@@ -55,10 +55,11 @@ def acts(view: View) -> dict[str, Any]:
             for title, own in GROUPS.items()
         ],
         "files": [
-            {"kind": kind, "title": _both(*title), "columns": [rule.headings[name] for name in rule.needed]}
+            {"kind": kind, "title": _both(*title),
+             "columns": {"zh": [rule.headings[name] for name in rule.needed], "en": list(rule.needed)}}
             for (kind, rule), title in zip(KINDS.items(), FILES, strict=True)
         ],
-    }
+    }  # fmt: skip
 
 
 @page(pages, "/registry/act/{action}", "act.html", changes=changed)
@@ -144,13 +145,13 @@ def facts(answer: Mapping[str, Any], pack: str) -> list[dict[str, Any]]:
     if one is not None and answer.get("quantity"):
         rows.append(("quantity", f"{answer['quantity']:,} {one.unit}", f"{answer['quantity']:,} {one.unit_en}"))
     if answer.get("serials"):
-        rows.append(("serials", *["、".join(part["text"] for part in answer["serials"])] * 2))
+        rows.append(("serials", *(sep.join(part["text"] for part in answer["serials"]) for sep in ("、", ", "))))
     for name in ("holder", "seller", "buyer", "counterparty", "offer", "trade", "filing", "lot", "entity", "purpose",
                  "beneficiary", "report", "payment", "period", "document", "reason"):  # fmt: skip
         if answer.get(name):
             rows.append((name, *[str(answer[name])] * 2))
     if answer.get("subjects"):
-        rows.append(("subjects", *["、".join(answer["subjects"])] * 2))
+        rows.append(("subjects", *(sep.join(answer["subjects"]) for sep in ("、", ", "))))
     for name in ("price", "amount"):
         if answer.get(name) is not None:
             rows.append((name, f"{yuan(answer[name])} 元", f"{yuan(answer[name])} CNY"))

@@ -91,6 +91,7 @@ def registry(
         "next": found["next"],
         "latest": _acts(engine, latest),
         "instruments": _titles(view),
+        "units": {code: {"zh": one.unit, "en": one.unit_en} for code, one in known.items()},
         "with_serials": [code for code, one in known.items() if one.serials],
         "states": {name: state_words(name) for name in ("held", "offered", "reserved", "suspended", *reads.FINALS)},
         "agrees": not reads.numbers(engine, view.pack),
@@ -126,7 +127,7 @@ def unit(view: View, instrument: str, serial: Annotated[int, Path(ge=1, lt=10**1
         "instrument": instrument,
         "serial": serial,
         "title": dict(one.title),
-        "unit": one.unit,
+        "unit": {"zh": one.unit, "en": one.unit_en},
         "stands_for": dict(one.stands_for),
         "status": one.status,
         "source": one.source,
@@ -177,7 +178,8 @@ def filing(view: View, id: Annotated[str, Query(min_length=1, max_length=60)]) -
     for step in found["following"]:
         step["title"] = action_words(step["step"])
         step["by_title"] = [dict(one.roles[role].title) for role in step["by"]]
-    return {**found, "instrument_title": dict(one.title), "unit": one.unit, "status": one.status,
+    return {**found, "instrument_title": dict(one.title), "status": one.status,
+            "unit": {"zh": one.unit, "en": one.unit_en},
             "next_kinds": {kind: dict(rule.title) for kind, rule in one.filing.items()
                            if rule.of == found["kind"] and found["state"] in rule.when},
             "kinds": {kind: dict(rule.title) for kind, rule in one.filing.items()}}  # fmt: skip

@@ -93,7 +93,7 @@ def confirmation(engine: sa.Engine, id: str, pack: str = DEFAULT, lang: str = "z
         (said("状态", "State"), state_words(one["state"])["en" if en else "zh"]),
         (said("交收时间", "Settled at"), moment(one["settled"])),
         (said("付款凭证", "Payment reference"), one["payment"] or none),
-        (said("账本分录", "Ledger entries"), "、".join(entries)),
+        (said("账本分录", "Ledger entries"), said("、", ", ").join(entries)),
     ]
     if one["cross_region"]:
         places = f"{one['seller_place']} → {one['buyer_place']}"

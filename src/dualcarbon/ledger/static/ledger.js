@@ -8,7 +8,7 @@
     const { days, unit } = JSON.parse(box.nextElementSibling.textContent);
     fitted(box, (chart) => chart.setOption({
       textStyle: font, animation: false,
-      grid: { left: 8, right: 14, top: 28, bottom: 4, containLabel: true },
+      grid: { left: 8, right: 26, top: 28, bottom: 4, containLabel: true },
       xAxis: { type: "time", ...bare, axisLine: { show: true, lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 12, hideOverlap: true, formatter: { year: "{yyyy}", month: "{yyyy}-{MM}", day: "{MM}-{dd}", hour: "", minute: "", second: "", millisecond: "" } }, splitNumber: box.clientWidth < 420 ? 3 : 6 },
       yAxis: { type: "value", name: unit, nameTextStyle: { color: soft, align: "left", padding: [0, 0, 0, -6], fontSize: 12 }, splitNumber: 4, splitLine: { lineStyle: { color: line } }, ...bare, axisLabel: { color: soft, fontSize: 12, formatter: grouped } },
       tooltip: { trigger: "axis", confine: true, borderColor: line, textStyle: { color: ink, fontSize: 12.5, ...font },
