@@ -22,7 +22,7 @@ def test_the_replay_of_24_months_beats_the_last_value_in_two_thirds_of_the_cells
     asked = list(range(12, 36))
     made = months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms)
     scored = present.scored(seen.direct[:, asked], made)
-    assert scored["better_than_last"] >= 0.65 and 0.85 <= scored["coverage90"] <= 0.97
+    assert 0.65 <= scored["better_than_last"] <= 0.9 and 0.85 <= scored["coverage90"] <= 0.95
     assert scored["error_percent"] < 0.8 * scored["last_value_error_percent"]
     better = []
     for key in {cell[:2] for cell in seen.cells}:
@@ -34,20 +34,29 @@ def test_the_replay_of_24_months_beats_the_last_value_in_two_thirds_of_the_cells
     assert len(better) > 300 and np.mean(better) >= 0.65
 
 
-def test_it_still_beats_the_last_value_where_fuels_follow_electricity_less_closely(seen: city.City) -> None:
-    """In the demonstration city a firm's fuels and electricity follow one activity; 10 % of noise of their own here."""
+def test_fuels_and_electricity_of_the_cells_go_together_as_loosely_as_in_life(seen: city.City) -> None:
+    alike = []
+    for key in sorted({cell[:2] for cell in seen.cells}):
+        mine = np.array([cell[:2] == key for cell in seen.cells])
+        with np.errstate(all="ignore"):
+            growth = [np.log(part[mine].sum(0)[12:] / part[mine].sum(0)[:-12]) for part in (seen.direct, seen.power)]
+        if np.isfinite(growth).all():
+            alike.append(np.corrcoef(*growth)[0, 1])
+    assert len(alike) > 250 and 0.4 <= np.median(alike) <= 0.75
+    assert np.quantile(alike, 0.25) < 0.3 and np.quantile(alike, 0.75) < 0.9
+
+
+def test_it_still_beats_the_last_value_when_fuels_come_two_months_late(seen: city.City) -> None:
     asked = list(range(12, 36))
-    direct = seen.direct * np.exp(np.random.default_rng(1).normal(0, 0.1, seen.direct.shape))
-    scored = present.scored(
-        direct[:, asked], months.replay(direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms)
-    )
+    made = months.replay(seen.direct, seen.power, asked, 2, seen.places, seen.sectors, seen.terms)
+    scored = present.scored(seen.direct[:, asked], made)
     assert scored["better_than_last"] >= 0.65 and 0.85 <= scored["coverage90"] <= 0.97
 
 
 def test_the_festival_is_expected_before_any_electricity(seen: city.City) -> None:
-    for t in (24, 25):
+    for t, most in ((24, 0.85), (25, 0.7)):  # one festival before has taught how far it moves a month
         direct, power = seen.direct.copy(), seen.power.copy()
         direct[:, t:] = power[:, t:] = np.nan
         made = months.estimate(direct, power, t, seen.places, seen.sectors, seen.terms)
         truth = seen.direct[:, t]
-        assert np.abs(made.value - truth).sum() < 0.7 * np.abs(seen.direct[:, t - 12] - truth).sum()
+        assert np.abs(made.value - truth).sum() < most * np.abs(seen.direct[:, t - 12] - truth).sum()

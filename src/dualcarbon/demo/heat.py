@@ -16,7 +16,8 @@ import polars as pl
 
 from dualcarbon.demo import firms as firm_list
 from dualcarbon.demo.industry import Use
-from dualcarbon.demo.seasons import profile
+from dualcarbon.demo.operation import TURBINE_DAYS, TURBINE_STOP, autoregressive
+from dualcarbon.demo.seasons import DAYS, profile
 from dualcarbon.demo.tables import SEED, SIZE, Array, carrier, observations, random, read, shares_of_year, thousandths
 
 #: Heat users outside the sample, and the bounds of users per network.
@@ -24,6 +25,9 @@ USERS = 1050
 FEWEST, MOST = 34, 114
 #: Dried sludge (GJ/t); auxiliary power per MWh generated; limestone per t of coal (desulphurisation).
 SLUDGE_GJ, AUXILIARY, LIMESTONE = 8.4, 0.13, 0.017
+#: Plants from month to month: heat-to-power ratio, boiler efficiency, heat in a tonne of coal (lots differ), and how
+#: much of it the next month keeps; turbines of a plant, of which one stops at a time.
+RATIO_SPREAD, BOILER_SPREAD, COAL_SPREAD, KEPT, TURBINES = 0.04, 0.012, 0.02, 0.7, 2
 #: Part of a network's users across the county line, where it has any.
 ACROSS = 0.25
 #: A hotel's or hospital's heat in a year (GJ), low and high.
@@ -146,8 +150,10 @@ def rows(of: Networks, seed: int = SEED) -> list[pl.DataFrame]:
     Coal is divided between heat and power by the energy of the outputs (按供热量与发电量的热量比); sludge replaces coal
     and is biogenic.
     """
-    rng = random("plants", seed)
     suppliers, places = of.plants["entity"].to_list(), of.plants["place"].to_list()
+    streams = [random(f"plant {code}", seed) for code in suppliers]
+    state = autoregressive(np.stack([one.normal(0, 1, (3, SIZE)) for one in streams]), KEPT)
+    chance = np.stack([one.random((2, SIZE)) for one in streams])
     at = of.users["supplier"].to_list()
     buyers: dict[str, Any] = {
         "entity": of.users["entity"].to_list(),
@@ -157,15 +163,17 @@ def rows(of: Networks, seed: int = SEED) -> list[pl.DataFrame]:
         "counterparty_place": [places[one] for one in at],
     }
     who: dict[str, Any] = {"entity": suppliers, "place": places, "sector": "D44"}
-    ratio = of.plants["heat_to_power"].to_numpy()[:, None] * np.exp(rng.normal(0, 0.02, (len(places), SIZE)))
-    power = thousandths(of.supplied / 3.6 / ratio)
-    wander = np.exp(rng.normal(0, 0.006, power.shape))
-    efficiency = np.minimum(of.plants["efficiency"].to_numpy()[:, None] * wander, 0.88)
+    ratio = of.plants["heat_to_power"].to_numpy()[:, None] * np.exp(RATIO_SPREAD * state[:, 0])
+    days = TURBINE_DAYS[0] + chance[:, 1] * (TURBINE_DAYS[1] - TURBINE_DAYS[0])
+    turbine = 1 - (chance[:, 0] < TURBINE_STOP) * days / DAYS / TURBINES
+    power = thousandths(of.supplied / 3.6 / ratio * turbine)
+    efficiency = np.minimum(of.plants["efficiency"].to_numpy()[:, None] * np.exp(BOILER_SPREAD * state[:, 1]), 0.88)
+    quality = carrier("bituminous_coal")["gj"] * np.exp(COAL_SPREAD * state[:, 2])
     fuel = (of.supplied + 3.6 * power) / efficiency
     share = of.plants["sludge"].to_numpy()[:, None].astype(float)
     overhaul = np.arange(SIZE)[None, :] % 12 == of.plants["overhaul"].to_numpy()[:, None] - 1
     sludge = thousandths(np.where(overhaul, 0.0, fuel * share / SLUDGE_GJ))
-    coal = (fuel - sludge * SLUDGE_GJ) / carrier("bituminous_coal")["gj"]
+    coal = (fuel - sludge * SLUDGE_GJ) / quality
     for_power = thousandths(coal * 3.6 * power / (of.supplied + 3.6 * power))
     for_heat = thousandths(coal * of.supplied / (of.supplied + 3.6 * power))
     burned, own = thousandths(for_power + for_heat), thousandths(power * AUXILIARY)

@@ -1,9 +1,9 @@
 """What the sampled firms use, and what stands for the firms that are not in the sample.
 
-A firm's size (tce, 当量) is split over its carriers by the mix of its line and over months by its behaviour; then each
-part is turned into natural units. Firms outside the sample are **an explicit row of their own** for each place and
-sector, the sum of (weight − 1) × quantity over the sampled firms there: a firm's rows stay the firm's own figures, and
-any sum over the data set is the city's figure without weighting anything.
+A firm's size (tce, 当量) is split over its carriers by the mix of its line and over months by its behaviour; each part
+goes its own way from there (`operation`) and is turned into natural units. Firms outside the sample are **an explicit
+row of their own** for each place and sector, the sum of (weight − 1) × quantity over the sampled firms there: a firm's
+rows stay the firm's own figures, and any sum over the data set is the city's figure without weighting anything.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.demo import firms as firm_list
+from dualcarbon.demo.operation import SWITCHES, Operation, delivered, operation, read_early
 from dualcarbon.demo.seasons import activity, profile
 from dualcarbon.demo.tables import SEED, SIZE, Array, carrier, observations, random, read, shares_of_year, thousandths
 
@@ -23,7 +24,7 @@ from dualcarbon.demo.tables import SEED, SIZE, Array, carrier, observations, ran
 CAPTIVE_RATIO, CAPTIVE_EFFICIENCY = 5.0, 0.83
 FUELS = ("natural_gas", "bituminous_coal", "diesel")
 _SHARE = {"natural_gas": "gas", "bituminous_coal": "coal", "diesel": "diesel"}
-#: Carbonates melted by glass makers, t per tce of natural gas.
+#: Carbonates melted by glass makers, t per tce of natural gas of the three years; months follow what is melted.
 CARBONATES_OF_GLASS = {"soda_ash": 1.02, "limestone": 0.28, "dolomite": 0.86}
 #: t of clinker a year, and the firm that makes it: the largest in building materials that burns coal.
 CLINKER = 250_000.0
@@ -41,6 +42,7 @@ class Use:
     plant_coal: Array  # coal into the own plant, t
     fuels: dict[str, Array]  # burned in own furnaces and vehicles
     feedstock: dict[str, Array]  # not burned
+    output: Array  # what is made, in tce of the size: before anything moves specific consumption
 
     @property
     def electricity(self) -> Array:
@@ -61,11 +63,14 @@ def use(firms: pl.DataFrame, seed: int = SEED) -> Use:
     shape = {name: shares_of_year(one) for name, one in activity(firms["behaviour"].to_list(), rng).items()}
     size = np.repeat(firms["size"].to_numpy()[:, None] * firm_list.growth(firms, seed), 12, axis=1)
     size = size * firm_list.being(firms)
-    tce = {part: size * mix[:, [i]] for i, part in enumerate(parts)}
-    power = tce["power"] * shape["power"] / carrier("electricity")["tce"]
-    heat = tce["steam"] * shape["steam"] / carrier("heat")["tce"]
+    happens = operation(firms, seed)
+    ways = {part: shape.get(part, shape["fuel"]) * happens.factor[part] for part in parts}
+    tce = _switched({part: size * mix[:, [i]] * ways[part] for i, part in enumerate(parts)}, happens)
+    power = tce["power"] / carrier("electricity")["tce"]
+    heat = tce["steam"] / carrier("heat")["tce"]
     captive = firms["captive"].to_numpy()[:, None]
-    own_power = np.where(captive, np.minimum(heat / CAPTIVE_RATIO / 3.6, 0.85 * power), 0 * power)
+    made = np.minimum(heat / CAPTIVE_RATIO / 3.6, 0.85 * power) * happens.turbine
+    own_power = np.where(captive, made, 0 * power)
     coal = np.where(captive, (heat + 3.6 * own_power) / CAPTIVE_EFFICIENCY / carrier("bituminous_coal")["gj"], 0 * heat)
     counted = power * carrier("electricity")["tce"] + heat * carrier("heat")["tce"]
     real = (power - own_power) * carrier("electricity")["tce"] + coal * carrier("bituminous_coal")["tce"]
@@ -80,10 +85,28 @@ def use(firms: pl.DataFrame, seed: int = SEED) -> Use:
         own_steam=thousandths(np.where(captive, heat, 0 * heat)),
         plant_coal=thousandths(coal),
         fuels={
-            fuel: thousandths(tce[_SHARE[fuel]] * shape["fuel"] / carrier(fuel)["tce"]) for fuel in FUELS
+            fuel: thousandths(_booked(fuel, tce[_SHARE[fuel]], happens) / carrier(fuel)["tce"]) for fuel in FUELS
         },
-        feedstock={"methanol": thousandths(tce["feedstock"] * shape["fuel"] / carrier("methanol")["tce"])},
+        feedstock={"methanol": thousandths(tce["feedstock"] / carrier("methanol")["tce"])},
+        output=size * shape["output"],
     )  # fmt: skip
+
+
+def _switched(tce: dict[str, Array], happens: Operation) -> dict[str, Array]:
+    """`tce` by part after firms have replaced one fuel by another, which needs less or as much for the same work."""
+    made = dict(tce)
+    for (old, new), share in happens.switched.items():
+        gone = made[old] * share
+        made[old], made[new] = made[old] - gone, made[new] + gone * SWITCHES[old, new][3]
+    return made
+
+
+def _booked(fuel: str, burned: Array, happens: Operation) -> Array:
+    """What returns call the month's use of a fuel: gas between readings, stored fuel in small firms as delivered."""
+    if fuel == "natural_gas":
+        return read_early(burned, happens.read)
+    part = _SHARE[fuel]
+    return delivered(burned, happens.lot[part], happens.opening[part])
 
 
 def _photovoltaic(firms: pl.DataFrame, power: Array, rng: np.random.Generator) -> Array:
@@ -91,7 +114,8 @@ def _photovoltaic(firms: pl.DataFrame, power: Array, rng: np.random.Generator) -
     n = len(firms)
     has = rng.random(n) < np.where(firms["size"].to_numpy() > 5000, 0.6, 0.35)
     start = np.where(rng.random(n) < 0.6, 0, rng.integers(3, SIZE - 4, n))
-    cover = rng.uniform(0.03, 0.12, n) * np.where(firms["size"].to_numpy() > 80000, 0.25, 1.0)
+    size = firms["size"].to_numpy()
+    cover = rng.uniform(0.03, 0.12, n) * np.select([size > 80000, size < 2500], [0.25, 1.8], 1.0)
     mean = np.nanmean(power, axis=1, keepdims=True) * cover[:, None]
     ramp = np.clip((np.arange(SIZE)[None, :] - start[:, None] + 1) / 3, 0, 1)
     return np.where(has[:, None], mean * 12 * shares_of_year(profile("solar"))[None, :] * ramp, 0.0) + 0 * power
@@ -114,6 +138,7 @@ def unsampled(firms: pl.DataFrame, of: Use) -> tuple[pl.DataFrame, Use]:
         plant_coal=expand(of.plant_coal),
         fuels={fuel: expand(one) for fuel, one in of.fuels.items()},
         feedstock={fuel: expand(one) for fuel, one in of.feedstock.items()},
+        output=expand(of.output),
     )
 
 
@@ -208,14 +233,15 @@ def carbonates(firms: pl.DataFrame, of: Use) -> list[pl.DataFrame]:
         "place": glass["place"].to_list(),
         "sector": glass["sector"].to_list(),
     }
-    melted = of.fuels["natural_gas"][glass["index"].to_numpy()] * carrier("natural_gas")["tce"]
+    at = glass["index"].to_numpy()
+    gas, output = of.fuels["natural_gas"][at] * carrier("natural_gas")["tce"], of.output[at]
+    melted = output * gas.sum(axis=1, keepdims=True) / output.sum(axis=1, keepdims=True)
     for name, per_tce in CARBONATES_OF_GLASS.items():
         frames.append(
             observations(thousandths(melted * per_tce), item="material.carbonate", carrier=name, unit="t", **who)
         )
     kiln = kiln_of(firms, of)
-    coal = of.fuels["bituminous_coal"][kiln : kiln + 1]
-    made = thousandths(CLINKER * shares_of_year(coal))
+    made = thousandths(CLINKER * shares_of_year(of.output[kiln : kiln + 1]))
     place, sector, entity = firms.row(kiln, named=True)["place"], "C30", firms["code"][kiln]
     frames.append(
         observations(

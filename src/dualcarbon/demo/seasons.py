@@ -13,20 +13,25 @@ SPRING_FESTIVAL = {2022: date(2022, 2, 1), 2023: date(2023, 1, 22), 2024: date(2
 
 DAYS = np.array([(end - start).days for start, end in zip(MONTHS, ENDS, strict=True)], dtype=float)
 
-#: How hot each summer is, beside an ordinary one; how much of the year's cooling and heating falls in each month.
-HEAT_OF_SUMMER = {2022: 1.10, 2023: 0.92, 2024: 1.12}
+#: How much of the year's cooling and heating falls in each month of an ordinary year; `data/weather.csv` says how far
+#: each month was from it. Weather is judgement: hot summers in 2022 and 2024, a mild one between.
 COOLING = np.array([0, 0, 0, 0, 0.10, 0.45, 1.0, 0.97, 0.42, 0.05, 0, 0])
 HEATING = np.array([1.0, 0.85, 0.40, 0.10, 0, 0, 0, 0, 0, 0.05, 0.35, 0.85])
 
 
 def cooling() -> Array:
     """Need for cooling by month ([36], 1 = July of an ordinary summer)."""
-    return np.concatenate([COOLING * HEAT_OF_SUMMER[year] for year in YEARS])
+    return np.tile(COOLING, len(YEARS)) * weather("cooling")
 
 
 def heating() -> Array:
-    """Need for heating by month ([36], 1 = January)."""
-    return np.tile(HEATING, len(YEARS))
+    """Need for heating by month ([36], 1 = an ordinary January)."""
+    return np.tile(HEATING, len(YEARS)) * weather("heating")
+
+
+def weather(name: str) -> Array:
+    """Each month beside an ordinary one of its name ([36]): `cooling`, `heating` or `sun`."""
+    return read("weather")[name].to_numpy().astype(float)
 
 
 def festival_share() -> Array:
@@ -53,10 +58,11 @@ def working_days(lost: Array) -> Array:
 
 
 def activity(behaviours: list[str], rng: np.random.Generator) -> dict[str, Array]:
-    """Monthly shapes of firms ([n, 36] each) by the behaviour of their line: `power`, `steam`, `fuel`.
+    """Monthly shapes of firms ([n, 36] each) by the behaviour of their line: `output`, `power`, `steam`, `fuel`.
 
-    Overhauls fall in spring or autumn, once in `overhaul_cycle` years; photovoltaic cell makers cut production in the
-    price trough from the fourth quarter of 2023.
+    A part `standby` of the heat keeps boilers and furnaces warm, whatever the lines do. Overhauls fall in spring or
+    autumn, once in `overhaul_cycle` years; photovoltaic cell makers cut production in the price trough from the fourth
+    quarter of 2023.
     """
     table = read("behaviours")
     index = [table["behaviour"].to_list().index(one) for one in behaviours]
@@ -64,7 +70,8 @@ def activity(behaviours: list[str], rng: np.random.Generator) -> dict[str, Array
     n = len(behaviours)
     month = np.arange(SIZE) % 12
     days = working_days(column["festival"] * rng.uniform(0.85, 1.15, n))
-    days -= overhauls(column["overhaul_low"], column["overhaul_high"], column["overhaul_cycle"], rng)
+    lost = overhauls(column["overhaul_low"], column["overhaul_high"], column["overhaul_cycle"], rng)
+    days -= lost
     season = (
         1
         + column["spring"][:, None] * np.isin(month, (2, 3, 4))
@@ -75,10 +82,13 @@ def activity(behaviours: list[str], rng: np.random.Generator) -> dict[str, Array
     trough = np.ones(SIZE)
     trough[21:24], trough[24:30], trough[30:36] = 0.93, 0.97, 0.88
     work *= np.where(np.array(behaviours)[:, None] == "battery", trough, 1.0)
+    standby = column["standby"][:, None]
+    hot = (1 - standby) * work + standby * np.maximum(DAYS - lost, 0.0)
     return {
+        "output": work,
         "power": work * (1 + column["cooling"][:, None] * cooling()),
-        "steam": work * (1 + column["heating"][:, None] * heating()),
-        "fuel": work * (1 + 0.3 * column["heating"][:, None] * heating()),
+        "steam": hot * (1 + column["heating"][:, None] * heating()),
+        "fuel": hot * (1 + 0.3 * column["heating"][:, None] * heating()),
     }
 
 
@@ -103,4 +113,6 @@ def profile(name: str) -> Array:
     row = read("profiles").row(by_predicate=pl.col("profile") == name, named=True)
     shape = np.tile(np.array([float(row[str(month)]) for month in range(1, 13)]), len(YEARS))
     summer = 1 + row["cooling"] * (cooling() - np.tile(COOLING, len(YEARS)))
-    return shape * summer * (DAYS - row["festival"] * festival_share())
+    winter = 1 + row["heating"] * (heating() - np.tile(HEATING, len(YEARS)))
+    sun = 1 + row["sun"] * (weather("sun") - 1)
+    return shape * summer * winter * sun * (DAYS - row["festival"] * festival_share())

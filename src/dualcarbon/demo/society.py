@@ -10,6 +10,7 @@ import polars as pl
 from dualcarbon.core.classification import load
 from dualcarbon.core.pack import rows as rows_of_pack
 from dualcarbon.demo.industry import Use
+from dualcarbon.demo.operation import wandering
 from dualcarbon.demo.seasons import DAYS, profile
 from dualcarbon.demo.tables import (
     PACK,
@@ -42,15 +43,22 @@ def shares(key: str) -> Array:
 
 
 def quantities(seed: int = SEED) -> Array:
-    """Quantities of every line of `society` by leaf ([lines × 12, 36], natural units)."""
-    rng = random("society", seed)
+    """Quantities of every line of `society` by leaf ([lines × 12, 36], natural units).
+
+    Months wander by `wander` (where people fill up, which sites are open, when a tank is refilled): each leaf by all of
+    it and by a trend of its own, the city as a whole by two fifths. Each line and leaf has its own random numbers.
+    """
     table = read("society").to_dicts()
     blocks = []
     for row in table:
         path = np.array([1 / ((1 + row["growth_2023"]) * (1 + row["growth_2024"])), 1 / (1 + row["growth_2024"]), 1.0])
         months = shares_of_year(profile(row["profile"])) * np.repeat(path, 12) * row["amount_2024"]
-        wander = np.exp(rng.normal(0, 0.012, (len(leaves()), SIZE)))
-        blocks.append(shares(row["key"])[:, None] * months * wander)
+        streams = [random(f"society {row['sector']} {row['carrier']} {place}", seed) for place in ("city", *leaves())]
+        normal = np.stack([one.normal(0, 1, (3, SIZE)) for one in streams])
+        wander = wandering(normal[:, :2])
+        trend = normal[1:, 2, :1] * (np.arange(SIZE) - (SIZE - 6)) / 12
+        moved = row["wander"] * (wander[1:] + 0.4 * wander[:1] + 0.5 * trend)
+        blocks.append(shares(row["key"])[:, None] * months * np.exp(moved))
     return thousandths(np.concatenate(blocks))
 
 
