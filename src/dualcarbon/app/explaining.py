@@ -94,14 +94,20 @@ def compared(view: View, question: Mapping[str, Any], value: float | None, again
 
 def filled(node: Mapping[str, Any], equation: Mapping[str, Any], w: Words) -> Markup:
     """One equation of a node with the numbers that stood in it, as MathML."""
+
+    def written(one: Mapping[str, Any]) -> str:
+        # What is added to millions is written as whole as their sum.
+        large = one.get("unit") == equation["unit"] and abs(equation["value"] or 0) >= 1e6
+        return quantity(w.number(one["value"], 0) if large else one["value"], one.get("unit"), w)
+
     texts: dict[str, str] = {}
     for one in [*node.get("inputs", []), *node.get("factors", [])]:
         if one.get("value") is not None:
-            texts[one["name"]] = quantity(one["value"], one.get("unit"), w)
+            texts[one["name"]] = written(one)
     for one in node.get("equations", []):
         if one["name"] == equation["name"]:
             break
-        texts[one["name"]] = quantity(one["value"], one["unit"], w)
+        texts[one["name"]] = written(one)
     texts |= {name: quantity(value, unit, w) for name, (value, unit) in constants(node).items()}
     left = quantity(equation["value"], equation["unit"], w)
     return Markup(mathml.equation(equation["name"], equation["formula"], texts, left))
@@ -133,7 +139,7 @@ def title(view: View, page: Mapping[str, Any]) -> str:
     item = str(page.get("item") or page["question"].get("item"))
     name = view.codes.items.name(item, view.lang) if item in view.codes.items else item
     own = view.words.pick(page.get("title"))
-    return f"{name} · {own}" if own and own != name else name
+    return view.words.pick(f"{name} · {own}" if own and own != name else name)
 
 
 def trail(view: View, page: Mapping[str, Any]) -> list[str]:

@@ -28,7 +28,9 @@ def equation(
         terms = [("", f"<mtext>{escape(formula)}</mtext>")]
     head = symbol(name) if left is None else f"<mtext>{escape(left)}</mtext>" if words else _amount(left)
     terms[0] = ("=", terms[0][1])
-    signed = [f'<mo form="infix" lspace="0.15em" rspace="0.3em">{mark}</mo>{term}' for mark, term in terms]
+    # A text is no operand to a browser, so the space after the operator has to be put before it.
+    gap = '<mspace width="0.3em"/>' if words else ""
+    signed = [f'<mo form="infix" lspace="0.15em" rspace="0.3em">{mark}</mo>{gap}{term}' for mark, term in terms]
     marked = " ".join(f'<math displaystyle="true"><mrow>{piece}</mrow></math>' for piece in (head, *signed))
     return f'<span class="equation">{marked}</span>'
 

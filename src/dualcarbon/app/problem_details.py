@@ -8,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from dualcarbon.app.asking import BadChoice, language
-from dualcarbon.app.pages import document, environment, said
+from dualcarbon.app.asking import Asked, BadChoice, language
+from dualcarbon.app.pages import View, document, environment, said
 from dualcarbon.app.wording import words
 from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Refused
@@ -66,7 +66,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(NoSuch)
     async def absent(request: Request, error: NoSuch) -> Response:
         w = words(language(request))
-        kind = w.say(KINDS.get(error.kind, "页面"))
+        kind = KINDS.get(error.kind, "页面")
+        if w.english:
+            kind = error.kind if error.kind.isascii() else "page"
         detail = w.say("找不到{kind}“{name}”。可以用上方的搜索。", kind=kind, name=error.name)
         return problem(request, 404, "找不到", detail, f"no-such-{error.kind}")
 
@@ -118,23 +120,11 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-class _Elsewhere:
-    """What the page frame needs to know of a question that cannot be answered."""
+class _Elsewhere(View):
+    """A question that cannot be answered, as the page frame needs to know it: no choice of it is kept."""
 
     def __init__(self, request: Request, lang: str) -> None:
-        self.lang, self.path = lang, request.url.path
-        self.choice = None
+        super().__init__(request.app.state.site, Asked(), lang, request.url.path, request.query_params)
         before = urlsplit(request.headers.get("referer", ""))
         own = before.netloc == request.headers.get("host") and not before.path.startswith("//")
         self.back = f"{before.path}?{before.query}" if own and request.method == "POST" else None
-
-    def link(self, path: str, /, **query: Any) -> str:
-        return path
-
-    def query_text(self) -> str:
-        return ""
-
-    def here(self, **query: Any) -> str:
-        from urllib.parse import urlencode
-
-        return f"{self.path}?{urlencode(query)}"

@@ -70,9 +70,9 @@ def error_node(
         line(text("相对沿用上年同月的技巧", "skill against it"),
               100 * (1 - sums["selected"] / sums["last_value"]) if sums["last_value"] else None, "%", now.status,
               filled=f"100 × (1 − {tonnes(sums['selected'])} / {tonnes(sums['last_value'])})"),
-        line(text("名义 90% 区间的实际覆盖", "held by the 90 % interval"),
+        line(text("名义 90% 区间的实际覆盖", "held by the 90% interval"),
               100 * float(np.mean(inside)) if inside.size else None, "%", now.status,
-              filled=f"100 × {int(inside.sum())} / {inside.size}"),
+              filled=f"100 × {int(inside.sum()):,} / {inside.size:,}"),
     ]  # fmt: skip
     return {
         "title": text("回放误差（燃料数据晚一个月）", "replayed error (fuels a month late)"), "period": month,

@@ -13,7 +13,7 @@ def _of(name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 VALUE: list[Column] = [("排放量（吨 CO2）", "t CO2", _of("value"))]
-ENDS: list[Column] = [("90% 区间下限", "90 % low", _of("low")), ("90% 区间上限", "90 % high", _of("high"))]
+ENDS: list[Column] = [("90% 区间下限", "90% low", _of("low")), ("90% 区间上限", "90% high", _of("high"))]
 CHANGE: list[Column] = [
     ("上年同月", "a year before", _of("last_year")),
     ("同比（%）", "change %", _of("change_percent")),
@@ -22,13 +22,13 @@ CHANGE: list[Column] = [
 NAME: list[Column] = [("名称", "name", _of("name")), ("代码", "code", _of("code"))]
 PULL: list[Column] = [("占比", "share", _of("share")), ("拉动（百分点）", "points", _of("pull_points"))]
 LAST: Column = ("沿用上年同月（%）", "a year before %", _of("last_value_error_percent"))
-HELD: Column = ("90% 实际覆盖", "90 % held", _of("coverage90"))
+HELD: Column = ("90% 实际覆盖", "90% held", _of("coverage90"))
 STATE: Column = ("状态", "state", _of("state"))
 MONTH: list[Column] = [("月份", "month", _of("month"))]
 
 BOARD: list[Sheet] = [
-    ("逐月", "months", [*MONTH, STATE, *VALUE, *ENDS, ("80% 区间下限", "80 % low", _of("low80")),
-     ("80% 区间上限", "80 % high", _of("high80")), *CHANGE], lambda made: made["months"]),
+    ("逐月", "months", [*MONTH, STATE, *VALUE, *ENDS, ("80% 区间下限", "80% low", _of("low80")),
+     ("80% 区间上限", "80% high", _of("high80")), *CHANGE], lambda made: made["months"]),
     ("年度累计", "year", [*MONTH, STATE, *VALUE, *ENDS, ("上年累计", "last year", _of("last_year"))],
      lambda made: (made["year"] or {}).get("path", [])),
     ("地区", "areas", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL], lambda made: made["areas"]),

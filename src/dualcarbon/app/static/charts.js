@@ -81,11 +81,12 @@
 
   function history(chart, box, data) {
     const years = [...new Set(data.series.flatMap((one) => Object.keys(one.points)))].sort();
+    const narrow = box.clientWidth < 420;
     const palette = [accent, "#c9793d", "#2f5d7c"];
     const tone = (n) => palette[n] || "#9aa8a5";
     chart.setOption({
       textStyle: font, animation: false,
-      grid: { left: 8, right: box.clientWidth < 420 ? 96 : 150, top: 14, bottom: 4, containLabel: true },
+      grid: { left: 8, right: narrow ? 106 : 150, top: 14, bottom: 4, containLabel: true },
       xAxis: { type: "category", data: years, boundaryGap: false, ...bare, axisLine: { show: true, lineStyle: { color: line } } },
       yAxis: { type: "value", scale: true, splitLine: { lineStyle: { color: line } }, ...bare },
       tooltip: { trigger: "axis", confine: true, borderColor: line, textStyle: { color: ink, fontSize: 12.5, ...font } },
@@ -93,7 +94,7 @@
         type: "line", name: one[data.lang] || one.zh, symbolSize: 5, connectNulls: true,
         data: years.map((year) => (one.points[year] ? one.points[year].value : null)),
         z: 20 - n, itemStyle: { color: tone(n) }, lineStyle: { color: tone(n), width: n > 2 ? 1 : n ? 1.8 : 2.4 },
-        endLabel: { show: true, formatter: "{a}", color: n > 2 ? "#6f7f83" : tone(n), fontSize: 11.5, fontWeight: n > 2 ? 400 : 600, width: 140, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY" },
+        endLabel: { show: true, formatter: "{a}", color: n > 2 ? "#6f7f83" : tone(n), fontSize: 11.5, fontWeight: n > 2 ? 400 : 600, width: narrow ? 100 : 140, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY" },
       })),
     }, true);
   }

@@ -68,12 +68,14 @@
     const span = Math.max(...every) - Math.min(...every) || 1;
     const floor = Math.min(...every) - 0.15 * span;
     const narrow = box.clientWidth < 480;
+    // The axis does not begin at zero: the two totals stand as marks at their values, not as bars whose lengths would lie.
+    const mark = 0.012 * span;
     return { grid: { left: 8, right: narrow ? 56 : 84, top: 6, bottom: 4 },
       xAxis: { type: "value", min: floor, max: Math.max(...every) + 0.06 * span, splitLine: { show: false }, ...bare, axisLabel: { show: false } },
-      yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name), ...bare, axisLabel: { color: ink, fontSize: 12.5, width: narrow ? 96 : 180, overflow: "truncate" } },
+      yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name), ...bare, axisLabel: { color: ink, fontSize: 12.5, width: narrow ? 96 : 180, overflow: "break" } },
       series: [
-        { type: "bar", stack: "all", silent: true, itemStyle: { color: "transparent" }, data: rows.map((one) => (one.start === undefined ? 0 : Math.min(one.start, one.end) / f - floor) + (one.start === undefined ? floor : floor)), barWidth: "58%" },
-        { type: "bar", stack: "all", barWidth: "58%", data: rows.map((one) => ({ href: one.href, value: one.start === undefined ? one.end / f - floor : Math.abs(one.end - one.start) / f, itemStyle: { color: one.start === undefined ? "#5d6b66" : one.end >= one.start ? colour("rise") : colour("fall"), borderRadius: 2 } })),
+        { type: "bar", stack: "all", silent: true, itemStyle: { color: "transparent" }, data: rows.map((one) => (one.start === undefined ? one.end / f - mark : Math.min(one.start, one.end) / f)), barWidth: "58%" },
+        { type: "bar", stack: "all", barWidth: "58%", data: rows.map((one) => ({ href: one.href, value: one.start === undefined ? mark : Math.abs(one.end - one.start) / f, itemStyle: { color: one.start === undefined ? "#5d6b66" : one.end >= one.start ? colour("rise") : colour("fall"), borderRadius: 2 } })),
           label: { show: true, position: "right", color: ink, fontSize: 12, formatter: (p) => { const one = rows[p.dataIndex]; return one.start === undefined ? number(one.end / f, data.scale.digits) : signed((one.end - one.start) / f, data.scale.digits); } } },
       ],
       tooltip: { show: false } };
