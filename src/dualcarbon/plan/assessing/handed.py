@@ -23,7 +23,7 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan.assessing import tabular
 from dualcarbon.plan.assessing.assess_tables import HANDED, METADATA
 from dualcarbon.plan.store import stamp, writing
-from dualcarbon.plan.words import STATUS_WORDS, status_of
+from dualcarbon.plan.words import STATUS_WORDS, status_of, unit_name
 
 #: Figures by name and period, as `standing` gives them.
 Figures = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -64,7 +64,7 @@ def standing(workspace: Workspace, place: str, as_of: date | None = None) -> dic
         rows = connection.execute(chosen).mappings().all()
     return {
         (row["name"], row["period"]): {name: row[name] for name in kept}
-        | {"shown": row["value"], "value": row["value"] * SCALE[row["unit"]]}
+        | {"unit_name": unit_name(row["unit"]), "shown": row["value"], "value": row["value"] * SCALE[row["unit"]]}
         for row in rows
     }
 

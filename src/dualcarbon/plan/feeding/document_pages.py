@@ -68,7 +68,7 @@ def text(workspace: Workspace, plan: Asked = None) -> dict[str, Any]:
         "policies": [row for row in standing if row["kind"] == "policy"],
         "indicators": reads.indicators(workspace, head).height, "versions": versions,
         "findings": [one for one in classes if one["rows"]], "checked": head["file"] is not None or bool(found),
-        "carried": reads.carried(workspace, head),
+        "carried": [row | {"unit_name": words.unit_name(row["unit"])} for row in reads.carried(workspace, head)],
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from dualcarbon.plan import follow, reads
 from dualcarbon.plan.feeding.telling import department_of
 from dualcarbon.plan.store import Asked, document, install, stamp, writing
 from dualcarbon.plan.tables import CONFIRMATION, DECISIONS, REVIEW, SETTLED
+from dualcarbon.plan.words import unit_name
 
 
 def queue(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
@@ -36,6 +37,7 @@ def queue(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -
             | {
                 "name": indicator["name"] if indicator else titles.get(row["line"], row["line"]),
                 "unit": indicator["unit"] if indicator else None,
+                "unit_name": unit_name(indicator["unit"] if indicator else None),
                 "target": indicator["value"] if indicator else None,
                 "basis": indicator["basis"] if indicator else None,
                 "before": counting[(row["line"], max(earlier))] if earlier else None,
