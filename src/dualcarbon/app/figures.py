@@ -80,7 +80,8 @@ def short(title: Any, w: Words) -> str:
         return name.removeprefix("Manufacture of ").removeprefix("Production and supply of ").capitalize()
     for ending in ("加工业", "制造业", "和供应业", "制品业", "和服饰业", "生产和供应业", "业"):
         if name.endswith(ending) and len(name) - len(ending) >= 2:
-            return name.removesuffix(ending).removesuffix("生产").removesuffix("和")
+            short = name.removesuffix(ending).removesuffix("生产").removesuffix("和")
+            return f"{short}供应" if short.endswith("的") else short
     return name
 
 
@@ -164,9 +165,12 @@ def path_title(headline: Row, w: Words) -> str:
     gap = headline["value"] - headline["previous"]["value"]
     amount = f"{w.number(abs(gap) / scale.factor, scale.digits)} {scale.label}"
     before = w.period(headline["previous"]["period"])
-    if gap >= 0:
-        return w.say("累计比{before}多 {amount}", before=before, amount=amount)
-    return w.say("累计比{before}少 {amount}", before=before, amount=amount)
+    start, end = periods.parse(headline["period"])
+    if (end - start).days <= 31:
+        said = "比{before}多 {amount}" if gap >= 0 else "比{before}少 {amount}"
+    else:
+        said = "累计比{before}多 {amount}" if gap >= 0 else "累计比{before}少 {amount}"
+    return w.say(said, before=before, amount=amount)
 
 
 _FILLED = ("reported", "none", "NO", "NA", "IE")

@@ -23,7 +23,8 @@
     box.dataset.ready = "1";
     let width = box.clientWidth;
     new ResizeObserver(() => {
-      if (box.clientWidth === width || !box.clientWidth) return;
+      // A page that is printed shrinks the drawing by its view box.
+      if (box.clientWidth === width || !box.clientWidth || matchMedia("print").matches) return;
       width = box.clientWidth;
       chart.resize();
       again();
