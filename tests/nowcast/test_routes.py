@@ -1,5 +1,8 @@
 """The quick-calc over HTTP says what Python says."""
 
+import html
+import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -45,6 +48,16 @@ def test_the_report_comes_as_word_and_pdf(client: TestClient) -> None:
     answer = client.get("/nowcast/situation.pdf", params={"year": 2024, "lang": "en"})
     assert answer.status_code == 200 and answer.content[:5] == b"%PDF-"
     assert client.get("/nowcast/situation.odt", params={"year": 2024}).status_code == 422
+
+
+@pytest.mark.parametrize("day", [{}, {"known_at": "2024-11-15"}])
+def test_tables_and_points_of_charts_open(client: TestClient, day: dict[str, str]) -> None:
+    page = client.get("/nowcast", params=day).text
+    sheet = html.unescape(re.findall(r'href="(/nowcast/tables\.xlsx[^"]*)"', page)[0])
+    assert client.get(sheet).content[:2] == b"PK"
+    points = [json.loads(f'"{one}"') for one in re.findall(r'"href": "(/nowcast/open[^"]*)"', page)]
+    assert points and not any("&amp;" in one for one in points)
+    assert client.get(points[-1]).status_code == 200
 
 
 def test_wrong_questions_are_refused(client: TestClient) -> None:
