@@ -63,16 +63,16 @@ def sources(workspace: Workspace, plan: Asked = None) -> list[dict[str, Any]]:
     rows = []
     for row in reads.indicators(workspace, head).to_dicts():
         one = fed.get(row["line"])
-        said = {"zh": "由牵头单位填报", "en": "told by the lead unit"}
+        said = {"zh": "由牵头单位填报", "en": "reported by the lead unit"}
         if one is not None:
             used = ("平台计算", "computed by the platform") if one["use"] == "report" else (
-                "平台计算，与填报对照", "computed by the platform, beside what is told")  # fmt: skip
+                "平台计算，与填报对照", "computed by the platform, beside what is reported")  # fmt: skip
             said = dict(zip(("zh", "en"), used, strict=True))
         elif row["feed"] in set_["waiting"]:
             waiting = set_["waiting"][row["feed"]]
             said = {
                 "zh": f"暂无自动数据源（{waiting['zh']}），由牵头单位填报",
-                "en": f"No source yet ({waiting['en']}); told by the lead unit",
+                "en": f"No source yet ({waiting['en']}); reported by the lead unit",
             }
         kept = {name: row[name] for name in ("line", "name", "feed")}
         rows.append(kept | {"automatic": one["use"] if one else None, "say": said})

@@ -28,7 +28,7 @@
       const bars = { type: "bar", xAxisIndex: 1, yAxisIndex: 1, barMaxWidth: 22, itemStyle: { color: pale }, data: months.map((month) => years.reduce((sum, year) => sum + ((at(year, month) || {}).volume || 0), 0) / per) };
       chart.setOption({
         textStyle: font, animation: false,
-        grid: [{ left: 8, right: narrow ? 64 : 84, top: 26, height: "56%", containLabel: true }, { left: 8, right: narrow ? 64 : 84, bottom: 8, height: "18%", containLabel: true }],
+        grid: [{ left: 8, right: narrow ? 64 : 84, top: 30, height: "53%", containLabel: true }, { left: 8, right: narrow ? 64 : 84, bottom: 8, height: "18%", containLabel: true }],
         xAxis: [{ type: "category", data: months, ...bare, axisLine: { show: true, lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 12, hideOverlap: true } }, { type: "category", gridIndex: 1, data: months, ...bare, axisLabel: { show: false } }],
         yAxis: [{ type: "value", scale: true, name: unit, nameTextStyle: { color: soft, align: "left", fontSize: 12 }, splitNumber: 3, splitLine: { lineStyle: { color: line } }, ...bare, axisLabel: { color: soft, fontSize: 12 } }, { type: "value", gridIndex: 1, name: `${volume} ${volume_unit}`, nameTextStyle: { color: soft, align: "left", fontSize: 12 }, splitNumber: 1, splitLine: { show: false }, ...bare, axisLabel: { color: soft, fontSize: 11 } }],
         tooltip: { trigger: "axis", confine: true, borderColor: line, textStyle: { color: ink, fontSize: 12.5, ...font },
