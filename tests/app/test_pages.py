@@ -279,7 +279,7 @@ def test_enterprises_that_moved_a_place_open_and_are_labelled(client: TestClient
         assert opened["value"] == pytest.approx(row["value"])
         assert client.get(f"/account/{row['entity']}?period=2024").status_code == 200
     page = client.get("/account/330481/movers?period=2024&basis=B").text
-    assert "不代表任何真实单位" in page and "拉动最大" in page
+    assert "企业名称均为虚构" in page and "拉动最大" in page
     file = client.get("/account/330481/movers.xlsx?period=2024&basis=B&sector=C17")
     sheet = openpyxl.load_workbook(BytesIO(file.content)).active
     assert sheet["A1"].value.endswith("企业拉动") and "模拟数据" in sheet["A2"].value
