@@ -5,13 +5,19 @@ Grouping by the number of a text is then cheaper than grouping by the text itsel
 up by itself, and nothing is coded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
 Labels = Mapping[str, list[str | None]]  # by column
+FOUND: dict[str, list[str | None]] = {}  # the texts that the last pass found, by column
+
+
+def labels_of(known: Mapping[str, Iterable[str]]) -> Labels:
+    """Every text that a column may hold, those of the last pass first: a list is searched from its front."""
+    return {name: list(dict.fromkeys([*FOUND.get(name, ()), *texts, None])) for name, texts in known.items()}
 
 
 def coded(frame: "nw.LazyFrame[Any]", labels: Labels) -> "nw.LazyFrame[Any] | None":
@@ -36,6 +42,8 @@ def decoded(cells: pl.DataFrame, labels: Labels) -> pl.DataFrame | None:
     """The texts again, as Categorical; None where one of them was not among the labels."""
     if any(cells[name].null_count() for name in labels):
         return None
+    for name, texts in labels.items():
+        FOUND[name] = [texts[number - 1] for number in cells[name].unique().sort().to_list()]
     return cells.with_columns(
         pl.Series(texts, dtype=pl.Categorical)[cells[name] - 1].alias(name) for name, texts in labels.items()
     )

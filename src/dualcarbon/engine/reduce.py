@@ -13,7 +13,7 @@ import polars as pl
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.engine.coded import Labels, coded, decoded
+from dualcarbon.engine.coded import coded, decoded, labels_of
 from dualcarbon.engine.factors import FactorTable
 from dualcarbon.engine.methods import Where
 from dualcarbon.engine.proof import Proven
@@ -173,7 +173,7 @@ def _grouped(frame: "nw.LazyFrame[Any]", keys: list[str], columns: set[str], nam
 def _summed(frame: "nw.LazyFrame[Any]", keys: list[str], aggregates: list[Any], names: Classification) -> pl.DataFrame:
     """One row per key, by the numbers of the texts where that is faster and the pack knows every text."""
     known = {"place": names.places, "sector": names.sectors, "carrier": names.carriers}
-    labels: Labels = {name: [*codes, None] for name, codes in known.items() if name in keys}
+    labels = labels_of({name: codes for name, codes in known.items() if name in keys})
     by_number = coded(frame, labels)
     cells = None if by_number is None else decoded(collected(by_number.group_by(*keys).agg(*aggregates)), labels)
     return collected(frame.group_by(*keys).agg(*aggregates)) if cells is None else cells
