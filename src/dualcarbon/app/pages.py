@@ -29,7 +29,7 @@ from dualcarbon.app.asking import Asked, Question, Tree, asked, language, pair, 
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
 from dualcarbon.core import pack as packs
-from dualcarbon.core.faces import Changes, NoSuch
+from dualcarbon.core.faces import Changes, NoSuch, Page
 from dualcarbon.core.problems import Refused
 
 HERE = Path(__file__).parent
@@ -366,19 +366,31 @@ def room_router(room: str) -> APIRouter:
 
 
 def prepare_rooms(site: Site) -> None:
-    """Make the first page of every room (those of the navigation) and the pages it lists in `prepared`, so that nobody
-    waits for what takes long."""
-    for room, routes in room_routes().items():
+    """Make the first page of every room (those of the navigation) and the pages it lists in `prepared`, then those of
+    `prepared_by_place` for every area of the city, so that nobody waits for what takes long."""
+    rooms = room_routes()
+    for room, routes in rooms.items():
         first = {*(entry.path for entry in getattr(routes, "nav", ())), *getattr(routes, "prepared", ())}
         for one in getattr(routes, "pages", ()):
-            if one.path not in first:
-                continue
-            chosen = inspect.signature(one.make, eval_str=True).parameters.values()
-            own = {name.name: name.default for name in list(chosen)[1:]}
-            state = one.changes(site.workspace) if one.changes else None
-            # What a workspace has no data for is said to the reader who asks.
-            with contextlib.suppress(Refused, NoSuch):
-                site.body(Question(one.path, (), "zh"), Asked(), one.make, own, f"{room}/{one.template}", state)
+            if one.path in first:
+                _prepare(site, room, one, "admin", {})
+    plain = View(site, Asked(), "zh", "/", {})
+    for room, routes in rooms.items():
+        for one in getattr(routes, "pages", ()):
+            if one.path in getattr(routes, "prepared_by_place", ()):
+                for tree in plain.trees:
+                    for place in plain.codes.places.children(plain.city, tree):
+                        _prepare(site, room, one, tree, {"place": place})
+
+
+def _prepare(site: Site, room: str, one: Page, tree: Tree, given: dict[str, str]) -> None:
+    chosen = inspect.signature(one.make, eval_str=True).parameters.values()
+    own = {name.name: name.default for name in list(chosen)[1:]} | given
+    state = one.changes(site.workspace) if one.changes else None
+    query = (*given.items(), *([] if tree == "admin" else [("tree", tree)]))
+    # What a workspace has no data for is said to the reader who asks.
+    with contextlib.suppress(Refused, NoSuch):
+        site.body(Question(one.path, query, "zh"), Asked(tree=tree), one.make, own, f"{room}/{one.template}", state)
 
 
 def said(request: Request, response: Response) -> Response:

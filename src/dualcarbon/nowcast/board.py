@@ -45,7 +45,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": now.status, "synthetic": now.status == "synthetic", "model": present.MODEL,
         "workspace_version": now.version, "month": head["month"], "head": head,
-        "closed": span_of(span, full, closed), "months": span, "year": _year(full, year, code, published),
+        "closed": span_of(span, full, closed), "months": span, "year": _year(full, year, code, published, made),
         "areas": _rows(full, t, made[t], 0, book.places), "sectors": _rows(full, t, made[t], 1, book.sectors),
         "domains": _rows(full, t, made[t], 2, book.domains), "methods": present.cells_by_method(made[t][0]),
         "flags": [{**flag, **present.named(book, flag)} for flag in flags.find(now)],
@@ -84,10 +84,13 @@ def _month(full: City, t: int, made: tuple[Month, Month], mine: np.ndarray) -> d
     return {"month": month_text(full.months[t]), "state": state, **one}
 
 
-def _year(full: City, year: int, place: str, published: list[officials.Official]) -> dict[str, Any] | None:
+def _year(
+    full: City, year: int, place: str, published: list[officials.Official], made: dict[int, tuple[Month, Month]]
+) -> dict[str, Any] | None:
     """The year month by month, summed up, with the interval of what is estimated, last year's sum and the target.
 
-    Errors of the months are taken as shared among them, which is the wider reading.
+    `made`: months that were estimated already, by number. Errors of the months are taken as shared among them, which is
+    the wider reading.
     """
     span = [t for t, month in enumerate(full.months) if month.year == year]
     if not span or full.months[span[0]].month != 1:
@@ -96,7 +99,7 @@ def _year(full: City, year: int, place: str, published: list[officials.Official]
     path = []
     whole = np.ones(len(full.cells), bool)
     for t in span:
-        one = _month(full, t, estimated(full.upto(t)), whole)
+        one = _month(full, t, made.get(t) or estimated(full.upto(t)), whole)
         total += one["value"]
         low += one["value"] if one["low"] is None else one["low"]
         high += one["value"] if one["high"] is None else one["high"]

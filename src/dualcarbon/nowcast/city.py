@@ -7,7 +7,8 @@ boundary and process CO2 are left to the account itself.
 
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.engine import calculate
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.engine import Calculation, calculate
 from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast.screening import Doubt, screened
 from dualcarbon.nowcast.shape import Array
@@ -110,10 +112,7 @@ def read(
         raise Refused(Problem("nowcast.too-far", value=end.isoformat()[:7], params={"day": as_of.isoformat()}))
     targets = book.places.children(code, tree, end) or [code]
     made, joint, fallbacks, lacking = {}, {}, [], 0
-    for part, (method, where) in PARTS.items():
-        found = calculate(
-            method, rows, pack=workspace.pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True
-        )
+    for part, found in counted(workspace, as_of, family, version).items():
         fallbacks += found.fallbacks
         lacking += len(found.missing)
         made[part], joint[part] = (_monthly(found.cells, book, targets, tree, end, length) for length in ("1mo", "2mo"))
@@ -137,6 +136,27 @@ def read(
     absent = sorted(set(targets) - {cell[0] for cell in cells})
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
                 weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent)  # fmt: skip
+
+
+def counted(workspace: Any, as_of: date, family: str, version: int) -> dict[str, Calculation]:
+    """The calculation of each of `PARTS` over all account data known on `as_of`, whatever place is asked for later.
+
+    The last few are kept, so that the counties of a city and the months of a page do not calculate the same again.
+    """
+    accounts = sorted(one["id"] for one in workspace.datasets() if one["role"] == "account")
+    state = packs.fingerprint(workspace.pack)
+    return _counted(workspace.path, version, tuple(accounts), as_of, family, str(workspace.pack), (workspace.id, state))
+
+
+@lru_cache(maxsize=4)
+def _counted(
+    folder: Path, version: int, datasets: tuple[str, ...], as_of: date, family: str, pack: str, _state: Any
+) -> dict[str, Calculation]:
+    rows = Workspace.open(folder).observations(datasets=list(datasets), known_at=as_of, version=version)
+    return {
+        part: calculate(method, rows, pack=pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True)
+        for part, (method, where) in PARTS.items()
+    }
 
 
 def located(workspace: Any, place: str | None) -> str:

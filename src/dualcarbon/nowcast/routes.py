@@ -25,6 +25,8 @@ pages: list[Page] = []
 nav = [Nav("/nowcast", "速算")]
 #: Pages that take long and are made when the server starts.
 prepared = ["/nowcast/record"]
+#: And for every area of the city (their parameter `place`), after those.
+prepared_by_place = ["/nowcast"]
 
 
 @page(pages, "/nowcast", "board.html")

@@ -16,7 +16,6 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.engine import calculate
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.decompose import effects
 from dualcarbon.nowcast.shape import Array
@@ -118,7 +117,7 @@ def compared(
     later = _period(period or cities.month_before(as_of).isoformat()[:7])
     earlier = _period(against) if against else periods.Period(_year_before(later.start), _year_before(later.end))
     spans = {"before": earlier, "after": later}
-    cells = _cells(workspace, rows, code, tree, family, as_of, spans)
+    cells = _cells(workspace, code, tree, family, as_of, spans)
     _complete(cells, spans)
     activity = _activity(rows, book, code, tree, spans)
     carriers = sorted(cells["carrier"].unique().to_list())
@@ -152,16 +151,12 @@ def _year_before(day: date) -> date:
 
 
 def _cells(
-    workspace: Any, rows: Any, code: str, tree: str, family: str, as_of: date, spans: dict[str, periods.Period]
+    workspace: Any, code: str, tree: str, family: str, as_of: date, spans: dict[str, periods.Period]
 ) -> pl.DataFrame:
     """CO2 (t) and energy (GJ) by sector, carrier, month and period (`when`), with the dataset."""
     book = load(workspace.pack)
     frames = []
-    for method, where in cities.PARTS.values():
-        found = calculate(
-            method, rows, pack=workspace.pack, family=family, known_at=as_of, where=where, dims=cities.DIMS,
-            canonical=True,
-        )  # fmt: skip
+    for found in cities.counted(workspace, as_of, family, workspace.version()).values():
         cells = found.cells.filter(pl.col("co2").is_not_null())
         if "factor:ncv" in cells.columns:
             heat = found.factors.frame["value"].gather(cells["factor:ncv"])
