@@ -94,7 +94,7 @@ def cleaned(
     """
     streams_n, cells_n, years, _ = raw.shape
     months = years * 12
-    x = raw.reshape(streams_n * cells_n, months).copy()
+    x = raw.reshape(streams_n * cells_n, months).copy(order="F")  # months lie together: they are read one by one
     negative = x < 0
     x[negative] = np.nan
     given: np.ndarray = np.isfinite(x)
@@ -104,7 +104,7 @@ def cleaned(
         last[rows] = np.nonzero(given[rows].any(0))[0].max(initial=-1)
     first = np.where(given.any(1), given.argmax(1), months)
     repaired, wrong = np.zeros_like(given), np.zeros_like(given)
-    growth = np.full((len(x), months), np.nan)
+    growth = np.full((len(x), months), np.nan, order="F")
     run, shifted = np.zeros(len(x), int), np.zeros_like(given)
     scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
     zeros_usual = (np.where(given, x == 0, False)).sum(1) > 0.02 * given.sum(1)
