@@ -9,7 +9,6 @@ import polars as pl
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 WIDEST = 1 << 62  # of a code before it is made dense
-SPARSEST = 64  # places of one byte per code, where codes are looked at for repetition before they are sorted
 
 
 def numbered(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[Numbers, pl.DataFrame]:
@@ -74,11 +73,9 @@ def summed(codes: Numbers, values: Floats) -> tuple[Numbers, Floats]:
     if span <= 4 * len(codes) + 1000:
         found = np.flatnonzero(np.bincount(codes)).astype(np.int64)
         return found, np.asarray(np.bincount(codes, values)[found], np.float64)
-    if span <= SPARSEST * len(codes):
-        seen = np.zeros(span, np.bool_)
-        seen[codes] = True
-        if np.count_nonzero(seen) == len(codes):  # nothing to sum, and no need to sort
-            return codes, values
+    ordered = np.sort(codes.astype(np.int32) if span < 1 << 31 else codes)
+    if (ordered[1:] != ordered[:-1]).all():  # nothing to sum
+        return codes, values
     order = np.argsort(codes)
     codes = codes[order]
     firsts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))

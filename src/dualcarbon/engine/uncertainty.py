@@ -88,17 +88,19 @@ def _factor_part(placed: Placed, height: int) -> tuple[Floats, Floats]:
             factors.append(factor[kept])
             groups.append(group[kept])
             slopes.append(slope[kept])
-    factor = np.concatenate(factors)
+    factor, group = np.concatenate(factors), np.concatenate(groups)
     used = np.flatnonzero(np.bincount(factor))
     up, down = up[used], down[used]
     factor, count = dense(factor)
-    pair, slope = summed(np.concatenate(groups) * count + factor, np.concatenate(slopes))
-    group, factor = np.divmod(pair, max(1, count))
+    pair = group * count + factor
+    sums, slope = summed(pair, np.concatenate(slopes))
+    if sums is not pair:
+        group, factor = np.divmod(sums, max(1, count))
     rises = slope >= 0
     present = np.bincount(group, minlength=height) > 0
     for total, rising, falling in ((up2, up, down), (down2, down, up)):
-        square = (slope * np.where(rises, rising[factor], falling[factor])) ** 2
-        total[present] = np.bincount(group, square, height)[present]
+        reach = rising[factor] if (up == down).all() else np.where(rises, rising[factor], falling[factor])
+        total[present] = np.bincount(group, (slope * reach) ** 2, height)[present]
     return up2, down2
 
 
