@@ -9,14 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import openpyxl
 import pytest
-import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page
 
 from dualcarbon import nowcast
-from dualcarbon.app.pages import prepare_rooms
 from dualcarbon.app.web import create_app
-from dualcarbon.nowcast.kept import ANSWER
 
 EARLY = "2024-11-02"
 
@@ -135,23 +132,6 @@ def test_charts_are_drawn_and_numbers_open_in_the_drawer(browser: Browser, addre
     page.wait_for_selector("#drawer[open] .explain .amount")
     page.close()
     assert not faults
-
-
-def test_the_record_and_the_boards_of_areas_are_made_before_anybody_asks(city: Path) -> None:
-    app = create_app(city, warm=False)
-    prepare_rooms(app.state.site)
-    kept = sa.select(ANSWER.c.id, ANSWER.c.made_at).order_by(ANSWER.c.id)
-
-    def made() -> list[tuple[str, str]]:
-        with app.state.site.workspace.database.connect() as connection:
-            return [(row.id, row.made_at) for row in connection.execute(kept)]
-
-    before = made()
-    assert len(before) > 15  # seven counties, management areas, the city, its record
-    with TestClient(app, headers={"accept": "text/html"}) as client:
-        for address in ("/nowcast/record", "/nowcast?place=330481", "/nowcast?place=330400-jk&tree=management"):
-            assert client.get(address).status_code == 200
-    assert made() == before
 
 
 def test_figures_derived_from_months_open_in_both_languages(client: TestClient, board: dict) -> None:

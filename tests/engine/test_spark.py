@@ -12,7 +12,6 @@ from dualcarbon.engine import calculate
 from dualcarbon.engine.explain import explain
 
 pytestmark = pytest.mark.slow
-spark = pytest.importorskip("pyspark.sql", reason="pip install pyspark, and a Java of 17 or later")
 
 COLUMNS = ("place", "entity", "sector", "carrier", "start", "end", "value", "unit", "notation", "low", "high",
            "error_group", "known_at")  # fmt: skip
@@ -32,6 +31,7 @@ CHOICES: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pl.DataFrame, Any]]:
+    spark = pytest.importorskip("pyspark.sql", reason="pip install pyspark, and a Java of 17 or later")
     frame = pl.DataFrame(ROWS, schema=COLUMNS, orient="row").with_columns(
         item=pl.lit("energy.combustion"), dataset=pl.lit("trial"), source=pl.lit("file"),
         sheet=pl.lit(None, pl.String), row=pl.int_range(len(ROWS)),

@@ -8,11 +8,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from dualcarbon import nowcast
+from dualcarbon.app.pages import prepare_rooms
 from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast.kept import ANSWER
 from tests.nowcast.test_run import DATASET, rows
 
 
@@ -64,3 +67,20 @@ def test_wrong_questions_are_refused(client: TestClient) -> None:
     assert client.get("/nowcast/run.json", params={"month": "2024-13"}).status_code == 422
     answer = client.get("/nowcast/run.json", params={"place": "nowhere"})
     assert 400 <= answer.status_code < 500 and "nowcast.unknown-place" in answer.text
+
+
+def test_the_record_and_the_boards_of_areas_are_made_before_anybody_asks(folder: Path) -> None:
+    app = create_app(folder, warm=False)
+    prepare_rooms(app.state.site)
+    kept = sa.select(ANSWER.c.id, ANSWER.c.made_at).order_by(ANSWER.c.id)
+
+    def made() -> list[tuple[str, str]]:
+        with app.state.site.workspace.database.connect() as connection:
+            return [(row.id, row.made_at) for row in connection.execute(kept)]
+
+    before = made()
+    assert len(before) >= 10  # counties and management areas with data, the city, its record
+    with TestClient(app, headers={"accept": "text/html"}) as client:
+        for address in ("/nowcast/record", "/nowcast?place=330481"):
+            assert client.get(address).status_code == 200
+    assert made() == before
