@@ -27,3 +27,22 @@ def test_a_change_is_taken_from_this_site_only(client: TestClient, headers: dict
 def test_reading_from_a_foreign_host_name_is_refused(client: TestClient) -> None:
     assert client.get("/methods", headers={"host": "elsewhere.example"}).status_code == 421
     assert client.get("/methods", headers={"host": "localhost:8000", "origin": "http://a.example"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/?known_at=&period=&tree=",
+        "/account/330400?known_at=",
+        "/plan?known_at=&plan=",
+        "/plan/score?value=&weight=&item=",
+        "/nowcast?known_at=",
+        "/registry?after=&q=",
+        "/registry/market?month=",
+        "/ledger?after=",
+    ],
+)
+def test_a_field_left_empty_is_not_given(client: TestClient, address: str) -> None:
+    told, plain = client.get(address), client.get(address.partition("?")[0])
+    assert told.status_code == plain.status_code == 200
+    assert told.headers["etag"] == plain.headers["etag"]

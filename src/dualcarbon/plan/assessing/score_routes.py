@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BeforeValidator, Field
 
 from dualcarbon.core.faces import NoSuch, Page, View, page
 from dualcarbon.core.problems import Problem, Refused
@@ -18,10 +17,8 @@ from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Lang, Plan, Text,
 router = APIRouter(prefix="/plan", tags=["plan"])
 pages: list[Page] = []
 
-# A form sends its empty fields too: nothing is to be tried with them.
-Blank = BeforeValidator(lambda text: None if text == "" else text)
-Value = Annotated[float | None, Blank, Query(description="a value to try")]
-Weight = Annotated[Annotated[float, Field(ge=0)] | None, Blank, Query(description="a weight to try")]
+Value = Annotated[float | None, Query(description="a value to try")]
+Weight = Annotated[float | None, Query(ge=0, description="a weight to try")]
 STEP = ("action", "subject", "points", "values", "deductions", "reason", "department", "person", "plan")
 MOST = 5 * 1024 * 1024
 
