@@ -95,7 +95,10 @@ def test_a_department_fills_its_page(reader: TestClient) -> None:
     done = reader.post(
         f"/plan/entry/{WHO}", data=fields, files={"file.I42": ("月度表.txt", *file[1:])}, follow_redirects=False
     )
-    assert done.status_code == 303 and done.headers["location"].endswith("month=4&kept=1")
+    assert done.status_code == 303 and done.headers["location"].endswith("month=4&kept=3&files=1")
+    assert "已收到 3 项，进入审核。 附上佐证 1 份。" in reader.get(done.headers["location"]).text
+    again = reader.post(f"/plan/entry/{WHO}", data={"month": "4", "value.I42": "25"})
+    assert "没有新的内容" in again.text and "进入审核" not in again.text
     page = reader.get("/plan/indicator/I40.json").json()
     assert page["indicator"]["values"][:4] == [None, None, 2, 4] and len(page["entries"]) == 4
     told = reader.get("/plan/indicator/I42.json").json()["reports"][0]
@@ -113,12 +116,12 @@ def test_review_and_confirmation(reader: TestClient) -> None:
     waiting = reader.get("/plan/review.json").json()["waiting"]
     assert [row["line"] for row in waiting] == ["I42", "I40"]
     numbers = [row["number"] for row in waiting]
+    none = reader.post("/plan/review", data={"decision": "returned", "reason": "不清楚", "plan": "330400-2024"})
+    assert none.status_code == 422 and "没有选择任何填报" in none.text
     back = reader.post("/plan/review", data={"report": numbers[0], "decision": "returned", "plan": "330400-2024"})
     assert back.status_code == 422 and "原因" in back.text
-    done = reader.post(
-        "/plan/review", data={"report": numbers, "decision": "accepted", "person": "李"}, follow_redirects=False
-    )
-    assert done.status_code == 303 and reader.get("/plan/review.json").json()["waiting"] == []
+    done = reader.post("/plan/review", data={"report": numbers, "decision": "accepted", "person": "李"})
+    assert "已通过 2 项" in done.text and reader.get("/plan/review.json").json()["waiting"] == []
     said = {"line": "I42", "department": "市交通运输局", "plan": "330400-2024"}
     refused = reader.post("/plan/confirmations.json", json=said, headers=JSON)
     assert refused.status_code == 422 and refused.json()["problems"][0]["rule"] == "plan.not-met"

@@ -166,7 +166,8 @@ def test_figures_handed_down_come_in_over_the_page(planned: TestClient) -> None:
     data = {"back": "page", "plan": "330400-2024"}
     sent = {"file": ("f.csv", text.encode(), "text/csv")}
     answer = planned.post("/plan/dual/file", files=sent, data=data, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/plan/dual?plan=330400-2024")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/plan/dual?plan=330400-2024&kept=1&same=0")
+    assert "已收到 1 个数" in planned.get(f"{answer.headers['location']}&lang=zh").text
     told = planned.get("/plan/dual.json").json()["board"]["dual"]["told"]
     assert [(one["name"], one["shown"]) for one in told] == [("gdp_growth", 5.6)]
     bad = planned.post("/plan/dual/figures", json=[{"name": "gdp_growth", "period": "2024", "value": "x"}])

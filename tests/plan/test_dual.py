@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from dualcarbon import inventory
-from dualcarbon.core.problems import Refused
+from dualcarbon.core.problems import PACKAGE, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.ledger.store import Store
 from dualcarbon.plan import reads
@@ -228,8 +228,8 @@ def test_figures_come_from_the_form_whole_or_not_at_all(workspace: Workspace, tm
     book.save(tmp_path / "g.xlsx")
     with pytest.raises(Refused) as refused:
         handed.tell(workspace, "330400", handed.read_file(tmp_path / "g.xlsx"), file="g.xlsx")
-    assert [(one.rule, one.file, one.row) for one in refused.value.problems] == [
-        ("plan.handed-source", "g.xlsx", target[0].row)
+    assert [(one.rule, one.file, one.sheet, one.row, one.column) for one in refused.value.problems] == [
+        ("plan.handed-source", "g.xlsx", "填写", target[0].row, "来源")
     ]
     assert handed.standing(workspace, "330400") == {}
     target[6].value = "下达文件"
@@ -239,6 +239,29 @@ def test_figures_come_from_the_form_whole_or_not_at_all(workspace: Workspace, tm
     again = handed.template(workspace, "330400", [2021, 2022, 2023, 2024, 2025], 2024, tmp_path / "h.csv")
     assert again["filled"] == 2
     assert handed.tell(workspace, "330400", handed.read_file(tmp_path / "h.csv"))["unchanged"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("empty.csv", b"", "plan.empty"),
+        ("other.csv", "甲,乙\n1,2\n".encode(), "plan.table-headings"),
+        ("picture.csv", b"\x89PNG\r\n\xff\xfe\x00", "plan.broken"),
+        ("renamed.xlsx", b"hello", "plan.broken"),
+    ],
+)
+def test_a_file_that_is_no_form_says_so_in_words(tmp_path: Path, name: str, content: bytes, rule: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Refused) as refused:
+        handed.read_file(tmp_path / name)
+    told = refused.value.problems[0].as_dict("zh")
+    assert told["rule"] == rule and name in str(told["file"])
+    assert not any(word in told["message"] + told["remedy"] for word in ("—", "Zip", "Error", "invalid"))
+
+
+def test_every_rule_has_one_text() -> None:
+    rules = [line.split(",")[0] for line in (PACKAGE / "plan" / "problems.csv").read_text("utf-8").splitlines()]
+    assert len(rules) == len(set(rules))
 
 
 def test_every_fault_of_a_figure_is_named(workspace: Workspace) -> None:

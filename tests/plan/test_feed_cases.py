@@ -168,7 +168,7 @@ def test_nobody_reviews_their_own(place: Workspace) -> None:
     for numbers, said, rule in (
         ([1], {"person": "张"}, "plan.own-report"),
         ([7], {"person": "李"}, "plan.no-report"),
-        ([], {"person": "李"}, "plan.no-report"),
+        ([], {"person": "李"}, "plan.nothing-chosen"),
     ):
         with pytest.raises(Refused) as refused:
             plan.review(place, None, numbers, "accepted", **said)

@@ -94,10 +94,11 @@ def test_a_form_goes_round(filled: tuple[Workspace, Callable[..., Path]], tmp_pa
 def test_every_problem_is_told_at_once(filled: tuple[Workspace, Callable[..., Path]]) -> None:
     workspace, write = filled
     file = write(
-        {("I42", "本期值"): "很多", ("I42", "单位"): "标箱", ("I39", "本期值"): 20, ("T11", "本期进展"): "差不多",
-         ("T12", "本期进展"): "受阻", ("I41", "方法"): "部门自定", ("I41", "6月"): 3},
+        {("I42", "本期值"): "很多", ("I42", "单位"): "标箱", ("I42", "数据阶段"): "大概", ("I39", "本期值"): 20,
+         ("T11", "本期进展"): "差不多", ("T12", "本期进展"): "受阻", ("I41", "方法"): "部门自定", ("I41", "6月"): 3},
         names=[["I38", "浙F01234D", None, None, None, 3], ["I38", "浙Ｆ01234D", None, None, None, 3],
                ["I38", "浙F7", None, None, None, 5], ["I1", "谁", None, None, None, 1],
+               ["I38", "浙F5", None, None, None, 13],
                ["I40", "浙F8", None, None, None, "三月里"], ["I40", "浙F6", None, None, None, 3, None, "撤销"]],
     )  # fmt: skip
     found = problems(workspace, file)
@@ -105,6 +106,7 @@ def test_every_problem_is_told_at_once(filled: tuple[Workspace, Callable[..., Pa
         [
             ("plan.unit-changed", "指标", 10, "单位"),
             ("plan.not-a-number", "指标", 10, "本期值"),
+            ("plan.unknown-stage", "指标", 10, "数据阶段"),
             ("plan.names-needed", "指标", 7, "本期值"),
             ("plan.unknown-progress", "任务", 6, "本期进展"),
             ("plan.text-missing", "任务", 7, "进展说明"),
@@ -113,11 +115,14 @@ def test_every_problem_is_told_at_once(filled: tuple[Workspace, Callable[..., Pa
             ("plan.future", "名单", 8, "完成月份"),
             ("plan.not-yours", "名单", 9, "编码"),
             ("plan.not-a-month", "名单", 10, "完成月份"),
-            ("plan.not-listed", "名单", 11, "名称"),
-            ("plan.needs-reason", "名单", 11, "更正原因"),
+            ("plan.not-a-month", "名单", 11, "完成月份"),
+            ("plan.not-listed", "名单", 12, "名称"),
+            ("plan.needs-reason", "名单", 12, "更正原因"),
         ],
         key=str,
     )
+    with pytest.raises(Refused, match="“13”不是月份"):
+        plan.import_form(workspace, file, at=APRIL)
 
 
 def test_columns_that_were_exchanged(filled: tuple[Workspace, Callable[..., Path]]) -> None:

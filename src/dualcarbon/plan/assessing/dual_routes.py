@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
@@ -75,7 +76,10 @@ async def figures_file(
         return handed.tell(workspace, _dual(workspace, plan or None)["place"], rows, person=person or None, file=name)
 
     made = await run_in_threadpool(work)
-    return RedirectResponse("/plan/dual" + (f"?plan={plan}" if plan else ""), 303) if back == "page" else made
+    if back != "page":
+        return made
+    told = {"plan": plan or "", "kept": len(made["told"]), "same": made["unchanged"]}
+    return RedirectResponse(f"/plan/dual?{urlencode(told)}", 303)
 
 
 @router.post("/dual/figures", status_code=201)

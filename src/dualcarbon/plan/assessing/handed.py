@@ -81,8 +81,8 @@ def tell(
 ) -> dict[str, Any]:
     """Keep figures of a place, all or (Refused with every fault) none. Returns `{place, told, unchanged, dry_run}`.
 
-    Rows: `{name, period, value, source, status?, unit?, price_year?, row?}`; `name` as in `handed.csv` or by its title,
-    `value` in that unit. A row without a value is passed over; one that stands already is not told again.
+    Rows: `{name, period, value, source, status?, unit?, price_year?, sheet?, row?}`; `name` as in `handed.csv` or by
+    its title, `value` in that unit. A row without a value is passed over; one that stands already is not told again.
     """
     problems: list[Problem] = []
     read = [one for one in (_read(row, file, problems) for row in rows) if one is not None]
@@ -90,7 +90,8 @@ def tell(
     for one in read:
         key = (one["name"], one["period"])
         if key in seen:
-            problems.append(Problem("plan.handed-twice", file=file, row=one["row"], value=" ".join(key)))
+            shown = f"{names()[one['name']]['title_zh']} {one['period']}"
+            problems.append(Problem("plan.handed-twice", file=file, sheet=one["sheet"], row=one["row"], value=shown))
         seen[key] = one
     if problems:
         raise Refused(problems)
@@ -115,7 +116,12 @@ def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(row: Mapping[str, Any], file: str | None, problems: list[Problem]) -> dict[str, Any] | None:
     """A row as it is kept, None for one without a value; what is wrong goes to `problems`."""
-    where: dict[str, Any] = {"file": file, "row": row.get("row")}
+    where: dict[str, Any] = {"file": file, "sheet": row.get("sheet"), "row": row.get("row")}
+
+    def wrong(rule: str, field: str, value: Any, **params: Any) -> None:
+        column = tabular.heading(field, HEADINGS) if file else field
+        problems.append(Problem(f"plan.{rule}", column=column, value=value, params=params, **where))
+
     given = row.get("value")
     if given is None or str(given).strip() == "":
         return None
@@ -124,29 +130,29 @@ def _read(row: Mapping[str, Any], file: str | None, problems: list[Problem]) -> 
     name = titles.get(said, said)
     one = names().get(name)
     if one is None:
-        problems.append(Problem("plan.handed-name", column="name", value=said, **where))
+        wrong("handed-name", "name", said)
         return None
     unit = str(row.get("unit") or one["unit"])
     if unit != one["unit"]:
-        problems.append(Problem("plan.handed-unit", column="unit", value=unit, params={"unit": one["unit"]}, **where))
+        wrong("handed-unit", "unit", unit, unit=one["unit"])
     value = _number(given)
     if value is None or (unit == "%" and abs(value) >= 100) or (unit != "%" and value < 0):
-        problems.append(Problem("plan.bad-number", column="value", value=given, **where))
+        wrong("bad-number", "value", given)
     period = _period(str(row.get("period") or ""), one["span"])
     if period is None:
-        problems.append(Problem("plan.bad-period", column="period", value=row.get("period"), **where))
+        wrong("bad-period", "period", row.get("period"))
     status = status_of(str(row.get("status") or "unverified"))
     if status is None:
-        problems.append(Problem("plan.unknown-status", column="status", value=row["status"], **where))
+        wrong("unknown-status", "status", row["status"])
     source = str(row.get("source") or "").strip()
     if not source:
-        problems.append(Problem("plan.handed-source", column="source", value=one["title_zh"], **where))
+        wrong("handed-source", "source", None, name={"zh": one["title_zh"], "en": one["title_en"]})
     price_year = _number(row.get("price_year"))
     if name == "gdp_fixed" and (price_year is None or not 1990 <= price_year <= 2100):
-        problems.append(Problem("plan.handed-prices", column="price_year", value=row.get("price_year"), **where))
+        wrong("handed-prices", "price_year", row.get("price_year"))
     base = int(price_year) if name == "gdp_fixed" and price_year is not None else None
     return {"name": name, "period": period or "", "shown": value, "unit": one["unit"], "status": status,
-            "source": source, "price_year": base, "row": row.get("row")}  # fmt: skip
+            "source": source, "price_year": base, "sheet": row.get("sheet"), "row": row.get("row")}  # fmt: skip
 
 
 def _number(given: Any) -> float | None:
@@ -180,7 +186,7 @@ def five(years: Sequence[int]) -> str:
 
 def read_file(path: str | Path) -> list[dict[str, Any]]:
     """Return the rows of a filled template (CSV or Excel) for `tell`. Raises Refused."""
-    return [{**row, "row": number} for number, row in tabular.rows(path, HEADINGS)]
+    return [{**row.cells, "sheet": row.sheet, "row": row.number} for row in tabular.rows(path, HEADINGS)]
 
 
 def template(workspace: Workspace, place: str, years: Sequence[int], now: int, path: str | Path) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def read(path: str | Path) -> dict[str, Any]:
             raise Refused(Problem("plan.bad-scheme", file=path.name, value=type(told).__name__))
     else:
         told = {"id": path.stem, "title": {"zh": path.stem, "en": path.stem}, "items": []}
-        for number, row in tabular.rows(path, ITEM_HEADINGS):
+        for _, number, row in tabular.rows(path, ITEM_HEADINGS):
             titles = {"zh": row.pop("title_zh", None) or row.get("id"), "en": row.pop("title_en", None)}
             titles["en"] = titles["en"] or titles["zh"]
             told["items"].append({**row, "title": titles, "_row": number})
@@ -216,13 +216,17 @@ def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
     An empty value stays without data. Raises Refused with every fault.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    problems = []
-    for number, row in tabular.rows(path, VALUE_HEADINGS):
+    problems: list[Problem] = []
+
+    def wrong(place: tabular.Row, rule: str, field: str, value: Any) -> None:
+        where = (Path(path).name, place.sheet, place.number, tabular.heading(field, VALUE_HEADINGS))
+        problems.append(Problem(f"plan.{rule}", *where, value))
+
+    for one in tabular.rows(path, VALUE_HEADINGS):
+        row = one.cells
         status = status_of(row.get("status") or "unverified")
         if status is None:
-            problems.append(
-                Problem("plan.unknown-status", file=Path(path).name, row=number, column="status", value=row["status"])
-            )
+            wrong(one, "unknown-status", "status", row["status"])
         cell: dict[str, Any] = {"status": status, "source": row.get("source"), "value": None}
         for name in ("value", "low", "high", "basic", "incentive"):
             if row.get(name) in (None, ""):
@@ -230,14 +234,10 @@ def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
             try:
                 cell[name] = float(str(row[name]).replace(",", "").rstrip("%"))
             except ValueError:
-                problems.append(
-                    Problem("plan.bad-number", file=Path(path).name, row=number, column=name, value=row[name])
-                )
+                wrong(one, "bad-number", name, row[name])
         subject, item = row.get("subject"), row.get("item")
         if not subject or not item or item in found.get(subject, {}):
-            problems.append(
-                Problem("plan.bad-scheme", file=Path(path).name, row=number, column="subject", value=subject)
-            )
+            wrong(one, "bad-scheme", "subject", subject)
             continue
         found.setdefault(str(subject), {})[str(item)] = cell
     if problems:

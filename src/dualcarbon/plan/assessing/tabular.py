@@ -4,46 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dualcarbon.core.problems import Problem, Refused
 
 
-def rows(path: str | Path, headings: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
-    """Return the filled rows by field, each with its number as the file shows it; cells are text, empty ones left out.
+class Row(NamedTuple):
+    """A filled row: its sheet (None in a CSV), its number as the file shows it, its filled cells as text."""
+
+    sheet: str | None
+    number: int
+    cells: dict[str, str]
+
+
+def rows(path: str | Path, headings: Mapping[str, str]) -> list[Row]:
+    """Return the filled rows of a file by field.
 
     `headings`: field by heading; a field's own name serves as a heading too. Lines above the headings are passed over.
-    Raises Refused (`plan.no-file`, `plan.broken`, `plan.no-headings`).
+    Raises Refused (`plan.no-file`, `plan.empty`, `plan.broken`, `plan.table-headings`).
     """
     path = Path(path)
     if not path.is_file():
         raise Refused(Problem("plan.no-file", file=path.name))
-    grid = _grid(path)
+    sheet, grid = _grid(path)
+    if not any(cell not in ("", None) for line in grid for cell in line):
+        raise Refused(Problem("plan.empty", file=path.name))
     fields = set(headings.values())
     named = [[headings.get(str(cell).strip(), str(cell).strip()) for cell in line] for line in grid]
     top = next((n for n, names in enumerate(named) if len(fields & set(names)) >= 2), None)
     if top is None:
-        raise Refused(Problem("plan.no-headings", file=path.name, value="、".join(headings)))
+        raise Refused(Problem("plan.table-headings", file=path.name, sheet=sheet, value="、".join(headings)))
     names, found = named[top], []
     for number, line in enumerate(grid[top + 1 :], top + 2):
         row = {n: _text(cell) for n, cell in zip(names, line, strict=False) if n in fields and cell not in ("", None)}
         if row:
-            found.append((number, row))
+            found.append(Row(sheet, number, row))
     return found
 
 
-def _grid(path: Path) -> list[list[Any]]:
+def heading(field: str, headings: Mapping[str, str]) -> str:
+    """Return what a file calls a field; a field without a heading keeps its name."""
+    return next((title for title, name in headings.items() if name == field), field)
+
+
+def _grid(path: Path) -> tuple[str | None, list[list[Any]]]:
     if path.suffix.lower() == ".csv":
         import csv
 
         from dualcarbon.core.sheets import decode
 
         text, _ = decode(path.read_bytes())
-        return list(csv.reader((text or "").splitlines()))
+        if text is None:
+            raise Refused(Problem("plan.broken", file=path.name))
+        return None, list(csv.reader(text.splitlines()))
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        return CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+        book = CalamineWorkbook.from_path(str(path))
+        # Rows above the first filled one count: a problem names the row that the spreadsheet shows.
+        return book.sheet_names[0], book.get_sheet_by_index(0).to_python(skip_empty_area=False)
     except (CalamineError, OSError) as error:
         raise Refused(Problem("plan.broken", file=path.name, value=str(error))) from error
 

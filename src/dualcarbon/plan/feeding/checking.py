@@ -109,6 +109,8 @@ def check(known: Known, told: Sequence[Told], listed: Sequence[Listed], month: i
 
 def _problem(rule: str, one: Told | Listed, field: str | None, value: Any = None, /, **params: Any) -> Problem:
     column = words.HEADINGS.get(field, field) if field else None
+    # A spreadsheet keeps 13 as 13.0; a person is told what they wrote.
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
     return Problem(f"plan.{rule}", one.file, one.sheet, one.row, column, value, {"line": one.line, **params})
 
 
@@ -254,15 +256,16 @@ def _figure(known: Known, standing: Mapping[str, Mapping[str, Row]], one: Told, 
     indicator = known.indicators[one.line]
     if not _allowed(known, one, found):
         return
-    before = len(found.problems)
+    before, value = len(found.problems), None
     try:
         value = words.number(one.value)
     except ValueError:
         found.problems.append(_problem("not-a-number", one, "value", one.value, name=indicator["name"]))
-        return
     stage = "flash" if one.stage in (None, "") else words.meaning(one.stage, words.STAGE_WORDS)
     if stage is None:
         found.problems.append(_problem("unknown-stage", one, "stage", one.stage))
+    if len(found.problems) > before:
+        return
     if value is None and not touched and not one.text and not one.reason and one.stage in (None, ""):
         return
     listed = indicator["basis"] != "figure"

@@ -89,7 +89,7 @@ def review(
             if row["told"].isoformat() > stamped["told"]:
                 problems.append(Problem("plan.before-report", value=number))
         if problems or not wanted:
-            raise Refused(problems or [Problem("plan.no-report", value=None)])
+            raise Refused(problems or [Problem("plan.nothing-chosen")])
         rows = [{"report": number, "decision": decision, "reason": reason, **stamped} for number in wanted]
         connection.execute(REVIEW.insert(), rows)
     return {"plan": name, "decision": decision, "reports": wanted, "reviewed": len(wanted)}

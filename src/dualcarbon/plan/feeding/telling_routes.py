@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Body, File, Form, Header, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
@@ -125,12 +125,22 @@ async def forms(
 
     made = await run_in_threadpool(work)
     if back == "page":
-        return _back(_department(made["department"], made["plan"], made["month"]))
+        return _back(_department(made))
     return answer(made, 201)
 
 
-def _department(name: str, plan: str, month: int) -> str:
-    return f"/plan/entry/{quote(name)}?plan={quote(plan)}&month={month}"
+def _department(made: dict[str, Any]) -> str:
+    """The department's page, which says what was received: reports, paths, files, files that are still to come."""
+    told = {
+        "plan": made["plan"],
+        "month": made["month"],
+        "kept": 0 if made["already"] else len(made["reports"]),
+        "ways": made.get("paths") or None,
+        "files": sum(one.get("attached", True) for one in made["evidence"]) or None,
+        "lacking": sum(not one.get("attached", True) for one in made["evidence"]) or None,
+    }
+    said = urlencode({name: value for name, value in told.items() if value is not None})
+    return f"/plan/entry/{quote(made['department'])}?{said}"
 
 
 @router.post("/reports.json", status_code=201, summary="Tell figures, progress and lists about a month")
@@ -153,7 +163,7 @@ async def entered(request: Request, department: str) -> Response:
     names = {name for name, value in fields.multi_items() if not isinstance(value, str)}
     files = {name: await _papers([one for one in fields.getlist(name) if not isinstance(one, str)]) for name in names}
     made = await run_in_threadpool(entry_forms.enter, workspace_of(request), department, said, files)
-    return _back(_department(department, made["plan"], made["month"]) + "&kept=1")
+    return _back(_department(made))
 
 
 @router.post("/reviews.json", status_code=201, summary="Accept or return reports, all or none")
@@ -182,11 +192,12 @@ async def decided(request: Request) -> Response:
     fields = await request.form(max_fields=4000)
     numbers = [int(str(value)) for name, value in fields.multi_items() if name == "report" and str(value).isdecimal()]
     said = {name: str(fields.get(name) or "").strip() or None for name in ("decision", "person", "reason", "plan")}
-    await run_in_threadpool(
+    made = await run_in_threadpool(
         judging.review, workspace_of(request), said["plan"], numbers, said["decision"] or "", person=said["person"],
         reason=said["reason"],
     )  # fmt: skip
-    return _back(f"/plan/review?plan={quote(said['plan'] or '')}")
+    told = {"plan": made["plan"], "decided": made["decision"], "reports": made["reviewed"]}
+    return _back(f"/plan/review?{urlencode(told)}")
 
 
 @router.post("/confirmations.json", status_code=201, summary="The lead unit's word that a line is done")
