@@ -25,7 +25,7 @@ from dualcarbon.inventory.question import Query, query, row_stack, settled_by, s
 from dualcarbon.inventory.snapshot import DEFAULT_FAMILY
 from dualcarbon.inventory.stack import stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT
-from dualcarbon.inventory.views import Results, Rows, View, cut, doubtful_areas, results
+from dualcarbon.inventory.views import Results, Rows, View, doubtful_areas, results
 
 APART = "process"
 NO_DATA = {"zh": "无数据", "en": "no data"}
@@ -86,7 +86,7 @@ def document(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
     """The account as a document, from what its views gave."""
     stack = stack_of(q)
     total, before = (made["total"][span].get((), ABSENT) for span in (NOW, PREVIOUS))
-    now = cut(stack, {NOW: q.period}).filter(~pl.col("memo"))
+    now = stack.counted(q.period)
     missing = trace.missing(stack, q.period)
     change = _difference(total["value"], before["value"])
     return {

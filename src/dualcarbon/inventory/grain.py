@@ -28,6 +28,7 @@ TIMES = ("in_month", "in_quarter", "in_year")
 KEPT = ("ends", "part", "memo", "carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", *TIMES,
         "counted_in", "dataset", "start", "end", "error_group", "blank")  # fmt: skip
 ABOUT = ("carrier", "process", "in_domain", "in_section", "in_sector", "in_scope", "counted_in")
+LABELS = ("part", *ABOUT, *TIMES)
 ABSENT = {"part": pl.String, "ends": pl.UInt32, "reason": pl.String, "place": pl.String, "carrier": pl.String,
           "unit": pl.String, "quantity": pl.Float64, "rows": pl.Int64, "start": pl.Date, "end": pl.Date,
           "value": pl.Float64, "lacking": pl.String}  # fmt: skip
@@ -39,15 +40,16 @@ class Grain:
 
     ``ends``: the distinct (part, place, counterparty_place[, entity, counterparty]) of the cells, by their number.
     ``calculation.cells``: the cells in the engine's layout; ``counted_in`` is the dataset, ``dataset`` its status (the
-    engine reads a status by dataset). ``noted``: rows that hold a notation key; ``absent``: cells without a factor or
-    whose entity nobody knows. ``sources``: the calculation of each part, without cells; ``recorded(part)``: its cells
-    as recorded.
+    engine reads a status by dataset). Their labels are numbers into ``texts``, 0 for none. ``noted``: rows that hold a
+    notation key, labelled so too; ``absent``: cells without a factor or whose entity nobody knows. ``sources``: the
+    calculation of each part, without cells; ``recorded(part)``: its cells as recorded.
     """
 
     account: Account
     calculation: Calculation
     output: Output
     ends: Ends
+    texts: Mapping[str, tuple[str | None, ...]]
     noted: pl.DataFrame
     absent: pl.DataFrame
     sources: dict[str, Calculation]
@@ -108,10 +110,11 @@ def _grain(snapshot: Snapshot, account: Account, by_entity: bool) -> Grain:
         absent.append(absent_cells(account, part, source, _numbered(source.cells, part, ends, keys), "entity"))
     method = _method(account, slots)
     first = sources[account.parts[0].name]
+    labelled, notes, texts = _by_number(_timed(pl.concat(cells)), _timed(pl.concat(noted)))
     calculation = replace(
         first,
         proven=Proven(method=method, path=account.file, digest="", linear=True, scales={}, latex={}),
-        cells=_timed(pl.concat(cells)),
+        cells=labelled,
         missing=[],
         fallbacks=[],
         notations=first.notations.clear(),
@@ -122,7 +125,8 @@ def _grain(snapshot: Snapshot, account: Account, by_entity: bool) -> Grain:
         calculation=calculation,
         output=method.outputs[0],
         ends=_columns(ends),
-        noted=_timed(pl.concat(noted)),
+        texts=texts,
+        noted=notes,
         absent=pl.concat(absent),
         sources={name: replace(source, cells=source.cells.clear()) for name, source in sources.items()},
         recorded=kept.__getitem__ if kept else lambda name: _numbered(again(name).cells, by_name[name], ends, keys),
@@ -148,7 +152,7 @@ def summed(cells: pl.DataFrame, by_period: bool = False) -> pl.DataFrame:
         pl.col("quantity").max(),
         pl.col("d:total:quantity").first(),
         *ends,
-        *(pl.lit(None, pl.String).alias(name) for name in over if name not in ("start", "end")),
+        *(pl.lit(0, pl.Int32).alias(name) for name in over if name in LABELS),
     )
 
 
@@ -319,6 +323,21 @@ def _time(kind: str, start: date, end: date) -> str:
     if kind == "in_month":
         text += f"-{start.month:02d}"
     return text if end <= periods.parse(text).end else periods.text(start, end)
+
+
+def _by_number(
+    cells: pl.DataFrame, noted: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, tuple[str | None, ...]]]:
+    """Both with their labels as numbers, in the order of the texts, and these: nothing compares texts any more."""
+    texts: dict[str, tuple[str | None, ...]] = {}
+    numbers = {}
+    for name in LABELS:
+        frames = [frame for frame in (cells, noted) if name in frame.columns]
+        known = sorted(set().union(*(frame[name].drop_nulls().unique().to_list() for frame in frames)))
+        texts[name] = (None, *known)
+        numbers[name] = (pl.col(name).cast(pl.Enum(known)).to_physical().cast(pl.Int32) + 1).fill_null(0)
+    cells = cells.with_columns(pl.col("dataset").cast(pl.Categorical), **numbers)
+    return cells, noted.with_columns(number for name, number in numbers.items() if name in noted.columns), texts
 
 
 def _lost(account: Account, source: Calculation) -> pl.Expr:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
-from functools import reduce
 from typing import Any
 
 import narwhals as nw
@@ -30,7 +29,7 @@ from dualcarbon.inventory.question import Query, query, settled_period
 from dualcarbon.inventory.snapshot import read_as, snapshot
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
-from dualcarbon.inventory.views import View, cut, results
+from dualcarbon.inventory.views import View, results
 
 FILTERS = ("domain", "section", "sector", "carrier", "process", "scope", "contributor")
 SHOWN = 60
@@ -75,7 +74,8 @@ def explain(
     stack = _filtered(stack, filters, part, method)
     parts = [one for one in q.account.parts if (part or one.name) == one.name and (method or one.method) == one.method]
     if filters:
-        held = set(stack.cells["part"].unique().to_list())
+        cells = stack.grain.cells
+        held = stack.held(cells[["part"]][stack.rows(cells)], "part")
         parts = [one for one in parts if one.name in held]
     if len(parts) == 1:
         node = _part_node(q, stack, parts[0], filters, custody)
@@ -152,16 +152,11 @@ def _choices(made: Any) -> dict[str, Any]:
 
 def _filtered(stack: Stack, filters: Mapping[str, Any], part: str | None, method: str | None) -> Stack:
     """The stack with only the cells that have the asked dimensions."""
-    wanted = [_equal(COLUMNS[name], value) for name, value in filters.items()]
+    wanted = {COLUMNS[name]: frozenset([str(value) if value else None]) for name, value in filters.items()}
     names = [one.name for one in stack.account.parts if (part or one.name) == one.name]
     names = [one.name for one in stack.account.parts if one.name in names and (method or one.method) == one.method]
-    wanted.append(pl.col("part").is_in(names))
     absent = stack.absent.clear() if filters else stack.absent.filter(pl.col("part").is_in(names))
-    return stack.only(reduce(lambda a, b: a & b, wanted), absent)
-
-
-def _equal(column: str, value: Any) -> pl.Expr:
-    return pl.col(column).is_null() if value in ("", None) else pl.col(column) == str(value)
+    return stack.only({**wanted, "part": frozenset(names)}, absent)
 
 
 def _dimensions(q: Query, filters: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -195,14 +190,15 @@ def _unset(q: Query, filters: Mapping[str, Any]) -> dict[str, Any]:
 def _account_node(q: Query, stack: Stack, parts: Sequence[Part], filters: Mapping[str, Any]) -> dict[str, Any]:
     made = results({"total": View(stack), "parts": View(stack, ("part",), memo=True)}, q.spans)
     result = made["total"][NOW].get((), ABSENT)
-    now = cut(stack, {NOW: q.period})
-    counts = dict(now.group_by("part").agg(pl.col("rows").sum()).rows())
+    now = stack.within(q.period)
+    texts = stack.texts("part")
+    counts = {str(texts[part]): rows for part, rows in now.group_by("part").agg(pl.col("rows").sum()).rows()}
     children = [_child(q, one, made["parts"][NOW].get((one.name,), ABSENT), counts, filters) for one in parts]
     pairs = list(zip(parts, children, strict=True))
     known = [(one, child) for one, child in pairs if not one.memo and child["value"] is not None]
     formula = _formula([(one.name, one.sign) for one, _ in known])
     numbers = _formula([(f"{abs(child['value']):,.2f}", 1 if child["value"] >= 0 else -1) for _, child in known])
-    counted = now.filter(~pl.col("memo"))
+    counted = stack.counted(q.period)
     missing = trace.missing(stack, q.period)
     unit = q.account.unit
     equation = {
@@ -234,7 +230,7 @@ def _account_node(q: Query, stack: Stack, parts: Sequence[Part], filters: Mappin
         "missing": missing,
         "fallbacks": trace.fallbacks(stack, counted, q.period),
         "rows_total": int(counted["rows"].sum()),
-        "next": _next(q, counted, filters),
+        "next": _next(q, stack, counted, filters),
     }
 
 
@@ -260,14 +256,14 @@ def _child(
     }
 
 
-def _next(q: Query, cells: pl.DataFrame, filters: Mapping[str, Any]) -> dict[str, list[str]]:
+def _next(q: Query, stack: Stack, cells: pl.DataFrame, filters: Mapping[str, Any]) -> dict[str, list[str]]:
     """Values by which the figure can be drilled."""
     found: dict[str, list[str]] = {}
     for name in ("domain", "sector", "carrier", "period"):
         column = DIMENSIONS["month" if name == "period" else name]
-        values = cells[column].drop_nulls().unique().to_list()
+        values = sorted(value for value in stack.held(cells, column) if value is not None)
         if name not in filters and 1 < len(values) <= SHOWN:
-            found[name] = sorted(values)
+            found[name] = values
     children = q.names.places.children(q.place, q.tree, q.boundary.at) if not q.entity else []
     return {"place": children, **found} if children else found
 
@@ -276,7 +272,7 @@ def _part_node(
     q: Query, stack: Stack, part: Part, filters: Mapping[str, Any], custody: Collection[str] | None
 ) -> dict[str, Any]:
     """A part as the engine opens it; with another sign or a share, the engine's node stands below it."""
-    now = cut(stack, {NOW: q.period})
+    now = stack.within(q.period)
     made = results({"part": View(stack, memo=True)}, q.spans)["part"][NOW].get((), ABSENT)
     child = _child(q, part, made, {part.name: int(now["rows"].sum())}, filters)
     missing = trace.missing(stack, q.period)
@@ -290,7 +286,7 @@ def _part_node(
         basis=output.basis, custody=custody, **_choices(q.snapshot),
     )  # fmt: skip
     node |= {"title": part.title, "dimensions": child["dimensions"], "memo": part.memo, "missing": missing}
-    node["next"] = {**node.get("next", {}), **_next(q, now, filters)}
+    node["next"] = {**node.get("next", {}), **_next(q, stack, now, filters)}
     weight = part.sign * (q.shares[part.share] if part.share else 1.0)
     if weight == 1:
         return node

@@ -140,7 +140,7 @@ class Where:
     area: np.ndarray
     lost: np.ndarray
     at_edge: np.ndarray
-    names: pl.Series
+    names: tuple[str | None, ...]
 
 
 _OUTSIDE, _SPLIT, _UNPLACED, _NOBODY = 0, 1, 2, 3
@@ -179,7 +179,7 @@ def placed(ends: Ends, boundary: Boundary, where: Mapping[str, str]) -> Where:
         default=export_lost & (there != _SPLIT) & (here != _NOBODY),
     )
     area = np.where(side == "export", there, here)
-    return Where(counts, area, lost, here == _SPLIT, pl.Series("area", list(names), dtype=pl.String))
+    return Where(counts, area, lost, here == _SPLIT, names)
 
 
 def _crossing(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -108,15 +108,16 @@ def sectors_of(data: Any, **asked: Any) -> list[str]:
     q = query(data, **asked)
     if q.unset:
         return []
-    cells = _stack(q).within(q.period)
-    held = cells.filter(pl.col("entity").is_not_null() & ~pl.col("memo"))
-    return sorted(held["in_sector"].drop_nulls().unique().to_list())
+    stack = _stack(q)
+    cells = stack.counted(q.period)
+    held = cells.filter(pl.Series(stack.numbers(cells, "entity") > 0))
+    return sorted(sector for sector in stack.held(held, DIMENSIONS["sector"]) if sector is not None)
 
 
 def _stack(q: Query, sector: str | None = None) -> Stack:
     """The account with entities kept (an export counts for the supplier), of one sector if asked."""
     stack = stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity=True)
-    return stack if sector is None else stack.only(pl.col(DIMENSIONS["sector"]) == sector, stack.absent.clear())
+    return stack if sector is None else stack.only({DIMENSIONS["sector"]: frozenset([sector])}, stack.absent.clear())
 
 
 def _rows(

@@ -6,7 +6,7 @@ factor errs together, across parts and areas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -23,6 +23,7 @@ from dualcarbon.inventory.parts import Boundary, Where, areas_of, placed, settle
 from dualcarbon.inventory.snapshot import Snapshot
 
 NUMBERS = ("total", "spread1")
+KEPT = 60  # of what one stack was asked for
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,16 @@ class Stack:
 
     ``where``: which of the grain's ends count, and in which area (see ``parts.placed``). ``weights``: share of the
     parts that have one. ``absent``: what lacks a factor, a place or a counterparty, as recorded, with `area`.
-    ``noted``: rows that hold a notation key. ``condition``: which of the cells are looked at. ``who``: show the entity
-    (of an export, the supplier) in `entity`.
+    ``wanted``: labels that cells must have, by column, to be looked at. Columns are those of the grain, `area`, and
+    `entity`: whose a cell is (of an export, the supplier's), where the grain keeps entities.
     """
 
     grain: Grain
     where: Where
     weights: Mapping[str, float]
     absent: pl.DataFrame
-    noted: pl.DataFrame
-    condition: pl.Expr | None = None
-    who: bool = False
-    kept: dict[Any, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    wanted: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def account(self) -> Account:
@@ -65,69 +64,114 @@ class Stack:
         return self.grain.sources
 
     @property
-    def cells(self) -> pl.DataFrame:
-        """The cells that count here, by period."""
-        if None not in self.kept:
-            self.kept[None] = self._here(self.grain.cells)
-        return self.kept[None]
+    def noted(self) -> pl.DataFrame:
+        """Rows that count here and hold a notation key."""
+        found: pl.DataFrame = self.once("noted", lambda: self.grain.noted[self.rows(self.grain.noted)])
+        return found
 
-    def over_time(self) -> pl.DataFrame:
-        """The cells that count here, by period alone (all of them where a condition looks at what they are about)."""
-        if self.condition is not None:
-            return self.cells
-        if "time" not in self.kept:
-            self.kept["time"] = self._here(self.grain.over_time())
-        return self.kept["time"]
+    def texts(self, column: str) -> Sequence[str | None]:
+        """Texts of a column, by their numbers."""
+        if column == "area":
+            return self.where.names
+        return self.grain.ends.codes if column == "entity" else self.grain.texts[column]
+
+    def numbers(self, cells: pl.DataFrame, column: str) -> np.ndarray:
+        """A column of cells (or notes) of the grain, as numbers into its texts."""
+        if column == "area":
+            return self.where.area[cells["ends"].to_numpy()]
+        return self._whose()[cells["ends"].to_numpy()] if column == "entity" else cells[column].to_numpy()
+
+    def held(self, cells: pl.DataFrame, column: str) -> set[str | None]:
+        """Texts that a column of cells holds."""
+        texts = self.texts(column)
+        return {texts[number] for number in np.unique(self.numbers(cells, column))}
+
+    def rows(self, cells: pl.DataFrame) -> np.ndarray:
+        """Numbers of the cells that count here and have the wanted labels."""
+        here = self.where.counts[cells["ends"].to_numpy()]
+        for column, texts in self.wanted.items():
+            known = np.array([text in texts for text in self.texts(column)])
+            here &= known[self.numbers(cells, column)]
+        return np.flatnonzero(here)
+
+    def cut(self, span: Period, timed: bool = False, alone: bool = False) -> tuple[pl.DataFrame, np.ndarray]:
+        """Cells of the grain, and the numbers of those that count here and lie in a span of time.
+
+        Summed over time unless `timed`; `alone`: over all else, as far as what is wanted lets them.
+        """
+        if not timed:
+            cells = self.grain.within(span)
+            return cells, self.once(("rows", span), lambda: self.rows(cells))
+        alone = alone and not self.wanted
+        cells = self.grain.over_time() if alone else self.grain.cells
+        rows = self.once(("rows", alone), lambda: self.rows(cells))
+        start, end = (cells[name].to_numpy()[rows] for name in ("start", "end"))
+        return cells, rows[(start >= np.datetime64(span.start)) & (end <= np.datetime64(span.end))]
 
     def within(self, span: Period) -> pl.DataFrame:
         """The cells that count here, of a span of time, summed over it."""
-        if span not in self.kept:
-            self.kept[span] = self._here(self.grain.within(span))
-        return self.kept[span]
 
-    def only(self, condition: pl.Expr, absent: pl.DataFrame) -> Stack:
-        """The same account with only the cells that meet a condition, and what is then absent."""
-        noted = self.noted.filter(condition) if self.noted.height else self.noted
-        return replace(self, condition=condition, absent=absent, noted=noted, kept={})
+        def make() -> pl.DataFrame:
+            cells, rows = self.cut(span)
+            found = cells[rows]
+            return weighted(found, self.weight(found)) if self.weights else found
+
+        found: pl.DataFrame = self.once(span, make)
+        return found
+
+    def counted(self, span: Period) -> pl.DataFrame:
+        """The same without the memo parts."""
+        found: pl.DataFrame = self.once(("counted", span), lambda: self.within(span).filter(~pl.col("memo")))
+        return found
+
+    def weight(self, cells: pl.DataFrame) -> np.ndarray:
+        """The share of each cell."""
+        shares = np.array([self.weights.get(str(part), 1.0) for part in self.texts("part")])
+        return shares[cells["part"].to_numpy()]
+
+    def only(self, wanted: Mapping[str, frozenset[str | None]], absent: pl.DataFrame) -> Stack:
+        """The same account with only the cells that have the wanted labels, and what is then absent."""
+        return replace(self, wanted=wanted, absent=absent, kept={})
 
     def recorded(self, part: Part) -> pl.DataFrame:
         """A part's cells that count here, as recorded, with `area`."""
-        return self._placed(self.grain.recorded(part.name), self.where.counts)
+        return in_areas(self.grain.recorded(part.name), self.where, self.where.counts)
 
     def places(self, part: Part) -> frozenset[str | None]:
         """Where a part's cells that count here are recorded."""
         ends = self.grain.ends
         return frozenset(ends.codes[n] for n in np.unique(ends.place[self.where.counts & (ends.part == part.name)]))
 
-    def _here(self, cells: pl.DataFrame) -> pl.DataFrame:
-        found = self._placed(cells, self.where.counts)
-        if self.who:
-            found = found.with_columns(self.supplied()[found["ends"]].alias("entity"))
-        if self.condition is not None:
-            found = found.filter(self.condition)
-        return weighted(found, self.weights) if self.weights else found
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once while it is among the last that were asked for."""
+        found = self.kept.get(key)
+        return self.keep(key, make()) if found is None else found
 
-    def _placed(self, cells: pl.DataFrame, wanted: np.ndarray) -> pl.DataFrame:
-        return in_areas(cells, self.where, wanted)
+    def keep(self, key: Any, value: Any) -> Any:
+        """The value, kept under its key; when there are too many, keeping starts anew."""
+        if len(self.kept) >= KEPT:
+            self.kept.clear()
+        self.kept[key] = value
+        return value
 
-    def supplied(self) -> pl.Series:
-        """The entity of each end: who has the cell, and of an export who supplied it."""
+    def _whose(self) -> np.ndarray:
         ends = self.grain.ends
-        return pl.Series(ends.codes, dtype=pl.String)[np.where(ends.side == "export", ends.counterparty, ends.entity)]
+        return np.where(ends.side == "export", ends.counterparty, ends.entity)
 
 
 def in_areas(cells: pl.DataFrame, where: Where, wanted: np.ndarray) -> pl.DataFrame:
     """Cells at the wanted ends, with the area they belong to."""
     numbers = cells["ends"].to_numpy()
-    keep = wanted[numbers]
-    return cells.filter(pl.Series(keep)).with_columns(where.names[where.area[numbers[keep]]].alias("area"))
+    keep = np.flatnonzero(wanted[numbers])
+    areas = pl.Series("area", [where.names[number] for number in where.area[numbers[keep]]], dtype=pl.String)
+    return cells[keep].with_columns(areas)
 
 
-def weighted(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
-    """Cells of parts that have a share, multiplied by it."""
-    weight = pl.col("part").replace_strict(dict(weights), default=1.0, return_dtype=pl.Float64)
+def weighted(cells: pl.DataFrame, weight: np.ndarray) -> pl.DataFrame:
+    """Cells multiplied by their shares."""
+    shares = pl.Series(weight)
     linear = [*NUMBERS, *(name for name in cells.columns if name.startswith("d:") and name != "d:total:quantity")]
-    return cells.with_columns(*(pl.col(name) * weight for name in linear), pl.col("spread2") * weight**2)
+    return cells.with_columns(*(pl.col(name) * shares for name in linear), pl.col("spread2") * shares**2)
 
 
 def stacked(
@@ -149,14 +193,8 @@ def _stacked(
     source = snapshot.whole if boundary.entity and snapshot.whole is not None else snapshot
     base = grain(source, account, by_entity or boundary.entity is not None)
     where = placed(base.ends, boundary, {} if boundary.entity else areas_of(snapshot, boundary))
-    return Stack(
-        base,
-        where,
-        {part.name: shares[part.share] for part in account.parts if part.share},
-        _absent(base, where, account),
-        in_areas(base.noted, where, where.counts),
-        who=by_entity,
-    )
+    shared = {part.name: shares[part.share] for part in account.parts if part.share}
+    return Stack(base, where, shared, _absent(base, where, account))
 
 
 def _absent(base: Grain, where: Where, account: Account) -> pl.DataFrame:

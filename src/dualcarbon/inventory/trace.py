@@ -6,12 +6,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
+from dualcarbon.engine.uncertainty import numbers
 from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, areas_of
 from dualcarbon.inventory.snapshot import Snapshot
 from dualcarbon.inventory.stack import Stack
@@ -69,10 +71,11 @@ def _open_notations(stack: Stack, period: Period) -> list[dict[str, Any]]:
     open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
     within = (pl.col("start") >= period.start) & (pl.col("end") <= period.end) & ~pl.col("memo") & open_
     grouped = stack.noted.filter(within).group_by("part", "place", "notation", maintain_order=True)
+    parts = stack.texts("part")
     found = []
     for row in grouped.agg(pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max()).iter_rows(named=True):
         nothing = dict.fromkeys(("carrier", "unit", "quantity", "value", "lacking"))
-        row |= {**nothing, "reason": "notation"}
+        row |= {**nothing, "part": parts[row["part"]], "reason": "notation"}
         found.append({**_missing_row(stack, row), "notation": row["notation"] or "NE"})
     return found
 
@@ -82,24 +85,27 @@ def synthetic(stack: Stack, cells: pl.DataFrame) -> bool:
     if cells.height and (cells["dataset"] == "synthetic").any():
         return True
     rows = stack.calculation.factors.rows
-    return any(rows[number]["status"] == "synthetic" for number in _used(cells))
+    return any(rows[number]["status"] == "synthetic" for number in _resting(cells))
 
 
-def _used(cells: pl.DataFrame) -> set[int]:
-    slots = [name for name in cells.columns if name.startswith("factor:")]
-    return {number for name in slots for number in cells[name].drop_nulls().unique().to_list()}
+def _resting(cells: pl.DataFrame) -> dict[int, float]:
+    """What rests on each factor value used."""
+    found: dict[int, float] = {}
+    total = np.nan_to_num(cells["total"].to_numpy())
+    for slot in (name for name in cells.columns if name.startswith("factor:")):
+        number = numbers(cells[slot])
+        known = number >= 0
+        sums = np.bincount(number[known], total[known])
+        for used in np.unique(number[known]).tolist():
+            found[used] = found.get(used, 0.0) + float(sums[used])
+    return found
 
 
 def factors(stack: Stack, cells: pl.DataFrame) -> list[dict[str, Any]]:
     """Every factor value used, once, with its source, clause and status, and the emission that rests on it."""
     names, table = stack.calculation.names, stack.calculation.factors
-    slots = [name for name in cells.columns if name.startswith("factor:")]
-    if not slots or not cells.height:
-        return []
-    used = pl.concat([cells.select(pl.col(slot).alias("factor"), "total") for slot in slots]).drop_nulls("factor")
-    sums = used.group_by("factor").agg(pl.col("total").sum())
     found = []
-    for number, emission in sums.iter_rows():
+    for number, emission in _resting(cells).items():
         row = table.rows[number]
         parameter = table.parameters.get(row["parameter"])
         found.append(
@@ -138,8 +144,8 @@ def _source_title(source: str | None, names: Classification) -> dict[str, str]:
 
 def fallbacks(stack: Stack, cells: pl.DataFrame, period: Period) -> list[dict[str, Any]]:
     """Departures from the wanted factor that concern the account: its factors, places and time."""
-    used = {(row["parameter"], row["value"]) for n in _used(cells) for row in [stack.calculation.factors.rows[n]]}
-    carriers = set(cells["carrier"].unique().to_list())
+    used = {(row["parameter"], row["value"]) for n in _resting(cells) for row in [stack.calculation.factors.rows[n]]}
+    carriers = stack.held(cells, "carrier")
     found: dict[str, dict[str, Any]] = {}
     for part in stack.account.parts:
         source = stack.sources[part.name]
@@ -165,7 +171,8 @@ def freshness(snapshot: Snapshot, stack: Stack, cells: pl.DataFrame) -> dict[str
     if not cells.height:
         return None
     items = sorted({part.item or stack.sources[part.name].method.rows.item for part in stack.account.parts})
-    start, end, rows = cells.select(pl.col("start").min(), pl.col("end").max(), pl.col("rows").sum()).row(0)
+    start: Any = cells["start"].min()
+    end: Any = cells["end"].max()
     known_at = snapshot.once(
         ("known at", tuple(items), start, end),
         lambda: (
@@ -177,8 +184,8 @@ def freshness(snapshot: Snapshot, stack: Stack, cells: pl.DataFrame) -> dict[str
     return {
         "to": periods.text((end - timedelta(days=1)).replace(day=1), end),
         "known_at": known_at,
-        "rows": rows,
-        "datasets": sorted(name for name in cells["counted_in"].unique().to_list() if name),
+        "rows": cells["rows"].sum(),
+        "datasets": sorted(name for name in stack.held(cells, "counted_in") if name),
     }
 
 

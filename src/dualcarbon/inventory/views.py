@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core.periods import Period
 from dualcarbon.engine import Term, combine
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
+from dualcarbon.engine.keys import dense
 from dualcarbon.inventory.grain import TIMES, inside
 from dualcarbon.inventory.parts import PREVIOUS, SPLIT, UNPLACED
-from dualcarbon.inventory.stack import Stack, crossing
+from dualcarbon.inventory.stack import Stack, crossing, weighted
 
 #: What a view gives: by span of time and key of the row; and several views by their names.
 Rows = Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]]
 Results = Mapping[str, Rows]
+ROW = ("value", "low", "high", "uncertainty", "status", "complete")
 
 
 @dataclass(frozen=True)
@@ -33,82 +36,115 @@ class View:
     spans: Mapping[str, Period] | None = None
 
 
-def cut(stack: Stack, spans: Mapping[str, Period], timed: bool = False, alone: bool = False) -> pl.DataFrame:
-    """Cells wholly inside a span of time, with its name in `span`; summed over time unless `timed`.
-
-    `alone`: nothing but the time of the cells is looked at. With `timed`, months of the span `previous` get the names
-    of the same months a year on.
-    """
-    frames = []
-    for name, span in spans.items():
-        one = inside(stack.over_time() if alone else stack.cells, span) if timed else stack.within(span)
-        if timed and name == PREVIOUS and one.height:
-            one = one.with_columns(_a_year_on(one[kind]) for kind in TIMES)
-        frames.append(one.with_columns(pl.lit(name).alias("span")))
-    return pl.concat(frames) if len(frames) > 1 else frames[0]
-
-
-def _a_year_on(texts: pl.Series) -> pl.Series:
-    moved = {text: "/".join(str(int(one[:4]) + 1) + one[4:] for one in text.split("/")) for text in texts.unique()}
-    return texts.replace_strict(moved, return_dtype=pl.String)
-
-
 def results(views: Mapping[str, View], spans: Mapping[str, Period]) -> Results:
-    """Every view's rows by span and key, all combined in one pass.
+    """Every view's rows by span and key, in the order of the keys; those not kept by their stack combined in one pass.
 
-    Each row holds ``value, low, high, uncertainty, status, complete``.
+    Each row holds ``value, low, high, uncertainty, status, complete``. Months of the span `previous` have the names of
+    the same months a year on.
     """
-    width = max((len(view.columns) for view in views.values()), default=0)
-    keys = [f"key{number}" for number in range(width)]
-    frames: list[pl.DataFrame] = []
-    noted: list[pl.DataFrame] = []
-    slices: dict[Any, pl.DataFrame] = {}
+    asked = {name: replace(view, spans=dict(view.spans or spans)) for name, view in views.items()}
+    kept = {name: view.stack.kept.get(_key(view)) for name, view in asked.items()}
+    made = _combined({name: view for name, view in asked.items() if kept[name] is None})
+    return {name: view.stack.keep(_key(view), kept[name] or made[name]) for name, view in asked.items()}
+
+
+def _key(view: View) -> Any:
+    return view.columns, view.memo, tuple((view.spans or {}).items())
+
+
+def _combined(views: Mapping[str, View]) -> dict[str, Rows]:
+    """The rows of each view: each takes its cells of the grains again, under the numbers of its own rows."""
+    frames: dict[int, tuple[int, pl.DataFrame]] = {}
+    keys: list[tuple[str, str, tuple[Any, ...]]] = []
+    taken, groups, weights, noted, height = [], [], [], [], 0
     for name, view in views.items():
-        timed, own = bool(set(view.columns) & set(TIMES)), view.spans or spans
-        alone = timed and set(view.columns) <= set(TIMES)
-        key = (id(view.stack), timed, alone, tuple(own.items()))
-        if key not in slices:
-            slices[key] = cut(view.stack, own, timed, alone)
-        marks = [pl.lit(name).alias("view")]
-        marks += [pl.col(column).alias(one) for one, column in zip(keys, view.columns, strict=False)]
-        marks += [pl.lit(None, pl.String).alias(one) for one in keys[len(view.columns) :]]
-        for cells, kept in ((slices[key], frames), (_noted(view.stack, own), noted)):
-            if cells.height or kept is frames:
-                kept.append((cells if view.memo else cells.filter(~pl.col("memo"))).with_columns(marks))
+        stack, timed = view.stack, bool(set(view.columns) & set(TIMES))
+        for span, period in (view.spans or {}).items():
+            cells, rows = stack.cut(period, timed, alone=set(view.columns) <= set(TIMES))
+            notes = inside(stack.noted, period) if stack.noted.height else stack.noted
+            if not view.memo:
+                rows = rows[~cells["memo"].to_numpy()[rows]]
+                notes = notes.filter(~pl.col("memo")) if notes.height else notes
+            if id(cells) not in frames:
+                frames[id(cells)] = (height, cells)
+                height += cells.height
+            number, found = _numbered(stack, view.columns, [(cells, rows), (notes, np.arange(notes.height))])
+            number += len(keys)
+            keys += [(name, span, _named(view, span, key)) for key in found]
+            taken.append(frames[id(cells)][0] + rows)
+            groups.append(number[: len(rows)])
+            weights.append(stack.weight(cells)[rows] if stack.weights else np.ones(len(rows)))
+            if notes.height:
+                noted.append(notes.select("notation", pl.Series("group", number[len(rows) :])))
+    made: dict[str, dict[str, dict[tuple[Any, ...], dict[str, Any]]]]
+    made = {name: {span: {} for span in view.spans or {}} for name, view in views.items()}
+    if not keys:
+        return dict(made)
+    cells = pl.concat([_numbers(cells) for _, cells in frames.values()])[np.concatenate(taken)]
+    if any(view.stack.weights for view in views.values()):
+        cells = weighted(cells, np.concatenate(weights))
     stack = next(iter(views.values())).stack
-    calculation = replace(stack.calculation, cells=pl.concat(frames, how="diagonal"))
+    calculation = replace(stack.calculation, cells=cells.hstack([pl.Series("group", np.concatenate(groups))]))
     if noted:
-        calculation = replace(calculation, notations=pl.concat(noted, how="diagonal"))
-    found: dict[str, Any] = {name: {span: {} for span in view.spans or spans} for name, view in views.items()}
-    for row in combine([Term(calculation, stack.output)], ["view", "span", *keys]).iter_rows(named=True):
-        key = tuple(row[one] for one in keys[: len(views[row["view"]].columns)])
-        found[row["view"]][row["span"]][key] = row
-    return found
+        calculation = replace(calculation, notations=pl.concat(noted))
+    found = combine([Term(calculation, stack.output)], ["group"]).select("group", *ROW).rows()
+    for number, *row in sorted(found, key=lambda one: [(code is None, code) for code in keys[one[0]][2]]):
+        name, span, key = keys[number]
+        made[name][span][key] = dict(zip(ROW, row, strict=True))
+    return dict(made)
 
 
-def _noted(stack: Stack, spans: Mapping[str, Period]) -> pl.DataFrame:
-    """Rows that hold a notation key in the spans."""
-    if not stack.noted.height:
-        return stack.noted
-    frames = [inside(stack.noted, span).with_columns(pl.lit(name).alias("span")) for name, span in spans.items()]
-    return pl.concat(frames)
+def _numbers(cells: pl.DataFrame) -> pl.DataFrame:
+    """What the engine combines of cells."""
+    own = ("total", "quantity", "spread2", "spread1", "error_group", "dataset")
+    return cells[[name for name in cells.columns if name in own or name.startswith(("d:", "factor:"))]]
+
+
+def _numbered(
+    stack: Stack, columns: Sequence[str], frames: Sequence[tuple[pl.DataFrame, np.ndarray]]
+) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
+    """The number of the key of each row, those of all frames one after the other; and the keys by number."""
+    code = np.zeros(sum(len(rows) for _, rows in frames), np.int64)
+    for column in columns:
+        own = np.concatenate([stack.numbers(cells, column)[rows] for cells, rows in frames])
+        code = code * len(stack.texts(column)) + own
+    number, size = dense(code)
+    rest = np.zeros(size, np.int64)
+    rest[number] = code
+    texts: list[list[str | None]] = []
+    for column in reversed(columns):
+        known = stack.texts(column)
+        rest, own = np.divmod(rest, len(known))
+        texts.insert(0, [known[n] for n in own])
+    return number, list(zip(*texts, strict=True)) if columns else [()] * size
+
+
+def _named(view: View, span: str, key: tuple[Any, ...]) -> tuple[Any, ...]:
+    if span != PREVIOUS:
+        return key
+    return tuple(_a_year_on(code) if name in TIMES else code for name, code in zip(view.columns, key, strict=True))
+
+
+def _a_year_on(text: str) -> str:
+    return "/".join(str(int(one[:4]) + 1) + one[4:] for one in text.split("/"))
 
 
 def left_out(stack: Stack, span: Period) -> pl.DataFrame:
     """What the account of a span lacks: absent cells inside it, and counted ones that reach over its edge."""
-    absent = stack.absent.filter((pl.col("start") < span.end) & (pl.col("end") > span.start))
+    absent = stack.absent
+    if absent.height:
+        absent = absent.filter((pl.col("start") < span.end) & (pl.col("end") > span.start))
     over = crossing(stack, span)
     return pl.concat([absent, over.select(absent.columns)]) if over.height else absent
 
 
-def doubtful_areas(stack: Stack, span: Period) -> frozenset[str]:
+def doubtful_areas(stack: Stack, span: Period) -> frozenset[str | None]:
     """Areas that lack something: all of them when nobody knows in which of them it lies."""
     memo = {part.name for part in stack.account.parts if part.memo}
     absent = left_out(stack, span)
     lost = {area for part, area in absent.select("part", "area").rows() if part not in memo} if absent.height else set()
-    open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
-    noted = inside(stack.noted, span).filter(open_ & ~pl.col("memo")) if stack.noted.height else stack.noted
-    lost |= set(noted["area"].unique().to_list())
-    here = set(stack.within(span)["area"].unique().to_list())
-    unplaced = UNPLACED in here and UNPLACED in stack.within(span).filter(~pl.col("memo"))["area"]
-    return frozenset(here | lost) if SPLIT in lost or unplaced else frozenset(lost)
+    if stack.noted.height:
+        open_ = pl.col("notation").is_null() | pl.col("notation").is_in(list(OPEN_NOTATIONS))
+        lost |= stack.held(inside(stack.noted, span).filter(open_ & ~pl.col("memo")), "area")
+    unplaced = UNPLACED in stack.held(stack.counted(span), "area")
+    return frozenset(stack.held(stack.within(span), "area") | lost if SPLIT in lost or unplaced else lost)
