@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
@@ -40,10 +41,14 @@ def key_rows(frame: pl.DataFrame, value: str = "value", share: float = KEY_SHARE
     A row is key while the rows before it hold less than `share`. IPCC 2006 Guidelines, volume 1, chapter 4, equation
     4.1 and table 4.2.
     """
-    ordered = frame.filter(pl.col(value).is_not_null()).sort(pl.col(value).abs(), descending=True, maintain_order=True)
-    level = pl.col(value).abs() / pl.col(value).abs().sum()
-    ordered = ordered.with_columns(level.alias("level")).with_columns(pl.col("level").cum_sum().alias("cumulative"))
-    return ordered.with_columns((pl.col("cumulative") - pl.col("level") < share - 1e-12).alias("key"))
+    size = np.abs(frame[value].to_numpy())
+    order = np.argsort(-size, kind="stable")[: frame.height - frame[value].null_count()]
+    level = size[order] / size[order].sum()
+    cumulative = np.cumsum(level)
+    key = cumulative - level < share - 1e-12
+    return frame[order].hstack(
+        [pl.Series("level", level), pl.Series("cumulative", cumulative), pl.Series("key", key, dtype=pl.Boolean)]
+    )
 
 
 def key_rows_with_uncertainty(
@@ -88,15 +93,18 @@ def ranked(
 ) -> list[dict[str, Any]]:
     """Rows of an account as key categories."""
     rows = _with_half(rows)
-    frame = pl.DataFrame(rows, schema=_schema(by), strict=False, orient="row")
+    numbers = {"row": range(len(rows)), **{name: [row[name] for row in rows] for name in ("value", "half")}}
+    frame = pl.DataFrame(numbers, schema={"row": pl.Int64, "value": pl.Float64, "half": pl.Float64})
     found = key_rows(frame, share=share) if approach == "level" else key_rows_with_uncertainty(frame, share=share)
-    return [{"rank": rank, **row} for rank, row in enumerate(found.to_dicts(), 1)]
-
-
-def _schema(by: Sequence[str]) -> dict[str, Any]:
-    names = pl.Struct({"zh": pl.String, "en": pl.String})
-    floats = ("value", "low", "high", "half")
-    return {**dict.fromkeys(by, pl.String), "name": names, **dict.fromkeys(floats, pl.Float64), "status": pl.String}
+    told = (*by, "name", "value", "low", "high", "half", "status")
+    return [
+        {
+            "rank": rank,
+            **{name: rows[row[0]][name] for name in told},
+            **dict(zip(found.columns[3:], row[3:], strict=True)),
+        }
+        for rank, row in enumerate(found.rows(), 1)
+    ]
 
 
 def _with_half(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

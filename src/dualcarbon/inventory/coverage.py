@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.periods import Period
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import find_method
+from dualcarbon.engine.keys import numbered
 from dualcarbon.inventory.breakdown import children
-from dualcarbon.inventory.parts import PREVIOUS, UNPLACED, Boundary, areas_of
+from dualcarbon.inventory.parts import PREVIOUS, Boundary, areas_of
 from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.tables import names_of
-
-#: What is known of a month: reported, quantified, notation key, rows.
-_Cell = tuple[bool, bool, str | None, int]
 
 
 def completeness(
@@ -41,33 +40,33 @@ def completeness(
     q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
     wanted = tuple(sorted(items or _items(q)))
     span = Period(q.spans[PREVIOUS].start, q.period.end)
-    seen = q.snapshot.once(("reported", wanted, span), lambda: _reported(q, wanted, span))
-    boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
-    codes = areas_of(q.snapshot, boundary if rows == "place" else q.boundary)
-    seen = seen.with_columns(pl.col("place").replace_strict(codes, default=None, return_dtype=pl.String).alias("area"))
-    shown = [*children(q), UNPLACED] if rows == "place" else [q.place]
-    seen = seen.filter(pl.col("area").is_in(shown))
-    column = "area" if rows == "place" else "sector"
-    order = children(q) if rows == "place" else sorted(seen["sector"].drop_nulls().unique().to_list())
     months = periods.months(q.period)
+    seen = q.snapshot.once(("reported", wanted, span), lambda: _reported(q, wanted, span, months))
+    boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
+    areas = areas_of(q.snapshot, boundary if rows == "place" else q.boundary)
+    places = [areas.get(str(code)) for code in seen.texts["place"]]
+    if rows == "place":
+        order = children(q)
+        lines = _lines(places, order)[seen.place]
+    else:
+        inside = np.array([area == q.place for area in places], bool)[seen.place]
+        sectors = seen.texts["sector"]
+        order = sorted(code for n in np.unique(seen.sector[inside]) if (code := sectors[n]) is not None)
+        lines = np.where(inside, _lines(sectors, order)[seen.sector], -1)
+    states, counts = _grid(seen, lines, len(order), len(months))
     texts = [str(month) for month in months]
-    exact = {(month.start, month.end): n for n, month in enumerate(months)}
-    summed = seen.group_by(column, "start", "end").agg(
-        pl.col("reported", "quantified").any(), pl.col("notation").min(), pl.col("rows").sum()
-    )
-    held: dict[Any, list[_Cell | None]] = {}
-    for code, start, end, reported, quantified, notation, count in summed.rows():
-        cells = held.setdefault(code, [None] * len(months))
-        if end <= months[0].start:
-            continue
-        one = exact.get((start, end))
-        longer = range(len(months)) if one is None else (one,)
-        for n in (n for n in longer if start <= months[n].start and end >= months[n].end):
-            cells[n] = _together(cells[n], (reported, quantified, notation, count))
     matrix: list[dict[str, Any]] = [
-        {rows: code, "name": names_of(rows, code, q.names), "cells": _states(held.get(code), texts)} for code in order
+        {
+            rows: code,
+            "name": names_of(rows, code, q.names),
+            "cells": [
+                {"month": text, "state": state, "rows": count}
+                for text, state, count in zip(texts, states[n], counts[n], strict=True)
+            ],
+        }
+        for n, code in enumerate(order)
     ]
-    states = [cell["state"] for row in matrix for cell in row["cells"]]
+    told = [state for row in states for state in row]
     return {
         "place": q.place,
         "period": str(q.period),
@@ -76,12 +75,28 @@ def completeness(
         "items": list(wanted),
         "months": texts,
         "rows": matrix,
-        "counts": {state: states.count(state) for state in sorted(set(states))},
+        "counts": {state: told.count(state) for state in sorted(set(told))},
     }
 
 
-def _reported(q: Query, items: tuple[str, ...], span: Period) -> pl.DataFrame:
-    """What the counted datasets hold of these items in a span of time, by place, sector and period."""
+class _Seen(NamedTuple):
+    """Records by month as columns: numbers of place, sector and month, and what is known of it.
+
+    A record that holds no whole month of the period has the month after the last.
+    """
+
+    texts: dict[str, list[str | None]]
+    place: np.ndarray
+    sector: np.ndarray
+    month: np.ndarray
+    reported: np.ndarray
+    quantified: np.ndarray
+    notation: np.ndarray
+    rows: np.ndarray
+
+
+def _reported(q: Query, items: tuple[str, ...], span: Period, months: Sequence[Period]) -> _Seen:
+    """What the counted datasets hold of these items in a span of time, by place, sector and month."""
     counted = [str(one["id"]) for one in q.snapshot.datasets]
     seen = q.snapshot.quantities().filter(
         pl.col("item").is_in(items)
@@ -90,31 +105,55 @@ def _reported(q: Query, items: tuple[str, ...], span: Period) -> pl.DataFrame:
         & (pl.col("end") <= span.end)
     )
     estimated = pl.col("quality").is_in(["estimate", "estimated"]).fill_null(False)
-    return seen.group_by("place", "sector", "start", "end").agg(
+    seen = seen.group_by("place", "sector", "start", "end").agg(
         ((pl.col("values") > 0) & ~estimated).any().alias("reported"),
         (pl.col("values") > 0).any().alias("quantified"),
         pl.col("notation").drop_nulls().min(),
         pl.col("rows").sum(),
     )
+    texts = {name: seen[name].unique().sort().to_list() for name in ("place", "sector", "notation")}
+    place, sector, notation = (
+        seen[name].replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy()
+        for name, known in texts.items()
+    )
+    number, spans = numbered(seen, ["start", "end"])
+    holds = [[start <= one.start and end >= one.end for one in months] for start, end in spans.rows()]
+    held = np.array([[*row, not any(row)] for row in holds], bool).reshape(len(holds), len(months) + 1)
+    record, month = np.nonzero(held[number])
+    reported, quantified, rows = (seen[name].to_numpy()[record] for name in ("reported", "quantified", "rows"))
+    return _Seen(texts, place[record], sector[record], month, reported, quantified, notation[record], rows)
+
+
+def _lines(codes: Sequence[str | None], order: Sequence[str]) -> np.ndarray:
+    """The line of each code, -1 for none."""
+    line = {code: n for n, code in enumerate(order)}
+    return np.array([line.get(code, -1) if code is not None else -1 for code in codes], int)
+
+
+def _grid(seen: _Seen, lines: np.ndarray, height: int, months: int) -> tuple[list[list[str]], list[list[int]]]:
+    """State and number of rows of each line and month; a line without any record has none, else what lacks is missing.
+
+    `lines`: the line of each record, -1 for none.
+    """
+    size = height * (months + 1)
+    cell = lines * (months + 1) + seen.month
+
+    def counted(which: np.ndarray) -> np.ndarray:
+        return np.bincount(cell[which & (lines >= 0)], minlength=size)[:size].reshape(height, months + 1)
+
+    known = counted(np.full(len(cell), True)).any(axis=1)
+    states = np.full((height, months + 1), "missing", object)
+    states[~known] = "none"
+    for number, notation in reversed(list(enumerate(seen.texts["notation"]))):
+        if notation is not None:
+            states[counted(seen.notation == number) > 0] = notation
+    states[counted(seen.quantified) > 0] = "estimated"
+    states[counted(seen.reported) > 0] = "reported"
+    used = lines >= 0
+    rows = np.bincount(cell[used], seen.rows[used], minlength=size)[:size].reshape(height, months + 1)
+    return states[:, :months].tolist(), rows[:, :months].astype(int).tolist()
 
 
 def _items(q: Query) -> set[str]:
     methods = {part.method for part in q.account.parts if not part.memo}
     return {find_method(name, q.snapshot.choices.pack).method.rows.item for name in methods}
-
-
-def _together(known: _Cell | None, more: _Cell) -> _Cell:
-    """Two records of one month as one: reported, quantified, notation key, rows."""
-    if known is None:
-        return more
-    return known[0] or more[0], known[1] or more[1], known[2] or more[2], known[3] + more[3]
-
-
-def _states(cells: list[_Cell | None] | None, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """The state of each month; without any record the row has none, else a month without is missing."""
-    found = []
-    for text, cell in zip(texts, cells or [None] * len(texts), strict=True):
-        reported, quantified, notation, count = cell or (False, False, None, 0)
-        state = "reported" if reported else "estimated" if quantified else notation
-        found.append({"month": text, "state": state or ("none" if cells is None else "missing"), "rows": count})
-    return found

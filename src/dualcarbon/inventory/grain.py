@@ -336,7 +336,7 @@ def _by_number(
         known = sorted(set().union(*(frame[name].drop_nulls().unique().to_list() for frame in frames)))
         texts[name] = (None, *known)
         numbers[name] = (pl.col(name).cast(pl.Enum(known)).to_physical().cast(pl.Int32) + 1).fill_null(0)
-    cells = cells.with_columns(pl.col("dataset").cast(pl.Categorical), **numbers)
+    cells = cells.with_columns(pl.col("dataset", "error_group").cast(pl.Categorical), **numbers)
     return cells, noted.with_columns(number for name, number in numbers.items() if name in noted.columns), texts
 
 

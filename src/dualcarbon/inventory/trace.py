@@ -196,22 +196,20 @@ def controls(
     names = {str(one["id"]): one for one in snapshot.controls}
     if not names or boundary.entity:
         return []
-    key = ("controls", place, boundary, period, basis, total)
-    found: list[dict[str, Any]] = snapshot.once(
-        key, lambda: _controls(snapshot, names, place, boundary, period, basis, total)
+    compared: list[tuple[dict[str, Any], float | None]] = snapshot.once(
+        ("controls", place, boundary, period), lambda: _controls(snapshot, names, place, boundary, period)
     )
-    return [dict(row) for row in found]
+    return [
+        _control_row(snapshot, names, row, total if row["item"] == "emission.co2" else ours)
+        for row, ours in compared
+        if row["item"] != "emission.co2" or row["basis"] in (None, basis)
+    ]
 
 
 def _controls(
-    snapshot: Snapshot,
-    names: dict[str, dict[str, Any]],
-    place: str,
-    boundary: Boundary,
-    period: Period,
-    basis: str,
-    total: float | None,
-) -> list[dict[str, Any]]:
+    snapshot: Snapshot, names: dict[str, dict[str, Any]], place: str, boundary: Boundary, period: Period
+) -> list[tuple[dict[str, Any], float | None]]:
+    """Each published total with our sum of the same; an account's total is another with each basis."""
     seen = snapshot.once(("quantities", period), lambda: _of_span(snapshot, period))
     wanted = seen.filter(
         pl.col("dataset").is_in(list(names))
@@ -224,16 +222,8 @@ def _controls(
     if not wanted.height:
         return []
     ours = _inside(snapshot, seen, boundary)
-    found = []
-    for row in wanted.sort("item", "carrier", "sector", "dataset", nulls_last=False).iter_rows(named=True):
-        if row["item"] == "emission.co2":
-            if row["basis"] not in (None, basis):
-                continue
-            value = total
-        else:
-            value = _sum_like(snapshot, ours, row)
-        found.append(_control_row(snapshot, names, row, value))
-    return found
+    rows = wanted.sort("item", "carrier", "sector", "dataset", nulls_last=False).iter_rows(named=True)
+    return [(row, None if row["item"] == "emission.co2" else _sum_like(snapshot, ours, row)) for row in rows]
 
 
 def _of_span(snapshot: Snapshot, period: Period) -> pl.DataFrame:
