@@ -130,9 +130,12 @@ def test_a_file_is_tried_and_done_on_the_page(site):
         file = {"file": ("证书.csv", content.encode(), "text/csv")}
         return site.post("/registry/act-file", files=file, data=more, headers=HEADERS, follow_redirects=False)
 
-    assert "tried=" in sent(text, dry="1").headers["location"]
+    tried = sent(text, dry="1").headers["location"]
+    assert "没有登记：证书.csv，可登记 1 条" in site.get(tried).text
     assert site.get("/registry/units.json").json()["blocks"] == []
-    assert "done=" in sent(text).headers["location"]
+    done = site.get(sent(text).headers["location"]).text
+    assert "已导入 证书.csv：登记 1 条" in done and "/registry/record" not in done.split("rg-done")[1].split("</p>")[0]
+    assert "登记 0 条。 先前已登记 1 条" in site.get(sent(text).headers["location"]).text
     assert len(site.get("/registry/units.json").json()["blocks"]) == 1
     refused = sent(text.replace("L1", "L2") + "L3,gec,甲厂,十,50,M3,2026-01\n")
     assert refused.status_code == 422 and "第 3 行" in refused.text and "重叠" in refused.text

@@ -73,7 +73,7 @@ def test_every_fault_of_a_file_of_trades_is_told(registry, tmp_path):
         ("price-unusable", "成交", 4, "单价"),
         ("cell-unusable", "成交", 4, "成交日期"),
         ("twice-in-file", "成交", 6, "成交编号"),
-        ("cell-unusable", "成交", 7, "成交编号"),
+        ("cell-empty", "成交", 7, "成交编号"),
     ]
     good = tmp_path / "好.csv"
     good.write_text(HEADING + "A1,gec,,2026-05-01,1,,3,3,,\n")

@@ -297,7 +297,7 @@ def test_a_file_of_certificates_is_imported_whole_or_not_at_all(registry, tmp_pa
     told = [(one.rule, one.file, one.row, one.column) for one in refused.value.problems]
     assert told == [
         ("registry.quantity-unusable", "绿证.csv", 3, "数量"),
-        ("registry.cell-unusable", "绿证.csv", 4, "持有人"),
+        ("registry.cell-empty", "绿证.csv", 4, "持有人"),
     ]
     rows = ("L3,gec,丙厂,5,3000,M3,,2024-05,", "L6,gec,丙厂,5,999,M6,,2024-05,", "L7,gec,丁,1,9000,M1,,2024-03,")
     file.write_text(HEADING + "\n".join(rows))
@@ -313,6 +313,48 @@ def test_a_file_of_certificates_is_imported_whole_or_not_at_all(registry, tmp_pa
         import_file(registry, file)
     assert {one.rule for one in refused.value.problems} == {"registry.column-missing"}
     assert len(refused.value.problems) == 5
+
+
+def test_every_fault_of_a_row_is_told_at_once(registry, tmp_path):
+    heading = "批次,品种,持有人,数量,起始编号,计量点,生产时期,核发时间\n"
+    file = tmp_path / "绿证.csv"
+    file.write_text(heading + "L1,绿色券,,五,1,M1,二六年,昨天\nL2,绿色电力证书,甲厂,5,10,M2,2024-03,2024-04-01\n")
+    with pytest.raises(Refused) as refused:
+        import_file(registry, file)
+    assert sorted((one.rule, one.row, one.column) for one in refused.value.problems) == [
+        ("registry.cell-empty", 2, "持有人"),
+        ("registry.period-not-understood", 2, "生产时期"),
+        ("registry.quantity-unusable", 2, "数量"),
+        ("registry.time-not-understood", 2, "核发时间"),
+        ("registry.unknown-instrument", 2, "品种"),
+    ]
+    told = {lang: " ".join(one.line(lang) for one in refused.value.problems) for lang in ("zh", "en")}
+    assert "绿色电力证书（gec）、" in told["zh"] and "green electricity certificate (gec), " in told["en"]
+    file.write_text(heading + "L2,绿色电力证书,甲厂,5,10,M2,2024-03,2024-04-01\n")
+    assert import_file(registry, file)[0]["instrument"] == "gec"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("空.csv", "", "registry.no-headings"),
+        ("别的.csv", "甲,乙\n1,2\n", "registry.no-headings"),
+        ("坏.xlsx", "hello", "registry.file-unreadable"),
+    ],
+)
+def test_a_file_that_is_none_says_so_once_and_in_words(registry, tmp_path, name, content, found):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(Refused) as refused:
+        import_file(registry, tmp_path / name)
+    (problem,) = refused.value.problems
+    assert problem.rule == found
+    assert not any(word in problem.line("zh") for word in ("—", "Zip", "archive"))
+
+
+def test_what_has_no_kinds_says_so(registry):
+    imported(registry)
+    with pytest.raises(Refused, match="绿色电力证书不分类型。 类型一栏留空。"):
+        registry.transfer("T9", "gec", "甲厂", "乙厂", 1, kind="增量", document="x")
 
 
 def test_an_excel_file(registry, tmp_path):

@@ -14,7 +14,7 @@ from dualcarbon.ledger.transfer import Opening, Transfer, moment_text
 from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import Instrument, Step, instrument
 from dualcarbon.registry.tables import ROLE, SPAN
-from dualcarbon.registry.words import Range, missing, name, refuse, serial_text, state_words
+from dualcarbon.registry.words import Range, listed, missing, name, refuse, serial_text, state_words
 
 ISSUER = "@issuer"
 RETIRED = "@retired"
@@ -91,7 +91,7 @@ class Act:
         """Settle who acts in which role: said, or the one whose part it is. Raises Refused naming why not."""
         asked, actor = self.said.get("role"), self.said.get("actor")
         if asked is not None and asked not in by:
-            allowed = {lang: "、".join(self.role_title(role, lang) for role in by) for lang in ("zh", "en")}
+            allowed = {lang: listed(self.role_title(role, lang) for role in by)[lang] for lang in ("zh", "en")}
             raise refuse("role-not-allowed", "role", asked, allowed=allowed)
         first: Refused | None = None
         for role in by if asked is None else (asked,):

@@ -40,7 +40,9 @@ async def done(request: Request, action: str) -> Response:
 def file_done(request: Request, file: Upload, dry: Annotated[str | None, Form()] = None) -> Response:
     """Do a file of acts, or only try it; a refusal is a page with every problem."""
     answers = acts_of(request, file, None, bool(dry))["lots"]
-    told = {"tried" if dry else "done": f"{file.filename} ({len(answers):,})"}
+    known = sum(one["result"] == "exists" for one in answers)
+    told = {"file": file.filename, "rows": len(answers) - known, "known": known or "", "dry": "1" if dry else ""}
+    told = {name: value for name, value in told.items() if value != ""}
     return RedirectResponse(f"/registry/act?{urlencode(told)}", 303)
 
 

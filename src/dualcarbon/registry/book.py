@@ -19,7 +19,7 @@ from dualcarbon.ledger.store import Store
 from dualcarbon.registry import ahead, forms, seals, tables
 from dualcarbon.registry.act import Act, refused_by_ledger
 from dualcarbon.registry.desk import Desk
-from dualcarbon.registry.words import refuse
+from dualcarbon.registry.words import listed, refuse
 
 Work = Callable[[Act], dict[str, Any]]
 DRY = {"ok": "would_be_ok"}
@@ -70,7 +70,7 @@ class Registry:
     def prepare(self, action: str, id: str, **said: Any) -> list[Prepared]:
         """Read what was said; a grant is an issue for each year. Raises Refused with every fault."""
         if action not in forms.FORMS:
-            raise refuse("act-unknown", "action", action, known="、".join(forms.FORMS))
+            raise refuse("act-unknown", "action", action, known=listed(forms.FORMS))
         read = forms.read(action, said)
         if action != "grant":
             return [_prepared(action, id, read)]

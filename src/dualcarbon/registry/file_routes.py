@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from dualcarbon.registry import exports, files, mirroring, papers, prices
 from dualcarbon.registry.asked import DryRun, Name, Text, registry_of
-from dualcarbon.registry.words import refuse
+from dualcarbon.registry.words import listed, refuse
 
 if TYPE_CHECKING:
     from dualcarbon.core.report import Report
@@ -78,7 +78,7 @@ def import_trades(request: Request, file: Upload, market: Name, dry_run: DryRun 
 def _uploaded(file: UploadFile, read: Callable[[Path], Any]) -> Any:
     content = file.file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise refuse("file-unreadable", "file", file.filename, reason=f"> {MOST_BYTES // 2**20} MiB")
+        raise refuse("file-large", "file", file.filename, most=MOST_BYTES // 2**20)
     with tempfile.TemporaryDirectory() as folder:
         # Only the last part of what the client calls its file, and nothing that leads elsewhere.
         path = Path(folder) / (Path(str(file.filename or "").replace("\\", "/")).name or "file.csv").replace("\0", "")
@@ -88,7 +88,7 @@ def _uploaded(file: UploadFile, read: Callable[[Path], Any]) -> Any:
 
 def _kind(kind: str, known: tuple[str, ...]) -> str:
     if f".{kind}" not in known:
-        raise refuse("file-kind", "file", kind, known="、".join(known))
+        raise refuse("file-kind", "file", kind, known=listed(known))
     return f".{kind}"
 
 

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.sheets import decode
 from dualcarbon.registry.book import Prepared, Registry
-from dualcarbon.registry.words import refuse
+from dualcarbon.registry.instruments import code_of, instruments
+from dualcarbon.registry.words import listed, refuse
 
 YES = ("是", "yes", "true", "1", "演示数据", "synthetic")
 
@@ -68,7 +69,7 @@ def grids(path: Path) -> list[tuple[str | None, list[list[str]]]]:
     try:
         return _workbook(path) if path.suffix.lower() == ".xlsx" else [(None, _text_grid(path))]
     except Exception as error:
-        raise Refused(Problem("registry.file-unreadable", file=path.name, params={"reason": str(error)})) from error
+        raise Refused(Problem("registry.file-unreadable", file=path.name, value=str(error))) from error
 
 
 def read_rows(path: Path, headings: Mapping[str, str], needed: Sequence[str]) -> list[Row]:
@@ -83,12 +84,12 @@ def _rows(
     needed: Sequence[str],
 ) -> list[Row]:
     names = {title: name for name, title in headings.items()} | {name: name for name in headings}
+    known = listed(headings.values())
     found: list[Row] = []
     missing: list[Problem] = []
     read = 0
     for sheet, grid in found_grids:
         heading = [names.get(cell.strip().strip("*＊"), "") for cell in grid[0]] if grid else []
-        known = "、".join(headings.values())
         absent = [
             Problem("registry.column-missing", path.name, sheet, 1, value=headings[name], params={"known": known})
             for name in needed
@@ -96,7 +97,7 @@ def _rows(
         ]
         if absent:
             # A sheet with none of the headings is a note, not a table.
-            missing += absent if any(heading) or len(found_grids) == 1 else []
+            missing += absent if any(heading) else []
             continue
         read += 1
         for number, cells in enumerate(grid[1:], 2):
@@ -104,7 +105,8 @@ def _rows(
             if row:
                 found.append(Row(sheet, number, row))
     if missing or not read:
-        raise Refused(missing or [Problem("registry.column-missing", path.name, value=headings[needed[0]])])
+        sheet = found_grids[0][0] if len(found_grids) == 1 else None
+        raise Refused(missing or [Problem("registry.no-headings", path.name, sheet, 1, params={"known": known})])
     return found
 
 
@@ -183,15 +185,32 @@ def placed(path: Path, row: Row, refused: Refused, headings: Mapping[str, str]) 
 
 def mind_needed(cells: Mapping[str, str], needed: Iterable[str]) -> None:
     """Refuse a row in which needed cells are empty, naming them."""
-    empty = [Problem("registry.cell-unusable", column=name, value=None) for name in needed if name not in cells]
+    empty = [Problem("registry.cell-empty", column=name) for name in needed if name not in cells]
     if empty:
         raise Refused(empty)
 
 
 def _act(registry: Registry, rule: Kind, cells: dict[str, str]) -> Prepared:
-    mind_needed(cells, rule.needed)
+    """The act of a row. Raises Refused with every fault of its cells."""
+    problems: list[Problem] = []
     said: dict[str, Any] = {name: text for name, text in cells.items() if name not in (rule.id, "subject", "project")}
     if "subject" in rule.headings:
         said["subjects"] = [cells[name] for name in ("subject", "project") if name in cells]
     said["synthetic"] = cells.get("synthetic", "").lower() in YES
-    return registry.prepare(rule.action, cells[rule.id], **said)[0]
+    try:
+        mind_needed(cells, rule.needed)
+    except Refused as refused:
+        problems += refused.problems
+    if "instrument" in cells:
+        try:
+            said["instrument"] = code_of(cells["instrument"], instruments(registry.pack))
+        except Refused as refused:
+            problems += refused.problems
+    try:
+        made = registry.prepare(rule.action, cells.get(rule.id, "-"), **said)
+    except Refused as refused:
+        told = {one.column for one in problems} | ({"subjects"} if "subject" not in cells else set())
+        problems += [one for one in refused.problems if one.column not in told]
+    if problems:
+        raise Refused(problems)
+    return made[0]

@@ -10,7 +10,7 @@ from dualcarbon.registry.act import Act, days
 from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import Filing, Instrument, Step
 from dualcarbon.registry.tables import FILING, ROLE, STEP
-from dualcarbon.registry.words import name, refuse, state_words
+from dualcarbon.registry.words import listed, name, refuse, state_words
 
 OPENS = (
     "item",
@@ -45,7 +45,7 @@ def _appointing(act: Act, action: str) -> dict[str, Any]:
     role, entity = act.said["appointed"], name("entity", act.get("entity"))
     rule = chosen.roles.get(role)
     if rule is None or rule.who not in ("issuer", "appointed"):
-        known = "、".join(one for one, other in chosen.roles.items() if other.who in ("issuer", "appointed"))
+        known = listed(one for one, other in chosen.roles.items() if other.who in ("issuer", "appointed"))
         raise refuse("role-unknown", "appointed", role, known=known)
     act.permit(("authority", "registrar"), {})
     if act.is_appointed(role, entity) is (action == "appoint"):
@@ -181,7 +181,7 @@ def parties(chosen: Instrument, above: list[Row]) -> dict[str, str]:
 
 def _kind(chosen: Instrument, kind: str) -> Filing:
     if kind not in chosen.filing:
-        raise refuse("filing-unknown", "kind", kind, title=chosen.title, known="、".join(chosen.filing) or "—")
+        raise refuse("filing-unknown", "kind", kind, title=chosen.title, known=listed(chosen.filing or ("—",)))
     return chosen.filing[kind]
 
 
@@ -203,5 +203,5 @@ def _result(text: str | None) -> str | None:
         return None
     pairs = parse_qsl(text.removeprefix("/explain?"))
     if not pairs or any(key not in OPENS for key, _ in pairs) or not any(key == "item" for key, _ in pairs):
-        raise refuse("result-unusable", "result", text, known="、".join(OPENS))
+        raise refuse("result-unusable", "result", text, known=listed(OPENS))
     return text.removeprefix("/explain?")

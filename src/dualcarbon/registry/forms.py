@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dualcarbon.registry.words import Range, missing, refuse
+from dualcarbon.registry.words import Range, listed, missing, refuse
 
 
 class Field(NamedTuple):
@@ -45,7 +45,7 @@ FIELDS = {
     "kind": Field("text", "类型：用能权 增量|存量|租赁；备案 methodology|project|report；主张的用途",
                   "kind: increment|stock|lease; methodology|project|report; what is claimed", "project"),
     "subjects": Field("texts", "计量点或项目（可多次）", "meter or project (repeatable)", ["公交-09"], "subject"),
-    "period": Field("text", "时期，如 2026-03", "period, such as 2026-03", "2026-03"),
+    "period": Field("period", "时期，如 2026-03", "period, such as 2026-03", "2026-03"),
     "document": Field("text", "依据文件", "the document it rests on", "核证报告 1 号"),
     "report": Field("text", "已核证的监测报告", "the verified monitoring report", "监测-1"),
     "purpose": Field("text", "用途", "purpose", "会议碳中和"),
@@ -159,9 +159,7 @@ def read(action: str, said: Mapping[str, Any]) -> dict[str, Any]:
 
     form = FORMS[action]
     known = {*form.arguments, *form.needed, *form.optional, *COMMON}
-    problems = [
-        refuse("word-unknown", key, said[key], known="、".join(sorted(known))) for key in said if key not in known
-    ]
+    problems = [refuse("word-unknown", key, said[key], known=listed(sorted(known))) for key in said if key not in known]
     found: dict[str, Any] = {}
     for key in (one for one in FIELDS if one in known):
         value = said.get(key)
@@ -238,6 +236,18 @@ def _instant(key: str, value: Any) -> int:
         raise refuse("time-not-understood", key, str(value)) from None
 
 
+def _period(key: str, value: Any) -> str:
+    from dualcarbon.core import periods
+    from dualcarbon.core.problems import Refused
+
+    text = _text(key, value)
+    try:
+        periods.parse(text)
+    except (ValueError, Refused):
+        raise refuse("period-not-understood", key, text) from None
+    return text
+
+
 def _flag(key: str, value: Any) -> bool:
     return bool(value)
 
@@ -249,5 +259,6 @@ READERS = {
     "serials": _serials,
     "money": money,
     "instant": _instant,
+    "period": _period,
     "flag": _flag,
 }

@@ -205,7 +205,21 @@ def instrument(code: str, pack: str | Path = DEFAULT) -> Instrument:
     """The instrument `code`. Raises Refused (`registry.unknown-instrument`) listing those there are."""
     known = instruments(str(pack))
     if code not in known:
-        raise Refused(
-            Problem("registry.unknown-instrument", column="instrument", value=code, params={"known": "、".join(known)})
-        )
+        raise _unknown(code, known)
     return known[code]
+
+
+def code_of(text: str, known: Mapping[str, Instrument]) -> str:
+    """The code of the instrument that a file names by its code or its title. Raises Refused as `instrument`."""
+    found = next((code for code, one in known.items() if text in (code, *one.title.values())), None)
+    if found is None:
+        raise _unknown(text, known)
+    return found
+
+
+def _unknown(text: str, known: Mapping[str, Instrument]) -> Refused:
+    named = {
+        "zh": "、".join(f"{one.title['zh']}（{code}）" for code, one in known.items()),
+        "en": ", ".join(f"{one.title['en']} ({code})" for code, one in known.items()),
+    }
+    return Refused(Problem("registry.unknown-instrument", column="instrument", value=text, params={"known": named}))

@@ -14,7 +14,7 @@ from dualcarbon.ledger.transfer import Transfer, moment_text
 from dualcarbon.registry import matching, rights, serials
 from dualcarbon.registry.act import OFFERED, Act
 from dualcarbon.registry.tables import OFFER, TRADE
-from dualcarbon.registry.words import name, refuse, state_words
+from dualcarbon.registry.words import listed, name, refuse, state_words
 
 Row = sa.Row[Any]
 SELL, BUY = "sell", "buy"
@@ -259,4 +259,4 @@ def _mind_way(act: Act, way: str) -> None:
     ways = act.instrument.trade["ways"]
     if way not in ways:
         raise refuse("way-not-open", "instrument", act.instrument.code, title=act.instrument.title, way=way,
-                     ways="、".join(ways))  # fmt: skip
+                     ways=listed(ways))  # fmt: skip

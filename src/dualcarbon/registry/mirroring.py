@@ -13,9 +13,9 @@ from dualcarbon.registry import forms
 from dualcarbon.registry.act import Act, days
 from dualcarbon.registry.book import Prepared, Registry
 from dualcarbon.registry.files import YES, mind_needed, placed, read_rows
-from dualcarbon.registry.instruments import Instrument, instruments
+from dualcarbon.registry.instruments import Instrument, code_of, instruments
 from dualcarbon.registry.tables import MIRRORED
-from dualcarbon.registry.words import refuse
+from dualcarbon.registry.words import listed, refuse
 
 TRADES = {
     "code": "成交编号", "instrument": "品种", "vintage": "年度", "day": "成交日期", "quantity": "数量", "unit": "单位",
@@ -76,9 +76,7 @@ def _mirrored(cells: dict[str, str], known: Mapping[str, Instrument]) -> dict[st
     """One trade of another market; quantity in the smallest unit, price in 0.01 yuan for the quoted unit."""
     mind_needed(cells, TRADES_NEEDED)
     problems: list[Problem] = []
-    code = next((c for c, one in known.items() if cells["instrument"] in (c, *one.title.values())), None)
-    if code is None:
-        raise refuse("unknown-instrument", "instrument", cells["instrument"], known="、".join(known))
+    code = code_of(cells["instrument"], known)
     made: dict[str, Any] = {"instrument": code, "code": cells["code"]}
     made |= {name: cells.get(name) for name in ("vintage", "seller", "buyer")}
     made["synthetic"] = int(cells.get("synthetic", "").lower() in YES)
@@ -98,7 +96,7 @@ def _quantity(text: str | None, cells: Mapping[str, str], one: Instrument, name:
     quoted = one.trade["unit"].values()
     unit = cells.get("unit", one.unit)
     if unit not in (one.unit, one.unit_en, *quoted):
-        raise refuse("unit-unknown", "unit", unit, known="、".join((one.unit, *quoted)))
+        raise refuse("unit-unknown", "unit", unit, known=listed((one.unit, *quoted)))
     try:
         amount = Fraction(str(text).replace(",", "")) * (one.trade["per"] if unit in quoted else 1)
     except (ValueError, ZeroDivisionError):

@@ -14,20 +14,21 @@ from dualcarbon.registry.act import Act
 from dualcarbon.registry.desk import Desk
 from dualcarbon.registry.instruments import instrument
 from dualcarbon.registry.tables import LOT, TRADE
-from dualcarbon.registry.words import refuse
+from dualcarbon.registry.words import listed, refuse
 
 
 def kind_of(act: Act) -> str | None:
     """The kind said, by code or Chinese title (增量 is increment). Raises Refused for an unknown one."""
     said = act.get("kind")
-    if not said or not act.instrument.kinds:
-        if said:
-            raise refuse("kind-unknown", "kind", said, known="—")
+    if not said:
         return None
+    if not act.instrument.kinds:
+        raise refuse("no-kinds", "kind", said, title=act.instrument.title)
     for code, kind in act.instrument.kinds.items():
         if said in (code, *kind["title"].values()):
             return code
-    known = "、".join(f"{kind['title']['zh']}（{code}）" for code, kind in act.instrument.kinds.items())
+    kinds = act.instrument.kinds.items()
+    known = {lang: listed(f"{kind['title'][lang]} ({code})" for code, kind in kinds)[lang] for lang in ("zh", "en")}
     raise refuse("kind-unknown", "kind", said, known=known)
 
 

@@ -1,5 +1,6 @@
 """Words of the registry: refusals, names that can be used, states in both languages, serial numbers as text."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from dualcarbon.core.problems import Problem, Refused
@@ -10,6 +11,12 @@ Range = tuple[int, int]
 def refuse(rule: str, column: str | None = None, value: Any = None, **params: Any) -> Refused:
     """The refusal of one act."""
     return Refused(Problem(f"registry.{rule}", column=column, value=value, params=params))
+
+
+def listed(names: Iterable[str]) -> dict[str, str]:
+    """Names as one text in both languages."""
+    names = list(names)
+    return {"zh": "、".join(names), "en": ", ".join(names)}
 
 
 def name(column: str, text: str | None) -> str:
