@@ -34,7 +34,9 @@ def test_the_page_says_what_the_functions_say(client: TestClient, board: dict) -
         assert sum(row["value"] for row in board[key]) == pytest.approx(head["value"])
     assert board["closed"]["month"] == "2024-12" and board["closed"]["low"] is None
     year = board["year"]
-    assert year["year"] == 2024 and year["complete"] and year["target"] is None
+    assert year["year"] == 2024 and year["complete"]
+    assert year["target"]["value"] == 50_400_000 and year["target"]["status"] == "synthetic"
+    assert year["target"]["gap"] == pytest.approx(year["value"] - 50_400_000)
     assert sum(one["value"] for one in board["causes"]["effects"]) == pytest.approx(board["causes"]["change"])
 
 

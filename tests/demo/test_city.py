@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import date
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from dualcarbon.core.tables import ENTITY, KEY, OBSERVATION
 from dualcarbon.demo.city import MOVED_FROM, MOVED_ON, MOVED_TO, City, datasets
 from dualcarbon.demo.firms import sample
 
-CITY, ECONOMY, CONTROL = "demo-city", "demo-economy", "demo-control"
+CITY, ECONOMY, CONTROL, TARGET = "demo-city", "demo-economy", "demo-control", "demo-target"
 #: Brands and firms of the region and the country that no invented name may contain.
 KNOWN = [
     "桐昆",
@@ -74,18 +75,19 @@ def test_rows_have_the_schema_and_say_that_they_are_synthetic(city: City) -> Non
         assert frame["value"].is_not_null().all() and (frame["value"] > 0).all()
         assert frame["known_at"].is_not_null().all()
     assert {row["status"] for row in datasets()} == {"synthetic"}
-    assert {row["id"] for row in datasets()} == set(city.observations["dataset"].unique()) == {CITY, ECONOMY, CONTROL}
+    named = {row["id"] for row in datasets()}
+    assert named == set(city.observations["dataset"].unique()) == {CITY, ECONOMY, CONTROL, TARGET}
     assert 150_000 <= len(city.observations) <= 350_000
 
 
 def test_the_checks_of_an_import_find_nothing(city: City) -> None:
-    assert check_observations(city.observations, control=[CONTROL]) == []
+    assert check_observations(city.observations, control=[CONTROL, TARGET]) == []
     assert not city.observations.select(KEY).is_duplicated().any()
 
 
 def test_rows_stand_at_leaves_of_place_sector_and_carrier(city: City) -> None:
     book = load("cn-jiaxing")
-    rows = city.observations.filter(pl.col("dataset") != CONTROL)
+    rows = city.observations.filter(~pl.col("dataset").is_in([CONTROL, TARGET]))
     places = set(rows["place"]) | set(rows["counterparty_place"].drop_nulls())
     assert all(book.places.leaves(code) == frozenset([code]) for code in places)
     assert all(book.places.leaves(code, "management") == frozenset([code]) for code in places)
@@ -210,6 +212,13 @@ def test_control_totals_stand_a_little_beside_the_sum_and_add_up(city: City) -> 
     city_year = yearly.filter(pl.col("place") == "330400")["value"].sum()
     assert city_year == yearly.filter(pl.col("place") != "330400")["value"].sum()
     assert city_year == months.filter(pl.col("place") == "330400")["value"].sum()
+
+
+def test_yearly_targets_of_the_counties_sum_to_the_city(city: City) -> None:
+    rows = city.observations.filter(pl.col("dataset") == TARGET)
+    whole = rows.filter(pl.col("place") == "330400")["value"].sum()
+    assert whole == rows.filter(pl.col("place") != "330400")["value"].sum() == 50_400_000
+    assert set(rows["known_at"]) == {date(2024, 3, 1)} and set(rows["item"]) == {"target.emission.co2"}
 
 
 def test_bounds_enclose_the_values_and_what_is_expanded_errs_together(city: City) -> None:

@@ -84,7 +84,7 @@ def generate(seed: int = SEED, step: Callable[[str], None] = lambda _: None) -> 
     frames.append(economy.rows(groups, added, divisions, seed))
     step("finish")
     frames = [_moved(frame, _mover(firms)) for frame in frames]
-    frames.append(economy.controls(_electricity_by_county(frames), seed))
+    frames += [economy.controls(_electricity_by_county(frames), seed), economy.targets()]
     entities = firm_list.entities(_entity_rows(firms, networks, [rest_units, small_units, losses], seed)).sort("code")
     observations = bounded(finished(frames, domains), entities)
     return City(observations, bounded(revision_of(observations), entities), entities)

@@ -1,4 +1,5 @@
-"""The invented economy of the city, in a data set of its own, and the totals that its grid company would publish.
+"""The invented economy of the city, in a data set of its own, the totals that its grid company would publish, and the
+yearly targets that it would set.
 
 Only what has no published figure is made: value added by place, sector and month or quarter for 2022–2024. The levels
 follow the published city totals of 2021 and 2022 so that intensities look right; every row stays synthetic.
@@ -19,6 +20,7 @@ from dualcarbon.demo.tables import (
     MONTHS,
     SEED,
     SIZE,
+    TARGET,
     YEARS,
     Array,
     leaves,
@@ -147,4 +149,19 @@ def controls(used: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
         pl.lit("electricity").alias("carrier"),
         pl.lit("MWh").alias("unit"),
         pl.lit(CONTROL).alias("dataset"),
+    )
+
+
+def targets() -> pl.DataFrame:
+    """Yearly targets of CO2 of city and counties; the counties' sum is the city's."""
+    start = pl.date(pl.col("year"), 1, 1)
+    return read("targets").select(
+        "place",
+        start.alias("start"),
+        start.dt.offset_by("1y").alias("end"),
+        (pl.col("target_10kt") * 10_000.0).alias("value"),
+        pl.col("known_at").cast(pl.String).str.to_date().alias("known_at"),
+        pl.lit("target.emission.co2").alias("item"),
+        pl.lit("tCO2").alias("unit"),
+        pl.lit(TARGET).alias("dataset"),
     )

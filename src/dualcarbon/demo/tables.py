@@ -36,6 +36,7 @@ SAMPLE = 600
 CITY = "demo-city"
 ECONOMY = "demo-economy"
 CONTROL = "demo-control"
+TARGET = "demo-target"
 SOURCE = "demo-generator"
 
 
