@@ -8,6 +8,7 @@ import sys
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from dualcarbon.app.web import create_app
@@ -90,7 +91,10 @@ def test_a_statement_has_its_chart_table_and_workbook(reader):
 def test_an_entry_opens_into_its_proof(reader, tmp_path):
     assert "还没有树头覆盖这一笔" in page(reader, "/ledger/entry/14")
     signed = reader.post("/ledger/heads", follow_redirects=False)
-    assert (signed.status_code, signed.headers["location"]) == (303, "/ledger/heads")
+    assert (signed.status_code, signed.headers["location"]) == (303, "/ledger/heads?signed=new")
+    assert "已签署：树头覆盖 15 笔分录" in reader.get(signed.headers["location"]).text
+    again = reader.post("/ledger/heads")
+    assert "没有另签" in again.text and len(reader.get("/ledger/heads.json").json()["heads"]) == 1
     text = page(reader, "/ledger/entry/14")
     assert "证明：它在签署过的账本里" in text and "所指待定分录" in text and "/ledger/entry/13" in text
     told = reader.get("/ledger/entry/14.json").json()
@@ -122,6 +126,23 @@ def test_the_page_of_heads_tells_how_to_verify(reader):
     assert "python verifier.py ledger.jsonl --heads heads.jsonl" in text
     kept = [json.loads(line) for line in reader.get("/ledger/heads.jsonl").text.splitlines()]
     assert kept[-1]["signature"] == head["signature"]
+
+
+def test_the_whole_ledger_is_verified_on_a_page(tmp_path):
+    workspace = Workspace.find_or_create(tmp_path / "city")
+    with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as made:
+        assert "还没有账本" in made.get("/ledger/verified").text
+        opened = [{"account": "a", "instrument": "gec", "overdraft": True}, {"account": "b", "instrument": "gec"}]
+        made.post("/ledger/accounts", json={"accounts": opened})
+        line = {"id": "one", "debit": "a", "credit": "b", "instrument": "gec", "amount": 5}
+        made.post("/ledger/transfers", json={"transfers": [line]})
+        assert "核验通过：1 笔分录完好" in made.get("/ledger/verified").text
+        assert "Verified; entries intact: 1" in made.get("/ledger/verified?lang=en").text
+        with workspace.database.begin() as connection:
+            connection.execute(sa.text("UPDATE entry SET amount = 6"))
+        told = made.get("/ledger/verified?lang=zh").text
+        assert "核验不通过" in told and "第 1 号分录起有改动" in told and "分录 1：被改动" in told
+        assert made.get("/ledger/verified.json").json()["found"]["entry"] == 1
 
 
 def test_pages_are_fresh_and_answer_from_what_the_reader_has(reader):

@@ -6,7 +6,7 @@ locks stand. Whoever keeps a head can later be shown that an entry was in the lo
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -178,6 +178,46 @@ def verified(engine: sa.Engine, own: Sequence[dict[str, Any]] = (), key: str | N
         raise Refused(Problem("ledger.not-verifiable", params={"reason": done.stderr.strip().rpartition("\n")[2]}))
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+#: What the verifier finds, in Chinese; its own words are English.
+FAULTS = {
+    "entry": "分录",
+    "account": "账户",
+    "lock": "结账",
+    "head": "树头",
+    "ledger": "账本",
+    "refusal": "拒绝记录",
+    "day": "逐日合计",
+    "mark": "记号",
+    "altered": "被改动",
+    "missing": "缺失",
+    "unknown account": "账户不存在",
+    "wrong instrument": "品种不符",
+    "impossible amount": "数量不可能",
+    "wrong balance": "余额不连续",
+    "wrong link": "与账户前一笔的链接不符",
+    "wrong totals": "累计与分录不符",
+    "wrong last entry": "最新一笔不符",
+    "not its entry": "指向的不是该账户的分录",
+    "ended or reversed twice": "重复了结或重复冲销",
+    "has a false signature": "签名不实",
+    "is signed by another key": "不是所信任的密钥签署",
+    "of another ledger": "属于另一账本",
+    "has other accounts": "所载账户不同",
+    "has other locks": "所载结账不同",
+    "has other refusals": "所载拒绝记录不同",
+    "not within its sum by day": "不在逐日合计所记的范围内",
+    "wrong sums by day": "逐日合计与分录不符",
+    "recorded though its id was refused": "编号曾被拒绝却已记账",
+}
+
+
+def fault_words(problem: Mapping[str, Any]) -> dict[str, str]:
+    """One finding of the verifier in both languages."""
+    what, why = problem["what"], problem["problem"]
+    name = problem.get("account", problem.get("number", ""))
+    return {"zh": f"{FAULTS.get(what, what)} {name}：{FAULTS.get(why, why)}", "en": f"{what} {name}: {why}"}
 
 
 def prove_named(store: Store, name: str, signer: Signer | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -105,7 +105,7 @@ def verify(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Runs the auditor's verifier; exit 1 with the first bad entry's number if anything was altered."""
-    from dualcarbon.ledger.evidence import verified
+    from dualcarbon.ledger.evidence import fault_words, verified
     from dualcarbon.ledger.verifier import read_heads
 
     found = verified(ledger_of(workspace).engine, read_heads(heads) if heads else (), key)
@@ -117,50 +117,11 @@ def verify(
         if found["entry"] is not None:
             typer.echo(say(f"第 {found['entry']} 号分录起有改动：", f"altered from entry {found['entry']} on:"))
         for problem in found["problems"]:
-            typer.echo(f"- {_fault(problem)}")
+            typer.echo(f"- {say(*fault_words(problem).values())}")
 
     emit(found, json, text)
     if not found["ok"]:
         raise typer.Exit(1)
-
-
-FAULTS = {
-    "entry": "分录",
-    "account": "账户",
-    "lock": "结账",
-    "head": "树头",
-    "ledger": "账本",
-    "refusal": "拒绝记录",
-    "day": "逐日合计",
-    "mark": "记号",
-    "altered": "被改动",
-    "missing": "缺失",
-    "unknown account": "账户不存在",
-    "wrong instrument": "品种不符",
-    "impossible amount": "数量不可能",
-    "wrong balance": "余额不连续",
-    "wrong link": "与账户前一笔的链接不符",
-    "wrong totals": "累计与分录不符",
-    "wrong last entry": "最新一笔不符",
-    "not its entry": "指向的不是该账户的分录",
-    "ended or reversed twice": "重复了结或重复冲销",
-    "has a false signature": "签名不实",
-    "is signed by another key": "不是所信任的密钥签署",
-    "of another ledger": "属于另一账本",
-    "has other accounts": "所载账户不同",
-    "has other locks": "所载结账不同",
-    "has other refusals": "所载拒绝记录不同",
-    "not within its sum by day": "不在逐日合计所记的范围内",
-    "wrong sums by day": "逐日合计与分录不符",
-    "recorded though its id was refused": "编号曾被拒绝却已记账",
-}
-
-
-def _fault(problem: dict[str, Any]) -> str:
-    """One finding of the verifier in the reader's language."""
-    what, why = problem["what"], problem["problem"]
-    name = problem.get("account", problem.get("number", ""))
-    return say(f"{FAULTS.get(what, what)} {name}：{FAULTS.get(why, why)}", f"{what} {name}: {why}")
 
 
 @cli.command(help=say("取出审计方的核验程序（单个文件）", "write the auditor's verifier, a single file"))

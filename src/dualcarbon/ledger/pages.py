@@ -1,6 +1,7 @@
 """The ledger's pages: the books as a whole, an account's statement, one entry with its proof, the tree heads."""
 
 from functools import cache
+from time import time_ns
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
@@ -15,6 +16,7 @@ pages: list[Page] = []
 nav = [Nav("/ledger", "账本")]
 ROWS = 50
 CHARTED = 1500
+FAULTS_SHOWN = 50
 
 Text = Annotated[str | None, Query(max_length=128)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
@@ -123,6 +125,23 @@ def entry(view: View, seq: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> dict[str
         proof = None
     steps, last = evidence.steps(proof) if proof else [], seq == (reads.standing(engine) or {}).get("entries")
     return {**shown, "ties": reads.ties(engine, shown), "proof": proof, "steps": steps, "last": last}
+
+
+def _always(workspace: Any) -> int:
+    """A verification is of this moment: what was altered behind the ledger's back changes no count of it."""
+    return time_ns()
+
+
+@page(pages, "/ledger/verified", "verified.html", changes=_always)
+def verified(view: View) -> dict[str, Any]:
+    """What the auditor's verifier finds in the whole ledger now, with the heads that are kept in it."""
+    from dualcarbon.ledger import evidence
+
+    engine = view.workspace.database
+    if not present(engine):
+        return {"found": None}
+    found = evidence.verified(engine)
+    return {"found": found, "faults": [evidence.fault_words(one) for one in found["problems"][:FAULTS_SHOWN]]}
 
 
 @page(pages, "/ledger/heads", "heads.html", changes=written)

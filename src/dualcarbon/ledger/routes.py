@@ -228,10 +228,11 @@ def sign(request: Request) -> Response:
     """The last head again when nothing was added since, so that a repetition changes nothing. A form gets the page."""
     from dualcarbon.ledger import evidence
 
-    _engine(request)
+    before = evidence.heads(_engine(request))[-1:]
     head = evidence.make_head(desk(request).store, _signer(request))
     if "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse("/ledger/heads", status_code=303)
+        same = bool(before) and before[0]["note"] == head["note"]
+        return RedirectResponse(f"/ledger/heads?signed={'same' if same else 'new'}", status_code=303)
     return _json({**evidence.parsed(head["note"]), **head})
 
 
