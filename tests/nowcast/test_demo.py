@@ -24,6 +24,10 @@ def test_the_replay_of_24_months_beats_the_last_value_in_two_thirds_of_the_cells
     scored = present.scored(seen.direct[:, asked], made)
     assert 0.65 <= scored["better_than_last"] <= 0.9 and 0.85 <= scored["coverage90"] <= 0.95
     assert scored["error_percent"] < 0.8 * scored["last_value_error_percent"]
+    domains = np.array([cell[2] for cell in seen.cells])
+    live = np.isfinite(made["inside"]) & (seen.direct[:, asked] > 0)
+    held = {one: made["inside"][domains == one][live[domains == one]].mean() for one in set(domains)}
+    assert len(held) == 6 and all(0.85 <= share <= 0.97 for share in held.values()), held
     better = []
     for key in {cell[:2] for cell in seen.cells}:
         mine = np.array([cell[:2] == key for cell in seen.cells])

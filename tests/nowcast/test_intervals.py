@@ -49,6 +49,45 @@ def test_few_errors_make_no_interval_wider_than_the_last_values() -> None:
     assert (intervals.half_widths(errors, usual, history[:5]) > 1.5 * widest).all()
 
 
+def test_cells_and_groups_with_larger_errors_have_wider_intervals() -> None:
+    rng = np.random.default_rng(10)
+    groups = np.repeat([0, 1], CELLS)
+    size = np.where(groups == 0, 0.01, 0.05)
+    size[::6] *= 2.5
+    usual, history = np.full(2 * CELLS, 0.04), np.zeros(20)
+    held: dict[bool, list[np.ndarray]] = {True: [], False: []}
+    for _ in range(60):
+        errors = rng.normal(0, 1, (2 * CELLS, 25)) * size[:, None]
+        for apart, inside in held.items():
+            own = intervals.parts(errors[:, :-1], usual, history, groups=groups if apart else None)[1]
+            inside.append(np.abs(errors[:, -1]) <= own)
+    apart, together = (np.mean(inside, 0) for inside in held.values())
+    kinds = [groups == 0, groups == 1, size > 0.1]
+    assert all(0.86 <= apart[mine].mean() <= 0.95 for mine in kinds[:2]) and apart[kinds[2]].mean() > 0.75
+    assert together[kinds[0]].mean() > 0.98 and together[kinds[1]].mean() < 0.85 and together[kinds[2]].mean() < 0.5
+
+
+def test_a_cell_without_errors_is_as_wide_as_its_group() -> None:
+    rng = np.random.default_rng(11)
+    groups = np.repeat([0, 1], 20)
+    errors = rng.normal(0, 1, (40, 24)) * np.where(groups == 0, 0.01, 0.05)[:, None]
+    errors[[0, 20]] = np.nan
+    own = intervals.parts(errors, np.full(40, 0.04), np.zeros(20), groups=groups)[1]
+    for first in (0, 20):
+        assert own[first] == pytest.approx(np.median(own[first + 1 : first + 20]), rel=0.25)
+    assert own[20] > 3 * own[0]
+
+
+def test_one_freak_error_does_not_widen_its_whole_group() -> None:
+    rng = np.random.default_rng(12)
+    errors, groups = rng.normal(0, 0.02, (60, 24)), np.repeat([0, 1, 2], 20)
+    usual, history = np.full(60, 0.02), np.zeros(20)
+    before = intervals.parts(errors, usual, history, groups=groups)[1]
+    errors[5, 3] = np.log(10)
+    after = intervals.parts(errors, usual, history, groups=groups)[1]
+    assert after[5] > 1.5 * before[5] and (np.delete(after, 5) < 1.2 * np.delete(before, 5)).all()
+
+
 def test_a_shock_of_long_ago_still_counts_for_what_all_share() -> None:
     growth = np.zeros((CELLS, 45))
     growth[:, 4] = -0.1

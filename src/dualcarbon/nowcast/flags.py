@@ -43,7 +43,7 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     for place in sorted({cell[0] for cell in city.cells}):
         mine = np.array([cell[0] == place for cell in city.cells])
         lost = ~np.isfinite(power[mine, t])
-        if lost.mean() > 0.5 and np.isfinite(power[~mine, t]).mean() > 0.5:
+        if lost.mean() > 0.5 and not mine.all() and np.isfinite(power[~mine, t]).mean() > 0.5:
             told.append((float("inf"), {"rule": "nowcast.late-place", "place": place, "sector": "", "month": month,
                                         "value": float(lost.mean()), "usual": 0.0}))  # fmt: skip
     told += _silent(city, t, month, size)

@@ -2,7 +2,7 @@
 
 Errors of one year are alike everywhere, so the common part is estimated from few years and takes Student's quantile;
 the cell's own part is split-conformal over all cells and years (Vovk et al. 2005), scaled by how much the cell usually
-moves.
+moves and, where its past errors are many, by how large they were.
 Both are natural logarithms of truth over estimate. Uncertainty of emission factors is not in here: it is carried by the
 engine's results.
 """
@@ -21,6 +21,10 @@ WEIGHT = 1.0
 LONG = 10
 #: Periods over which a cell's own scatter is taken.
 RECENT = 20
+#: Errors that it takes to believe a cell's own record, and a group's, as much as that of all (judgement).
+OF_CELL, OF_GROUP = 12, 20
+#: An error counts in its cell's record as at most this many times the middle one.
+LARGEST = 15.0
 
 
 def half_widths(errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9) -> Array:
@@ -38,15 +42,22 @@ def half_widths(errors: Array, usual: Array, history: Array, *, movement: float 
 
 
 def parts(
-    errors: Array, usual: Array, history: Array, *, movement: float = 1.0, level: float = 0.9
+    errors: Array,
+    usual: Array,
+    history: Array,
+    *,
+    movement: float = 1.0,
+    level: float = 0.9,
+    groups: np.ndarray | None = None,
 ) -> tuple[float, Array]:
     """Half-widths in logarithms for `level`: what all cells share, and each cell's own (N,).
 
     `errors` (N, K): log errors of past years, NaN where not known. `usual` (N,): scatter of each cell's own growth.
     `history` (H,): common growth of past years, the error of the last value, which counts for a year more as far as the
     method has not been better. `movement` ≥ 1 stretches both parts in a year whose indicators move farther together
-    than they did; `errors` are then those of years of usual movement (each divided by its own). In a sum the shared
-    parts add up and the own parts add up in quadrature.
+    than they did; `errors` are then those of years of usual movement (each divided by its own). `groups` (N,) number
+    cells alike in kind, where errors are many enough to tell cells and groups apart. In a sum the shared parts add up
+    and the own parts add up in quadrature.
     """
     known = np.isfinite(errors)
     live = known.any(0)
@@ -59,6 +70,9 @@ def parts(
     shared = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance)
     scale = own_scale(usual)
     rest = np.abs(errors[:, live] - common) / scale[:, None]
+    if groups is not None:
+        recorded = record_scale(rest, groups)
+        scale, rest = scale * recorded, rest / recorded[:, None]
     rest = np.sort(rest[np.isfinite(rest)])
     own = 0.0
     if len(errors) >= 3 and len(rest) < 10:
@@ -75,6 +89,21 @@ def own_scale(usual: Array) -> Array:
         return np.ones(len(usual))
     ratio = np.where(fine, usual / np.median(usual[fine]), 1.0)
     return np.asarray(np.clip(np.sqrt(0.5 + 0.5 * ratio**2), 0.5, 2.0))
+
+
+def record_scale(rest: Array, groups: np.ndarray) -> Array:
+    """How large each cell's own past errors are (N,), 1 for the mean of all.
+
+    `rest` (N, K) are their sizes, NaN where not known. Their mean square in a cell is drawn towards that of its group
+    by `OF_CELL` errors, that of a group towards the mean of all by `OF_GROUP`. A cell without errors is as its group.
+    """
+    known = np.isfinite(rest)
+    if not (known.any() and (middle := float(np.median(rest[known]))) > 0):
+        return np.ones(len(rest))
+    square, number = np.where(known, np.minimum(rest, LARGEST * middle) ** 2, 0.0).sum(1), known.sum(1)
+    mean = square.sum() / number.sum()
+    of_group = (OF_GROUP * mean + np.bincount(groups, square)) / (OF_GROUP + np.bincount(groups, number))
+    return np.asarray(np.sqrt((OF_CELL * of_group[groups] + square) / (OF_CELL + number) / mean))
 
 
 def scatter(truth: Array, lag: int = 1) -> tuple[Array, Array]:

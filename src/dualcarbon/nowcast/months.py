@@ -144,8 +144,8 @@ def estimate(
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
     nothing = record.get("last_value", shown)
-    shared, own = _widths(shown, nothing, usual, history, unseen, 0.9)
-    inner, inner_own = _widths(shown, nothing, usual, history, unseen, 0.8)
+    shared, own = _widths(shown, nothing, usual, history, unseen, sectors, 0.9)
+    inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, 0.8)
     method = np.array([METHODS.index(name) for name in names])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
@@ -155,14 +155,14 @@ def estimate(
 
 
 def _widths(
-    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, level: float
+    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, sectors: np.ndarray, level: float
 ) -> tuple[float, Array]:
-    """Half-widths as of `intervals.parts`; a cell whose electricity was `unseen` while that of others came is wider by
-    half, and no narrower than with the errors of knowing `nothing`.
+    """Half-widths as of `intervals.parts`, by sector; a cell whose electricity was `unseen` while that of others came is
+    wider by half, and no narrower than with the errors of knowing `nothing`.
     """
-    shared, own = intervals.parts(errors, usual, history, level=level)
+    shared, own = intervals.parts(errors, usual, history, level=level, groups=sectors)
     if unseen.any():
-        least = intervals.parts(nothing, usual, history, level=level)[1]
+        least = intervals.parts(nothing, usual, history, level=level, groups=sectors)[1]
         own = np.where(unseen, np.maximum(1.5 * own, least), own)
     return shared, own
 

@@ -24,7 +24,7 @@ from dualcarbon.nowcast.shape import Array
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
-MODEL = "nowcast.monthly-bridge/1"
+MODEL = "nowcast.monthly-bridge/2"
 RECORD = 12
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = ("months", "bridge", "choose", "intervals", "calendar_terms", "screening")
