@@ -157,8 +157,8 @@ def estimate(
 def _widths(
     errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, sectors: np.ndarray, level: float
 ) -> tuple[float, Array]:
-    """Half-widths as of `intervals.parts`, by sector; a cell whose electricity was `unseen` while that of others came is
-    wider by half, and no narrower than with the errors of knowing `nothing`.
+    """Half-widths as of `intervals.parts`, by sector; a cell whose electricity was `unseen` while that of others came
+    is wider by half, and no narrower than with the errors of knowing `nothing`.
     """
     shared, own = intervals.parts(errors, usual, history, level=level, groups=sectors)
     if unseen.any():
