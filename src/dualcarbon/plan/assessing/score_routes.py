@@ -176,8 +176,7 @@ def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()],
 
     workspace = request.app.state.site.workspace
     if set(step) - set(STEP) or not isinstance(step.get("action"), str):
-        raise Refused(Problem("plan.wrong-step", value=", ".join(sorted(set(step) - set(STEP))),
-                              params={"state": sheet}))  # fmt: skip
+        raise Refused(Problem("plan.unknown-field", value=", ".join(sorted(set(step) - set(STEP))) or "action"))
     if step["action"] == "open":
         name = str(document(workspace, step.get("plan"))["plan"])
         asked = boards.scheme_and_values(workspace, name)

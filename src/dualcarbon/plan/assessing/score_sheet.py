@@ -18,7 +18,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan.assessing.assess_tables import METADATA, SCORE_STEP
 from dualcarbon.plan.assessing.score import score
-from dualcarbon.plan.assessing.score_steps import check, folded, result, sealed
+from dualcarbon.plan.assessing.score_steps import check, folded, impossible, result, sealed
 from dualcarbon.plan.store import document, stamp, writing
 
 
@@ -45,7 +45,7 @@ def start(
         if steps:
             if _digest(steps[0]["body"]) == _digest(json.loads(_text(body))):
                 return read(workspace, sheet)
-            raise Refused(Problem("plan.wrong-step", value="open", params={"state": folded(steps)["state"]}))
+            raise Refused(impossible("open", folded(steps)["state"]))
         _add(connection, sheet, name, "open", body, 1, at=at, person=person)
     return read(workspace, sheet)
 

@@ -45,9 +45,9 @@ def check(
     now: Mapping[str, Any], action: str, subject: str | None, points: Mapping[str, float], reason: str | None
 ) -> None:
     """Refuse a step that is not possible now."""
-    wrong = Problem("plan.wrong-step", value=action, params={"state": now["state"]})
+    wrong = impossible(action, now["state"])
     if action in REASONED and not (reason or "").strip():
-        raise Refused(Problem("plan.no-reason", value=action))
+        raise Refused(Problem("plan.no-reason", value=action, params={"action": ACTIONS[action]}))
     if action == "recalculate":
         if now["state"] != "frozen":
             raise Refused(wrong)
@@ -59,11 +59,13 @@ def check(
         if left:
             raise Refused(Problem("plan.not-reviewed", value="、".join(left)))
         return
+    if subject is None:
+        raise Refused(Problem("plan.choose-subject"))
     if subject not in now["subjects"]:
         raise Refused(Problem("plan.no-subject", value=subject))
     stands = now["subjects"][subject]["state"]
     if action not in SUBJECT_STEPS[stands]:
-        raise Refused(Problem("plan.wrong-step", value=action, params={"state": stands}))
+        raise Refused(impossible(action, stands))
     if not isinstance(points, Mapping):
         raise Refused(Problem("plan.no-subject", value=str(points)))
     items = {one["id"]: one for one in now["scheme"]["items"]}
@@ -77,6 +79,12 @@ def check(
             problems.append(Problem("plan.points-range", column=name, value=value, params={"most": most}))
     if problems:
         raise Refused(problems)
+
+
+def impossible(action: str, state: str) -> Problem:
+    """The problem of a step that a sheet or subject in a state cannot take."""
+    said = {"state": STATES.get(state, state), "action": ACTIONS.get(action, action)}
+    return Problem("plan.wrong-step", value=action, params=said)
 
 
 def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def possible(now: Mapping[str, Any]) -> list[str]:
 
 
 def points_of(text: str) -> dict[str, float]:
-    """Return points by item from lines `item=points`. Raises Refused `plan.bad-number` with every line that is none."""
+    """Return points by item from lines `item=points`. Raises Refused `plan.bad-points` with every line that is none."""
     found, problems = {}, []
     for number, line in enumerate(text.splitlines(), 1):
         name, _, value = line.strip().replace("＝", "=").partition("=")
@@ -171,7 +179,7 @@ def points_of(text: str) -> dict[str, float]:
         try:
             found[name.strip()] = float(value)
         except ValueError:
-            problems.append(Problem("plan.bad-number", row=number, value=line.strip()))
+            problems.append(Problem("plan.bad-points", row=number, value=line.strip()))
     if problems:
         raise Refused(problems)
     return found

@@ -19,6 +19,12 @@ from dualcarbon.plan.store import document, stamp, writing
 
 #: Words after a warning: taken note of, something is being done, settled, opened again.
 ACTIONS = {"acknowledge": "acknowledged", "follow-up": "followed up", "close": "closed", "reopen": "open"}
+ACTION_WORDS = {
+    "acknowledge": {"zh": "签收", "en": "acknowledgement"},
+    "follow-up": {"zh": "整改", "en": "follow-up"},
+    "close": {"zh": "销号", "en": "closing"},
+    "reopen": {"zh": "重开", "en": "reopening"},
+}
 STATES = {
     "open": {"zh": "待处理", "en": "open"},
     "acknowledged": {"zh": "已签收", "en": "acknowledged"},
@@ -178,13 +184,13 @@ def answer(
 ) -> dict[str, Any]:
     """Keep what was done about a warning and return its state: `{warning, state, answers}`.
 
-    `action`: `acknowledge`, `follow-up`, `close` (these two with a text) or `reopen`. Raises Refused `plan.wrong-step`
-    for an unknown action, `plan.no-reason` without the text.
+    `action`: `acknowledge`, `follow-up`, `close` (these two with a text) or `reopen`. Raises Refused
+    `plan.no-such-step` for an unknown action, `plan.no-reason` without the text.
     """
     if action not in ACTIONS:
-        raise Refused(Problem("plan.wrong-step", value=action, params={"state": ", ".join(ACTIONS)}))
+        raise Refused(Problem("plan.no-such-step", value=action, params={"known": ", ".join(ACTIONS)}))
     if action in ("follow-up", "close") and not (text or "").strip():
-        raise Refused(Problem("plan.no-reason", value=action))
+        raise Refused(Problem("plan.no-reason", value=action, params={"action": ACTION_WORDS[action]}))
     name = str(document(workspace, plan)["plan"])
     if not _installed(workspace):
         with writing(workspace) as connection:
