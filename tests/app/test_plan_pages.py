@@ -187,14 +187,14 @@ def test_a_sheet_of_counties_goes_its_way_on_the_page(planned: TestClient) -> No
     assert "15 × min(2.4/3 = 0.8, 0.9) = 12" in page and "演示数据" in page
     claim = {"action": "self-score", "subject": "甲县", "points": "saving=15"}
     assert planned.post("/plan/score/三县/step", data=claim, follow_redirects=False).status_code == 303
-    for wrong, told in (
+    for wrong, words in (
         ({"action": "review"}, "没有选择对象"),
         ({**claim, "points": "很多"}, "一行写一项"),
         ({"action": "object", "subject": "甲县"}, "“异议”要写明理由"),
         ({"action": "decide", "subject": "甲县", "reason": "不清"}, "“已自评”，不能做“裁定”"),
     ):
         refused = planned.post("/plan/score/三县/step", data=wrong)
-        assert refused.status_code == 422 and told in refused.text
+        assert refused.status_code == 422 and words in refused.text
     sheet = planned.get("/plan/score/sheets/三县.json").json()
     assert sheet["subjects"]["甲县"]["claimed"] == {"saving": 15}
     tried = planned.get("/plan/score/sheets/三县.json", params={"subject": "乙县", "item": "energy-fall", "value": 3})
