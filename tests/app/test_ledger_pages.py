@@ -130,6 +130,20 @@ def test_the_page_of_heads_tells_how_to_verify(reader):
     assert kept[-1]["signature"] == head["signature"]
 
 
+def test_codes_are_said_in_the_readers_words(reader):
+    for lang, instrument, stands in (
+        ("zh", "绿色电力证书", "签发方"),
+        ("en", "green electricity certificate", "issuer"),
+    ):
+        books = page(reader, "/ledger", lang=lang)
+        assert f">{instrument}</a>" in books and f">{instrument} · 乙厂</a>" in books and "gec|乙厂" in books
+        assert f'<h1 class="name">{instrument} · 乙厂</h1>' in page(
+            reader, "/ledger/account", account="gec|乙厂", lang=lang
+        )
+        assert reader.get("/ledger.json").json()["names"]["@issuer"][lang] == stands
+    reader.cookies.clear()
+
+
 def test_the_whole_ledger_is_verified_on_a_page(tmp_path):
     workspace = Workspace.find_or_create(tmp_path / "city")
     with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as made:

@@ -8,7 +8,7 @@ from fastapi import Path, Query, Request
 
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
 from dualcarbon.core.problems import Refused
-from dualcarbon.ledger import days, reads, result_texts
+from dualcarbon.ledger import days, naming, reads, result_texts
 from dualcarbon.ledger.install import present
 from dualcarbon.ledger.transfer import instant_asked
 
@@ -66,6 +66,7 @@ def books(view: View, q: Text = None, instrument: Text = None, after: Text = Non
         "next": found["next"],
         "entry": _entry_of(engine, q),
         "latest": last[::-1],
+        "names": naming.names(view.pack),
         "query": {"q": q, "instrument": instrument},
     }
 
@@ -102,6 +103,7 @@ def statement(
         "days_total": len(path),
         "entries": shown["entries"],
         "next": shown["next"],
+        "names": naming.names(view.pack),
         "query": {"account": account, "since": since, "until": until, "after": after or None},
     }
 
@@ -124,7 +126,8 @@ def entry(view: View, seq: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> dict[str
     except Refused:
         proof = None
     steps, last = evidence.steps(proof) if proof else [], seq == (reads.standing(engine) or {}).get("entries")
-    return {**shown, "ties": reads.ties(engine, shown), "proof": proof, "steps": steps, "last": last}
+    told = {"ties": reads.ties(engine, shown), "names": naming.names(view.pack)}
+    return {**shown, **told, "proof": proof, "steps": steps, "last": last}
 
 
 def _always(workspace: Any) -> int:

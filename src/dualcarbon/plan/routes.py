@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
+from dualcarbon.ledger import naming
 from dualcarbon.plan.assessing import board_routes, dual_routes, score_routes
 from dualcarbon.plan.feeding import telling_routes
 from dualcarbon.plan.feeding.telling_routes import answer, workspace_of
@@ -25,6 +26,14 @@ Plan = Annotated[str | None, Query(max_length=60, description="the plan, for exa
 Month = Annotated[int | None, Query(ge=1, le=12, description="the month")]
 Day = Annotated[date | None, Query(description="as known on that day")]
 Line = Annotated[str, Query(max_length=12)]
+
+
+def _names(pack: str) -> dict[str, dict[str, str]]:
+    departments = {"zh": "计划佐证 · 各部门", "en": "evidence of plans · departments"}
+    return {"plan.evidence": {"zh": "计划佐证", "en": "evidence of plans"}, "plan.evidence:departments": departments}
+
+
+naming.say("plan", _names)
 
 
 def _changes(workspace: Any) -> str:

@@ -10,10 +10,11 @@ from fastapi import Path, Query
 from dualcarbon.core import periods
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
 from dualcarbon.core.problems import Refused
+from dualcarbon.ledger import naming
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.ledger.tables import ENTRY
 from dualcarbon.registry import dossiers, papers, prices, reads
-from dualcarbon.registry.act import ISSUER, account, days
+from dualcarbon.registry.act import ISSUER, PAYMENT, account, days
 from dualcarbon.registry.instruments import instruments
 from dualcarbon.registry.words import action_words, state_words
 
@@ -23,6 +24,17 @@ ROWS = 25
 Text = Annotated[str | None, Query(max_length=200)]
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+
+
+def names(pack: str) -> dict[str, dict[str, str]]:
+    """What the registry calls its codes in the ledger: instruments, and the accounts that stand for a state."""
+    said = {code: dict(one.title) for code, one in instruments(pack).items()}
+    states = {f"@{state}": state_words(state) for state in ("offered", "suspended", *reads.FINALS)}
+    payment = {PAYMENT: {"zh": "人民币付款（分）", "en": "payment (0.01 CNY)"}}
+    return said | states | payment | {ISSUER: {"zh": "签发方", "en": "issuer"}}
+
+
+naming.say("registry", names)
 
 
 def changed(workspace: Any) -> int:

@@ -28,7 +28,7 @@ def heading(workspace: Workspace, plan: Asked, month: int | None = None) -> dict
     """Return the plan of a page, the others it could show, and the month that is told about."""
     head = document(workspace, plan)
     last = form.last_over(int(head["year"]))
-    others = [{"plan": one["plan"], "title": one["title"]} for one in reads.plans(workspace)]
+    others = [{name: one[name] for name in ("plan", "title", "city", "year")} for one in reads.plans(workspace)]
     shown = {name: head[name] for name in ("plan", "version", "title", "year", "city", "status")}
     at = min(max(month or last, 1), 12)
     day = reads.due(int(head["year"]), at, reads.deadline_day(workspace, head))
