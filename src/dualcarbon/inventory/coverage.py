@@ -113,7 +113,7 @@ def _reported(q: Query, items: tuple[str, ...], span: Period, months: Sequence[P
     )
     texts = {name: seen[name].unique().sort().to_list() for name in ("place", "sector", "notation")}
     place, sector, notation = (
-        seen[name].replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy()
+        seen[name].replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy().astype(np.int64)
         for name, known in texts.items()
     )
     number, spans = numbered(seen, ["start", "end"])
