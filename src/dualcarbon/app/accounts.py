@@ -1,19 +1,22 @@
 """The account page of a place (or entity), and its files."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
+from markupsafe import Markup
 from starlette.background import BackgroundTask
 
+from dualcarbon.app import marks
 from dualcarbon.app.asking import Asked, asked, language
 from dualcarbon.app.home import months
 from dualcarbon.app.pages import Site, View, page
 from dualcarbon.app.spreadsheet import field, spreadsheet
+from dualcarbon.app.wording import NOTHING, Scale
 from dualcarbon.core.faces import NoSuch
 
 router = APIRouter()
@@ -185,6 +188,39 @@ def crumbs(view: View, place: str) -> list[str]:
 def tabs(view: View, place: str) -> list[str]:
     """Dimensions by which this account can be shown."""
     return [name for name in TABS if name != "place" or children(view, place)]
+
+
+def lines(view: View, account: Mapping[str, Any], by: str, scale: Scale) -> Iterator[tuple[str, ...]]:
+    """Rows of an account as its table writes them: id, name, value, interval, share, width of its bar in pixels, the
+    year before, change, pull points, status. Numbers are the links that open them; a table has hundreds."""
+    w = view.words
+    before, timed = account["previous"]["period"], by in ("month", "quarter")
+    widest = max(0.0001, *(row["share"] or 0.0 for row in account["rows"]))
+    for row in account["rows"]:
+        value, previous, share, opens = row["value"], row["previous"], row["share"], row["explain"]
+        since = None if timed else opens
+        bounds = NOTHING if row["low"] is None else f"{w.scaled(row['low'], scale)} – {w.scaled(row['high'], scale)}"
+        points = w.number(row["pull_points"], 2, True)
+        moved = None if value is None or not previous else (value / previous - 1) * 100
+        yield (
+            row.get(by) or "none",
+            w.period(row[by]) if timed else _name(view, row, by),
+            marks.num(view, w.scaled(value, scale), opens),
+            bounds,
+            w.percent(None if share is None else share * 100),
+            f"{max(share or 0.0, 0.0) * 84 / widest:.1f}",
+            marks.num(view, w.scaled(previous, scale), since, period=before),
+            marks.change(w, moved, view=view, explain=since, against=before),
+            points if value is None else marks.num(view, points, since, against=before),
+            marks.badge(w, row["status"]) + (marks.incomplete(w) if row["complete"] is False else ""),
+        )
+
+
+def _name(view: View, row: Mapping[str, Any], by: str) -> str:
+    name = view.words.pick(row["name"])
+    if by != "place" or not row["place"]:
+        return name
+    return Markup('<a class="link" href="{}">{}</a>').format(view.link(f"/account/{row['place']}"), name)
 
 
 def pulls(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

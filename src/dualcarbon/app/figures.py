@@ -178,6 +178,8 @@ _FILLED = ("reported", "none", "NO", "NA", "IE")
 
 def gaps(matrix: Row) -> list[Row]:
     """Rows of a completeness matrix in which a cell is not reported."""
+    if set(matrix["counts"]) <= set(_FILLED):
+        return []
     return [row for row in matrix["rows"] if any(cell["state"] not in _FILLED for cell in row["cells"])]
 
 
@@ -209,7 +211,7 @@ def basis_of(view: View, account: Row) -> dict[str, Any]:
     titles = view.site.datasets()
     names = (account.get("freshness") or {}).get("datasets") or []
     shown = [view.words.pick(titles.get(name, name)) for name in names]
-    factors = sorted(account.get("factors") or [], key=lambda one: -abs(one.get("emission") or 0.0))
+    factors = sorted(account.get("factors") or [], key=lambda one: -round(abs(one.get("emission") or 0.0), 3))
     return {
         "datasets": [re.split(r"[：:（(]", name)[0] for name in shown],
         "factor": factors[0] if factors else None,

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from dualcarbon.app.asking import Asked, BadChoice, Question
-from dualcarbon.app.pages import BASES, Site, View, page, prepare_rooms
+from dualcarbon.app.pages import BASES, Site, View, environment, page, prepare_rooms
 from dualcarbon.app.wording import LANGUAGES
 
 router = APIRouter()
@@ -102,6 +102,8 @@ def prepare(site: Site) -> None:
     try:
         for lang in LANGUAGES:
             site.body(Question("/", (), lang), Asked(), home, {}, "home.html")
+            for template in ("account.html", "explain.html"):
+                environment(lang).get_template(template)
         inventory.prepare(site.workspace)
         plain = View(site, Asked(), "zh", "/", {})
         for tree in plain.trees:

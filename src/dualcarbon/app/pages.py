@@ -24,7 +24,7 @@ from fastapi.responses import Response
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from markupsafe import Markup
 
-from dualcarbon.app import mathml, outline
+from dualcarbon.app import marks, mathml, outline
 from dualcarbon.app.asking import Asked, Question, Tree, asked, language, pair, period_choices
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
@@ -426,6 +426,7 @@ def environment(lang: str) -> Environment:
     made.globals.update(
         **rooms,
         w=said_in,
+        marks=marks.of(said_in),
         _=said_in.say,
         menu=menu,
         equation=lambda *a, **k: Markup(mathml.equation(*a, **k)),

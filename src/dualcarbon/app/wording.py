@@ -166,6 +166,10 @@ class Words:
                 return Scale(factor, label, 2 if small else digits)
         return Scale(1, self.unit(unit), 0 if size >= 10_000 else 2)
 
+    def scaled(self, value: float | None, scale: Scale, sign: bool = False) -> str:
+        """A value as a number of a scale."""
+        return NOTHING if value is None else self.number(value / scale.factor, scale.digits, sign)
+
     def quantity(self, value: float | None, unit: str | None, digits: int | None = None) -> tuple[str, str]:
         """A value in a fitting unit: (number, unit)."""
         scale = self.scale(unit, value)
