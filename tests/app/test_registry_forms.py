@@ -92,6 +92,9 @@ def test_a_refusal_stands_beside_its_field_in_both_languages(site):
     _, data = tried(site, "retire", **wrong)
     (fault,) = next(one["problems"] for one in data["fields"] if one["field"] == "quantity")
     assert "账本拒绝" in fault["message"]["zh"] and fault["remedy"]["en"]
+    page, data = tried(site, "retire", instrument="gec", quantity="两张", holder="甲厂")
+    faults = [one["field"] for one in data["fields"] if one["problems"]]
+    assert sorted(faults) == ["beneficiary", "purpose", "quantity"] and "必须写明受益人" in page.text
     # Sent all the same, the reader comes back to the form that says why, and nothing is recorded.
     back = site.post("/registry/act/retire", data={**wrong, "key": "x"}, headers=HEADERS, follow_redirects=False)
     assert back.status_code == 303 and "try=1" in back.headers["location"]
@@ -161,3 +164,15 @@ def test_the_form_in_a_browser(site, page, width):
         assert "登记了什么" in page.inner_text("main")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not faults
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_tabs_stand_in_one_row_on_a_phone(site, page, lang):
+    page.set_viewport_size({"width": 390, "height": 844})
+    with served(site.app) as address:
+        for path in ("/registry", "/registry/filings", "/registry/market", "/registry/act"):
+            page.goto(f"{address}{path}?lang={lang}")
+            assert len(set(page.eval_on_selector_all(".tabs a", "all => all.map(one => one.offsetTop)"))) == 1
+            here = page.locator(".tabs [aria-current]").bounding_box()
+            assert here["x"] >= 0 and here["x"] + here["width"] <= 390
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

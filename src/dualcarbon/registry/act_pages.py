@@ -22,7 +22,7 @@ from dualcarbon.registry.exports import yuan
 from dualcarbon.registry.files import KINDS
 from dualcarbon.registry.forms import FORMS, LABELS
 from dualcarbon.registry.instruments import instruments
-from dualcarbon.registry.words import TITLES, action_words, state_words
+from dualcarbon.registry.words import TITLES, action_words, missing, state_words
 
 pages: list[Page] = []
 GROUPS = {
@@ -81,6 +81,10 @@ def act(view: View, action: Annotated[str, Path(max_length=20)]) -> dict[str, An
     names = {one["field"] for one in shown}
     for one in shown:
         one["problems"] = [_told(problem) for problem in problems if _field(problem) == one["field"]]
+        # A refusal ends an act before its state table asks for more: what is still empty is said with it.
+        reported = one["field"] == "quantity" and said.get("report")
+        if problems and one["must"] and not one["value"] and not one["problems"] and not reported:
+            one["problems"] = [_told(problem) for problem in missing(action, one["field"]).problems]
     return {
         "action": action,
         **_titled(action),
