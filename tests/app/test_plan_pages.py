@@ -1,12 +1,16 @@
 """Pages of assessment: the board, indicators, warnings, scores, effect, timetable, departments; files and answers."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pdfplumber
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.app.serving import served
 from tests.plan.told import case, tell
 
 CASE = case("board-june")
@@ -209,3 +213,11 @@ def test_a_sheet_of_counties_goes_its_way_on_the_page(planned: TestClient) -> No
         assert planned.get(f"/plan/score/sheets/三县/score.{kind}").content.startswith(begins)
     assert planned.get("/plan/score/values.csv", params={"scheme": told["scheme"]}).status_code == 200
     assert planned.post("/plan/score/三县/step", data={"action": "freeze"}).status_code == 422
+
+
+def test_the_tasks_of_a_plan_print_on_few_pages(planned: TestClient, page: Any) -> None:
+    with served(planned.app) as address:
+        page.goto(f"{address}/plan/document?lang=zh")
+        with pdfplumber.open(io.BytesIO(page.pdf(format="A4"))) as printed:
+            assert len(printed.pages) <= 6
+            assert "市科技局" in "".join(one.extract_text() for one in printed.pages)
