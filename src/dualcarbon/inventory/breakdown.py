@@ -138,12 +138,9 @@ def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
     (`basis` management). Else the sum of what the counted datasets hold for the places inside, when every place that
     reports covers the whole period.
     """
-    seen = q.snapshot.quantities().filter(
-        (pl.col("item") == "economy.gdp")
-        & (pl.col("start") >= q.period.start)
-        & (pl.col("end") <= q.period.end)
-        & pl.col("value").is_not_null()
-    )
+    known = (pl.col("item") == "economy.gdp") & pl.col("value").is_not_null()
+    gdp: pl.DataFrame = q.snapshot.once("gdp", lambda: q.snapshot.quantities().filter(known))
+    seen = gdp.filter((pl.col("start") >= q.period.start) & (pl.col("end") <= q.period.end))
     if not seen.height:
         return {}
     status = {str(one["id"]): one.get("status") for one in (*q.snapshot.datasets, *q.snapshot.controls)}

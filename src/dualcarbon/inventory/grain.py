@@ -65,13 +65,14 @@ class Grain:
     def within(self, span: Period) -> pl.DataFrame:
         """Cells wholly inside a span of time, summed over it; kept, because accounts of one period share them."""
         if span not in self.slices:
-            self.slices[span] = summed(inside(self.cells, span))
+            within = (pl.col("start") >= span.start) & (pl.col("end") <= span.end)
+            self.slices[span] = summed(self.cells, within)
         return self.slices[span]
 
     def over_time(self) -> pl.DataFrame:
         """Cells by period alone, summed over what they are about; kept, because every page shows its months."""
         if None not in self.slices:
-            self.slices[None] = summed(self.cells, by_period=True)
+            self.slices[None] = summed(self.cells)
         return self.slices[None]
 
 
@@ -139,14 +140,15 @@ def inside(cells: pl.DataFrame, span: Period) -> pl.DataFrame:
     return cells.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end))
 
 
-def summed(cells: pl.DataFrame, by_period: bool = False) -> pl.DataFrame:
-    """Cells summed over time; or, `by_period`, over what they are about (carrier, process, sector and the like)."""
+def summed(cells: pl.DataFrame, within: pl.Expr | None = None) -> pl.DataFrame:
+    """Cells `within` a span summed over time; or all, over what they are about (carrier, process, sector, …)."""
     shared = [column for column in cells.columns if column.startswith("factor:")]
     partials = [column for column in cells.columns if column.startswith("d:") and column != "d:total:quantity"]
-    over = ABOUT if by_period else (*TIMES, "start", "end")
+    over = ABOUT if within is None else (*TIMES, "start", "end")
     keys = [column for column in KEPT if column in cells.columns and column not in over]
-    ends = [] if by_period else [pl.col("start").min(), pl.col("end").max()]
-    return cells.group_by([*keys, *shared, "sector"], maintain_order=True).agg(
+    ends = [] if within is None else [pl.col("start").min(), pl.col("end").max()]
+    asked = cells.lazy() if within is None else cells.lazy().filter(within)
+    grouped = asked.group_by([*keys, *shared, "sector"], maintain_order=True).agg(
         *(_sum(column) for column in ("total", "spread2", "spread1", *partials)),
         pl.col("rows").sum(),
         pl.col("quantity").max(),
@@ -154,6 +156,7 @@ def summed(cells: pl.DataFrame, by_period: bool = False) -> pl.DataFrame:
         *ends,
         *(pl.lit(0, pl.Int32).alias(name) for name in over if name in LABELS),
     )
+    return grouped.collect()
 
 
 def _sum(column: str) -> pl.Expr:

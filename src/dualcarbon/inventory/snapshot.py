@@ -205,9 +205,12 @@ def snapshot(
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    made = _of_workspace(data, choices)
-    if entity is not None:
-        made.whole = _whole(snapshot(data, **{**vars(choices), "entity": None}))
+    if entity is None:
+        made = _of_workspace(data, choices, [dict(one) for one in data.datasets()], data.entities())
+    else:
+        whole = snapshot(data, **{**vars(choices), "entity": None})
+        made = _of_workspace(data, choices, [*whole.datasets, *whole.controls], whole.entities)
+        made.whole = _whole(whole)
     with _guard:
         _kept[key] = made
         while len(_kept) > KEPT:
@@ -241,8 +244,8 @@ def _split(found: list[dict[str, Any]], choices: Choices) -> tuple[list[dict[str
     return counted, [one for one in found if one.get("role") == "control" and str(one["id"]) not in names]
 
 
-def _of_workspace(workspace: Any, choices: Choices) -> Snapshot:
-    counted, controls = _split([dict(one) for one in workspace.datasets()], choices)
+def _of_workspace(workspace: Any, choices: Choices, datasets: list[dict[str, Any]], entities: pl.DataFrame) -> Snapshot:
+    counted, controls = _split(datasets, choices)
     version = workspace.version() if choices.version is None else choices.version
 
     def rows(datasets: tuple[str, ...] | None) -> Any:
@@ -250,7 +253,7 @@ def _of_workspace(workspace: Any, choices: Choices) -> Snapshot:
         relation = workspace.observations(datasets=list(names), known_at=choices.known_at, version=version)
         return _about(relation, choices.entity)
 
-    return Snapshot(choices, version, rows, counted, controls, workspace.entities())
+    return Snapshot(choices, version, rows, counted, controls, entities)
 
 
 def _about(relation: Any, entity: str | None) -> Any:
