@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, get_args
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -120,20 +119,17 @@ class View:
             "known_at": self.known_at,
         }
         kept.update(query)
-        text = urlencode({key: value for key, value in kept.items() if value not in (None, "")})
-        return f"{path}?{text}" if text else path
+        return _address(path, kept)
 
     def here(self, **query: Any) -> str:
         """This page's address with some choices changed."""
         own = {key: value for key, value in self.query.items() if key != "lang"}
         own.update(query)
-        text = urlencode({key: value for key, value in own.items() if value not in (None, "")})
-        return f"{self.path}?{text}" if text else self.path
+        return _address(self.path, own)
 
     def query_text(self) -> str:
         """The question part of this page's address, without the language."""
-        own = {key: value for key, value in self.query.items() if key != "lang" and value}
-        return f"?{urlencode(own)}" if own else ""
+        return _address("", {key: value for key, value in self.query.items() if key != "lang"})
 
     def choices(self) -> list[tuple[str, list[str]]]:
         """Periods to choose from, in groups: ``(years | quarters | months, [period, ...])``, the latest first."""
@@ -147,6 +143,11 @@ class View:
         if self.known_at:
             own.setdefault("known_at", self.known_at)
         return "/explain?" + "&".join([pair(key, str(value)) for key, value in own.items()])
+
+
+def _address(path: str, query: Mapping[str, Any]) -> str:
+    text = "&".join([pair(key, str(value)) for key, value in query.items() if value not in (None, "")])
+    return f"{path}?{text}" if text else path
 
 
 class Site:
