@@ -188,16 +188,16 @@ def not_set(q: Query, by: Sequence[str]) -> dict[str, Any]:
 
 def _run(q: Query) -> dict[str, Any]:
     """What reproduces the account: state of the data, packs, methods and choices."""
-    choices = q.snapshot.choices
+    choices, whole = q.snapshot.choices, q.snapshot.whole or q.snapshot
     return {
         "workspace_version": q.snapshot.version,
         "pack": choices.pack,
-        "pack_hash": q.snapshot.once("pack hash", lambda: packs.content_hash(choices.pack)),
+        "pack_hash": whole.once("pack hash", lambda: packs.content_hash(choices.pack)),
         "family": choices.family,
         "gwp": choices.gwp,
         "known_at": choices.known_at,
         "datasets": [str(one["id"]) for one in q.snapshot.datasets],
-        "methods": {} if q.unset else q.snapshot.once(("versions", q.account.basis), lambda: _versions(q)),
+        "methods": {} if q.unset else whole.once(("versions", q.account.basis), lambda: _versions(q)),
     }
 
 

@@ -6,7 +6,7 @@ The functions on frames know nothing of storage; those on `data` (a workspace or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,27 +92,21 @@ def ranked(
     rows: Sequence[dict[str, Any]], by: Sequence[str], approach: str = "level", share: float = KEY_SHARE
 ) -> list[dict[str, Any]]:
     """Rows of an account as key categories."""
-    rows = _with_half(rows)
-    numbers = {"row": range(len(rows)), **{name: [row[name] for row in rows] for name in ("value", "half")}}
+    halves = [_half(row) for row in rows]
+    numbers = {"row": range(len(rows)), "value": [row["value"] for row in rows], "half": halves}
     frame = pl.DataFrame(numbers, schema={"row": pl.Int64, "value": pl.Float64, "half": pl.Float64})
     found = key_rows(frame, share=share) if approach == "level" else key_rows_with_uncertainty(frame, share=share)
-    told = (*by, "name", "value", "low", "high", "half", "status")
+    told, added = (*by, "name", "value", "low", "high"), found.columns[3:]
     return [
-        {
-            "rank": rank,
-            **{name: rows[row[0]][name] for name in told},
-            **dict(zip(found.columns[3:], row[3:], strict=True)),
-        }
-        for rank, row in enumerate(found.rows(), 1)
+        {"rank": rank, **{name: rows[n][name] for name in told}, "half": half, "status": rows[n]["status"]}
+        | dict(zip(added, more, strict=True))
+        for rank, (n, _value, half, *more) in enumerate(found.rows(), 1)
     ]
 
 
-def _with_half(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with half the width of their interval (null where nobody knows it)."""
-    known = [
-        (row["high"] - row["low"]) / 2 if row["low"] is not None and row["high"] is not None else None for row in rows
-    ]
-    return [{**row, "half": half} for row, half in zip(rows, known, strict=True)]
+def _half(row: Mapping[str, Any]) -> float | None:
+    """Half the width of a row's interval (None where nobody knows it)."""
+    return (row["high"] - row["low"]) / 2 if row["low"] is not None and row["high"] is not None else None
 
 
 def uncertainty(data: Any, *, by: Sequence[str] = ("part", "carrier"), **asked: Any) -> dict[str, Any]:
@@ -129,20 +123,19 @@ def uncertainties(found: dict[str, Any], by: Sequence[str]) -> dict[str, Any]:
     """The table of uncertainties of an account in outline."""
     total = found["value"]
     rows = []
-    for row in _with_half(found["rows"]):
-        contribution = None if row["half"] is None or not total else (row["half"] / total) ** 2
+    for row in found["rows"]:
+        half = _half(row)
+        contribution = None if half is None or not total else (half / total) ** 2
         rows.append(
             {
                 **{name: row[name] for name in (*by, "name", "previous", "value", "low", "high", "status", "complete")},
                 "unit": found["unit"],
-                "uncertainty_percent": 100 * row["half"] / abs(row["value"])
-                if row["half"] is not None and row["value"]
-                else None,
+                "uncertainty_percent": 100 * half / abs(row["value"]) if half is not None and row["value"] else None,
                 "variance_contribution": contribution,
                 "change": row["change"],
             }
         )
-    half = None if found["low"] is None or found["high"] is None else (found["high"] - found["low"]) / 2
+    half = _half(found)
     variance = None if half is None or not total else (half / total) ** 2
     alone = sum(row["variance_contribution"] or 0.0 for row in rows)
     return {

@@ -45,6 +45,8 @@ class Query:
     def named(self, dims: Mapping[str, Any]) -> dict[str, str]:
         """Name in both languages of a row with these dimensions."""
         each = [self._name(name, code) for name, code in dims.items()]
+        if len(each) == 1:
+            return dict(each[0])
         return {lang: " · ".join(one[lang] for one in each) for lang in ("zh", "en")}
 
     def _name(self, dimension: str, code: Any) -> dict[str, str]:
