@@ -5,8 +5,8 @@ import pytest
 from jinja2.ext import babel_extract
 
 from dualcarbon import app
-from dualcarbon.app.pages import menu
 from dualcarbon.app.problem_details import KINDS
+from dualcarbon.app.rendering import menu
 from dualcarbon.app.rooms import room_folders
 from dualcarbon.app.wording import messages, words
 

@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from dualcarbon.app.asking import Asked, BadChoice, Question
-from dualcarbon.app.pages import BASES, Site, View, environment, page, prepare_rooms
+from dualcarbon.app.pages import BASES, Site, View, page, prepare_rooms
+from dualcarbon.app.rendering import environment
 from dualcarbon.app.wording import LANGUAGES
 
 router = APIRouter()

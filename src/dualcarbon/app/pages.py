@@ -8,7 +8,6 @@ calculated and its body is kept. The pages of rooms (`core.faces`) are served th
 import contextlib
 import functools
 import hashlib
-import importlib
 import inspect
 import json
 import threading
@@ -20,11 +19,10 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
-from markupsafe import Markup
 
-from dualcarbon.app import marks, mathml, outline
+from dualcarbon.app import outline
 from dualcarbon.app.asking import Asked, Question, Tree, asked, language, pair, period_choices
+from dualcarbon.app.rendering import environment
 from dualcarbon.app.rooms import room_folders, room_routes
 from dualcarbon.app.wording import LANGUAGES, Words, words
 from dualcarbon.core import pack as packs
@@ -408,41 +406,6 @@ def document(data: Any) -> bytes:
     from dualcarbon.core.console import plain
 
     return json.dumps(plain(data), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-@functools.cache
-def environment(lang: str) -> Environment:
-    """The templates in one language."""
-    said_in = words(lang)
-    folders: dict[str, BaseLoader] = {
-        room: FileSystemLoader(folder / "templates") for room, folder in room_folders().items()
-    }
-    made = Environment(
-        loader=ChoiceLoader([FileSystemLoader(HERE / "templates"), PrefixLoader(folders)]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    rooms = {name: importlib.import_module(f"dualcarbon.app.{name}") for name in ("accounts", "explaining", "figures")}
-    made.globals.update(
-        **rooms,
-        w=said_in,
-        marks=marks.of(said_in),
-        _=said_in.say,
-        menu=menu,
-        equation=lambda *a, **k: Markup(mathml.equation(*a, **k)),
-        symbol=lambda name: Markup(f"<math>{mathml.symbol(name)}</math>"),
-    )
-    made.filters.update(pick=said_in.pick, unit=said_in.unit, period=said_in.period, day=said_in.day)
-    return made
-
-
-@functools.cache
-def menu(city: str) -> list[tuple[str, str]]:
-    """Addresses and Chinese titles of the main navigation; the rooms' entries stand between accounts and rules."""
-    rooms = [tuple(entry) for routes in room_routes().values() for entry in getattr(routes, "nav", ())]
-    rules = [("/methods", "方法"), ("/factors", "因子"), ("/imports", "数据"), ("/runs", "核算批次")]
-    return [("/", "总览"), (f"/account/{city}", "排放"), *rooms, *rules]
 
 
 @functools.cache

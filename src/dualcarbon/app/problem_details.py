@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from dualcarbon.app.asking import Asked, BadChoice, language
-from dualcarbon.app.pages import View, document, environment, said
+from dualcarbon.app.pages import View, document, said
+from dualcarbon.app.rendering import environment
 from dualcarbon.app.wording import words
 from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.problems import Refused
