@@ -93,20 +93,30 @@ class View:
         """A place's name in the reader's language."""
         return str(self.codes.places.name(code, self.lang)) if code in self.codes.places else code
 
+    @functools.cached_property
+    def entities(self) -> dict[str, str]:
+        """Names of the workspace's entities by code."""
+        return self.site.entities()
+
+    @functools.cached_property
+    def files(self) -> dict[str, str]:
+        """Names of the imported files by import."""
+        return self.site.files()
+
     def is_entity(self, code: str) -> bool:
         """Is this the code of an entity of the workspace?"""
-        return code in self.site.entities()
+        return code in self.entities
 
     def entity_name(self, code: str) -> str:
         """An entity's name, or its code."""
-        return self.site.entities().get(code) or code
+        return self.entities.get(code) or code
 
     def source_name(self, code: str) -> str:
         """What a row's source is called: the file of an import, the title of a document, or its code."""
         sources = self.codes.sources
         if code in sources:
             return str(sources.name(code, self.lang))
-        return self.site.files().get(code) or code
+        return self.files.get(code) or code
 
     def link(self, path: str, /, **query: Any) -> str:
         """An address on this site that keeps the reader's choices; a None leaves a choice out."""

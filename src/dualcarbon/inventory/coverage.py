@@ -98,19 +98,24 @@ class _Seen(NamedTuple):
 def _reported(q: Query, items: tuple[str, ...], span: Period, months: Sequence[Period]) -> _Seen:
     """What the counted datasets hold of these items in a span of time, by place, sector and month."""
     counted = [str(one["id"]) for one in q.snapshot.datasets]
-    seen = q.snapshot.quantities().filter(
-        pl.col("item").is_in(items)
-        & pl.col("dataset").is_in(counted)
-        & (pl.col("start") >= span.start)
-        & (pl.col("end") <= span.end)
+    within = (
+        q.snapshot.quantities()
+        .lazy()
+        .filter(
+            pl.col("item").is_in(items)
+            & pl.col("dataset").is_in(counted)
+            & (pl.col("start") >= span.start)
+            & (pl.col("end") <= span.end)
+        )
     )
     estimated = pl.col("quality").is_in(["estimate", "estimated"]).fill_null(False)
-    seen = seen.group_by("place", "sector", "start", "end").agg(
+    grouped = within.group_by("place", "sector", "start", "end").agg(
         ((pl.col("values") > 0) & ~estimated).any().alias("reported"),
         (pl.col("values") > 0).any().alias("quantified"),
         pl.col("notation").drop_nulls().min(),
         pl.col("rows").sum(),
     )
+    seen = grouped.collect()
     texts = {name: seen[name].unique().sort().to_list() for name in ("place", "sector", "notation")}
     place, sector, notation = (
         seen[name].replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy().astype(np.int64)

@@ -210,10 +210,11 @@ def _controls(
     snapshot: Snapshot, names: dict[str, dict[str, Any]], place: str, boundary: Boundary, period: Period
 ) -> list[tuple[dict[str, Any], float | None]]:
     """Each published total with our sum of the same; an account's total is another with each basis."""
-    seen = snapshot.once(("quantities", period), lambda: _of_span(snapshot, period))
-    wanted = seen.filter(
-        pl.col("dataset").is_in(list(names))
-        & (pl.col("place") == place)
+    published: pl.DataFrame = snapshot.once(
+        "published", lambda: snapshot.quantities().filter(pl.col("dataset").is_in(list(names)))
+    )
+    wanted = published.filter(
+        (pl.col("place") == place)
         & (pl.col("start") == period.start)
         & (pl.col("end") == period.end)
         & (pl.col("item").str.starts_with("energy.") | (pl.col("item") == "emission.co2"))
@@ -221,24 +222,24 @@ def _controls(
     )
     if not wanted.height:
         return []
+    seen = snapshot.once(("quantities", period), lambda: _of_span(snapshot, period))
     ours = _inside(snapshot, seen, boundary)
     rows = wanted.sort("item", "carrier", "sector", "dataset", nulls_last=False).iter_rows(named=True)
     return [(row, None if row["item"] == "emission.co2" else _sum_like(snapshot, ours, row)) for row in rows]
 
 
 def _of_span(snapshot: Snapshot, period: Period) -> pl.DataFrame:
-    """Quantities of a span of time; those that are counted are summed over it, a control's stay as they were given."""
+    """Quantities of the counted datasets in a span of time, summed over it."""
     counted = pl.col("dataset").is_in([str(one["id"]) for one in snapshot.datasets])
-    seen = snapshot.quantities().filter((pl.col("start") >= period.start) & (pl.col("end") <= period.end))
-    keys = ("dataset", "item", "place", "sector", "carrier", "process", "basis", "unit")
-    summed = seen.filter(counted).group_by(keys).agg(pl.col("value").sum(), pl.col("values").sum())
-    return pl.concat([summed, seen.filter(~counted)], how="diagonal")
+    within = (pl.col("start") >= period.start) & (pl.col("end") <= period.end)
+    keys = ("item", "place", "sector", "carrier", "process", "basis", "unit")
+    seen = snapshot.quantities().lazy().filter(counted & within)
+    return seen.group_by(keys).agg(pl.col("value").sum(), pl.col("values").sum()).collect()
 
 
 def _inside(snapshot: Snapshot, seen: pl.DataFrame, boundary: Boundary) -> pl.DataFrame:
-    counted = [str(one["id"]) for one in snapshot.datasets]
     inside = [code for code, area in areas_of(snapshot, boundary).items() if area not in (OUTSIDE, SPLIT)]
-    return seen.filter(pl.col("dataset").is_in(counted) & pl.col("place").is_in(inside))
+    return seen.filter(pl.col("place").is_in(inside))
 
 
 def _below(codes: Any, top: str) -> list[str]:
