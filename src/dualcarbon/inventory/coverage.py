@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,19 +42,20 @@ def completeness(
     wanted = tuple(sorted(items or _items(q)))
     span = Period(q.spans[PREVIOUS].start, q.period.end)
     months = periods.months(q.period)
-    seen = q.snapshot.once(("reported", wanted, span), lambda: _reported(q, wanted, span, months))
+    records = q.snapshot.once(("records", wanted), lambda: _recorded(q, wanted))
+    seen = q.snapshot.once(("reported", wanted, span), lambda: _reported(records, span, months))
     boundary = Boundary(tuple(children(q)), whole=q.place, tree=q.tree, at=q.boundary.at)
     areas = areas_of(q.snapshot, boundary if rows == "place" else q.boundary)
-    places = [areas.get(str(code)) for code in seen.texts["place"]]
+    places = [areas.get(str(code)) for code in records.texts["place"]]
     if rows == "place":
         order = children(q)
         lines = _lines(places, order)[seen.place]
     else:
         inside = np.array([area == q.place for area in places], bool)[seen.place]
-        sectors = seen.texts["sector"]
+        sectors = records.texts["sector"]
         order = sorted(code for n in np.unique(seen.sector[inside]) if (code := sectors[n]) is not None)
         lines = np.where(inside, _lines(sectors, order)[seen.sector], -1)
-    states, counts = _grid(seen, lines, len(order), len(months))
+    states, counts = _grid(seen, records.texts["notation"], lines, len(order), len(months))
     texts = [str(month) for month in months]
     matrix: list[dict[str, Any]] = [
         {
@@ -80,53 +82,57 @@ def completeness(
 
 
 class _Seen(NamedTuple):
-    """Records by month as columns: numbers of place, sector and month, and what is known of it.
+    """Records as columns: numbers of place, sector and of the time it is about, and what is known of it."""
 
-    A record that holds no whole month of the period has the month after the last.
-    """
-
-    texts: dict[str, list[str | None]]
     place: np.ndarray
     sector: np.ndarray
-    month: np.ndarray
+    time: np.ndarray
     reported: np.ndarray
     quantified: np.ndarray
     notation: np.ndarray
     rows: np.ndarray
 
 
-def _reported(q: Query, items: tuple[str, ...], span: Period, months: Sequence[Period]) -> _Seen:
-    """What the counted datasets hold of these items in a span of time, by place, sector and month."""
+class _Records(NamedTuple):
+    """All records of some items, with the texts of their numbers; their time is a number into `spans`."""
+
+    seen: _Seen
+    spans: list[tuple[date, date]]
+    texts: dict[str, list[str | None]]
+
+
+def _recorded(q: Query, items: tuple[str, ...]) -> _Records:
+    """What the counted datasets hold of these items, by place, sector and period."""
     counted = [str(one["id"]) for one in q.snapshot.datasets]
-    within = (
-        q.snapshot.quantities()
-        .lazy()
-        .filter(
-            pl.col("item").is_in(items)
-            & pl.col("dataset").is_in(counted)
-            & (pl.col("start") >= span.start)
-            & (pl.col("end") <= span.end)
-        )
-    )
+    wanted = pl.col("item").is_in(items) & pl.col("dataset").is_in(counted)
     estimated = pl.col("quality").is_in(["estimate", "estimated"]).fill_null(False)
-    grouped = within.group_by("place", "sector", "start", "end").agg(
+    grouped = q.snapshot.quantities().lazy().filter(wanted).group_by("place", "sector", "start", "end")
+    found = grouped.agg(
         ((pl.col("values") > 0) & ~estimated).any().alias("reported"),
         (pl.col("values") > 0).any().alias("quantified"),
         pl.col("notation").drop_nulls().min(),
         pl.col("rows").sum(),
-    )
-    seen = grouped.collect()
-    texts = {name: seen[name].unique().sort().to_list() for name in ("place", "sector", "notation")}
+    ).collect()
+    texts = {name: found[name].unique().sort().to_list() for name in ("place", "sector", "notation")}
     place, sector, notation = (
-        seen[name].replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy().astype(np.int64)
+        found[name].replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy().astype(np.int64)
         for name, known in texts.items()
     )
-    number, spans = numbered(seen, ["start", "end"])
-    holds = [[start <= one.start and end >= one.end for one in months] for start, end in spans.rows()]
-    held = np.array([[*row, not any(row)] for row in holds], bool).reshape(len(holds), len(months) + 1)
-    record, month = np.nonzero(held[number])
-    reported, quantified, rows = (seen[name].to_numpy()[record] for name in ("reported", "quantified", "rows"))
-    return _Seen(texts, place[record], sector[record], month, reported, quantified, notation[record], rows)
+    time, spans = numbered(found, ["start", "end"])
+    reported, quantified, rows = (found[name].to_numpy() for name in ("reported", "quantified", "rows"))
+    return _Records(_Seen(place, sector, time, reported, quantified, notation, rows), spans.rows(), texts)
+
+
+def _reported(records: _Records, span: Period, months: Sequence[Period]) -> _Seen:
+    """The records inside a span of time by month; one that holds no whole month has the month after the last."""
+    held = []
+    for start, end in records.spans:
+        inside = start >= span.start and end <= span.end
+        whole = [inside and start <= one.start and end >= one.end for one in months]
+        held.append([*whole, inside and not any(whole)])
+    holds = np.array(held, bool).reshape(len(held), len(months) + 1)
+    record, month = np.nonzero(holds[records.seen.time])
+    return _Seen(*(column[record] for column in records.seen))._replace(time=month)
 
 
 def _lines(codes: Sequence[str | None], order: Sequence[str]) -> np.ndarray:
@@ -135,13 +141,15 @@ def _lines(codes: Sequence[str | None], order: Sequence[str]) -> np.ndarray:
     return np.array([line.get(code, -1) if code is not None else -1 for code in codes], int)
 
 
-def _grid(seen: _Seen, lines: np.ndarray, height: int, months: int) -> tuple[list[list[str]], list[list[int]]]:
+def _grid(
+    seen: _Seen, notations: Sequence[str | None], lines: np.ndarray, height: int, months: int
+) -> tuple[list[list[str]], list[list[int]]]:
     """State and number of rows of each line and month; a line without any record has none, else what lacks is missing.
 
     `lines`: the line of each record, -1 for none.
     """
     size = height * (months + 1)
-    cell = lines * (months + 1) + seen.month
+    cell = lines * (months + 1) + seen.time
 
     def counted(which: np.ndarray) -> np.ndarray:
         return np.bincount(cell[which & (lines >= 0)], minlength=size)[:size].reshape(height, months + 1)
@@ -149,7 +157,7 @@ def _grid(seen: _Seen, lines: np.ndarray, height: int, months: int) -> tuple[lis
     known = counted(np.full(len(cell), True)).any(axis=1)
     states = np.full((height, months + 1), "missing", object)
     states[~known] = "none"
-    for number, notation in reversed(list(enumerate(seen.texts["notation"]))):
+    for number, notation in reversed(list(enumerate(notations))):
         if notation is not None:
             states[counted(seen.notation == number) > 0] = notation
     states[counted(seen.quantified) > 0] = "estimated"
