@@ -31,7 +31,7 @@ def coded(frame: "nw.LazyFrame[Any]", labels: Labels) -> "nw.LazyFrame[Any] | No
 
     positions = [
         FunctionExpression("list_position", ConstantExpression(texts), ColumnExpression(name))
-        .cast("uinteger")
+        .cast("utinyint" if len(texts) < 1 << 8 else "usmallint" if len(texts) < 1 << 16 else "uinteger")
         .alias(name)
         for name, texts in labels.items()
     ]
