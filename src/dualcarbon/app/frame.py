@@ -87,6 +87,6 @@ class Frame:
 
 
 def _given(query: bytes) -> bytes:
-    """The question without the fields that were left empty, as a browser's forms send them; an empty dimension stays."""
+    """The question without the fields that were left empty, as browsers send them; an empty dimension stays."""
     fields = (field.partition(b"=") for field in query.split(b"&"))
     return b"&".join(name + equals + value for name, equals, value in fields if value or name in DIMENSIONS)

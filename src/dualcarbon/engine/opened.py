@@ -14,7 +14,7 @@ from dualcarbon.engine.factor_rows import KEYS, row_of
 from dualcarbon.engine.factors import load_parameters
 from dualcarbon.engine.methods import Output
 from dualcarbon.engine.question import Ambiguous, nothing
-from dualcarbon.engine.reduce import collected, filtered
+from dualcarbon.engine.reduce import among, collected, filtered
 
 ROWS_SHOWN = 100
 CELL = ("place", "sector", "carrier", "process", "domain", "equipment", "gas")
@@ -152,13 +152,11 @@ def rows_behind(
     rows = filtered(frame, method.rows.item, method.rows.where)
     columns = rows.collect_schema().names()
     dims = [dim for dim in (*CELL, "entity") if dim in cells.columns and dim in columns]
-    for dim in dims:
-        wanted = cells[dim].unique().to_list()
-        kept = nw.col(dim).is_in([one for one in wanted if one is not None])
-        rows = rows.filter(kept | nw.col(dim).is_null() if None in wanted else kept)
+    conditions = [among(nw.col(dim), cells[dim].unique()) for dim in dims]
     starts = cells["start"].unique().to_list()
     if len(starts) <= ROWS_SHOWN:
-        rows = rows.filter(nw.col("start").is_in(starts))
+        conditions.append(nw.col("start").is_in(starts))
+    rows = rows.filter(*conditions)
     withheld = 0
     if custody is not None and "custody" in columns:
         seen = nw.col("custody").is_null() | nw.col("custody").is_in(list(custody))

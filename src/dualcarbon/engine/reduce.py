@@ -73,6 +73,13 @@ def condition(column: Any, wanted: Any) -> Any:
     return column.is_in(wanted) if isinstance(wanted, list) else column == wanted
 
 
+def among(column: Any, values: Iterable[Any]) -> Any:
+    """Whether a narwhals column holds one of the values, None among them meaning null."""
+    values = set(values)
+    known = column.is_in([value for value in values if value is not None])
+    return known | column.is_null() if None in values else known
+
+
 def reduce(
     frame: "nw.LazyFrame[Any]",
     proven: Proven,

@@ -19,7 +19,7 @@ from dualcarbon.core.tables import worst
 from dualcarbon.engine import Calculation, find_method
 from dualcarbon.engine.explain import explain as engine_explain
 from dualcarbon.engine.question import Ambiguous, select
-from dualcarbon.engine.reduce import observations
+from dualcarbon.engine.reduce import among, observations
 from dualcarbon.inventory import custody as limits
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
@@ -300,7 +300,8 @@ def _part_node(
 
 def _recorded(stack: Stack, part: Part, filters: Mapping[str, Any], period: Period) -> pl.DataFrame:
     """The part's cells as recorded, with the asked dimensions, in the asked time."""
-    cells = stack.recorded(part).filter((pl.col("start") >= period.start) & (pl.col("end") <= period.end))
+    cells = stack.recorded(part)
+    kept = [(pl.col("start") >= period.start) & (pl.col("end") <= period.end)]
     labels = sector_labels(cells["sector"].unique().to_list(), stack.calculation.names)
     for name, value in filters.items():
         if name == "scope":
@@ -310,12 +311,10 @@ def _recorded(stack: Stack, part: Part, filters: Mapping[str, Any], period: Peri
             kind = "division" if name == "sector" else name
             label = pl.col("sector").replace_strict(labels[kind], default=None, return_dtype=pl.String)
             label = pl.coalesce(pl.col("domain"), label) if name == "domain" else label
-            cells = cells.filter(label == str(value))
+            kept.append(label == str(value))
         elif name in cells.columns:
-            cells = cells.filter(
-                pl.col(name).is_null() | (pl.col(name) == "") if value in ("", None) else pl.col(name) == value
-            )
-    return cells
+            kept.append(pl.col(name).is_null() | (pl.col(name) == "") if value in ("", None) else pl.col(name) == value)
+    return cells.filter(*kept)
 
 
 def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, filters: Mapping[str, Any]) -> Any:
@@ -332,17 +331,10 @@ def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, fil
     keys += ["domain"] if "domain" in filters and part.side != "export" else []
     keys += ["entity"] if part.entity else []
     keys += [_end_of(part)] if "contributor" in filters else []
-    for column in keys:
-        if column in columns and column in cells.columns:
-            frame = frame.filter(_among(nw.col(column), cells[column].unique().to_list()))
-    return frame.to_native()
+    kept = [column for column in keys if column in columns and column in cells.columns]
+    return frame.filter(*(among(nw.col(column), cells[column].unique()) for column in kept)).to_native()
 
 
 def _end_of(part: Part) -> str:
     """Which end of a row a part counts: of what leaves an area, the supplier."""
     return "counterparty" if part.side == "export" else "entity"
-
-
-def _among(column: Any, values: Sequence[Any]) -> Any:
-    known = [value for value in values if value is not None]
-    return column.is_in(known) | column.is_null() if None in values else column.is_in(known)
