@@ -128,4 +128,5 @@ class _Elsewhere(View):
         super().__init__(request.app.state.site, Asked(), lang, request.url.path, request.query_params)
         before = urlsplit(request.headers.get("referer", ""))
         own = before.netloc == request.headers.get("host") and not before.path.startswith("//")
-        self.back = f"{before.path}?{before.query}" if own and request.method == "POST" else None
+        back = before._replace(scheme="", netloc="", fragment="").geturl()
+        self.back = back if own and request.method == "POST" else None

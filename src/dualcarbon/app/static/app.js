@@ -8,6 +8,10 @@
   const trail = [];
 
   const isExplain = (link) => link && (link.pathname === "/explain" || link.hasAttribute("data-opens")) && link.origin === location.origin;
+  // On a phone the navigation scrolls sideways: the page one is on is in sight.
+  const here = document.querySelector(".nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - here.parentElement.clientWidth / 2 - here.parentElement.offsetLeft;
+
   const plain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
 
   async function open(href, remember = true) {
