@@ -156,6 +156,17 @@ def test_flags_find_a_wrong_unit_and_a_late_county(place: Workspace) -> None:
     assert ("nowcast.late-place", seen.cells[-1][0], "") in found
 
 
+def test_a_season_is_no_jump_of_carbon_per_kwh(place: Workspace) -> None:
+    def flagged(*months: int) -> set[tuple[str, str]]:
+        seen = city.read(place, until=date(2024, 8, 1), as_of=date(2025, 3, 1))
+        for month in months:
+            seen.power[3, month] *= 4
+        return {(one["place"], one["sector"]) for one in flags.find(seen) if one["rule"] == "nowcast.carbon-per-kwh"}
+
+    cell = city.read(place, until=date(2024, 8, 1), as_of=date(2025, 3, 1)).cells[3][:2]
+    assert cell in flagged(-1) and cell not in flagged(-1, -13)
+
+
 def test_cells_with_hardly_any_history() -> None:
     rng = np.random.default_rng(1)
     direct, power = rng.lognormal(0, 0.1, (2, 10, 20))
@@ -300,6 +311,15 @@ def test_the_annual_truth_scores_the_year_and_moves_its_months(tmp_path: Path, p
     assert sum(one["after"] for one in scored["months"]) == pytest.approx(1.05 * year)
     shown = board.board(other, place="330400", as_of=date(2025, 1, 5), tree="admin")["year"]
     assert shown["target"]["gap"] == pytest.approx(shown["value"] - 0.9 * year)
+    told = nowcast.analyse(other, year=2024, as_of=day)
+    assert told["target"]["gap"] == pytest.approx(told["value"] - 0.9 * year)
+    first = told["paragraphs"]["zh"][0]["text"]
+    assert (
+        first.endswith(f"超出目标 {told['target']['gap'] / 1e4:,.1f} 万吨。")
+        and "over" in told["paragraphs"]["en"][0]["text"]
+    )
+    half = nowcast.analyse(other, year=2024, as_of=date(2024, 7, 20))
+    assert f"已排放量为目标的 {half['value'] / (0.9 * year):.1%}" in half["paragraphs"]["zh"][0]["text"]
 
 
 def test_totals_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     Each is {rule, place, sector, month, value, usual}: `nowcast.negative-direct`, `-power` and
     `nowcast.doubtful-direct`, `-power` (months of the last year that cannot be right and were not used),
     `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.short-history`,
-    `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year),
+    `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year
+    and, where known, the month a year before),
     `nowcast.divergence` (growth of fuels' CO2 against that of electricity), `nowcast.level-shift` (growth on a year ago
     of three months against the months before).
     """
@@ -49,10 +50,12 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     told += _silent(city, t, month, size)
     with np.errstate(all="ignore"):
         ratio = np.log(np.where(direct > 0, direct, np.nan) / np.where(power > 0, power, np.nan))
-    found = [("nowcast.carbon-per-kwh", *_against(ratio[:, max(t - 12, 0) : t], ratio[:, t]))]
+    now, usual, odd = _against(ratio[:, max(t - 12, 0) : t], ratio[:, t])
+    grown = ratio[:, t] - ratio[:, t - 12] if t >= 12 else np.full(len(ratio), np.nan)
+    # What departs from its own year as it did a year ago is a season.
+    found = [("nowcast.carbon-per-kwh", now, usual, odd & ~(np.abs(grown) <= np.log(FACTOR)))]
     if t >= 12:
         with np.errstate(all="ignore"):
-            grown = ratio[:, t] - ratio[:, t - 12]
             yearly = np.log(direct[:, 12:] / direct[:, :-12])
         yearly = np.where(np.isfinite(yearly), yearly, np.nan)
         found.append(("nowcast.divergence", *_pooled(grown)))

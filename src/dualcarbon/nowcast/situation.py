@@ -11,7 +11,7 @@ import numpy as np
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import figures, flags, months, present, telling, why
+from dualcarbon.nowcast import figures, flags, months, officials, present, telling, why
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.shape import Array
 
@@ -28,7 +28,8 @@ def analyse(
     """The situation of `year` (default: that of the last month): its figures, and the report's `paragraphs`.
 
     Values are tCO2 of fuels burned other than for power and of purchased electricity; months not reported are
-    estimated. `paragraphs` holds {heading, text, table} in Chinese (`zh`) and English (`en`). Raises Refused for an
+    estimated. `target` is the year's, where one was set, and the gap to it (positive: beyond it). `paragraphs` holds
+    {heading, text, table} in Chinese (`zh`) and English (`en`). Raises Refused for an
     unknown place, or a year without data in it and the year before.
     """
     workspace = present.opened(workspace)
@@ -63,6 +64,11 @@ def analyse(
         for name in seen.datasets
     ]
     made["status_name"] = {lang: book.terms["status"].name(seen.status, lang) for lang in ("zh", "en")}
+    aim = officials.target(officials.read(workspace, seen, code), code, year)
+    made["target"] = aim and {
+        "value": aim.value, "gap": made["value"] - aim.value, "dataset": aim.dataset, "status": aim.status,
+        "status_name": {lang: book.terms["status"].name(aim.status, lang) for lang in ("zh", "en")},
+    }  # fmt: skip
     made["change_percent"] = 100 * made["change"] / made["last_year"] if made["last_year"] else None
     for name, column in (("areas", 0), ("sectors", 1), ("domains", 2)):
         made[name] = _grouped(seen, now, before, column, book)

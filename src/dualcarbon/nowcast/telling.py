@@ -177,7 +177,18 @@ class _Chinese(_Words):
         if made["estimated_months"]:
             listed = "、".join(made["estimated_months"])
             text += f"其中 {listed} 尚未报齐，缺报部分为估算，90% 区间 {'—'.join(self.ends)} 万吨。"
-        return text
+        return text + self.aim()
+
+    def aim(self) -> str:
+        target = self.made["target"]
+        if not target:
+            return ""
+        size = f"{target['value'] / WAN:,.1f} 万吨"
+        doubt = "" if target["status"] in ("official", self.made["status"]) else f"（{target['status_name']['zh']}）"
+        if len(self.made["months"]) < 12:
+            return f"年度目标 {size}{doubt}，已排放量为目标的 {self.made['value'] / target['value']:.1%}。"
+        gap = f"{'超出' if target['gap'] > 0 else '低'} {abs(target['gap']) / WAN:,.1f} 万吨"
+        return f"年度目标 {size}{doubt}，实际{gap}。"
 
     def most(self, key: str) -> str:
         rows, top = self.made[key], self.biggest(key)
@@ -271,7 +282,18 @@ class _English(_Words):
         if made["estimated_months"]:
             listed = ", ".join(made["estimated_months"])
             text += f" Reports of {listed} are incomplete and estimated; 90 % interval {' to '.join(self.ends)}."
-        return text
+        return text + self.aim()
+
+    def aim(self) -> str:
+        target = self.made["target"]
+        if not target:
+            return ""
+        size = f"{target['value'] / WAN:,.1f} ×10⁴ t"
+        doubt = "" if target["status"] in ("official", self.made["status"]) else f" ({target['status_name']['en']})"
+        if len(self.made["months"]) < 12:
+            return f" That is {self.made['value'] / target['value']:.1%} of the year's target of {size}{doubt}."
+        gap = f"{abs(target['gap']) / WAN:,.1f} ×10⁴ t {'over' if target['gap'] > 0 else 'below'}"
+        return f" The year's target is {size}{doubt}: {gap}."
 
     def most(self, key: str) -> str:
         top = self.biggest(key)
