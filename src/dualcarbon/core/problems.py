@@ -67,11 +67,11 @@ class Refused(Exception):
 
 
 class _Words(dict[str, Any]):
-    """Parameters of a text: an absent or empty one shows as a dash."""
+    """Parameters of a text: an absent or empty one shows as a dash, a number without what binary fractions leave."""
 
     def __getitem__(self, key: str) -> Any:
         value = self.get(key)
-        return "—" if value is None else value
+        return "—" if value is None else float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def texts(rule: str, lang: str = "zh") -> tuple[str, str]:
