@@ -1,4 +1,6 @@
-"""Whom the server speaks to: this machine's own pages and programs, nobody else."""
+"""Whom the server speaks to: this machine's own pages and programs, nobody else; and what an address asks."""
+
+import re
 
 import pytest
 from fastapi.testclient import TestClient
@@ -46,3 +48,13 @@ def test_a_field_left_empty_is_not_given(client: TestClient, address: str) -> No
     told, plain = client.get(address), client.get(address.partition("?")[0])
     assert told.status_code == plain.status_code == 200
     assert told.headers["etag"] == plain.headers["etag"]
+
+
+@pytest.mark.parametrize("dimension", ["process", "contributor"])
+def test_an_empty_dimension_asks_for_the_rows_that_have_none(client: TestClient, dimension: str) -> None:
+    address = "/explain?item=emission.co2&place=330400&period=2024&basis=B"
+    whole, part = (client.get(one.replace("?", ".json?")).json() for one in (address, f"{address}&{dimension}="))
+    assert 0 < part["value"] < whole["value"]
+    page = client.get(f"{address}&{dimension}=").text
+    links = [link for link in re.findall(r'href="(/explain[^"]*)"', page) if "lang=" in link or ".json" in link]
+    assert links and all(f"{dimension}=" in link.partition("?")[2] for link in links)

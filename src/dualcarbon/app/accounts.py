@@ -195,7 +195,7 @@ def lines(view: View, account: Mapping[str, Any], by: str, scale: Scale) -> Iter
     year before, change, pull points, status. Numbers are the links that open them; a table has hundreds."""
     w = view.words
     before, timed = account["previous"]["period"], by in ("month", "quarter")
-    widest = max(0.0001, *(row["share"] or 0.0 for row in account["rows"]))
+    widest = max([0.0001, *(row["share"] or 0.0 for row in account["rows"])])
     for row in account["rows"]:
         value, previous, share, opens = row["value"], row["previous"], row["share"], row["explain"]
         since = None if timed else opens

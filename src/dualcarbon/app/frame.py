@@ -19,7 +19,7 @@ POLICY = (
 LOCAL = ("127.0.0.1", "localhost", "::1", "testserver")
 SAFE = ("GET", "HEAD", "OPTIONS")
 #: Of a figure; empty means the rows that have none.
-DIMENSIONS = (b"domain", b"section", b"sector", b"carrier", b"process", b"scope")
+DIMENSIONS = (b"domain", b"section", b"sector", b"carrier", b"process", b"scope", b"contributor")
 
 
 class Frame:

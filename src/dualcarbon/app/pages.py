@@ -127,12 +127,12 @@ class View:
             "known_at": self.known_at,
         }
         kept.update(query)
-        return _address(path, kept)
+        return _address(path, {key: value for key, value in kept.items() if value != ""})
 
     def here(self, **query: Any) -> str:
-        """This page's address with some choices changed."""
-        own = {key: value for key, value in self.query.items() if key != "lang"}
-        own.update(query)
+        """This page's address with some choices changed; a None or an empty text leaves a choice out."""
+        own: dict[str, Any] = {key: value for key, value in self.query.items() if key != "lang"}
+        own.update({key: None if value == "" else value for key, value in query.items()})
         return _address(self.path, own)
 
     def query_text(self) -> str:
@@ -154,7 +154,7 @@ class View:
 
 
 def _address(path: str, query: Mapping[str, Any]) -> str:
-    text = "&".join([pair(key, str(value)) for key, value in query.items() if value not in (None, "")])
+    text = "&".join([pair(key, str(value)) for key, value in query.items() if value is not None])
     return f"{path}?{text}" if text else path
 
 

@@ -164,14 +164,16 @@ def rows_behind(
         rows = rows.filter(seen)
     shown = [name for name in dict.fromkeys((*SHOWN, *dims)) if name in columns]
     top = rows.filter(~nw.col("value").is_null()).select(*shown).with_columns(weight=nw.col("value").abs())
-    found = collected(top.sort("weight", descending=True).head(ROWS_SHOWN))
+    ties = [name for name in ("source", "sheet", "row") if name in shown]
+    top = top.sort("weight", *ties, descending=[True, *(False for _ in ties)])
+    found = collected(top.head(ROWS_SHOWN))
     keys = [*dims, "start", "end"]
     slope = cells.select(*keys, per=f"d:{output.equation}:{method.rows.name}").unique(keys)
     found = found.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col("start", "end").cast(pl.Date))
-    found = found.join(slope, on=keys, how="inner", nulls_equal=True)
+    found = found.join(slope, on=keys, how="inner", nulls_equal=True, maintain_order="left")
     scale = _unit_scale(cells, found)
     found = found.with_columns(contribution=pl.col("value") * pl.col("per") * scale)
-    found = found.sort(pl.col("contribution").abs(), descending=True, nulls_last=True)
+    found = found.sort(pl.col("contribution").abs(), descending=True, nulls_last=True, maintain_order=True)
     shown_rows = found.drop("weight", "per").iter_rows(named=True)
     return {"rows": [_shown(row) for row in shown_rows], "withheld": withheld}
 

@@ -43,7 +43,8 @@ def key_rows(frame: pl.DataFrame, value: str = "value", share: float = KEY_SHARE
     """
     size = np.abs(frame[value].to_numpy())
     order = np.argsort(-size, kind="stable")[: frame.height - frame[value].null_count()]
-    level = size[order] / size[order].sum()
+    with np.errstate(invalid="ignore"):
+        level = size[order] / size[order].sum()
     cumulative = np.cumsum(level)
     key = cumulative - level < share - 1e-12
     return frame[order].hstack(

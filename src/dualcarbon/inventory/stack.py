@@ -131,7 +131,8 @@ class Stack:
 
     def only(self, wanted: Mapping[str, frozenset[str | None]], absent: pl.DataFrame) -> Stack:
         """The same account with only the cells that have the wanted labels, and what is then absent."""
-        return replace(self, wanted=wanted, absent=absent, kept={})
+        both = {column: texts & self.wanted.get(column, texts) for column, texts in wanted.items()}
+        return replace(self, wanted={**self.wanted, **both}, absent=absent, kept={})
 
     def recorded(self, part: Part) -> pl.DataFrame:
         """A part's cells that count here, as recorded, with `area`."""

@@ -91,7 +91,7 @@ def synthetic(stack: Stack, cells: pl.DataFrame) -> bool:
 def _resting(cells: pl.DataFrame) -> dict[int, float]:
     """What rests on each factor value used."""
     found: dict[int, float] = {}
-    total = np.nan_to_num(cells["total"].to_numpy())
+    total = cells["total"].fill_nan(0.0).fill_null(0.0).to_numpy()
     for slot in (name for name in cells.columns if name.startswith("factor:")):
         number = numbers(cells[slot])
         known = number >= 0

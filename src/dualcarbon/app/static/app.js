@@ -8,10 +8,6 @@
   const trail = [];
 
   const isExplain = (link) => link && (link.pathname === "/explain" || link.hasAttribute("data-opens")) && link.origin === location.origin;
-  // On a phone the navigation scrolls sideways: the page one is on is in sight.
-  const here = document.querySelector(".nav [aria-current]");
-  if (here) here.parentElement.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - here.parentElement.clientWidth / 2 - here.parentElement.offsetLeft;
-
   const plain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
 
   async function open(href, remember = true) {
@@ -74,6 +70,11 @@
     const shown = document.getElementById(link.hash.slice(1)).classList.toggle("open");
     link.setAttribute("aria-expanded", String(shown));
   });
+  // On a phone the navigation scrolls sideways: the page one is on is in sight.
+  const here = document.querySelector(".nav [aria-current]");
+  const nav = here?.parentElement;
+  if (nav) nav.scrollLeft = here.offsetLeft - nav.offsetLeft + (here.offsetWidth - nav.clientWidth) / 2;
+
   const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (wanted?.matches(".more")) {
     wanted.closest("table").classList.add("all");
