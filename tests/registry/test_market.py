@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import reads as ledger
 from dualcarbon.registry import matching, prices, reads
 from dualcarbon.registry.rights import bought, certificates_due
@@ -129,7 +130,11 @@ def test_energy_rights(registry):
     do = registry.do
     do("issue", "I1", holder="平湖市", quantity=1_000_000, kind="增量", document="指标", **year)
     sold = {**year, "seller": "平湖市", "document": "协议"}
-    assert rule(do, "transfer", "T0", buyer="甲厂", quantity=1, kind="借用", **sold) == "registry.kind-unknown"
+    with pytest.raises(Refused) as refused:
+        do("transfer", "T0", buyer="甲厂", quantity=1, kind="借用", **sold)
+    (problem,) = refused.value.problems
+    assert problem.rule == "registry.kind-unknown"
+    assert "（increment）" in problem.line("zh") and " (increment)" in problem.line("en")
     do("transfer", "T1", buyer="甲厂", quantity=400_000, kind="increment", **sold)
     assert rule(do, "transfer", "T2", buyer="甲厂", quantity=100_001, kind="增量", **sold) == "registry.seller-cap"
     said = {**year, "holder": "平湖市", "price": "120.50", "kind": "增量"}

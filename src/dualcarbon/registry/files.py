@@ -209,7 +209,8 @@ def _act(registry: Registry, rule: Kind, cells: dict[str, str]) -> Prepared:
     try:
         made = registry.prepare(rule.action, cells.get(rule.id, "-"), **said)
     except Refused as refused:
-        told = {one.column for one in problems} | ({"subjects"} if "subject" not in cells else set())
+        told = {one.column for one in problems}
+        told |= {"subjects"} if "subject" in told else set()
         problems += [one for one in refused.problems if one.column not in told]
     if problems:
         raise Refused(problems)

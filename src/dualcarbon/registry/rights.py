@@ -27,8 +27,11 @@ def kind_of(act: Act) -> str | None:
     for code, kind in act.instrument.kinds.items():
         if said in (code, *kind["title"].values()):
             return code
-    kinds = act.instrument.kinds.items()
-    known = {lang: listed(f"{kind['title'][lang]} ({code})" for code, kind in kinds)[lang] for lang in ("zh", "en")}
+    titles = [(code, kind["title"]) for code, kind in act.instrument.kinds.items()]
+    known = {
+        "zh": listed(f"{title['zh']}（{code}）" for code, title in titles)["zh"],
+        "en": listed(f"{title['en']} ({code})" for code, title in titles)["en"],
+    }
     raise refuse("kind-unknown", "kind", said, known=known)
 
 
