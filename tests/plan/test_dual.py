@@ -278,6 +278,9 @@ def test_every_fault_of_a_figure_is_named(workspace: Workspace) -> None:
         "plan.bad-number", "plan.bad-number", "plan.bad-period", "plan.handed-name", "plan.handed-prices",
         "plan.handed-source", "plan.handed-twice", "plan.handed-unit", "plan.unknown-status",
     ]  # fmt: skip
+    twice = next(one for one in refused.value.problems if one.rule == "plan.handed-twice")
+    assert "“能耗强度下降基本目标 2024”" in twice.line("zh")
+    assert "“Energy intensity, basic target 2024”" in twice.line("en")
 
 
 def test_figures_are_only_added(place: Workspace) -> None:

@@ -90,8 +90,10 @@ def tell(
     for one in read:
         key = (one["name"], one["period"])
         if key in seen:
-            shown = f"{names()[one['name']]['title_zh']} {one['period']}"
-            problems.append(Problem("plan.handed-twice", file=file, sheet=one["sheet"], row=one["row"], value=shown))
+            title = names()[one["name"]]
+            where = {"file": file, "sheet": one["sheet"], "row": one["row"], "value": one["period"]}
+            name = {"zh": title["title_zh"], "en": title["title_en"]}
+            problems.append(Problem("plan.handed-twice", **where, params={"name": name}))
         seen[key] = one
     if problems:
         raise Refused(problems)
