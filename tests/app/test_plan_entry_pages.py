@@ -1,6 +1,7 @@
 """The pages of entry, review and one indicator: read, filled, answered; the API beside them."""
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -125,6 +126,23 @@ def test_review_and_confirmation(reader: TestClient) -> None:
     said = {"line": "I42", "department": "市交通运输局", "plan": "330400-2024"}
     refused = reader.post("/plan/confirmations.json", json=said, headers=JSON)
     assert refused.status_code == 422 and refused.json()["problems"][0]["rule"] == "plan.not-met"
+
+
+def test_what_was_done_is_said_on_its_own_page_only(reader: TestClient) -> None:
+    text = (Path(__file__).resolve().parents[1] / "cases" / "plan" / "feed" / "jiangyuan-2025.txt").read_bytes()
+    sent = {"file": ("jiangyuan-2025.txt", text)}
+    assert reader.post("/plan/documents", files=sent, data={"back": "page"}).status_code == 200
+    notices = {"kept": 3, "ways": 1, "files": 2, "lacking": 1, "decided": "accepted", "reports": 5}
+    for path in ("/plan/review", "/plan/entry"):
+        page = reader.get(path, params={"plan": "330400-2024", "month": 4, **notices}).text
+        links = re.findall(r'href="(/plan/(?:review|entry)\?[^"]*)"', page)
+        assert any(quote("江源市-2025") in one for one in links)
+        elsewhere = [one for one in links if "lang=" not in one]  # the switch of languages stays on the page
+        assert not [one for one in elsewhere for name in notices if f"{name}=" in one]
+    for decided, words in (("accepted", "已通过 5 项"), ("returned", "已退回 5 项"), ("nonsense", None)):
+        page = reader.get("/plan/review", params={"decided": decided, "reports": 5}).text
+        assert words in page if words else 'role="status"' not in page
+    assert 'role="status"' not in reader.get("/plan/review", params={"decided": "accepted"}).text
 
 
 def test_the_api_answers_once(reader: TestClient) -> None:
