@@ -148,17 +148,43 @@ def test_the_whole_ledger_is_verified_on_a_page(tmp_path):
     workspace = Workspace.find_or_create(tmp_path / "city")
     with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as made:
         assert "还没有账本" in made.get("/ledger/verified").text
+        assert made.post("/ledger/verify").status_code == 422
         opened = [{"account": "a", "instrument": "gec", "overdraft": True}, {"account": "b", "instrument": "gec"}]
         made.post("/ledger/accounts", json={"accounts": opened})
         line = {"id": "one", "debit": "a", "credit": "b", "instrument": "gec", "amount": 5}
         made.post("/ledger/transfers", json={"transfers": [line]})
-        assert "核验通过：1 笔分录完好" in made.get("/ledger/verified").text
-        assert "Verified; entries intact: 1" in made.get("/ledger/verified?lang=en").text
+        before = made.get("/ledger/verified")
+        assert "还没有核验过" in before.text and "均属实" not in before.text
+        done = made.post("/ledger/verify", follow_redirects=False)
+        assert (done.status_code, done.headers["location"]) == (303, "/ledger/verified")
+        told = made.get("/ledger/verified", headers={"if-none-match": before.headers["etag"]}).text
+        assert "核验通过：1 笔分录完好" in told and "没有树头可核。均属实。" in told and "树头签名" not in told
+        made.post("/ledger/heads")
+        told = made.post("/ledger/verify").text
+        assert "核验内容：哈希相扣、余额连续、树头签名。均属实。" in told and "此后又有" not in told
+        told = made.get("/ledger/verified?lang=en").text
+        assert "Verified; entries intact: 1" in told and "Checked: " in told and "All of it holds." in told
+        made.post("/ledger/transfers", json={"transfers": [{**line, "id": "two"}]})
+        assert "此后又有 1 笔分录" in made.get("/ledger/verified?lang=zh").text
         with workspace.database.begin() as connection:
-            connection.execute(sa.text("UPDATE entry SET amount = 6"))
-        told = made.get("/ledger/verified?lang=zh").text
+            connection.execute(sa.text("UPDATE entry SET amount = 6 WHERE seq = 1"))
+        told = made.post("/ledger/verify").text
         assert "核验不通过" in told and "第 1 号分录起有改动" in told and "分录 1：被改动" in told
+        assert "核验内容：哈希相扣" in told and "均属实" not in told
+        told = made.get("/ledger/verified?lang=en").text
+        assert "Checked: " in told and "All of it holds." not in told
         assert made.get("/ledger/verified.json").json()["found"]["entry"] == 1
+        programs = made.post("/ledger/verify", json={"heads": [], "key": None}).json()
+        assert programs["entry"] == 1 and programs["problems"]
+
+
+def test_only_the_button_of_our_own_page_verifies(reader):
+    assert reader.post("/ledger/verify", headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    for address in ("/ledger/verified", "/ledger/verified?x=1"):
+        assert "还没有核验过" in page(reader, address)
+    assert reader.get("/ledger/verified.json").json()["found"] is None
+    for address in ("/ledger", "/ledger/heads", "/ledger/verified"):
+        assert 'method="post" action="/ledger/verify"' in page(reader, address)
 
 
 def test_pages_are_fresh_and_answer_from_what_the_reader_has(reader):

@@ -3,6 +3,7 @@
 from functools import cache
 from time import time_ns
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 from fastapi import Path, Query, Request
 
@@ -10,7 +11,7 @@ from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
 from dualcarbon.core.problems import Refused
 from dualcarbon.ledger import days, naming, reads, result_texts
 from dualcarbon.ledger.install import present
-from dualcarbon.ledger.transfer import instant_asked
+from dualcarbon.ledger.transfer import instant_asked, moment_text
 
 pages: list[Page] = []
 nav = [Nav("/ledger", "账本")]
@@ -130,21 +131,43 @@ def entry(view: View, seq: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> dict[str
     return {**shown, **told, "proof": proof, "steps": steps, "last": last}
 
 
-def _always(workspace: Any) -> int:
-    """A verification is of this moment: what was altered behind the ledger's back changes no count of it."""
-    return time_ns()
+# What the pages' last verification of a workspace found. It says nothing of later moments, so a restart may forget it.
+_found: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
-@page(pages, "/ledger/verified", "verified.html", changes=_always)
-def verified(view: View) -> dict[str, Any]:
-    """What the auditor's verifier finds in the whole ledger now, with the heads that are kept in it."""
+def verify_now(workspace: Any) -> None:
+    """Run the auditor's verifier over the whole ledger for `/ledger/verified` to show. Raises Refused."""
     from dualcarbon.ledger import evidence
 
+    told = (reads.standing(workspace.database) or {}).get("entries", 0)
+    found = evidence.verified(workspace.database)
+    problems = found.pop("problems")
+    _found[workspace] = {
+        "found": {**found, "faults": len(problems)},
+        "faults": [evidence.fault_words(one) for one in problems[:FAULTS_SHOWN]],
+        "at": moment_text(time_ns() // 1000),
+        # Where entries were taken out, fewer are found than the ledger tells of: those are no later ones.
+        "told": max(told, found["entries"]),
+    }
+
+
+def _verified_or_written(workspace: Any) -> Any:
+    return written(workspace), _found.get(workspace, {}).get("at")
+
+
+@page(pages, "/ledger/verified", "verified.html", changes=_verified_or_written)
+def verified(view: View) -> dict[str, Any]:
+    """What the verification that was last asked for found and when; `found` is null before the first.
+
+    `entries`: how many the ledger has now, null without one; `later`: how many of them came after the verification.
+    """
     engine = view.workspace.database
-    if not present(engine):
-        return {"found": None}
-    found = evidence.verified(engine)
-    return {"found": found, "faults": [evidence.fault_words(one) for one in found["problems"][:FAULTS_SHOWN]]}
+    standing = (reads.standing(engine) if present(engine) else None) or {}
+    entries, last = standing.get("entries"), _found.get(view.workspace)
+    if entries is None or last is None:
+        return {"found": None, "faults": [], "at": None, "entries": entries, "later": None}
+    shown = {name: last[name] for name in ("found", "faults", "at")}
+    return {**shown, "entries": entries, "later": entries - last["told"]}
 
 
 @page(pages, "/ledger/heads", "heads.html", changes=written)

@@ -223,6 +223,12 @@ async def open_accounts(request: Request) -> Response:
     return await _guarded(request, work)
 
 
+def _from_form(request: Request) -> bool:
+    """Is this the button of a page, whose reader is led to a page?"""
+    sent = request.headers.get("content-type", "")
+    return "text/html" in request.headers.get("accept", "") and "json" not in sent
+
+
 @router.post("/heads", summary="Sign where the log stands now")
 def sign(request: Request) -> Response:
     """The last head again when nothing was added since, so that a repetition changes nothing. A form gets the page."""
@@ -230,7 +236,7 @@ def sign(request: Request) -> Response:
 
     before = evidence.heads(_engine(request))[-1:]
     head = evidence.make_head(desk(request).store, _signer(request))
-    if "text/html" in request.headers.get("accept", ""):
+    if _from_form(request):
         same = bool(before) and before[0]["note"] == head["note"]
         return RedirectResponse(f"/ledger/heads?signed={'same' if same else 'new'}", status_code=303)
     return _json({**evidence.parsed(head["note"]), **head})
@@ -240,11 +246,18 @@ def sign(request: Request) -> Response:
     "/verify", summary="Check the whole ledger with the auditor's verifier", openapi_extra=shapes.described("verify")
 )
 async def verify(request: Request) -> Response:
-    """`{"ok", "entries", "entry", "problems", …}`; `entry` is the number of the first bad entry. Changes nothing."""
+    """`{"ok", "entries", "entry", "problems", …}`; `entry` is the number of the first bad entry. Changes nothing.
+
+    A form of a page has no heads to bring and is led to `/ledger/verified`.
+    """
 
     async def work() -> Response:
         from dualcarbon.ledger import evidence
 
+        if _from_form(request):
+            _engine(request)
+            await asyncio.to_thread(_pages.verify_now, request.app.state.site.workspace)
+            return RedirectResponse("/ledger/verified", status_code=303)
         body, _ = await _body(request)
         if not isinstance(body, dict) or not body.keys() <= {"heads", "key"}:
             raise Unfit('the body is {"heads": [...], "key": "…"}')
