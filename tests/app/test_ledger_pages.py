@@ -94,6 +94,7 @@ def test_an_entry_opens_into_its_proof(reader, tmp_path):
     assert (signed.status_code, signed.headers["location"]) == (303, "/ledger/heads?signed=new")
     assert "已签署：树头覆盖 15 笔分录" in reader.get(signed.headers["location"]).text
     again = reader.post("/ledger/heads")
+    assert 'role="status"' not in page(reader, "/ledger/heads", signed="nonsense")
     assert "没有另签" in again.text and len(reader.get("/ledger/heads.json").json()["heads"]) == 1
     text = page(reader, "/ledger/entry/14")
     assert "证明：它在签署过的账本里" in text and "所指待定分录" in text and "/ledger/entry/13" in text
@@ -142,6 +143,28 @@ def test_codes_are_said_in_the_readers_words(reader):
         )
         assert reader.get("/ledger.json").json()["names"]["@issuer"][lang] == stands
     reader.cookies.clear()
+
+
+def test_accounts_of_any_name_say_their_instrument_and_owner(tmp_path):
+    workspace = Workspace.find_or_create(tmp_path / "city")
+    opened = [
+        {"account": "甲厂一号", "instrument": "gec", "owner": "甲厂"},
+        {"account": "free", "instrument": "x&y", "owner": "乙 <厂>"},
+        {"account": "x&y|丙厂分账", "instrument": "x&y", "owner": "丙厂"},
+        {"account": "x&y|丙厂", "instrument": "x&y", "owner": "丙厂"},
+    ]
+    with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as made:
+        made.post("/ledger/accounts", json={"accounts": opened})
+        text = page(made, "/ledger")
+        assert '<div class="note">绿色电力证书 · 甲厂</div>' in text
+        assert '<div class="note">x&amp;y · 乙 &lt;厂&gt;</div>' in text
+        assert text.count('<div class="note">') == 2
+        chosen = page(made, "/ledger", instrument="x&y")
+        assert "持有 x&amp;y 的账户" in chosen and "&amp;amp;" not in text + chosen
+        assert '<code class="note">gec</code>' in text and '<code class="note">x&amp;y</code>' not in text
+        for account, owner in (("甲厂一号", "甲厂"), ("x&y|丙厂分账", "丙厂"), ("x&y|丙厂", None)):
+            text = page(made, "/ledger/account", account=account)
+            assert f"所有人：{owner}" in text if owner else "所有人" not in text
 
 
 def test_the_whole_ledger_is_verified_on_a_page(tmp_path):
