@@ -181,12 +181,12 @@ def test_the_whole_ledger_is_verified_on_a_page(tmp_path):
         done = made.post("/ledger/verify", follow_redirects=False)
         assert (done.status_code, done.headers["location"]) == (303, "/ledger/verified")
         told = made.get("/ledger/verified", headers={"if-none-match": before.headers["etag"]}).text
-        assert "核验通过：1 笔分录完好" in told and "没有树头可核。均属实。" in told and "树头签名" not in told
+        assert "核验通过：1 笔分录完好" in told and "没有树头可核。所核各项均属实。" in told and "树头签名" not in told
         made.post("/ledger/heads")
         told = made.post("/ledger/verify").text
-        assert "核验内容：哈希相扣、余额连续、树头签名。均属实。" in told and "此后又有" not in told
+        assert "核验内容：哈希相扣、余额连续、树头签名。所核各项均属实。" in told and "此后又有" not in told
         told = made.get("/ledger/verified?lang=en").text
-        assert "Verified; entries intact: 1" in told and "Checked: " in told and "All of it holds." in told
+        assert "Verified; entries intact: 1" in told and "Checked: " in told and "Everything checked holds." in told
         made.post("/ledger/transfers", json={"transfers": [{**line, "id": "two"}]})
         assert "此后又有 1 笔分录" in made.get("/ledger/verified?lang=zh").text
         with workspace.database.begin() as connection:
@@ -195,7 +195,7 @@ def test_the_whole_ledger_is_verified_on_a_page(tmp_path):
         assert "核验不通过" in told and "第 1 号分录起有改动" in told and "分录 1：被改动" in told
         assert "核验内容：哈希相扣" in told and "均属实" not in told
         told = made.get("/ledger/verified?lang=en").text
-        assert "Checked: " in told and "All of it holds." not in told
+        assert "Checked: " in told and "Everything checked holds." not in told
         assert made.get("/ledger/verified.json").json()["found"]["entry"] == 1
         programs = made.post("/ledger/verify", json={"heads": [], "key": None}).json()
         assert programs["entry"] == 1 and programs["problems"]
