@@ -137,7 +137,7 @@ def test_a_file_is_tried_and_done_on_the_page(site):
     assert "没有登记：证书.csv，可登记 1 条" in site.get(tried).text
     assert site.get("/registry/units.json").json()["blocks"] == []
     done = site.get(sent(text).headers["location"]).text
-    assert "已导入 证书.csv：登记 1 条" in done and "/registry/record" not in done.split("rg-done")[1].split("</p>")[0]
+    assert "已导入 证书.csv：登记 1 条" in done and "/registry/record" not in done.split('class="done"')[1].split("</p>")[0]
     assert "登记 0 条。 先前已登记 1 条" in site.get(sent(text).headers["location"]).text
     assert len(site.get("/registry/units.json").json()["blocks"]) == 1
     refused = sent(text.replace("L1", "L2") + "L3,gec,甲厂,十,50,M3,2026-01\n")
@@ -158,9 +158,9 @@ def test_the_form_in_a_browser(site, page, width):
             page.locator(f"#f-{name}").fill(value)
         page.get_by_role("button", name="试算").click()
         page.get_by_role("button", name="确认办理").click()
-        page.wait_for_selector(".rg-done")
+        page.wait_for_selector("p.done")
         assert "平湖市" in page.title() and "1,000" in page.locator("h2").first.inner_text()
-        page.locator(".rg-done a").click()
+        page.locator("p.done a").click()
         assert "登记了什么" in page.inner_text("main")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not faults
