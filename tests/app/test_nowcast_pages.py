@@ -72,6 +72,7 @@ def test_a_counted_number_opens_down_to_its_rows(client: TestClient) -> None:
 
 def test_looking_back_shows_what_was_known_then(client: TestClient) -> None:
     made = client.get("/nowcast.json", params={"known_at": EARLY}).json()
+    assert client.get("/nowcast.json", params={"as_of": EARLY}).json() == made and made["as_of"] == EARLY
     assert made["as_of"] == EARLY and made["month"] == "2024-10" and made["head"]["state"] != "counted"
     year = made["year"]
     assert year["estimated_months"] == ["2024-10", "2024-11", "2024-12"]

@@ -30,25 +30,27 @@ prepared_by_place = ["/nowcast"]
 
 
 @page(pages, "/nowcast", "board.html")
-def board(view: View, place: Place = None) -> dict[str, Any]:
+def board(view: View, place: Place = None, as_of: Day = None) -> dict[str, Any]:
     """This month's CO2 with its interval, the months around it, the year's path, areas, sectors, causes, flags."""
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
-    asked: dict[str, Any] = {"place": _known(view, place), "as_of": view.known_at, "tree": view.tree}
+    asked: dict[str, Any] = {"place": _known(view, place), "as_of": as_of or view.known_at, "tree": view.tree}
     return dict(kept.once(view.workspace, "board", asked, lambda: boards.board(view.workspace, **asked)))
 
 
 @page(pages, "/nowcast/trust", "trust.html")
-def trust(view: View, place: Place = None) -> dict[str, Any]:
+def trust(view: View, place: Place = None, as_of: Day = None) -> dict[str, Any]:
     """How far the estimate can be relied on: error against the last value, coverage, sectors where nothing beats it."""
-    return _replayed(view.workspace, _known(view, place), view.known_at, view.tree)
+    return _replayed(view.workspace, _known(view, place), as_of or view.known_at, view.tree)
 
 
 @page(pages, "/nowcast/record", "record.html")
-def record(view: View, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6) -> dict[str, Any]:
+def record(
+    view: View, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None
+) -> dict[str, Any]:
     """How good the estimates have been: replay against the last value, coverage, revisions, the latest news."""
-    return _record(view.workspace, _known(view, place), view.known_at, view.tree, months)
+    return _record(view.workspace, _known(view, place), as_of or view.known_at, view.tree, months)
 
 
 def _replayed(workspace: Any, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
