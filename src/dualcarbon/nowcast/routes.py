@@ -61,13 +61,16 @@ def _replayed(workspace: Any, place: str | None, as_of: date | None, tree: str) 
     return dict(kept.once(workspace, "replay", asked, lambda: boards.replayed(workspace, **asked)))
 
 
-def _record(workspace: Any, place: str | None, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
+def _changed(workspace: Any, place: str | None, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
     asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree, "since": months}
-    more = kept.once(workspace, "changed", asked, lambda: boards.changed(workspace, **asked))
-    return {**_replayed(workspace, place, as_of, tree), **more}
+    return dict(kept.once(workspace, "changed", asked, lambda: boards.changed(workspace, **asked)))
+
+
+def _record(workspace: Any, place: str | None, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
+    return {**_replayed(workspace, place, as_of, tree), **_changed(workspace, place, as_of, tree, months)}
 
 
 @page(pages, "/nowcast/open", "open.html")
@@ -112,8 +115,10 @@ def tables(
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept, workbook
+    from dualcarbon.nowcast.city import located
 
     workspace = request.app.state.site.workspace
+    place = located(workspace, place)
     if kind == "board":
         asked: dict[str, Any] = {"place": place, "as_of": known_at, "tree": tree}
         made = kept.once(workspace, kind, asked, lambda: boards.board(workspace, **asked))
@@ -128,10 +133,10 @@ def vintages(
     request: Request, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None,
     tree: Tree = "admin",
 ) -> Response:  # fmt: skip
-    from dualcarbon import nowcast
+    from dualcarbon.nowcast.city import located
 
     workspace = request.app.state.site.workspace
-    return _answer(nowcast.vintages(workspace, place=place, months=months, as_of=as_of, tree=tree))
+    return _answer(_changed(workspace, located(workspace, place), as_of, tree, months)["vintages"])
 
 
 def _answer(made: Any) -> Response:
