@@ -160,7 +160,7 @@ def test_accounts_of_any_name_say_their_instrument_and_owner(tmp_path):
         assert '<div class="note">x&amp;y · 乙 &lt;厂&gt;</div>' in text
         assert text.count('<div class="note">') == 2
         chosen = page(made, "/ledger", instrument="x&y")
-        assert "持有 x&amp;y 的账户" in chosen and "&amp;amp;" not in text + chosen
+        assert "x&amp;y：持有的账户" in chosen and "&amp;amp;" not in text + chosen
         assert '<code class="note">gec</code>' in text and '<code class="note">x&amp;y</code>' not in text
         for account, owner in (("甲厂一号", "甲厂"), ("x&y|丙厂分账", "丙厂"), ("x&y|丙厂", None)):
             text = page(made, "/ledger/account", account=account)

@@ -52,6 +52,7 @@ def test_a_rule_without_text_still_shows():
 def test_a_problem_shows_no_binary_fractions() -> None:
     told = Problem("core.falling-cumulative", params={"reported": 229.145 * 10, "before": 0.1 + 0.2}).as_dict("en")
     assert "2291.45 " in told["message"] and "0.3 " in told["message"]
+    assert "200 " in Problem("core.falling-cumulative", params={"reported": 200.0}).as_dict("en")["message"]
 
 
 def test_every_text_is_given_in_both_languages():

@@ -71,7 +71,7 @@ class _Words(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         value = self.get(key)
-        return "—" if value is None else float(f"{value:.12g}") if isinstance(value, float) else value
+        return "—" if value is None else f"{value:.12g}" if isinstance(value, float) else value
 
 
 def texts(rule: str, lang: str = "zh") -> tuple[str, str]:

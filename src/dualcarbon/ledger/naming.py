@@ -15,13 +15,3 @@ def say(room: str, names: Callable[[str], Names]) -> None:
 def names(pack: str) -> dict[str, Mapping[str, str]]:
     """What every room calls its codes under a pack."""
     return {code: title for named in _rooms.values() for code, title in named(pack).items()}
-
-
-def instrument(names: Names, code: str) -> Mapping[str, str]:
-    """An instrument's ``{zh, en}``: as a room says it, with its year where it has one, else its code."""
-    kind, _, year = code.rpartition(".")
-    if code in names:
-        return names[code]
-    return (
-        {lang: f"{title} {year}" for lang, title in names[kind].items()} if kind in names else {"zh": code, "en": code}
-    )

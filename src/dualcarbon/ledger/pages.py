@@ -51,9 +51,8 @@ def books(view: View, q: Text = None, instrument: Text = None, after: Text = Non
     if not present(engine):
         return {"standing": None, "query": {"q": q, "instrument": instrument}}
     standing = reads.standing(engine) or {}
-    totals, names = reads.totals(engine), naming.names(view.pack)
+    totals = reads.totals(engine)
     for one in totals:
-        one["title"] = naming.instrument(names, one["instrument"])
         one["conserved"] = (one["debits_posted"], one["debits_pending"]) == (
             one["credits_posted"],
             one["credits_pending"],
@@ -68,8 +67,7 @@ def books(view: View, q: Text = None, instrument: Text = None, after: Text = Non
         "next": found["next"],
         "entry": _entry_of(engine, q),
         "latest": last[::-1],
-        "names": names,
-        "title": naming.instrument(names, instrument) if instrument else None,
+        "names": naming.names(view.pack),
         "query": {"q": q, "instrument": instrument},
     }
 
