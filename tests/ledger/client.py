@@ -63,7 +63,8 @@ def main():
                 continue
             time.sleep(max(0.0, start - time.time()))
             lines = json.loads(sys.argv[3].replace("{}", str(n)))
-            print(json.dumps([store.post([line])[0] for line in lines]), flush=True)
+            told = json.dumps([store.post([line])[0] for line in lines])
+            os.write(sys.stdout.fileno(), f"{told}\n".encode())  # in one piece: the processes share the pipe
             os._exit(0)
         for _ in range(int(sys.argv[4])):
             os.wait()
