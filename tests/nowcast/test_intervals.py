@@ -102,7 +102,35 @@ def test_past_years_are_measured_like_the_year_asked_for(tmp_path: Path) -> None
     made = panel.build(reading.read(observations).monthly, reading.read(truth).annual, {"natural_gas": 21.62})
     forecaster = Forecaster(made)
     for lag in (1, 2):
+        last = 2023 - lag
+        past = [_movement(forecaster, year, 6, lag, last) for year in forecaster.training(last)]
+        usual = np.median(past)
         seen = outlook(forecaster, 2023, 6, lag)
-        assert seen.movement == _movement(forecaster, 2023, 6, lag, 2023 - lag) >= 1
-    unknown = [forecaster.movement(year, months, 2021) for year, months in ((2022, 12), (2023, 6))]
-    assert seen.movement >= max(unknown)
+        assert seen.movement == pytest.approx(max(_movement(forecaster, 2023, 6, lag, last) / usual, 1))
+        assert usual > 1, "the largest of several spans is usually more than one"
+
+
+def test_a_record_of_three_years_stretches_nothing(tmp_path: Path) -> None:
+    """Its past years could not be measured against three others."""
+    observations, truth = world.write(tmp_path)
+    made = panel.build(reading.read(observations).monthly, reading.read(truth).annual, {"natural_gas": 21.62})
+    forecaster = Forecaster(made)
+    first = forecaster.training(2023)[0]
+    assert len(forecaster.training(first + 2)) == 3
+    assert {forecaster.movement(year, 12, first + 2) for year in range(first, 2024)} == {1.0}
+    assert max(forecaster.movement(year, 12, first + 3) for year in range(first, 2024)) > 1
+
+
+def test_errors_of_several_years_ahead_come_from_bridges_trained_on_nearly_all(tmp_path: Path) -> None:
+    """Each step leaves its own year out and no other, so a two-year record is not noisier than the bridge in use."""
+    observations, truth = world.write(tmp_path)
+    made = panel.build(reading.read(observations).monthly, reading.read(truth).annual, {"natural_gas": 21.62})
+    forecaster = Forecaster(made, filled=False)
+    last = 2022
+    when = forecaster.training(last)[-1]
+    then = forecaster.forecast(when, 12, 2, trained_to=last)["ridge"]
+    value = forecaster.latest(when - 2)
+    for step in (when - 1, when):
+        bridge = forecaster.bridge(last, 12, False, (step,))
+        value = value * np.exp(bridge.predict(forecaster.features(step, 12, False, value), made.groups))
+    assert np.allclose(then, value, rtol=1e-9, equal_nan=True)

@@ -5,6 +5,7 @@ the rest moved with electricity · `ridge` the pooled bridge on growth · `ridge
 filled by the factor model. Features of a year use its months ≤ m and earlier years only.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,7 +140,7 @@ class Forecaster:
             made = (mean - np.nansum(before, 2)) / self.year(year - 1)
         return np.clip(np.where(np.isfinite(made), made, 0.0), -0.4, 0.4)
 
-    def bridge(self, last: int, seen: int, filled: bool, without: frozenset[int]) -> bridge.Bridge | None:
+    def bridge(self, last: int, seen: int, filled: bool, without: Collection[int]) -> bridge.Bridge | None:
         """The bridge trained on every year up to `last`, but those `without`, as it looked with `seen` months."""
         key = (last, seen, filled)
         if key not in self._trainings:
@@ -181,14 +182,14 @@ class Forecaster:
     def forecast(self, year: int, seen: int, lag: int, trained_to: int | None = None) -> dict[str, Array]:
         """Each method's annual CO2 (N,) of `year` with `seen` months known and truth up to `year` − `lag`.
 
-        `trained_to`: a past year is asked at a later time, to learn how large errors are: the bridge is then trained on
-        every year up to that one except those between the truth used and `year`.
+        `trained_to`: a past year is asked at a later time, to learn how large errors are: the bridge of each step is
+        then trained on every year up to that one except the step's own, so on nearly as many as the bridge in use.
 
         Methods that cannot speak (no electricity, no counted fuel, too few years) are left out; a cell for which a
         method has nothing to go by takes the last value. The last value is the latest known truth not after that year.
         """
         last = year - lag
-        to, without = (last, frozenset()) if trained_to is None else (trained_to, frozenset(range(last + 1, year + 1)))
+        to = last if trained_to is None else trained_to
         base = self.latest(last)
         made = {"last_value": base}
         if not self.panel.streams:
@@ -210,7 +211,7 @@ class Forecaster:
             value: Array | None = base
             for step in range(last + 1, year + 1):
                 months = 12 if step < year else seen
-                model = self.bridge(to, months, filled, without)
+                model = self.bridge(to, months, filled, () if trained_to is None else (step,))
                 if model is None:
                     value = None
                     break
@@ -227,11 +228,13 @@ class Forecaster:
         """How far the indicators move together in `year`, against the other years of `training(last)`; at least 1.
 
         For all the months seen, and for each quarter of them (a shock may show in one alone): the root mean square over
-        streams of the middle growth of all cells, in units of its past scatter. The largest of these counts.
+        streams of the middle growth of all cells, in units of its past scatter. The largest of these counts. With fewer
+        than four years 1, since a past year could not be measured against three others.
         """
-        past = [when for when in self.training(last) if when != year]
-        if len(past) < 3 or seen == 0:
+        training = self.training(last)
+        if len(training) < 4 or seen == 0:
             return 1.0
+        past = [when for when in training if when != year]
         spans = [(0, seen), *((a, min(a + 3, seen)) for a in range(0, seen, 3))]
         return max(1.0, *(self._moved(year, past, span) for span in spans))
 

@@ -66,11 +66,11 @@ def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total
     candidates = [name for name in (*METHODS, RECONCILED) if name in made]
     chosen, skill = choose(full, candidates) if full else (np.zeros(len(panel.cells), int), {})
     made[SELECTED] = picked(made, candidates, chosen)
-    stretch = _movement(forecaster, year, seen, lag, last)
     usual, history = intervals.scatter(panel.truth[:, : max(last - panel.truth_start + 1, 0)], lag)
     empty = np.full((len(panel.cells), 0), np.nan)
     record[SELECTED] = picked(record, candidates, chosen) if record else empty
-    pace = np.array([_movement(forecaster, q, seen, lag, last) for q in _past(forecaster, last, lag)])
+    stretch, *rest = _stretches(forecaster, [year, *_past(forecaster, last, lag)], seen, lag, last)
+    pace = np.array(rest)
     unseen = _unseen(forecaster, year, seen)
     widths: dict[str, dict[int, Array]] = {}
     for name in made:
@@ -106,6 +106,16 @@ def past_errors(
 def _past(forecaster: Forecaster, last: int, lag: int) -> list[int]:
     """Years up to `last` whose errors can be learnt from."""
     return [q for q in forecaster.training(last) if q - lag in forecaster.panel.truth_years]
+
+
+def _stretches(forecaster: Forecaster, years: Sequence[int], seen: int, lag: int, last: int) -> list[float]:
+    """How many times farther each year moved than the middle one of all but the first, which is the year asked for.
+
+    At least 1: a year that moves less than the middle one is not surer for it.
+    """
+    moved = [_movement(forecaster, year, seen, lag, last) for year in years]
+    middle = float(np.median(moved[1:])) if len(moved) > 1 else 1.0
+    return [max(one / middle, 1.0) for one in moved]
 
 
 def _movement(forecaster: Forecaster, year: int, seen: int, lag: int, last: int) -> float:
