@@ -352,20 +352,6 @@ def source(view: View, identifier: str | None) -> dict[str, Any]:
     }
 
 
-@page(router, "/imports", "imports.html")
-@spreadsheet(
-    router, "/imports", "导入记录",
-    [("批次", field("id")), ("文件", field("file")), ("数据集", field("datasets")), ("行数", field("rows")),
-     ("更正", field("superseded")), ("原因", field("reason")), ("发布日", field("known_at")),
-     ("导入时间", field("imported_at")), ("版本", field("version")), ("已撤销", field("reverted")),
-     ("撤销原因", field("revert_reason")), ("SHA-256", field("sha256"))],
-    lambda view: list(view.workspace.imports()),
-)  # fmt: skip
-def imports(view: View) -> dict[str, Any]:
-    """What was imported when, from which file, into which dataset; and the datasets."""
-    return {"imports": list(view.workspace.imports()), "datasets": list(view.workspace.datasets())}
-
-
 def _kept_runs(workspace: Any) -> int:
     return len(workspace.runs())
 

@@ -132,7 +132,7 @@ def create_app(workspace: Path | str, warm: bool = True) -> "FastAPI":
     from fastapi.staticfiles import StaticFiles
 
     from dualcarbon import __version__
-    from dualcarbon.app import accounts, catalogue, explaining, home, problem_details, search
+    from dualcarbon.app import accounts, catalogue, explaining, home, importing, problem_details, search
     from dualcarbon.app.frame import Frame
     from dualcarbon.app.pages import HERE, Site, room_router
     from dualcarbon.app.rooms import room_folders, room_routes
@@ -171,7 +171,7 @@ def create_app(workspace: Path | str, warm: bool = True) -> "FastAPI":
 
     # Routes are tried one after another: a room that programs call all the time (`busy`) comes first, its pages last.
     include(busy=True)
-    for module in (home, accounts, explaining, catalogue, search):
+    for module in (home, accounts, explaining, catalogue, importing, search):
         app.include_router(module.router)
     include(busy=False)
     app.mount("/static", StaticFiles(directory=HERE / "static", check_dir=False), name="static")

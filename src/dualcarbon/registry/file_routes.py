@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from fastapi.responses import Response
 
+from dualcarbon.core.uploads import received
 from dualcarbon.registry import exports, files, mirroring, papers, prices
 from dualcarbon.registry.asked import DryRun, Name, Text, registry_of
 from dualcarbon.registry.words import listed, refuse
@@ -76,13 +77,7 @@ def import_trades(request: Request, file: Upload, market: Name, dry_run: DryRun 
 
 
 def _uploaded(file: UploadFile, read: Callable[[Path], Any]) -> Any:
-    content = file.file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise refuse("file-large", "file", file.filename, most=MOST_BYTES // 2**20)
-    with tempfile.TemporaryDirectory() as folder:
-        # Only the last part of what the client calls its file, and nothing that leads elsewhere.
-        path = Path(folder) / (Path(str(file.filename or "").replace("\\", "/")).name or "file.csv").replace("\0", "")
-        path.write_bytes(content)
+    with received(file.file, file.filename, MOST_BYTES) as path:
         return read(path)
 
 

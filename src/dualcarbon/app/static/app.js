@@ -46,8 +46,9 @@
   });
   drawer.addEventListener("close", () => { trail.length = 0; body.replaceChildren(); });
   document.body.addEventListener("htmx:beforeSwap", (event) => {
-    // Problem pages belong in the drawer too: a reader should see why a number cannot be opened.
-    if (event.detail.target === body && event.detail.xhr.status >= 400) event.detail.shouldSwap = true;
+    // Problems are shown where the answer was expected: in the drawer, below a form.
+    const answers = event.detail.target === body || event.detail.requestConfig?.elt.hasAttribute("data-answer");
+    if (answers && event.detail.xhr.status >= 400) event.detail.shouldSwap = true;
   });
 
   document.addEventListener("change", (event) => {
