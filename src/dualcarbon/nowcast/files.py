@@ -11,9 +11,13 @@ import polars as pl
 
 from dualcarbon.core import periods, sheets, units
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.core.translating import number
+from dualcarbon.core.translating import dates, number
 
 KEYS = ("place", "sector", "carrier", "item", "unit")
+#: What a quantity may be parted by and is summed over; a part without one stands beside none that has it.
+PARTS = ("entity", "process", "domain", "counterparty", "counterparty_place", "equipment")
+#: What is never summed over.
+APART = ("basis", "gas")
 #: Spellings of a mass of CO2 without its gas, in tonnes.
 TONNES = {"Mt": 1e6, "百万吨": 1e6, "kt": 1e3, "万吨": 1e4, "t": 1.0, "吨": 1.0, "万t": 1e4, "亿吨": 1e8}
 
@@ -28,9 +32,10 @@ class Series(NamedTuple):
 def read(path: Path) -> Series:
     """Read a CSV, Excel or Parquet file; of several vintages of a quantity the latest counts.
 
-    Quarters, January–February and other spans of whole months within a year are spread over their months by days; days
-    are summed. Twelve months make a year. Raises Refused with every fault: no file, missing columns, text for numbers,
-    unknown periods, several units that do not convert for one item and carrier.
+    Quarters, January–February and other spans of whole months are spread over their months by days; days are summed,
+    and so are entities, processes and other parts. Twelve months make a year. Raises Refused with every fault: no file,
+    missing columns, text for numbers, unknown periods or dates, spans of no whole months, falling cumulative figures, a
+    total beside its parts, several units that do not convert for one item and carrier.
     """
     return _by_month(_rows(path))
 
@@ -38,11 +43,12 @@ def read(path: Path) -> Series:
 def days(path: Path) -> pl.DataFrame:
     """The rows of single days: place, sector, carrier, item, unit, day, value. Raises Refused as `read` does."""
     frame = _rows(path).filter((pl.col("end") - pl.col("start")).dt.total_days() == 1)
-    return frame.select(*KEYS, pl.col("start").alias("day"), "value")
+    by = (*KEYS, pl.col("start").alias("day"))
+    return frame.group_by(by, maintain_order=True).agg(pl.col("value").sum())
 
 
 def _rows(path: Path) -> pl.DataFrame:
-    """The file's rows, checked and in one unit by item and carrier, each quantity once."""
+    """The file's rows, checked and in one unit by item and carrier, each part of a quantity once, none cumulative."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -67,15 +73,22 @@ def _rows(path: Path) -> pl.DataFrame:
     frame, faults = _typed(raw, path.name)
     if faults:
         raise Refused(faults)
-    frame = _one_unit(frame, path.name)
-    return frame.sort("known_at", nulls_last=False).unique([*KEYS, "start", "end"], keep="last", maintain_order=True)
+    frame, part = _one_unit(frame, path.name).sort("known_at", nulls_last=False), [*KEYS, *PARTS]
+    faults = [*_repeated(frame, path.name), *_doubled(frame, path.name)]
+    frame = frame.unique([*part, "start", "end"], keep="last", maintain_order=True)
+    told = frame["cumulative"] | periods.told_since_january(frame, part)
+    frame, falling = periods.difference_cumulative(frame.with_columns(told.alias("cumulative")), part)
+    faults += [*falling, *_overlapping(frame, path.name)]
+    if faults:
+        raise Refused(faults)
+    return frame
 
 
 def _typed(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Problem]]:
     blank = pl.lit(None, dtype=pl.String)
     raw = raw.with_columns(
         (pl.col(name) if name in raw.columns else blank).alias(name)
-        for name in (*KEYS, "period", "start", "end", "year", "month", "known_at", "notation", "cumulative")
+        for name in (*KEYS, *PARTS, *APART, "period", "start", "end", "year", "month", "known_at", "cumulative")
     )
     raw = raw.filter(pl.any_horizontal(pl.col("place", "value", "period").is_not_null()))
     dated = pl.concat_str(pl.col("year"), pl.col("month").str.zfill(2), separator="-", ignore_nulls=True)
@@ -98,8 +111,12 @@ def _typed(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Problem]]:
     frame = raw.with_columns(
         when.replace_strict({k: v.start for k, v in spans.items()}, default=None, return_dtype=pl.Date).alias("start"),
         when.replace_strict({k: v.end for k, v in spans.items()}, default=None, return_dtype=pl.Date).alias("end"),
+        when.alias("period"),
         number(pl.col("value")).alias("number"),
-        *(pl.col(name).fill_null("").alias(name) for name in ("sector", "carrier", "item", "unit")),
+        dates(raw, "known_at", "start").alias("known"),
+        *(pl.col(name).fill_null("").alias(name) for name in ("sector", "carrier", "item", "unit", *PARTS, *APART)),
+        pl.col("_row").cast(pl.Int64).alias("row"),
+        pl.lit(file).alias("source"),
     )
     faults: list[Problem] = []
 
@@ -109,22 +126,73 @@ def _typed(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Problem]]:
 
     told(pl.col("place").is_null(), "core.place-missing", "place")
     told(pl.col("start").is_null(), "core.bad-period", "period")
+    told(pl.col("known_at").is_not_null() & pl.col("known").is_null(), "core.bad-date", "known_at")
+    months = (pl.col("start").dt.day() == 1) & (pl.col("end").dt.day() == 1)
+    year = months & (pl.col("start").dt.month() == 1) & (_months() == 12)
+    short = (pl.col("end") - pl.col("start")).dt.total_days() <= 31
+    told(~(short | year | months & (_months() < 12)), "nowcast.bad-span", "period")
     told(pl.col("value").is_not_null() & (pl.col("number").is_null() | ~pl.col("number").is_finite()),
          "core.not-a-number", "value")  # fmt: skip
     frame = frame.filter(pl.col("number").is_not_null()).with_columns(pl.col("number").alias("value"))
     flag = pl.col("cumulative").str.to_lowercase().is_in(["true", "1", "是", "yes", "y"]).fill_null(False)
-    return _differenced(frame.with_columns(flag.alias("cumulative"))), faults
+    kept = [*KEYS, *PARTS, *APART, "start", "end", "value", "row", "source"]
+    return frame.select(*kept, pl.col("known").alias("known_at"), flag.alias("cumulative")), faults
 
 
-def _differenced(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sums since January as single spans."""
-    if not frame["cumulative"].any():
-        return frame
-    whole = frame.filter(pl.col("cumulative")).sort(*KEYS, "end")
-    by = [*KEYS, pl.col("start").dt.year()]
-    before, until = pl.col("value").shift(1).over(by), pl.col("end").shift(1).over(by)
-    whole = whole.with_columns(pl.col("value") - before.fill_null(0.0), pl.coalesce(until, "start").alias("start"))
-    return pl.concat([frame.filter(~pl.col("cumulative")), whole])
+def _months() -> pl.Expr:
+    """Months from start to end."""
+    years = pl.col("end").dt.year() - pl.col("start").dt.year()
+    return years * 12 + pl.col("end").dt.month().cast(pl.Int32) - pl.col("start").dt.month().cast(pl.Int32)
+
+
+def _repeated(frame: pl.DataFrame, file: str) -> list[Problem]:
+    """Rows of one vintage that say the same quantity again."""
+    same = (*KEYS, *PARTS, "start", "end", "known_at")
+    again = frame.sort("row").with_columns(pl.col("row").first().over(same).alias("first"))
+    rows = again.filter(pl.col("row") != pl.col("first")).head(100)
+    return [
+        Problem("core.duplicate-row", file, row=row["row"], value=row["value"], params={"first": row["first"]})
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _overlapping(frame: pl.DataFrame, file: str) -> list[Problem]:
+    """Rows within a year whose time another row of the same quantity covers as well; a year may stand beside months."""
+    part = (*KEYS, *PARTS)
+    rows = frame.filter(_months() < 12).sort(*part, "start", "end")
+    before = rows.with_columns(
+        pl.col(name).shift(1).over(part).alias(f"_{name}") for name in ("start", "end", "row")
+    ).filter(pl.col("start") < pl.col("_end"))
+    return [
+        Problem(
+            "core.overlapping-periods", file, row=row["row"], column="period",
+            value=periods.text(row["start"], row["end"]),
+            params={"other": periods.text(row["_start"], row["_end"]), "item": row["item"],
+                    "where": {"zh": f"第 {row['_row']} 行", "en": f"row {row['_row']}"}},
+        )
+        for row in before.head(100).iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _doubled(frame: pl.DataFrame, file: str) -> list[Problem]:
+    """Rows that would count twice or cannot be summed: a total beside its parts, one item by several bases or gases."""
+    faults = []
+    for (item, _), part in frame.group_by("item", "carrier", maintain_order=True):
+        for name in APART:
+            found = part[name].unique().sort().to_list()
+            if len(found) > 1:
+                shown = "、".join(one or "—" for one in found)
+                faults.append(Problem("nowcast.several-bases", file, column=name, value=shown, params={"item": item}))
+    for name in PARTS:
+        others = [other for other in PARTS if other != name]
+        alike = pl.col(name).eq("").any().over(*KEYS, *others, "start", "end")
+        for row in frame.filter(alike & (pl.col(name) != "")).head(100).iter_rows(named=True):
+            period = periods.text(row["start"], row["end"])
+            where = {"item": row["item"], "period": period, "child": row[name], "where": row["place"]}
+            faults.append(
+                Problem("core.total-and-part", file, row=row["row"], column=name, value=row[name], params=where)
+            )
+    return faults
 
 
 def _one_unit(frame: pl.DataFrame, file: str) -> pl.DataFrame:
@@ -159,12 +227,11 @@ def convert(from_: str, to: str) -> float | None:
 
 
 def _by_month(frame: pl.DataFrame) -> Series:
-    months = (pl.col("end").dt.year() - pl.col("start").dt.year()) * 12
-    months = months + pl.col("end").dt.month().cast(pl.Int32) - pl.col("start").dt.month().cast(pl.Int32)
+    by = [*KEYS, *PARTS]
     frame = frame.with_columns(
-        months.alias("_months"), pl.col("start").dt.year().alias("year"), pl.col("start").dt.month().alias("month")
+        _months().alias("_months"), pl.col("start").dt.year().alias("year"), pl.col("start").dt.month().alias("month")
     )
-    columns = [*KEYS, "year", "month", "value"]
+    columns = [*by, "year", "month", "value"]
     one = frame.filter((pl.col("_months") <= 1) & ((pl.col("end") - pl.col("start")).dt.total_days() <= 31))
     spans = frame.filter((pl.col("_months") > 1) & (pl.col("_months") < 12))
     spread = spans.with_columns(
@@ -172,16 +239,18 @@ def _by_month(frame: pl.DataFrame) -> Series:
         (pl.col("end") - pl.col("start")).dt.total_days().alias("_days"),
     ).explode("day", empty_as_null=True)
     spread = spread.with_columns(
+        pl.col("day").dt.year().alias("year"),
         pl.col("day").dt.month().alias("month"),
         pl.col("value") * pl.col("day").dt.days_in_month() / pl.col("_days"),
     )
     kinds = {"year": pl.Int32, "month": pl.Int32, "value": pl.Float64}
     monthly = pl.concat([part.select(columns).cast(kinds) for part in (one, spread)])  # type: ignore[arg-type]
-    monthly = monthly.group_by(*KEYS, "year", "month").agg(pl.col("value").sum())
-    complete = monthly.group_by(*KEYS, "year").agg(pl.col("value").sum(), pl.len().alias("n")).filter(pl.col("n") == 12)
-    given = frame.filter(pl.col("_months") == 12).select(*KEYS, pl.col("year").cast(pl.Int32), "value")
-    annual = pl.concat([given, complete.drop("n").join(given, on=[*KEYS, "year"], how="anti")])
-    return Series(monthly, annual)
+    monthly = monthly.group_by(*by, "year", "month").agg(pl.col("value").sum())
+    complete = monthly.group_by(*by, "year").agg(pl.col("value").sum(), pl.len().alias("n")).filter(pl.col("n") == 12)
+    given = frame.filter(pl.col("_months") == 12).select(*by, pl.col("year").cast(pl.Int32), "value")
+    annual = pl.concat([given, complete.drop("n").join(given, on=[*by, "year"], how="anti")])
+    whole = pl.col("value").sum()
+    return Series(monthly.group_by(*KEYS, "year", "month").agg(whole), annual.group_by(*KEYS, "year").agg(whole))
 
 
 def electricity_named(observations: pl.DataFrame, pack: str) -> pl.DataFrame:

@@ -41,12 +41,24 @@ class Forecaster:
         power = [k for k, stream in enumerate(streams) if stream.carrier == "electricity"]
         whole = [k for k in power if streams[k].total]
         self.electricity = whole or power
-        self.annual = np.nansum(self.panel.values, 3) if streams else np.zeros((0, len(self.panel.cells), 1))
+        #: Which streams have all months of a year (S, N, Y), and the sums of those; 0 where one is lacking.
+        values = self.panel.values if streams else np.zeros((0, len(self.panel.cells), 1, 12))
+        self.whole = np.asarray(np.isfinite(values).all(3))
+        self.annual = np.where(self.whole, np.nansum(values, 3), 0.0)
 
     def year(self, year: int) -> Array:
-        """Annual sums of the streams (S, N) of `year`."""
+        """Annual sums of the streams (S, N) of `year`; 0 where a month of it is not known."""
         place = year - self.panel.start
         return self.annual[:, :, place] if 0 <= place < self.annual.shape[2] else np.zeros(self.annual.shape[:2])
+
+    def counted(self, year: int) -> Array:
+        """Direct CO2 of one unit of each stream (S, N) whose months of `year` are all known, else 0.
+
+        A fuel that was not seen in the year before is no growth: it is part of the rest until it was seen for a year.
+        """
+        place = year - self.panel.start
+        there = self.whole[:, :, place] if 0 <= place < self.whole.shape[2] else np.zeros(self.whole.shape[:2], bool)
+        return self.factors * there
 
     def months(self, year: int) -> Array:
         """Months (S, N, 12) of `year`."""
@@ -58,18 +70,19 @@ class Forecaster:
         """Annual sums (S, N) of `year` when its first `seen` months are known.
 
         Unseen months are those of the year before, moved by 0.7 of the growth so far (less before June); `filled`: by
-        the growth that the factor model expects.
+        the growth that the factor model expects. Months that ought to have been seen but have not come are moved by the
+        growth of those that have.
         """
         key = (year, seen, filled)
         if key not in self._projected:
             now, before = self.months(year), self.months(year - 1)
-            if seen == 12:
-                made = np.nansum(now, 2)
-            elif filled:
-                made = np.nansum(now[:, :, :seen], 2) + self._expected(year, seen)
-            else:
-                moved = 0.7 * self._growth(now, before, seen) * min(1.0, seen / 6)
-                made = np.nansum(now[:, :, :seen], 2) + np.nansum(before[:, :, seen:], 2) * np.exp(moved)
+            growth = self._growth(now, before, seen)
+            late = np.nan_to_num(before[:, :, :seen]) * np.exp(growth)[:, :, None]
+            made = np.where(np.isfinite(now[:, :, :seen]), now[:, :, :seen], late).sum(2)
+            if filled and seen < 12:
+                made = made + self._expected(year, seen)
+            elif seen < 12:
+                made = made + np.nansum(before[:, :, seen:], 2) * np.exp(0.7 * growth * min(1.0, seen / 6))
             self._projected[key] = made
         return self._projected[key]
 
@@ -110,9 +123,9 @@ class Forecaster:
         parts = [growth]
         with np.errstate(all="ignore"):
             base = np.where(previous > 0, previous, np.nan)
-            counted = self.factors[:, 0] > 0
-            share = np.nan_to_num((now - before)[counted] * self.factors[counted] / base)
-            held = np.nan_to_num((before[counted] * self.factors[counted]).sum(0) / base)
+            counted, factors = self.factors[:, 0] > 0, self.counted(year - 1)
+            share = np.nan_to_num((now - before)[counted] * factors[counted] / base)
+            held = np.nan_to_num((before[counted] * factors[counted]).sum(0) / base)
             parts.append(np.clip(share, -LIMIT / 2, LIMIT / 2))
             if self.electricity and counted.any():
                 drive = log_ratio(now[self.electricity].sum(0), before[self.electricity].sum(0))
@@ -201,7 +214,8 @@ class Forecaster:
                 drive = np.exp(log_ratio(ahead[self.electricity].sum(0), known[self.electricity].sum(0)))
             made["electricity_ratio"] = np.where(lively, base * drive, base)
             if (self.factors > 0).any():
-                direct, before = (ahead * self.factors).sum(0), (known * self.factors).sum(0)
+                factors = self.counted(last)
+                direct, before = (ahead * factors).sum(0), (known * factors).sum(0)
                 made["counted_rest"] = np.where(lively, direct + np.maximum(base - before, 0) * drive, base)
         for name, filled in (("ridge", False), ("ridge_filled", True)):
             if filled and (seen == 12 or not self.filled):

@@ -4,7 +4,7 @@ A cell is what the truth is given for (place, and sector or carrier where the tr
 (carrier, sector, item) seen for the cells. Every repair is a `Statement`; a repaired month counts as not seen.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -107,9 +107,10 @@ def cleaned(
     growth = np.full((len(x), months), np.nan, order="F")
     run, shifted = np.zeros(len(x), int), np.zeros_like(given)
     scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
-    zeros_usual = (np.where(given, x == 0, False)).sum(1) > 0.02 * given.sum(1)
+    zeros, number = np.zeros(len(x), int), np.zeros(len(x), int)
     with np.errstate(all="ignore"):
         for t in range(months):
+            zeros, number = zeros + (given[:, t] & (x[:, t] == 0)), number + given[:, t]
             alive = (t >= first) & (t <= last)
             if t >= 12:
                 before = x[:, t - 12]
@@ -117,7 +118,8 @@ def cleaned(
                 move = np.log(x[:, t] / before)
                 spread = np.maximum(scatter_sum / np.maximum(scatter_n, 1), 0.02)
                 odd = np.abs(move - usual) > np.maximum(np.log(WRONG), SCATTER * spread)
-                odd = odd & (before > 0) & given[:, t] & (scatter_n >= 6) & ~(zeros_usual & (x[:, t] == 0))
+                usual_zero = (zeros > 0.02 * number) & (x[:, t] == 0)
+                odd = odd & (before > 0) & given[:, t] & (scatter_n >= 6) & ~usual_zero
                 run = np.where(odd, run + 1, np.where(given[:, t], 0, run))
                 shifted[:, t] = odd & (run == NEW_LEVEL)
                 odd &= run < NEW_LEVEL
@@ -170,15 +172,17 @@ def build(
     factors: Mapping[str, float] | None = None,
     *,
     truth_unit: str = "",
+    until: int | None = None,
 ) -> Panel:
     """Panel from two frames of texts (place, sector, carrier, item, unit), `year`, `month` and `value`.
 
     `truth` has no month. `factors` gives direct CO2 per unit of a carrier, in the truth's unit. Places whose truth is
-    the sum of all others are left out and named in `excluded`.
+    the sum of all others are left out and named in `excluded`; these and indicators that are sums of others are known
+    by the years before `until` (all, where it has none), so that nothing later decides.
     """
     keys = ["place", *(name for name in ("sector", "carrier") if truth[name].n_unique() > 1)]
     statements: list[Statement] = []
-    excluded = _sums(truth, keys)
+    excluded = _sums(_before(truth, until))
     truth = truth.filter(~pl.col("place").is_in(excluded))
     table = truth.group_by(*keys, "year").agg(pl.col("value").sum()).sort(*keys, "year")
     cells = [
@@ -195,7 +199,7 @@ def build(
             statements.append(Statement("nowcast.negative-truth", cell["place"], {}))
     actual[actual < 0] = np.nan
     seen = observations.filter(pl.col("place").is_in([cell["place"] for cell in cells]))
-    streams, raw, start = _streams(seen, cells, keys, factors or {})
+    streams, raw, start = _streams(seen, cells, keys, factors or {}, until)
     silent = sorted({c["place"] for c in cells} - set(seen["place"].unique()))
     statements += [Statement("nowcast.place-silent", place, {}) for place in silent]
     for k, cell in enumerate(cells):
@@ -204,7 +208,13 @@ def build(
     return Panel(cells, actual, first, truth_unit, streams, raw, start, statements, excluded)
 
 
-def _sums(truth: pl.DataFrame, keys: list[str]) -> list[str]:
+def _before(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
+    """The rows of the years before `until`, or all of them where there are none."""
+    early = frame.filter(pl.col("year") < until) if until is not None else frame
+    return early if early.height else frame
+
+
+def _sums(truth: pl.DataFrame) -> list[str]:
     """Places that are the sum of all other places in every year."""
     by = truth.group_by("place", "year").agg(pl.col("value").sum())
     if by["place"].n_unique() < 3:
@@ -219,7 +229,11 @@ def _sums(truth: pl.DataFrame, keys: list[str]) -> list[str]:
 
 
 def _streams(
-    seen: pl.DataFrame, cells: list[dict[str, str]], keys: list[str], factors: Mapping[str, float]
+    seen: pl.DataFrame,
+    cells: list[dict[str, str]],
+    keys: list[str],
+    factors: Mapping[str, float],
+    until: int | None,
 ) -> tuple[list[Stream], Array, int]:
     """Indicators for the cells: all of the place where cells are places; else those of the cell's own sector (or, where
     the indicators have the truth's carriers, carrier) and the place's sums."""
@@ -247,7 +261,8 @@ def _streams(
     where = [long[name].to_numpy() for name in ("stream", "cell", "year", "month")]
     raw[where[0], where[1], where[2] - start, where[3] - 1] = long["value"].to_numpy()
     rows = names.to_dicts()
-    total = [_is_total(raw, rows, k) or "*" in (row["sector"], row["carrier"]) for k, row in enumerate(rows)]
+    early = raw[:, :, : until - start] if until is not None and until > start else raw
+    total = [_is_total(early, rows, k) or "*" in (row["sector"], row["carrier"]) for k, row in enumerate(rows)]
     streams = [
         Stream(r["carrier"], r["sector"], r["item"], r["unit"], 0.0 if t else factors.get(r["carrier"], 0.0), t)
         for r, t in zip(rows, total, strict=True)
@@ -263,12 +278,3 @@ def _is_total(raw: Array, rows: list[dict[str, str]], k: int) -> bool:
     rest = np.nansum(raw[others], 0)
     known = np.isfinite(raw[k]) & (raw[k] > 0)
     return bool(known.any() and np.mean(np.abs(rest[known] / raw[k][known] - 1) < SAME) > 0.95)
-
-
-def last_month(panel: Panel, year: int, streams: Iterable[int] | None = None) -> int:
-    """The last month of `year` for which any cell of any stream has a value (0: none)."""
-    if year not in panel.years:
-        return 0
-    part = panel.raw[list(streams) if streams is not None else slice(None), :, year - panel.start]
-    there = np.isfinite(part).any((0, 1))
-    return int(np.nonzero(there)[0].max(initial=-1)) + 1

@@ -30,12 +30,12 @@ class Total:
     monthly: dict[int, Array] = field(default_factory=dict)
     name: str = ""
 
-    def known(self, year: int, seen: int, lag: int) -> float | None:
+    def known(self, year: int, seen: int) -> float | None:
         """The total of `year` when `seen` months are known: of a monthly series, moved by its growth so far."""
         if year not in self.monthly or seen == 12:
             return self.annual.get(year)
         before = self.monthly.get(year - 1)
-        if seen == 0 or before is None or lag < 1:
+        if seen == 0 or before is None:
             return None
         return float(before.sum() * self.monthly[year][:seen].sum() / before[:seen].sum())
 
@@ -85,7 +85,7 @@ def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total
             widths[name][level] = known + unseen * np.maximum(base - known, 0.5 * known)
     past = record["last_value"].shape[1] if "last_value" in record else 0
     return Outlook(year, seen, made, widths, chosen, candidates, skill, past, stretch,
-                   total.known(year, seen, lag) if total else None)  # fmt: skip
+                   total.known(year, seen) if total else None)  # fmt: skip
 
 
 def past_errors(
@@ -136,14 +136,15 @@ def _at(errors: Array, pace: Array) -> Array:
 
 
 def _unseen(forecaster: Forecaster, year: int, seen: int) -> Array:
-    """Share (N,) of a cell's months that ought to have been seen but were missing, negative or wrong; 1 when silent."""
+    """Share (N,) of the months that ought to have been seen but did not come or were wrong; 1 for a silent cell."""
     panel = forecaster.panel
     count = len(panel.cells)
     place = year - panel.start
     if not panel.streams or not 0 <= place < panel.values.shape[2]:
         return np.ones(count)
     alive = (forecaster.year(year - 1) > 0) | (forecaster.year(year) > 0)
-    marks = panel.repaired[:, :, place, :seen].sum(2) + panel.repaired[:, :, place - 1].sum(2) / 2 if place else 0
+    bad = panel.repaired | ~np.isfinite(panel.values)
+    marks = bad[:, :, place, :seen].sum(2) + bad[:, :, place - 1].sum(2) / 2 if place else 0
     share = np.where(alive, marks, 0).sum(0) / np.maximum(alive.sum(0) * max(seen, 1), 1)
     return np.asarray(np.where(alive.any(0), np.minimum(share, 1.0), 1.0))
 
@@ -154,7 +155,7 @@ def _reconciled(
     """`made` raked to the total, linked by the last known year; the last value is kept beside its raked form."""
     if total is None:
         return made
-    one, last = total.known(year, seen, lag), year - lag
+    one, last = total.known(year, seen), year - lag
     before = total.annual.get(last)
     actual = forecaster.panel.actual(last)
     if one is None or not before or not np.isfinite(actual).any():
@@ -212,7 +213,7 @@ def replay(
         entry["mape"] = {str(m): _mean(flat[m]) for m in months}
         entry["median"] = {str(m): _median(flat[m]) for m in months}
         entry["skill_vs_last"] = {str(m): _skill(flat[m], base[m]) for m in months}
-        entry["better_than_last"] = {str(m): _share(flat[m] < base[m], flat[m]) for m in months}
+        entry["better_than_last"] = {str(m): _share(flat[m] < base[m] - 1e-9, flat[m]) for m in months}
         for level in LEVELS:
             entry[f"coverage{level}"] = {str(y): _coverage(scores, name, last, y, level) for y in years}
         entry["coverage90_by_month"] = {

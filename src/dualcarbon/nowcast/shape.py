@@ -17,9 +17,10 @@ def denton_cholette(totals: Array, indicator: Array, periods: int = 12) -> Array
     year sum to its total. Months after the last total keep its last ratio. The random-walk covariance min(t, s) makes
     the normal equations of one series Y × Y and semi-separable, so the cost is linear in N·T.
 
-    A year whose indicator is nowhere positive is spread evenly; a missing or negative month of the indicator counts as
-    the mean of the series' months of that name (of all its months, if there is none). Missing totals leave their year,
-    and all that depends on it, NaN.
+    A year whose indicator is nowhere positive takes the mean months of the series' other years; a series without any
+    is spread evenly. A missing or negative month of the indicator counts as the mean of the series' months of that name
+    (of all its months, if there is none). Missing totals make their whole series NaN. Totals that fall steeply can make
+    months negative: `pro_rata` does not.
     """
     totals, indicator = np.atleast_2d(np.asarray(totals, float)), np.atleast_2d(np.asarray(indicator, float))
     count, years = totals.shape
@@ -30,7 +31,9 @@ def denton_cholette(totals: Array, indicator: Array, periods: int = 12) -> Array
     blocks = x[:, :inside].reshape(count, years, periods)
     empty = blocks.sum(2) <= 0
     if empty.any():
-        blocks = np.where(empty[:, :, None], 1.0, blocks)
+        rest = np.where(empty[:, :, None], 0.0, blocks).sum(1) / np.maximum((~empty).sum(1), 1)[:, None]
+        rest = np.where(rest.sum(1, keepdims=True) > 0, rest, 1.0)
+        blocks = np.where(empty[:, :, None], rest[:, None], blocks)
         x = np.concatenate([blocks.reshape(count, inside), x[:, inside:]], 1)
     scale = blocks.mean((1, 2), keepdims=True)
     blocks = blocks / scale
@@ -56,6 +59,21 @@ def denton_cholette(totals: Array, indicator: Array, periods: int = 12) -> Array
     ratio = solution[:, years:] + before + flat * later
     ratio = np.concatenate([ratio, np.repeat(ratio[:, -1:], x.shape[1] - inside, 1)], 1)
     return np.asarray(ratio * x, float)
+
+
+def pro_rata(totals: Array, indicator: Array, periods: int = 12) -> Array:
+    """Spread annual `totals` (N, Y) over the months of `indicator` (N, T) in its own proportions, year by year.
+
+    Steps between years are not smoothed and nothing becomes negative. Months after the last total keep its last ratio;
+    a year whose indicator is nowhere positive is spread evenly. Returns (N, T).
+    """
+    x = usable(np.atleast_2d(np.asarray(indicator, float)), periods)
+    count, years = np.atleast_2d(totals).shape
+    blocks = x[:, : years * periods].reshape(count, years, periods)
+    blocks = np.where(blocks.sum(2, keepdims=True) > 0, blocks, 1.0)
+    ratio = np.atleast_2d(totals) / blocks.sum(2)
+    inside = (blocks * ratio[:, :, None]).reshape(count, years * periods)
+    return np.concatenate([inside, x[:, years * periods :] * ratio[:, -1:]], 1)
 
 
 def usable(indicator: Array, periods: int = 12) -> Array:

@@ -203,15 +203,28 @@ def spread(result: dict[str, Any]) -> None:
     columns = {"place": say("地区", "place"), "sector": say("行业", "sector"), "period": say("时期", "period"),
                "value": result["unit"]}  # fmt: skip
     table(result["rows"], columns)
-    failed = [one for one in result["series"] if not one["plausible"]]
-    if failed:
-        names = "、".join(one["place"] for one in failed[:10])
-        typer.echo(
-            say(
-                f"{len(failed)} 个序列用 {result['method']} 分摊的季节不合理，已改用 denton：{names}。",
-                f"{len(failed)} series spread by {result['method']} have absurd seasons; denton is shown: {names}.",
+    for other, words in (
+        ("denton", ("季节不合理", "have absurd seasons")),
+        ("pro_rata", ("出现负月份", "have negative months")),
+    ):
+        failed = [one for one in result["series"] if not one["plausible"] and one["method"] == other]
+        if failed:
+            names = "、".join(one["place"] for one in failed[:10])
+            typer.echo(
+                say(
+                    f"{len(failed)} 个序列用 {result['method']} 分摊{words[0]}，已改用 {other}：{names}。",
+                    f"{len(failed)} series spread by {result['method']} {words[1]}; {other} is shown: {names}.",
+                )
             )
-        )
+    for one in result["series"]:
+        if one["left_out"]:
+            years = "、".join(map(str, one["left_out"]))
+            typer.echo(
+                say(
+                    f"{one['place']} 的年度总量有断档，{years} 年未分摊。",
+                    f"The totals of {one['place']} have a gap: {years} not spread.",
+                )
+            )
 
 
 def reason(node: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Annual totals of files spread over months by an indicator, and months over days by a load.
 
 Denton–Cholette is the default. Chow-Lin, Fernandez and Litterman learn coefficients between years, poor guides to
-seasons: each series they make is tested for plausibility and falls back to Denton–Cholette where it fails.
+seasons: each series they make is tested for plausibility and falls back to Denton–Cholette where it fails, and that to
+the indicator's own proportions where totals change so steeply that months would be negative.
 """
 
 from datetime import date, timedelta
@@ -23,7 +24,8 @@ def spread(
 ) -> dict[str, Any]:
     """Months (and days, by the file `daily`) of the annual `totals`, place by place (and sector, where both have them).
 
-    Returns {method, unit, rows: [{place, sector, period, value}], series: [{place, sector, method, plausible, rho}]}.
+    Returns {method, unit, rows: [{place, sector, period, value}], series: [{place, sector, method, plausible, rho,
+    years, left_out}]}. Each series is spread over its latest `years` without a gap; totals before a gap are `left_out`.
     Months after the last total are extrapolated. Raises Refused for unreadable files, an unknown method, no common
     place, years without months, or fewer years than a regression needs.
     """
@@ -37,42 +39,82 @@ def spread(
     if names.is_empty():
         raise Refused(Problem("nowcast.nothing-to-spread"))
     whole = seen.monthly.group_by("year").agg(pl.col("month").n_unique()).filter(pl.col("month") == 12)
-    years = sorted(set(known.annual["year"]) & set(whole["year"]))
-    span = [y for y in years if all(z in years for z in range(y, years[-1] + 1))] if years else []
-    if not span:
+    y, x, start = _arrays(known.annual, seen.monthly, names, keys, sorted(whole["year"]))
+    made = np.full_like(x, np.nan)
+    series: list[dict[str, Any]] = [{} for _ in range(names.height)]
+    runs = _runs(y)
+    if not runs:
         raise Refused(Problem("nowcast.nothing-to-spread"))
-    if method != "denton" and len(span) < 3:
-        raise Refused(Problem("nowcast.too-few-years", value=str(len(span))))
-    last = max(year for year in seen.monthly["year"] if year >= span[-1])
-    months = [(year, month) for year in range(span[0], last + 1) for month in range(1, 13)]
-    x = _matrix(seen.monthly, names, keys, months)
-    ends = np.nonzero(np.isfinite(x).any(0))[0].max() + 1
-    x, months = x[:, : max(ends, 12 * len(span))], months[: max(ends, 12 * len(span))]
-    y = _matrix(known.annual.with_columns(month=pl.lit(1)), names, keys, [(year, 1) for year in span])
-    made = shape.denton_cholette(y, x)
-    used, rho = np.full(len(names), "denton", dtype=object), np.full(len(names), np.nan)
-    bad = np.zeros(len(names), bool)
-    if method != "denton":
-        physical = shape.usable(x)
-        found = disaggregate(y, physical[:, :, None], method)
-        bad = implausible(found.monthly, physical)
-        made = np.where(bad[:, None], made, found.monthly)
-        used, rho = np.where(bad, "denton", method), found.rho
-    names_ = names.to_dicts()
-    series = [
-        {**name, "method": str(used[k]), "plausible": not bool(bad[k]),
-         "rho": float(rho[k]) if np.isfinite(rho[k]) else None}
-        for k, name in enumerate(names_)
-    ]  # fmt: skip
-    result: dict[str, Any] = {"method": method, "unit": known.annual["unit"][0], "series": series}
+    if method != "denton" and max(last - first + 1 for first, last in runs) < 3:
+        raise Refused(Problem("nowcast.too-few-years", value=str(max(last - first + 1 for first, last in runs))))
+    for (first, last), mine in runs.items():
+        end = int(np.nonzero(np.isfinite(x[mine]).any(0))[0].max(initial=-1)) + 1
+        months = slice(12 * first, max(end, 12 * (last + 1)))
+        made[mine, months], used = _series(y[mine, first : last + 1], x[mine, months], method)
+        out = [[start + k for k in np.nonzero(np.isfinite(row[:first]))[0].tolist()] for row in y[mine]]
+        for number, one, left in zip(mine.tolist(), used, out, strict=True):
+            series[number] = {**names.row(number, named=True), **one, "years": [start + first, start + last],
+                              "left_out": left}  # fmt: skip
+    result: dict[str, Any] = {
+        "method": method,
+        "unit": known.annual["unit"][0],
+        "series": [one for one in series if one],
+    }
+    when = [(start + t // 12, t % 12 + 1) for t in range(x.shape[1])]
     if daily is not None:
-        return {**result, "rows": _days(Path(daily), names, keys, months, made)}
+        return {**result, "rows": _days(Path(daily), names, keys, when, made)}
     rows = [
         {**name, "period": f"{year}-{month:02d}", "value": float(made[k, t])}
-        for k, name in enumerate(names_)
-        for t, (year, month) in enumerate(months)
+        for k, name in enumerate(names.to_dicts())
+        for t, (year, month) in enumerate(when)
+        if np.isfinite(made[k, t])
     ]
     return {**result, "rows": rows}
+
+
+def _arrays(
+    annual: pl.DataFrame, monthly: pl.DataFrame, names: pl.DataFrame, keys: list[str], whole: list[int]
+) -> tuple[shape.Array, shape.Array, int]:
+    """Totals (N, Y) of the years that have all months of some indicator, indicator (N, T), and the first year."""
+    years = sorted(set(annual["year"]) & set(whole))
+    if not years:
+        raise Refused(Problem("nowcast.nothing-to-spread"))
+    first, last = years[0], max(year for year in monthly["year"] if year >= years[0])
+    when = [(year, month) for year in range(first, last + 1) for month in range(1, 13)]
+    x = _matrix(monthly, names, keys, when)
+    known = annual.filter(pl.col("year").is_in(years)).with_columns(month=pl.lit(1))
+    return _matrix(known, names, keys, [(year, 1) for year in range(first, years[-1] + 1)]), x, first
+
+
+def _runs(totals: shape.Array) -> dict[tuple[int, int], np.ndarray]:
+    """Rows of `totals` (N, Y) by first and last year of their latest run without a gap; others are in none."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for number, row in enumerate(np.isfinite(totals)):
+        if row.any():
+            last = int(np.nonzero(row)[0].max())
+            gaps = np.nonzero(~row[:last])[0]
+            found.setdefault((int(gaps.max(initial=-1)) + 1, last), []).append(number)
+    return {run: np.array(mine) for run, mine in found.items()}
+
+
+def _series(y: shape.Array, x: shape.Array, method: str) -> tuple[shape.Array, list[dict[str, Any]]]:
+    """Months (N, T) of totals (N, Y) by indicators (N, T), and what was used for each series."""
+    made = shape.denton_cholette(y, x)
+    used, rho = np.full(len(y), "denton", dtype=object), np.full(len(y), np.nan)
+    wanted = np.full(len(y), method == "denton")
+    if method != "denton" and y.shape[1] >= 3:
+        physical = shape.usable(x)
+        found = disaggregate(y, physical[:, :, None], method)
+        wanted = ~implausible(found.monthly, physical)
+        made = np.where(wanted[:, None], found.monthly, made)
+        used, rho = np.where(wanted, method, "denton"), found.rho
+    below = np.asarray((made < 0).any(1) & (y >= 0).all(1))
+    made = np.where(below[:, None], shape.pro_rata(y, x), made)
+    used = np.where(below, "pro_rata", used)
+    return made, [
+        {"method": str(one), "plausible": bool(fine and not low), "rho": float(r) if np.isfinite(r) else None}
+        for one, fine, low, r in zip(used, wanted, below, rho, strict=True)
+    ]
 
 
 def _matrix(frame: pl.DataFrame, names: pl.DataFrame, keys: list[str], when: list[tuple[int, int]]) -> shape.Array:

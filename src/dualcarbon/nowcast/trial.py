@@ -50,8 +50,8 @@ def backtest(
         raise Refused(Problem("nowcast.several-truths", Path(truth).name, value="、".join(both)))
     seen = seen._replace(monthly=files.electricity_named(seen.monthly, pack))
     factors = files.fuel_factors(seen.monthly, units[0], pack)
-    made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0])
-    asked = _years(made, years, lag)
+    asked = _years(known.annual, seen.monthly, years, lag)
+    made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0], until=min(asked))
     bound = _total(Path(total), made, asked, units[0]) if total else None
     steps = len(asked) * len(months)
     done = iter(range(1, steps + 1))
@@ -62,7 +62,9 @@ def backtest(
     document["total"] = bound.name if bound else None
     document["counted"] = sorted(factors)
     document["factors_pack"] = pack if factors else None
-    document["statements"] = [problem_of(one) for one in (*made.statements, *_short(made, asked, lag))]
+    document["statements"] = [
+        problem_of(one) for one in (*made.statements, *_late(made, asked, months), *_short(made, asked, lag))
+    ]
     if bound is not None and bound.monthly and 12 in months:
         document["monthly"] = _monthly(made, asked, lag, bound)
     return document
@@ -74,9 +76,10 @@ def problem_of(statement: Statement) -> Problem:
     return Problem(statement.rule, value=statement.place, params=words)
 
 
-def _years(made: Panel, asked: Sequence[int] | None, lag: int) -> list[int]:
-    with_truth = [y for y in made.truth_years if np.isfinite(made.actual(y)).any()]
-    able = [y for y in with_truth if any(k <= y - lag for k in with_truth) and y in made.years]
+def _years(truth: pl.DataFrame, seen: pl.DataFrame, asked: Sequence[int] | None, lag: int) -> list[int]:
+    with_truth = sorted(truth.filter(pl.col("value") >= 0)["year"].unique())
+    touched = range(seen["year"].min(), seen["year"].max() + 1)  # type: ignore[arg-type, operator]
+    able = [y for y in with_truth if with_truth[0] <= y - lag and y in touched]
     if asked is None:
         chosen = able[-7:]
     else:
@@ -92,6 +95,19 @@ def _years(made: Panel, asked: Sequence[int] | None, lag: int) -> list[int]:
 
 def _span(years: Sequence[int]) -> str:
     return f"{years[0]}–{years[-1]}" if years else "—"
+
+
+def _late(made: Panel, years: Sequence[int], months: Sequence[int]) -> list[Statement]:
+    """Indicators of which some month that ought to have been seen has not come anywhere."""
+    told = []
+    for stream, there in zip(made.streams, np.asarray(np.isfinite(made.values).any(1)), strict=True):
+        within = [y for y in years if y in made.years]
+        late = [f"{y}-{m + 1:02d}" for y in within for m in range(max(months)) if not there[y - made.start, m]]
+        if late:
+            shown = late if len(late) <= 6 else [*late[:5], "…", late[-1]]
+            detail = {"carrier": stream.carrier or "—", "sector": stream.sector or "—", "months": shown}
+            told.append(Statement("nowcast.late-indicator", None, detail))
+    return told
 
 
 def _short(made: Panel, years: Sequence[int], lag: int) -> list[Statement]:
@@ -171,7 +187,7 @@ def _monthly(made: Panel, years: Sequence[int], lag: int, total: Total) -> dict[
         last = year - lag
         known = [y for y in range(first, last + 1) if y in total.monthly and forecaster.year(y).any()]
         known = [y for y in known if y in forecaster.training(last)] or known[-1:]
-        if not known or year not in total.monthly:
+        if not known or year not in total.monthly or last not in total.annual:
             continue
         link = total.annual[last] / np.nansum(made.actual(last))
         estimate = float(np.nansum(outlook(forecaster, year, 12, lag).estimates[SELECTED]) * link)
