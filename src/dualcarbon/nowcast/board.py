@@ -1,5 +1,6 @@
 """What the quick-calc's page shows: this month, the months around it, the year's path, areas, sectors, causes."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -7,12 +8,13 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import arrivals, flags, months, officials, present, revisions, why
+from dualcarbon.nowcast import arrivals, flags, months, officials, present, revisions, settling, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import estimated, figure, known, month_text
-from dualcarbon.nowcast.months import Month
+from dualcarbon.nowcast.figures import known, month_text
+from dualcarbon.nowcast.nodes import FAMILY
 from dualcarbon.nowcast.present import named_code
+from dualcarbon.nowcast.settling import Settled
 
 #: Months shown before this one, and at least ahead of it.
 BEHIND, AHEAD = 18, 2
@@ -34,9 +36,11 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     horizon = max(after(this, AHEAD), date(last.year, 12, 1))
     full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree)
     t = full.months.index(this)
-    made = {s: estimated(full.upto(s)) for s in range(max(t - BEHIND, 1), len(full.months))}
+    shown = range(max(t - BEHIND, 1), len(full.months))
+    done = settling.settle(workspace, full, shown, code, tree=tree, family=FAMILY)
+    full = done.seen
     whole = np.ones(len(full.cells), bool)
-    span = [_month(full, s, one, whole) for s, one in made.items()]
+    span = [_month(done, s, whole) for s in shown]
     head = next(one for one in span if one["month"] == month_text(this))
     published = officials.read(workspace, full, code)
     year = last.year
@@ -45,10 +49,11 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": now.status, "synthetic": now.status == "synthetic", "model": present.MODEL,
         "workspace_version": now.version, "month": head["month"], "head": head,
-        "closed": span_of(span, full, closed), "months": span, "year": _year(full, year, code, published, made),
-        "areas": _rows(full, t, made[t], 0, book.places), "sectors": _rows(full, t, made[t], 1, book.sectors),
-        "domains": _rows(full, t, made[t], 2, book.domains), "methods": present.cells_by_method(made[t][0]),
-        "flags": [{**flag, **present.named(book, flag)} for flag in flags.find(now)],
+        "closed": span_of(span, full, closed), "months": span, "year": _year(done, year, published),
+        "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
+        "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
+        "officials": done.told(t),
+        "flags": [{**flag, **present.named(book, flag)} for flag in [*done.flags(t), *flags.find(now)]],
         "fallbacks": len(now.fallbacks), "missing": now.missing,
     }  # fmt: skip
     if answer["year"] is not None:
@@ -78,41 +83,40 @@ def span_of(span: list[dict[str, Any]], full: City, closed: int | None) -> dict[
     return next((one for one in span if one["month"] == text), None)
 
 
-def _month(full: City, t: int, made: tuple[Month, Month], mine: np.ndarray) -> dict[str, Any]:
-    one = figure(full, t, *made, mine)
+def _month(done: Settled, t: int, mine: np.ndarray) -> dict[str, Any]:
+    one = done.figure(t, mine)
     state = "counted" if one["low"] is None else "partly" if one["counted_share"] > 0 else "estimated"
-    return {"month": month_text(full.months[t]), "state": state, **one}
+    if done.exact(t, t + 1, mine) is not None:
+        state = "official"
+    moved = one["value"] - float(done.unmoved(t)[mine].sum()) if t in done.moved else 0.0
+    return {"month": month_text(done.seen.months[t]), "state": state, **one, "moved": moved}
 
 
-def _year(
-    full: City, year: int, place: str, published: list[officials.Official], made: dict[int, tuple[Month, Month]]
-) -> dict[str, Any] | None:
+def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> dict[str, Any] | None:
     """The year month by month, summed up, with the interval of what is estimated, last year's sum and the target.
 
-    `made`: months that were estimated already, by number. Errors of the months are taken as shared among them, which is
-    the wider reading.
+    Errors of the months are taken as shared among them, which is the wider reading.
     """
+    full = done.seen
     span = [t for t, month in enumerate(full.months) if month.year == year]
     if not span or full.months[span[0]].month != 1:
         return None
-    total, low, high, before = 0.0, 0.0, 0.0, 0.0
-    path = []
     whole = np.ones(len(full.cells), bool)
+    path = []
     for t in span:
-        one = _month(full, t, made.get(t) or estimated(full.upto(t)), whole)
-        total += one["value"]
-        low += one["value"] if one["low"] is None else one["low"]
-        high += one["value"] if one["high"] is None else one["high"]
-        before = before + one["last_year"] if one["last_year"] is not None else float("nan")
-        path.append({"month": one["month"], "state": one["state"], "value": total, "low": low, "high": high,
-                     "last_year": before if np.isfinite(before) else None})  # fmt: skip
-    aim = officials.target(published, place, year)
-    guessed = [one["month"] for one in path if one["state"] != "counted"]
+        sums = done.summed(range(span[0], t + 1), whole)
+        ends = {end: sums["value"] if sums[end] is None else sums[end] for end in ("low", "high")}
+        path.append({"month": month_text(full.months[t]), "state": _month(done, t, whole)["state"],
+                     "value": sums["value"], "last_year": sums["last_year"], **ends})  # fmt: skip
+    aim = officials.target(published, done.place, year)
+    guessed = [month_text(full.months[t]) for t in sums["open"]]
+    official = done.exact(span[0], span[-1] + 1, whole)
+    told = officials.described(official) if official else None
     return {
-        "year": year, "path": path, "value": total, "low": low if guessed else None, "high": high if guessed else None,
-        "last_year": path[-1]["last_year"], "estimated_months": guessed, "complete": len(path) == 12,
+        "year": year, "path": path, **{name: sums[name] for name in ("value", "low", "high", "last_year")},
+        "estimated_months": guessed, "complete": len(path) == 12, "official": told,
         "target": None if aim is None else {"value": aim.value, "dataset": aim.dataset, "status": aim.status,
-                                            "gap": total - aim.value},
+                                            "gap": sums["value"] - aim.value},
     }  # fmt: skip
 
 
@@ -124,7 +128,9 @@ def _revised(workspace: Any, full: City, told: dict[str, Any], place: str, tree:
         return None
     last = date.fromisoformat(f"{told['path'][-1]['month']}-01")
     later = cities.read(workspace, as_of=today, until=last, place=place, tree=tree)
-    totals = [known(later, t) for t, month in enumerate(later.months) if month.year == told["year"]]
+    span = [t for t, month in enumerate(later.months) if month.year == told["year"]]
+    done = settling.settle(workspace, later, span, place, tree=tree, family=FAMILY)
+    totals = [done.known(t, np.ones(len(done.seen.cells), bool)) for t in span]
     if len(totals) != len(told["path"]) or any(one is None for one in totals):
         return None
     value = float(sum(one for one in totals if one is not None))
@@ -133,15 +139,14 @@ def _revised(workspace: Any, full: City, told: dict[str, Any], place: str, tree:
     return {"value": value, "as_of": today, "difference": value - told["value"]}
 
 
-def _rows(full: City, t: int, made: tuple[Month, Month], column: int, codes: Any) -> list[dict[str, Any]]:
+def _rows(done: Settled, t: int, column: int, codes: Any) -> list[dict[str, Any]]:
     """Figures of this month by area, sector or domain (the number of the `column`), the largest first."""
     key = ("place", "sector", "domain")[column]
-    whole = known(full, t - 12)
-    total = float(sum(part.value.sum() for part in made))
+    all_of_it = np.ones(len(done.seen.cells), bool)
+    whole, total = done.known(t - 12, all_of_it), float(done.cells(t).sum())
     rows = []
-    for code in sorted({cell[column] for cell in full.cells}):
-        mine = np.array([cell[column] == code for cell in full.cells])
-        one = figure(full, t, *made, mine)
+    for (code,), mine in present.grouped(done.seen, [column]):
+        one = _month(done, t, mine)
         if not one["value"] and not one["last_year"]:
             continue
         name = named_code(codes, code) if code else {"zh": "未分类", "en": "not classified"}

@@ -6,6 +6,14 @@ from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem, Refused
 
 Node = dict[str, Any]
+#: The family of factors and the way to meet official totals that are meant where a question names none.
+FAMILY, RECONCILE = "provincial-2025", "raking"
+
+
+def options(family: str, reconcile: str = RECONCILE) -> dict[str, str]:
+    """What a question has to name of the family of factors and the way to meet official totals: what is not usual."""
+    usual = {"family": FAMILY, "reconcile": RECONCILE}
+    return {name: given for name, given in (("family", family), ("reconcile", reconcile)) if given != usual[name]}
 
 
 def text(zh: str, en: str) -> dict[str, str]:
@@ -21,6 +29,11 @@ def line(name: dict[str, str], value: float | None, unit: str, status: str | Non
 def tonnes(value: float, signed: bool = False) -> str:
     """Whole tonnes as they stand in an equation."""
     return f"{round(value) + 0.0:{'+' if signed else ''},.0f}".replace("-", "−")
+
+
+def times(before: float, after: float) -> str:
+    """How a figure was moved: ``before × factor = after``."""
+    return f"{tonnes(before)} × {after / before:.6f} = {tonnes(after)}" if before else ""
 
 
 def number(value: float, digits: int = 4) -> str:

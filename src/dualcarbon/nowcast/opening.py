@@ -15,11 +15,13 @@ from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import months, officials
+from dualcarbon.nowcast import months, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import estimated, figure, month_text
+from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.present import MODEL, named_code, opened
+from dualcarbon.nowcast.nodes import FAMILY, RECONCILE, options
+from dualcarbon.nowcast.present import MODEL, grouped, named_code, opened
+from dualcarbon.nowcast.settling import Settled
 
 PARTS = {"direct": {"zh": "燃料燃烧（非发电）", "en": "Fuels burned other than for power"},
          "indirect": {"zh": "购入电力（间接）", "en": "Purchased electricity (indirect)"}}  # fmt: skip
@@ -47,73 +49,97 @@ def open_figure(
     part: str | None = None,
     as_of: date | str | None = None,
     tree: str = "admin",
-    family: str = "provincial-2025",
+    family: str = FAMILY,
+    reconcile: str = RECONCILE,
     run: str | None = None,
     city: str | None = None,
 ) -> dict[str, Any]:
     """The node of a figure: {value, low, high, status, parts, children, estimate, counted …} as its cells allow.
 
-    `city`: the place whose areas were estimated together (default: the parent that holds `place`). `run`: a kept run,
-    whose place, month, day and options count. Raises Refused where nothing answers to the question.
+    `city`: the place whose areas were estimated together (default: the parent that holds `place`). `reconcile`: how
+    cells were moved to meet official totals; `reconciliation` names those that hold any of the cells, and `settled`
+    says before × factor = after. `run`: a kept run, whose place, month, day and options count. Raises Refused where
+    nothing answers to the question.
     """
     workspace = opened(workspace)
-    book = load(workspace.pack)
+    version = None
     if run:
         kept = workspace.run(run)
         if kept is None or kept.get("kind") != "nowcast":
             raise Refused(Problem("engine.no-run", value=run))
         month, tree, family, city = kept["month"], kept["tree"], kept["family"], kept["place"]
-        as_of = kept["as_of"]
+        as_of, reconcile, version = kept["as_of"], kept["reconcile"], kept["workspace_version"]
         place = place or kept["place"]
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+    if reconcile not in settling.METHODS:
+        raise Refused(Problem("nowcast.unknown-reconciliation", value=reconcile,
+                              params={"known": "、".join(settling.METHODS)}))  # fmt: skip
+    book = load(workspace.pack)
     code = cities.located(workspace, place)
     above = city or cities.above(book, code, tree)
     wanted = _month(month or "")
     last = date(wanted.year, 12, 1)
-    year = cities.read(workspace, as_of=day, until=last, place=above, tree=tree, family=family)
+    year = cities.read(workspace, as_of=day, until=last, place=above, tree=tree, family=family, version=version)
     if wanted not in year.months:
         raise Refused(Problem("nowcast.too-short", value=month_text(wanted)))
     t = year.months.index(wanted)
-    seen = year.upto(t)
+    done = settling.settle(workspace, year, [t], above, tree=tree, family=family, method=reconcile)
+    seen = done.seen.upto(t)
     asked = {"place": None if code == above else code, "sector": sector, "domain": domain}
     mine = np.array([
         all(not want or cell[k] == want for k, want in enumerate(asked.values())) for cell in seen.cells
     ])  # fmt: skip
     if not mine.any():
         raise Refused(Problem("nowcast.no-such-figure", value="、".join(v for v in asked.values() if v)))
-    parts = dict(zip(("direct", "indirect"), estimated(seen), strict=True))
+    node = _head(done, t, mine, part, book, place=code, sector=sector, domain=domain, tree=tree, city=above, run=run)
+    question = {"month": node["month"], "as_of": seen.as_of.isoformat(), "tree": tree, "city": above,
+                **options(family, reconcile)}  # fmt: skip
+    if run:
+        question = {"run": run}
+    earlier = {"place": code, "sector": sector, "domain": domain, "part": part, "as_of": seen.as_of.isoformat(),
+               "tree": tree, "city": above, **options(family, reconcile), "month": node["before"]["month"]}  # fmt: skip
+    node["before"]["question"] = {key: value for key, value in earlier.items() if value}
+    single = sector is not None and len({cell[0] for k, cell in enumerate(seen.cells) if mine[k]}) == 1
+    single = single and (code != above or len({cell[0] for cell in seen.cells}) == 1)
+    which = {**question, "place": code, "sector": sector, "domain": domain}
+    node["parts"] = [
+        _part(workspace, done, t, name, mine, which, tree, family, single) for name in PARTS if part in (None, name)
+    ]
+    node["children"] = [] if single else _children(done, t, mine, book, node, question)
+    return node
+
+
+def _head(
+    done: Settled, t: int, mine: np.ndarray, part: str | None, book: Any, *, place: str, sector: str | None,
+    domain: str | None, tree: str, city: str, run: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What a figure is and comes to, without its parts."""
+    seen = done.seen
     node: dict[str, Any] = {
-        "item": "emission.co2", "place": code, "place_name": named_code(book.places, code), "sector": sector,
-        "domain": domain, "part": part, "month": month_text(wanted), "as_of": seen.as_of, "tree": tree, "city": above,
-        "unit": "tCO2", "status": seen.status, "model": MODEL, "run": run,
+        "item": "emission.co2", "place": place, "place_name": named_code(book.places, place), "sector": sector,
+        "domain": domain, "part": part, "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree,
+        "city": city, "unit": "tCO2", "status": seen.status, "model": MODEL, "run": run, "title": TITLE,
+        "rows": [], "rows_total": 0, "withheld": 0,
     }  # fmt: skip
     for name, codes in (("sector", book.sectors), ("domain", book.domains)):
         node[f"{name}_name"] = named_code(codes, node[name]) if node[name] else None
-    node |= figure(seen, t, parts["direct"], parts["indirect"], mine)
-    if part:
-        chosen = parts[part]
-        node["value"] = float(chosen.value[mine].sum())
-    dimensions = {"item": node["item"], "place": code, "period": node["month"], "sector": sector, "domain": domain}
+    node |= done.figure(t, mine)
+    before, after = (dict(zip(PARTS, both, strict=True)) for both in (done.before(t), done.parts(t)))
+    names = [part] if part else list(PARTS)
+    old, new = (float(sum(both[name].value[mine].sum() for name in names)) for both in (before, after))
+    node["value"] = new if part else node["value"]
+    dimensions = {"item": node["item"], "place": place, "period": node["month"], "sector": sector, "domain": domain}
     node["dimensions"] = {name: value for name, value in dimensions.items() if value}
     node["complete"] = node["counted_share"] >= 1
-    node |= {"title": TITLE, "rows": [], "rows_total": 0, "withheld": 0}
-    before = month_text(date(wanted.year - 1, wanted.month, 1))
-    node["before"] = {"month": before, "value": None if part else node["last_year"]}
-    node["reconciliation"] = _official(workspace, year, t, parts, above, mine)
-    node["parts"] = []
-    question = {"month": node["month"], "as_of": seen.as_of.isoformat(), "tree": tree, "city": above}
-    earlier = {"place": code, "sector": sector, "domain": domain, "part": part, **question, "month": before}
-    node["before"]["question"] = {key: value for key, value in earlier.items() if value}
-    single = sector is not None and code != above
-    for name, one in parts.items():
-        if part and name != part:
-            continue
-        node["parts"].append(
-            _part(workspace, seen, t, name, one, mine, {**question, "place": code, "sector": sector, "domain": domain},
-                  family, single)
-        )  # fmt: skip
-    node["children"] = [] if single else _children(seen, t, parts, mine, book, node, question)
+    month = month_text(date(seen.months[t].year - 1, seen.months[t].month, 1))
+    node["before"] = {"month": month, "value": None if part else node["last_year"]}
+    node["reconciliation"] = done.told(t, mine)
+    node["settled"] = _moved(old, new) if t in done.moved and node["reconciliation"] else None
     return node
+
+
+def _moved(old: float, new: float) -> dict[str, float | None]:
+    return {"before": old, "factor": new / old if old else None, "after": new}
 
 
 def _month(text: str) -> date:
@@ -123,37 +149,37 @@ def _month(text: str) -> date:
         raise Refused(Problem("nowcast.bad-period", value=text)) from error
 
 
-def _official(
-    workspace: Any, year: City, t: int, parts: dict[str, Month], place: str, mine: np.ndarray
-) -> list[dict[str, Any]]:
-    value = parts["direct"].value + parts["indirect"].value
-    spread = 0.1 * value
-    found = officials.moved(year, t, value, spread, officials.read(workspace, year, place), place)
-    return [told for told, held in zip(found[1], found[2], strict=True) if (held & mine).any()]
-
-
 def _part(
-    workspace: Any, seen: City, t: int, name: str, made: Month, mine: np.ndarray, question: dict[str, Any], family: str,
-    single: bool,
+    workspace: Any, done: Settled, t: int, name: str, mine: np.ndarray, question: dict[str, Any], tree: str,
+    family: str, single: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """One part of a figure: counted and estimated CO2; of a single cell also where both come from."""
+    """One part of a figure: counted and estimated CO2; of a single cell also where both come from, before official
+    totals moved it."""
+    seen = done.seen
+    given, made = (dict(zip(PARTS, both, strict=True))[name] for both in (done.before(t), done.parts(t)))
     guess = mine & ~made.counted
     told: dict[str, Any] = {
         "part": name, "title": PARTS[name], "value": float(made.value[mine].sum()),
         "counted": float(made.value[mine & made.counted].sum()), "estimated": float(made.value[guess].sum()),
         "cells": int(mine.sum()), "cells_estimated": int(guess.sum()), "question": {**question, "part": name},
-        "node": None, "estimate": [], "width": _width(made, guess),
+        "node": None, "estimate": [], "width": _width(made, guess), "settled": None,
     }  # fmt: skip
+    if done.touched(t, mine):
+        told["settled"] = {
+            **_moved(float(given.value[mine].sum()), told["value"]),
+            "counted": _moved(float(given.value[mine & made.counted].sum()), told["counted"]),
+            "estimated": _moved(float(given.value[guess].sum()), told["estimated"]),
+        }
     if not single:
         return told
-    if (mine & made.counted).any() and told["counted"]:
+    if (mine & made.counted).any() and given.value[mine & made.counted].sum():
         method, where = cities.PARTS[name]
         told["node"] = runs.explain(
             "emission.co2", workspace=workspace, method=method, place=question["place"], sector=question["sector"],
-            period=question["month"], where=where, tree=question["tree"], family=family, known_at=seen.as_of,
+            period=month_text(seen.months[t]), where=where, tree=tree, family=family, known_at=seen.as_of,
             pack=workspace.pack,
         )  # fmt: skip
-    told["estimate"] = [_estimate(seen, t, made, int(k), name) for k in np.nonzero(guess)[0]]
+    told["estimate"] = [_estimate(seen, t, given, int(k), name) for k in np.nonzero(guess)[0]]
     return told
 
 
@@ -198,16 +224,19 @@ def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, A
 
 
 def _children(
-    seen: City, t: int, parts: dict[str, Month], mine: np.ndarray, book: Any, node: dict[str, Any],
-    question: dict[str, Any],
-) -> list[dict[str, Any]]:  # fmt: skip
+    done: Settled, t: int, mine: np.ndarray, book: Any, node: dict[str, Any], question: dict[str, Any]
+) -> list[dict[str, Any]]:
     """The parts of a figure of many cells: by area, else by sector; they sum to it."""
+    seen = done.seen
+    parts = dict(zip(PARTS, done.parts(t), strict=True))
     column = 0 if node["place"] == node["city"] and len({cell[0] for cell in seen.cells}) > 1 else 1
     codes: Sequence[Any] = (book.places, book.sectors)
     made = []
-    for code in sorted({cell[column] for k, cell in enumerate(seen.cells) if mine[k]}):
-        chosen = mine & np.array([cell[column] == code for cell in seen.cells])
-        one = figure(seen, t, parts["direct"], parts["indirect"], chosen)
+    for (code,), whole in grouped(seen, [column]):
+        chosen = mine & whole
+        if not chosen.any():
+            continue
+        one = done.figure(t, chosen)
         if node["part"]:
             one["value"] = float(parts[node["part"]].value[chosen].sum())
         if not one["value"]:

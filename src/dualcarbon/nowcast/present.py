@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,12 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, months, officials
+from dualcarbon.nowcast import flags, months, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import estimated, figure, known, month_text
+from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
+from dualcarbon.nowcast.nodes import options
+from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
 
 BY = ("place", "sector", "domain")
@@ -27,7 +28,10 @@ BY = ("place", "sector", "domain")
 MODEL = "nowcast.monthly-bridge/2"
 RECORD = 12
 #: Modules that make an estimate: their hash is part of a run.
-PROGRAM = ("months", "bridge", "choose", "intervals", "calendar_terms", "screening")
+PROGRAM = (
+    "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "forecast", "factor_model",
+    "files", "shape", "city", "figures", "officials", "settling", "reconcile",
+)  # fmt: skip
 
 
 def opened(workspace: Any) -> Any:
@@ -63,9 +67,9 @@ def run(
     wrong = [name for name in by if name not in BY]
     if wrong:
         raise Refused(Problem("nowcast.unknown-dimension", value=wrong[0], params={"known": "、".join(BY)}))
-    if reconcile not in officials.METHODS:
+    if reconcile not in settling.METHODS:
         raise Refused(Problem("nowcast.unknown-reconciliation", value=reconcile,
-                              params={"known": "、".join(officials.METHODS)}))  # fmt: skip
+                              params={"known": "、".join(settling.METHODS)}))  # fmt: skip
     workspace = opened(workspace)
     until = date(month.year, 12, 1) if month else None
     year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family, version=version)
@@ -73,29 +77,26 @@ def run(
     book = load(workspace.pack)
     code = cities.located(workspace, place)
     t = len(seen.months) - 1
-    given = estimated(seen)
-    published = officials.read(workspace, seen, code)
-    direct, indirect, told, held = _reconciled(year, t, given, published, code, reconcile)
+    since = max(t - seen.months[t].month + 1, 0)
+    done = settling.settle(workspace, year, range(since, t + 1), code, tree=tree, family=family, method=reconcile)
+    direct, _ = done.parts(t)
     made: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code),
         "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree, "family": family, "unit": "tCO2",
         "status": seen.status, "workspace_version": seen.version,
         "model": MODEL, "scope": ["direct", "indirect"], "synthetic": seen.status == "synthetic",
     }  # fmt: skip
-    everything = np.ones(len(seen.cells), bool)
-    made |= figure(seen, t, direct, indirect, everything)
-    before = given[0].value + given[1].value
-    if told and held.all(1).any():
-        made["low"] = made["high"] = made["low80"] = made["high80"] = None
-    made["reconciliation"] = {"method": reconcile if told else None, "totals": told}
-    made["year_to_date"] = _year_to_date(seen, direct, indirect)
-    made["rows"] = _rows(seen, direct, indirect, by, book, made, before, held)
+    made |= done.figure(t, np.ones(len(done.seen.cells), bool))
+    told = done.told(t)
+    made["reconciliation"] = {"method": reconcile if told else None, "totals": told, "unused": done.left(t)}
+    made["year_to_date"] = _year_to_date(done, t)
+    made["rows"] = _rows(done, t, by, book, made, reconcile)
     late = months.gap(seen.direct, t) if not direct.counted.mean() >= 0.5 else 1
     made["fuel_late_months"] = late
     made["methods"] = cells_by_method(direct)
     made["skill"] = direct.record
     made["record"] = _record(seen, late, record) if record else None
-    made["flags"] = [{**flag, **named(book, flag)} for flag in flags.find(seen)]
+    made["flags"] = [{**flag, **named(book, flag)} for flag in [*done.flags(t), *flags.find(seen)]]
     made["missing"], made["fallbacks"], made["absent"] = seen.missing, seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
@@ -103,79 +104,60 @@ def run(
     return made
 
 
-def _reconciled(
-    seen: City, t: int, given: tuple[Month, Month], published: Sequence[officials.Official], place: str, method: str
-) -> tuple[Month, Month, list[dict[str, Any]], np.ndarray]:
-    """Both parts of month number `t` moved in proportion to meet the official totals."""
-    value = given[0].value + given[1].value
-    spread = sum(np.where(part.counted, 0.0, (part.own + part.shared) * part.value / 1.645) for part in given)
-    cells, told, held = officials.moved(seen, t, value, np.asarray(spread), published, place, method)
-    with np.errstate(all="ignore"):
-        factor = np.where(value > 0, cells / value, 1.0)
-    direct, indirect = (replace(part, value=part.value * factor) for part in given)
-    return direct, indirect, told, held
-
-
-def _year_to_date(seen: City, direct: Month, indirect: Month) -> dict[str, Any]:
+def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
     """January to this month against the same months a year before; months not seen in full are estimated."""
-    t = len(seen.months) - 1
-    since = t - seen.months[t].month + 1
-    total, before = 0.0, 0.0
-    open_months = []
-    for s in range(max(since, 0), t + 1):
-        value = known(seen, s)
-        if value is None:
-            one = (direct, indirect) if s == t else estimated(seen, s)
-            value = float(sum(part.value.sum() for part in one))
-            open_months.append(month_text(seen.months[s]))
-        total += value
-        past = known(seen, s - 12)
-        before = float("nan") if past is None else before + past
-    complete = since >= 0
+    since = t - done.seen.months[t].month + 1
+    whole = np.ones(len(done.seen.cells), bool)
+    span = range(max(since, 0), t + 1)
+    total = float(sum(done.value(s, whole) for s in span)) if since >= 0 else None
+    past = [done.known(s - 12, whole) for s in span]
+    before = None if None in past or total is None else float(sum(one for one in past if one is not None))
     return {
-        "value": total if complete else None, "last_year": before if complete and np.isfinite(before) else None,
-        "change_percent": 100 * (total / before - 1) if complete and np.isfinite(before) and before else None,
-        "estimated_months": open_months,
+        "value": total, "last_year": before,
+        "change_percent": 100 * (total / before - 1) if total is not None and before else None,
+        "estimated_months": [month_text(done.seen.months[s]) for s in span if done.known(s, whole) is None],
     }  # fmt: skip
 
 
 def _rows(
-    seen: City,
-    direct: Month,
-    indirect: Month,
-    by: Sequence[str],
-    book: Classification,
-    whole: dict[str, Any],
-    before: Array,
-    held: np.ndarray,
+    done: Settled, t: int, by: Sequence[str], book: Classification, whole: dict[str, Any], reconcile: str
 ) -> list[dict[str, Any]]:
-    t = len(seen.months) - 1
-    keys = [tuple(cell[BY.index(name)] for name in by) for cell in seen.cells]
+    direct, _ = done.parts(t)
+    before = done.unmoved(t)
     rows = []
-    for key in sorted(set(keys)):
-        mine = np.array([one == key for one in keys])
-        made = figure(seen, t, direct, indirect, mine)
+    for key, mine in grouped(done.seen, [BY.index(name) for name in by]):
         row: dict[str, Any] = dict(zip(by, key, strict=True))
         row["name"] = _label(row, book)
-        row |= made
-        if any((mine == one).all() for one in held):
-            row["low"] = row["high"] = row["low80"] = row["high80"] = None
-        row["moved"] = made["value"] - float(before[mine].sum()) if len(held) else 0.0
-        row["share"] = made["value"] / whole["value"] if whole["value"] else None
-        if whole["last_year"] and made["change"] is not None:
-            row["pull_points"] = 100 * made["change"] / whole["last_year"]
+        row |= done.figure(t, mine)
+        row["moved"] = row["value"] - float(before[mine].sum()) if t in done.moved else 0.0
+        row["share"] = row["value"] / whole["value"] if whole["value"] else None
+        if whole["last_year"] and row["change"] is not None:
+            row["pull_points"] = 100 * row["change"] / whole["last_year"]
         if len(set(direct.method[mine])) == 1 and direct.method[mine][0] >= 0:
             row["method"] = months.METHODS[direct.method[mine][0]]
         row["methods"] = cells_by_method(direct, mine)
-        row["explain"] = question(whole, **{name: row[name] for name in by})
+        row["explain"] = question(whole, reconcile, **{name: row[name] for name in by})
         rows.append(row)
     return sorted(rows, key=lambda row: -row["value"])
 
 
-def question(made: dict[str, Any], **more: Any) -> dict[str, Any]:
+def grouped(seen: City, columns: Sequence[int]) -> list[tuple[tuple[str, ...], np.ndarray]]:
+    """The codes in these columns of the cells (place, sector, domain), and which cells (N,) have them."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for k, cell in enumerate(seen.cells):
+        found.setdefault(tuple(cell[column] for column in columns), []).append(k)
+    made = []
+    for key, mine in sorted(found.items()):
+        mask = np.zeros(len(seen.cells), bool)
+        mask[mine] = True
+        made.append((key, mask))
+    return made
+
+
+def question(made: dict[str, Any], reconcile: str, **more: Any) -> dict[str, Any]:
     """What `opening.open_figure` has to be asked to open a figure of the estimate `made`."""
     asked = {"place": made["place"], "month": made["month"], "as_of": made["as_of"].isoformat(), "tree": made["tree"],
-             "city": made["place"]}  # fmt: skip
+             "city": made["place"], **options(made["family"], reconcile)}  # fmt: skip
     return {**asked, **{name: value for name, value in more.items() if value}}
 
 
@@ -194,7 +176,11 @@ def named_code(codes: Any, code: str) -> dict[str, str]:
 
 def named(book: Classification, flag: dict[str, Any]) -> dict[str, Any]:
     name = _label({"place": flag["place"], **({"sector": flag["sector"]} if flag["sector"] else {})}, book)
-    words = {"name": name, "month": flag["month"], "times": f"{flag['value'] / (flag['usual'] or 1):.2f}"}
+    words = {
+        "name": name,
+        "month": flag.get("period") or flag["month"],
+        "times": f"{flag['value'] / (flag['usual'] or 1):.2f}",
+    }
     problem = Problem(flag["rule"], value=name["zh"], params=words)
     return {"name": name, "message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
 

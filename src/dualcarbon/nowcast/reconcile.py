@@ -5,7 +5,8 @@ belong to as many totals as there are (county, sector, city, month). Sources: De
 Wickramasuriya, Turlach and Hyndman (2020) for non-negative least squares.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -29,11 +30,13 @@ class Reconciled(NamedTuple):
     rounds: int
 
 
-def rake(cells: Array, groups: Array, totals: Array, *, tolerance: float = 1e-10, rounds: int = 500) -> Reconciled:
+def rake(
+    cells: Array, groups: Any, totals: Array, *, slack: Array | None = None, tolerance: float = 1e-10, rounds: int = 500
+) -> Reconciled:
     """Multiply non-negative `cells` (N,) or (N, T) until they meet `totals` (K,) or (K, T); NaN totals are not known.
 
-    Zero cells stay zero. Raises Irreconcilable when a positive total has no positive cell or the totals contradict
-    each other.
+    `groups` (K, N) may be sparse. With `slack` (K,) a total is met anywhere within so much of it. Zero cells stay zero.
+    Raises Irreconcilable when a positive total has no positive cell or the totals contradict each other.
     """
     start, x, known, one, member = _prepared(cells, groups, totals)
     if (x < 0).any():
@@ -43,16 +46,60 @@ def rake(cells: Array, groups: Array, totals: Array, *, tolerance: float = 1e-10
     if hopeless.any():
         raise Irreconcilable(sorted(set(np.nonzero(hopeless)[0].tolist())), "a positive total has only cells of zero")
     rows = np.split(member.indices, member.indptr[1:-1])
+    room = np.zeros((len(one), 1)) if slack is None else np.asarray(slack, float).reshape(-1, 1)
+    limit = room + tolerance * np.maximum(np.abs(one), 1e-12)
+    before = np.full_like(one, np.nan)
     for number in range(1, rounds + 1):
         for k, mine in enumerate(rows):
             have = x[mine].sum(0)
+            wanted = np.clip(have, one[k] - room[k], one[k] + room[k])
             with np.errstate(invalid="ignore", divide="ignore"):
-                x[mine] *= np.where(known[k] & (have > 0), one[k] / have, 1.0)
+                x[mine] *= np.where(known[k] & (have > 0), wanted / have, 1.0)
         gap = np.where(known, np.abs(member @ x - one), 0.0)
-        if (gap <= tolerance * np.maximum(np.abs(one), 1e-12)).all():
+        if (gap <= limit).all():
             return _finished(start, x, cells, number)
-    bad = (gap > tolerance * np.maximum(np.abs(one), 1e-12)).any(1)
-    raise Irreconcilable(np.nonzero(bad)[0].tolist(), "the totals contradict each other")
+        if np.allclose(gap, before, rtol=1e-12, atol=0.0):
+            break
+        before = gap
+    raise Irreconcilable(np.nonzero((gap > limit).any(1))[0].tolist(), "the totals contradict each other")
+
+
+def smooth(series: Array, spans: Sequence[tuple[int, int]], totals: Sequence[float]) -> Array:
+    """Ratios w (T,) that bring a `series` to its `totals` over `spans` [first, end) with the least Σ (w_t − w_{t−1})².
+
+    This is Denton–Cholette for totals of any length, also overlapping ones; months of no span keep 1, and months that
+    no span joins are moved apart. Totals that contradict each other are met as nearly as may be. A run of months whose
+    ratios would not all be positive is left to raking and keeps 1.
+    """
+    made = np.ones(len(series))
+    covered = np.zeros(len(series) + 1, bool)
+    for first, end in spans:
+        covered[first:end] = True
+    edges = np.nonzero(np.diff(covered.astype(int), prepend=0))[0]
+    for a, b in zip(edges[::2], edges[1::2], strict=True):
+        mine = [k for k, (first, end) in enumerate(spans) if a <= first and end <= b and series[first:end].sum() > 0]
+        weights = np.zeros((len(mine), b - a))
+        for row, k in enumerate(mine):
+            first, end = spans[k]
+            weights[row, first - a : end - a] = series[first:end] / series[first:end].sum()
+        wanted = np.array([totals[k] / series[slice(*spans[k])].sum() for k in mine])
+        if mine:
+            ratio = _smoothest(weights, wanted)
+            made[a:b] = ratio if (ratio > 0).all() else 1.0
+    return made
+
+
+def _smoothest(weights: Array, wanted: Array) -> Array:
+    """The smoothest w (M,) with `weights` (K, M) · w = `wanted` (K,)."""
+    count, months = weights.shape
+    step = np.diff(np.eye(months), axis=0)
+    system = np.zeros((months + count, months + count))
+    system[:months, :months] = step.T @ step
+    system[:months, months:], system[months:, :months] = weights.T, weights
+    right = np.concatenate([np.zeros(months), wanted])
+    apart = (weights > 0).sum(0).max(initial=0) <= 1
+    solved = np.linalg.solve(system, right) if apart else np.linalg.lstsq(system, right, rcond=None)[0]
+    return np.asarray(solved[:months])
 
 
 def least_squares(
@@ -112,7 +159,7 @@ def _newton(
     return x, rounds, np.nonzero(np.abs(b - a @ x) > limit)[0]
 
 
-def _prepared(cells: Array, groups: Array, totals: Array) -> tuple[Array, Array, np.ndarray, Array, sparse.csr_array]:
+def _prepared(cells: Array, groups: Any, totals: Array) -> tuple[Array, Array, np.ndarray, Array, sparse.csr_array]:
     start = np.asarray(cells, float).reshape(len(cells), -1)
     one = np.asarray(totals, float).reshape(len(totals), -1)
     member = sparse.csr_array(groups, dtype=float)

@@ -11,9 +11,9 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import officials
+from dualcarbon.nowcast import officials, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import estimated, figure, known, month_text
+from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.present import named_code, opened
 
 MONTHS = 6
@@ -44,19 +44,19 @@ def vintages(
     found: dict[date, list[dict[str, Any]]] = {month: [] for month in span}
     for day in days:
         seen = now if day == now.as_of else cities.read(workspace, as_of=day, place=code, tree=tree, family=family)
-        for month in span:
-            if month not in seen.months or month > cities.month_before(day):
-                continue
-            t = seen.months.index(month)
-            made = figure(seen, t, *estimated(seen.upto(t)), np.ones(len(seen.cells), bool))
+        asked = [seen.months.index(month) for month in span if month in seen.months[1:]]
+        asked = [t for t in asked if seen.months[t] <= cities.month_before(day)]
+        done = settling.settle(workspace, seen, asked, code, tree=tree, family=family)
+        for t in asked:
+            made = done.figure(t, np.ones(len(done.seen.cells), bool))
             kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year")}
-            found[month].append({"as_of": day.isoformat(), **kept})
+            found[seen.months[t]].append({"as_of": day.isoformat(), **kept})
     rows = [_row(now, month, _changes(found[month])) for month in span]
     scored = [row["score"] for row in rows if row["score"]]
     return {
         "place": code, "place_name": named_code(book.places, code), "unit": "tCO2", "as_of": now.as_of, "tree": tree,
         "status": now.status, "days": [day.isoformat() for day in days], "rows": rows,
-        "score": _summary(scored), "years": years(workspace, now, code),
+        "score": _summary(scored), "years": years(workspace, now, code, tree, family),
     }  # fmt: skip
 
 
@@ -114,33 +114,33 @@ def _summary(scored: list[dict[str, Any]]) -> dict[str, Any] | None:
             "inside": float(np.mean([one["inside"] for one in scored]))}  # fmt: skip
 
 
-def years(workspace: Any, now: City, place: str) -> list[dict[str, Any]]:
+def years(workspace: Any, now: City, place: str, tree: str, family: str) -> list[dict[str, Any]]:
     """Official totals of whole years of `place` against its months, and the months re-benchmarked to them."""
-    made = []
-    for one in officials.read(workspace, now, place):
-        whole = one.start.month == 1 and one.end == date(one.start.year + 1, 1, 1)
-        if one.item != officials.TOTAL or one.place != place or one.sector or not whole:
-            continue
-        span = [t for t, month in enumerate(now.months) if one.start <= month < one.end]
-        if len(span) != 12:
-            continue
-        sums = [_value(now, t) for t in span]
-        total = float(sum(sums))
-        moved = [officials.totals_of(now, t, [one], place)[0][2] for t in span]
-        past = [known(now, t - 12) for t in span]
-        before = float(sum(value for value in past if value)) if all(past) else None
-        made.append({
-            "year": one.start.year, "official": one.value, "estimated": total, "dataset": one.dataset,
-            "status": one.status, "error_percent": 100 * (total / one.value - 1),
-            "last_value_error_percent": 100 * (before / one.value - 1) if before else None,
-            "months": [
-                {"month": month_text(now.months[t]), "before": old, "after": new}
-                for t, old, new in zip(span, sums, moved, strict=True)
-            ],
-        })  # fmt: skip
-    return made
+    published = [
+        one for one in officials.read(workspace, now, place)
+        if one.item == officials.TOTAL and one.place == place and not (one.sector or one.domain)
+        and one.start.month == 1 and one.end == date(one.start.year + 1, 1, 1)
+    ]  # fmt: skip
+    span = [t for t, month in enumerate(now.months) for one in published if one.start <= month < one.end]
+    if not span:
+        return []
+    done = settling.settle(workspace, now, span, place, tree=tree, family=family)
+    return [_year(done, one) for one in done.totals if one.one in published]
 
 
-def _value(now: City, t: int) -> float:
-    value = known(now, t)
-    return value if value is not None else float(sum(part.value.sum() for part in estimated(now.upto(t))))
+def _year(done: settling.Settled, total: settling.Total) -> dict[str, Any]:
+    """An official total of a year, what its months said, and each month before and after."""
+    one, span = total.one, range(total.first, total.end)
+    sums = [float(done.unmoved(t)[total.cells].sum()) for t in span]
+    said = float(sum(sums))
+    past = [done.known(t - 12, total.cells) for t in span]
+    before = None if None in past else float(sum(value for value in past if value is not None))
+    return {
+        "year": one.start.year, "official": one.value, "estimated": said, "dataset": one.dataset, "status": one.status,
+        "error_percent": 100 * (said / one.value - 1) if one.value else None,
+        "last_value_error_percent": 100 * (before / one.value - 1) if one.value and before is not None else None,
+        "months": [
+            {"month": month_text(done.seen.months[t]), "before": old, "after": float(done.moved[t][total.cells].sum())}
+            for t, old in zip(span, sums, strict=True)
+        ],
+    }  # fmt: skip
