@@ -178,3 +178,21 @@ def test_a_person_checks_and_imports_in_the_browser(page: Page, folder: Path, tm
         page.fill(".undo input[name=reason]", "试一试")
         page.click(".undo button")
         expect(page.locator("p.done")).to_contain_text("已撤销“一季度.csv”")
+
+
+def test_what_was_made_of_older_data_is_not_kept(site: TestClient, folder: Path) -> None:
+    import gc
+    import weakref
+
+    from dualcarbon.inventory.snapshot import snapshot
+
+    workspace = Workspace.open(folder)
+    sent(site, GOOD)
+    before = snapshot(workspace)
+    assert snapshot(workspace) is before
+    old = weakref.ref(before)
+    del before
+    sent(site, GOOD.replace("2024-0", "2023-0"))
+    snapshot(workspace)
+    gc.collect()
+    assert old() is None

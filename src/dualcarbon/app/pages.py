@@ -173,6 +173,7 @@ class Site:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._data: OrderedDict[str, Any] = OrderedDict()
         self._known: dict[tuple[str, int], Any] = {}
+        self._version = self.workspace.version()
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """`make()`, kept until the workspace changes."""
@@ -315,12 +316,22 @@ class Site:
 
     def kept(self, key: Any, make: Callable[[], Any]) -> Any:
         """`make()`, kept for a while under `key` and the workspace's version."""
+        self._forget()
         name = repr((self.workspace.version(), key))
         found = self._data.get(name)
         if found is None:
             found = make()
             _keep(self._data, name, found, KEPT_DATA)
         return found
+
+
+    def _forget(self) -> None:
+        """Drop what was kept of an older version: nobody can ask for it again."""
+        version = self.workspace.version()
+        if version != self._version:
+            self._version = version
+            self._data.clear()
+            self._kept.clear()
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

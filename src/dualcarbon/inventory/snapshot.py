@@ -212,6 +212,9 @@ def snapshot(
         made = _of_workspace(data, choices, [*whole.datasets, *whole.controls], whole.entities)
         made.whole = _whole(whole)
     with _guard:
+        # What is asked without a version is never asked of an older one again.
+        for old in [one for one in _kept if one[0] == key[0] and one[1] != key[1] and one[2].version is None]:
+            del _kept[old]
         _kept[key] = made
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
