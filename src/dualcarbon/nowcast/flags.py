@@ -23,7 +23,7 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     """Flags of month number `t` (default: the last), the largest cells first.
 
     Each is {rule, place, sector, month, value, usual}: `nowcast.negative-direct`, `-power` and
-    `nowcast.doubtful-direct`, `-power` (months of the last year that cannot be right and were not used),
+    `nowcast.doubtful-direct`, `-power` (months that cannot be right and were not used, until they are corrected),
     `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.short-history`,
     `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year
     and, where known, the month a year before),
@@ -36,7 +36,7 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
     told: list[tuple[float, dict[str, Any]]] = []
     for doubt in city.doubts:
-        if doubt.month in city.months[max(t - 11, 0) : t + 1]:
+        if doubt.month <= city.months[t]:
             where, what, _ = city.cells[doubt.cell]
             told.append((float("inf"), {"rule": f"nowcast.{'negative' if doubt.negative else 'doubtful'}-{doubt.part}",
                                         "place": where, "sector": what, "month": doubt.month.isoformat()[:7],

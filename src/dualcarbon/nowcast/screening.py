@@ -2,7 +2,8 @@
 
 They are taken as not seen, so the month is estimated with the interval of an estimate, and named. The rule is that of
 `panel.cleaned` and looks at nothing later than the month, except that a level that stays for three months is believed,
-and so is a positive month that nobody corrected for three months.
+and so is a month that nobody corrected for three months: a stop (zero), or one that is less than `ABSURD` times off.
+A lone month farther off than that stays out until it is corrected.
 """
 
 from datetime import date
@@ -15,6 +16,8 @@ from dualcarbon.nowcast.shape import Array
 
 #: Months after which a doubtful month that was not corrected is believed.
 BELIEVED = 3
+#: But not where it is so many times what was to be expected, or so small a part of it: a wrong unit, no event.
+ABSURD = 20.0
 ANY = panel.Stream("", "", "", "", 0.0, False)
 
 
@@ -35,16 +38,25 @@ def screened(values: Array, months: list[date], part: str) -> tuple[Array, list[
     raw = np.full((len(values), years * 12), np.nan)
     raw[:, lead : lead + len(months)] = values
     cells = [{"place": "", "sector": ""}] * len(values)
-    _, marked, _ = panel.cleaned(raw.reshape(1, len(values), years, 12), cells, [ANY], months[0].year)
-    wrong = marked.reshape(len(values), -1)[:, lead : lead + len(months)] & np.isfinite(values)
+    filled, marked, _ = panel.cleaned(raw.reshape(1, len(values), years, 12), cells, [ANY], months[0].year)
+    marked, expected = (one.reshape(len(values), -1)[:, lead : lead + len(months)] for one in (marked, filled))
+    wrong = marked & np.isfinite(values)
     seen = np.nonzero(np.isfinite(values).any(0))[0].max(initial=0)
-    wrong[:, : max(seen - BELIEVED + 1, 0)] &= values[:, : max(seen - BELIEVED + 1, 0)] < 0
+    old = slice(max(seen - BELIEVED + 1, 0))
+    wrong[:, old] &= _absurd(values[:, old], expected[:, old])
     wrong &= ~_stayed(values, wrong)
     told = [
         Doubt(k, months[t], part, float(values[k, t]), bool(values[k, t] < 0))
         for k, t in zip(*(index.tolist() for index in np.nonzero(wrong)), strict=True)
     ]
     return np.where(wrong, np.nan, values), told
+
+
+def _absurd(values: Array, expected: Array) -> np.ndarray:
+    """Months (N, T) that no waiting makes true."""
+    with np.errstate(all="ignore"):
+        far = np.abs(np.log(values / expected)) > np.log(ABSURD)
+    return np.asarray((values < 0) | ((values > 0) & far))
 
 
 def _stayed(values: Array, wrong: np.ndarray) -> np.ndarray:
