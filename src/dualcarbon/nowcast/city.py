@@ -32,12 +32,16 @@ PARTS: dict[str, tuple[str, dict[str, Any]]] = {
 DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
 #: A cell whose rows stay away longer than this no longer has that energy, rather than being late.
 SILENT = 12
+#: Ending of the code of the area that holds what was recorded at a place itself, or across its areas; its name.
+UNALLOCATED = "-unallocated"
+UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
 
 
 @dataclass(frozen=True)
 class City:
     """`direct`, `indirect` (tCO2) and `power` (MWh) by cell (place, sector, domain) and month (N, T), NaN where not
-    seen; `months` (T). `zeros` are cells that never reported anything but zero, `absent` areas that never reported."""
+    seen; `months` (T). `zeros` are cells that never reported anything but zero, `absent` areas that never reported,
+    `unallocated` the recorded places that lie in none of the areas and are an area of their own."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -54,11 +58,17 @@ class City:
     datasets: list[str] = field(default_factory=list)
     zeros: list[tuple[str, str, str]] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
+    unallocated: list[str] = field(default_factory=list)
 
     @cached_property
     def terms(self) -> Array:
         """What calendar and weather say of each month (T, k)."""
         return calendar_terms.terms(self.months, self.weather)[0]
+
+    @property
+    def term_names(self) -> list[str]:
+        """Names (k) of the `terms`."""
+        return calendar_terms.terms(self.months, self.weather)[1]
 
     @property
     def places(self) -> np.ndarray:
@@ -74,6 +84,17 @@ class City:
         """The same, seen no further than month number `t`."""
         cut = {name: getattr(self, name)[:, : t + 1] for name in ("direct", "indirect", "power")}
         return replace(self, months=self.months[: t + 1], **cut)
+
+    def of(self, mine: np.ndarray) -> "City":
+        """The cells `mine` (N,) alone."""
+        kept = {name: getattr(self, name)[mine] for name in ("direct", "indirect", "power")}
+        return replace(self, cells=[self.cells[k] for k in np.nonzero(mine)[0]], doubts=[], **kept)
+
+    def recorded(self, place: str) -> dict[str, Any]:
+        """`place` and `where` with which the engine is asked for the rows of an area, or of the whole."""
+        if not place.endswith(UNALLOCATED):
+            return {"place": place, "where": {}}
+        return {"place": place.removesuffix(UNALLOCATED), "where": {"place": list(self.unallocated)}}
 
 
 def _numbers(names: list[str]) -> np.ndarray:
@@ -92,7 +113,7 @@ def read(
     version: int | None = None,
 ) -> City:
     """What was known on `as_of` (default: when the last month became known) about the areas directly under `place`
-    (default: the place of the pack).
+    (default: the place of the pack). Rows of the place that lie in none of the areas are an area of their own.
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
@@ -110,12 +131,15 @@ def read(
     end = until or month_before(as_of)
     if end.year > as_of.year + 1:
         raise Refused(Problem("nowcast.too-far", value=end.isoformat()[:7], params={"day": as_of.isoformat()}))
-    targets = book.places.children(code, tree, end) or [code]
+    base = code.removesuffix(UNALLOCATED)
+    targets = book.places.children(base, tree, end) or [base]
     made, joint, fallbacks, lacking = {}, {}, [], 0
+    areas: dict[str, str] = {}
     for part, found in counted(workspace, as_of, family, version).items():
         fallbacks += found.fallbacks
         lacking += len(found.missing)
-        made[part], joint[part] = (_monthly(found.cells, book, targets, tree, end, length) for length in ("1mo", "2mo"))
+        areas |= _areas(found.cells, book, code, targets, tree, end)
+        made[part], joint[part] = (_monthly(found.cells, book, areas, end, length) for length in ("1mo", "2mo"))
     if all(frame.is_empty() for frame in made.values()):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
     frames = [*made.values(), *joint.values()]
@@ -132,10 +156,11 @@ def read(
     arrays["direct"], doubts = screened(arrays["direct"], months, "direct")
     power, more = screened(power, months, "power")
     arrays["indirect"][~np.isfinite(power)] = np.nan
-    weather = _weather(rows, book.places.path(code, tree, end))
-    absent = sorted(set(targets) - {cell[0] for cell in cells})
+    weather = _weather(rows, book.places.path(base, tree, end))
+    absent = sorted(set(targets) - {cell[0] for cell in cells}) if code == base else []
+    rest = sorted(place for place, area in areas.items() if area == base + UNALLOCATED)
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
-                weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent)  # fmt: skip
+                weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent, rest)  # fmt: skip
 
 
 def counted(workspace: Any, as_of: date, family: str, version: int) -> dict[str, Calculation]:
@@ -164,24 +189,33 @@ def located(workspace: Any, place: str | None) -> str:
 
     Raises Refused for a place that the pack does not know.
     """
-    code = load(workspace.pack).places.find(place) if place else packs.place(workspace.pack)
+    code = found(load(workspace.pack), place) if place else packs.place(workspace.pack)
     if code is None:
         raise Refused(Problem("nowcast.unknown-place", value=place))
     return str(code)
 
 
+def found(book: Classification, place: str) -> str | None:
+    """Code of a place, or of what is unallocated in one (its code with the ending `UNALLOCATED`); None if unknown."""
+    code = book.places.find(place.removesuffix(UNALLOCATED))
+    return code + UNALLOCATED if code and place.endswith(UNALLOCATED) else code
+
+
 def above(book: Classification, code: str, tree: str) -> str:
     """The city that holds a place, else the place itself: the areas of a city are estimated together."""
+    if code.endswith(UNALLOCATED):
+        return code.removesuffix(UNALLOCATED)
     path = book.places.path(code, tree)
     return next((one for one in path if (book.places.row(one) or {}).get("level") == "city"), code)
 
 
 def last_arrival(rows: Any) -> date:
     """The day on which the last month of electricity or fuel became known (the day after it, where nobody says)."""
-    energy = "item in ('energy.combustion', 'energy.purchased') and date_diff('month', start, \"end\") = 1"
-    of_month = rows.filter(energy).aggregate('start, max(known_at) as known_at, max("end") as finish', "start")
-    found = of_month.order("start desc").limit(1).fetchall()
-    return (found[0][1] or found[0][2]) if found else date.today()
+    length = "date_diff('month', start, \"end\")"
+    months = f"({length} = 1 or ({length} = 2 and month(start) = 1))"  # January and February may come as one
+    energy = rows.filter(f"item in ('energy.combustion', 'energy.purchased') and {months}")
+    last = energy.aggregate('"end", max(known_at) as known_at', '"end"').order('"end" desc').limit(1).fetchall()
+    return (last[0][1] or last[0][0]) if last else date.today()
 
 
 def month_before(day: date) -> date:
@@ -204,9 +238,21 @@ def _weather(rows: Any, path: list[str]) -> dict[str, dict[date, float]]:
     return out
 
 
-def _monthly(
-    cells: pl.DataFrame, book: Classification, targets: list[str], tree: str, end: date, length: str
-) -> pl.DataFrame:
+def _areas(
+    cells: pl.DataFrame, book: Classification, code: str, targets: list[str], tree: str, end: date
+) -> dict[str, str]:
+    """The area of each recorded place inside the place `code`: of the `targets`, or unallocated. `code` may itself be
+    what is unallocated in a place.
+    """
+    base = code.removesuffix(UNALLOCATED)
+    recorded = cells["place"].unique().drop_nulls().to_list()
+    areas = book.places.rollup(recorded, targets, tree, end)
+    inside = book.places.rollup(recorded, [base], tree, end)
+    every = {place: areas[place] or base + UNALLOCATED for place in recorded if inside[place]}
+    return every if code == base else {place: area for place, area in every.items() if area == code}
+
+
+def _monthly(cells: pl.DataFrame, book: Classification, areas: dict[str, str], end: date, length: str) -> pl.DataFrame:
     """CO2 and quantity by area, sector and start of the periods of one `length`: a month, or January–February as one.
 
     Rows of other periods, or outside the areas, are left out.
@@ -215,7 +261,6 @@ def _monthly(
     if length != "1mo":
         whole &= pl.col("start").dt.month() == 1
     cells = cells.filter(whole & (pl.col("start") <= end) & pl.col("co2").is_not_null())
-    areas = book.places.rollup(cells["place"].unique().drop_nulls(), targets, tree, end)
     of_sector = {code: (book.sectors.row(code) or {}).get("domain", "") for code in book.sectors}
     cells = cells.with_columns(
         pl.col("place").replace_strict(areas, default=None, return_dtype=pl.String).alias("area"),
@@ -263,7 +308,7 @@ def _spread(frame: pl.DataFrame, cells: list[Any], months: list[date], column: s
     seen = np.isfinite(out)
     last = int(np.nonzero(seen.any(0))[0].max(initial=0))
     for t in range(len(months)):
-        known = min(t, last)  # nobody is silent in months of which nobody has spoken
+        known = min(max(t, SILENT - 1), last)  # nobody is silent before a year, nor after the last that spoke
         quiet = ~seen[:, max(known - SILENT, 0) : known + 1].any(1)
         out[quiet, t] = 0.0
     return out

@@ -1,5 +1,6 @@
 """Figures of a month: counted and estimated CO2 of chosen cells, with the interval of what is estimated."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,6 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import months
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.shape import Array
 
 
 def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
@@ -20,7 +20,7 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
     if not (np.isfinite(seen.direct[:, :t]).any() or np.isfinite(seen.indirect[:, :t]).any()):
         raise Refused(Problem("nowcast.too-short", value=month_text(seen.months[t])))
     made = [
-        months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms)
+        months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms, seen.term_names)
         for part in (seen.direct, seen.indirect)
     ]
     return made[0], made[1]
@@ -29,22 +29,19 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
 def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:
     """Value, intervals and a year ago of the cells `mine` in month number `t`.
 
-    Errors that cells share add up, cells' own add in quadrature. `low`, `high` hold 90 %, `low80`, `high80` 80 %. The
-    intervals are those of estimating; the factors' own uncertainty is the account's. Nothing estimated: no interval.
+    `low`, `high` hold 90 %, `low80`, `high80` 80 %: what is counted + what is `estimated` (tCO2) × exp(± `width`), the
+    half-width in logarithms of what is estimated, as :func:`spread` has it. The intervals are those of estimating; the
+    factors' own uncertainty is the account's. Nothing estimated: no interval.
     """
-    value, counted, wide, narrow = 0.0, 0.0, 0.0, 0.0
-    for part in (direct, indirect):
-        guess = np.where(part.counted, 0.0, part.value)[mine]
-        value += float(part.value[mine].sum())
-        counted += float(part.value[mine & part.counted].sum())
-        wide += _variance(part.shared, part.own[mine], guess)
-        narrow += _variance(part.inner[0], part.inner[1][mine], guess)
-    width, inner = float(np.sqrt(wide)), float(np.sqrt(narrow))
+    value = float(sum(part.value[mine].sum() for part in (direct, indirect)))
+    counted = float(sum(part.value[mine & part.counted].sum() for part in (direct, indirect)))
+    guess, width = spread((direct, indirect), mine)
+    inner = spread((direct, indirect), mine, inner=True)[1]
+    ends = [counted + guess * float(np.exp(w)) if width else None for w in (-width, width, -inner, inner)]
     before = known(seen, t - 12, mine)
     return {
-        "value": value, "low": max(value - width, counted) if width else None,
-        "high": value + width if width else None, "level": 0.9,
-        "low80": max(value - inner, counted) if width else None, "high80": value + inner if width else None,
+        "value": value, "low": ends[0], "high": ends[1], "level": 0.9, "low80": ends[2], "high80": ends[3],
+        "estimated": guess, "width": width or None,
         "direct": float(direct.value[mine].sum()), "indirect": float(indirect.value[mine].sum()),
         "counted_share": counted / value if value else 1.0, "last_year": before,
         "change": value - before if before is not None else None,
@@ -52,8 +49,19 @@ def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray)
     }  # fmt: skip
 
 
-def _variance(shared: float, own: Array, guess: Array) -> float:
-    return float((shared * guess.sum()) ** 2 + ((own * guess) ** 2).sum())
+def spread(parts: Sequence[Month], mine: np.ndarray, *, inner: bool = False) -> tuple[float, float]:
+    """What is estimated of the cells `mine` (tCO2), and the half-width of its sum in logarithms for 90 % (`inner`: 80).
+
+    Errors that cells share add up, cells' own add in quadrature, and so do the parts. Of one cell it is that cell's
+    own half-width, which the replay tests.
+    """
+    whole, variance = 0.0, 0.0
+    for part in parts:
+        shared, own = part.inner if inner else (part.shared, part.own)
+        guess = np.where(part.counted, 0.0, part.value)[mine]
+        whole += float(guess.sum())
+        variance += float((shared * guess.sum()) ** 2 + ((own[mine] * guess) ** 2).sum())
+    return whole, float(np.sqrt(variance)) / whole if whole else 0.0
 
 
 def known(seen: City, t: int, mine: np.ndarray | None = None) -> float | None:

@@ -4,6 +4,7 @@ Fuels that were seen are counted elsewhere; here only the remainder is modelled.
 (the month a year ago) → moved with electricity → moved with recent growth → pooled ridge, chosen by past skill.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,8 @@ FEATURES = ("electricity", "place_electricity", "recent")
 class Month:
     """An estimate of one month for all cells: `value` (N,), half-widths in logarithms (`shared`, `own` (N,)), which
     cells were `counted`, and each cell's `method` (number in METHODS; counted cells have none). `start` is the last
-    value, `inner` the half-widths of 80 % (those of `shared` and `own` are of 90 %)."""
+    value, `inner` the half-widths of 80 % (those of `shared` and `own` are of 90 %), `names` those of the columns of
+    `features`."""
 
     value: Array
     counted: np.ndarray
@@ -41,6 +43,7 @@ class Month:
     model: bridge.Bridge | None
     start: Array
     inner: tuple[float, Array]
+    names: tuple[str, ...] = ()
 
 
 def gap(direct: Array, t: int) -> int:
@@ -99,13 +102,19 @@ def base(direct: Array, t: int, late: int) -> Array:
 
 
 def estimate(
-    direct: Array, power: Array, t: int, places: np.ndarray, sectors: np.ndarray, terms: Array | None = None
+    direct: Array,
+    power: Array,
+    t: int,
+    places: np.ndarray,
+    sectors: np.ndarray,
+    terms: Array | None = None,
+    names: Sequence[str] = (),
 ) -> Month:
     """Estimate month `t` of `direct` (N, T): counted where seen, else from the best of METHODS for each cell.
 
     `power` (N, T) is the electricity of the cells; `places` and `sectors` (N,) number their places and sectors; `terms`
-    (T, k) are known beforehand (the festival, first) or with the month (weather). Nothing after `t` is used, and
-    nothing that is NaN at the time. A cell without any history is 0.
+    (T, k) are known beforehand (the festival, first) or with the month (weather), `names` (k) what they are called.
+    Nothing after `t` is used, and nothing that is NaN at the time. A cell without any history is 0.
     """
     direct, power = direct[:, : t + 1], power[:, : t + 1]
     counted = np.isfinite(direct[:, t])
@@ -114,7 +123,7 @@ def estimate(
     late = gap(direct, t)
     power_late = 0 if np.isfinite(power[:, t]).mean() >= 0.5 else gap(power, t)
     if terms is not None and power_late == 0:
-        terms = terms[:, 1:]  # electricity that was seen carries the festival already
+        terms, names = terms[:, 1:], names[1:]  # electricity that was seen carries the festival already
     past = [s for s in range(max(YEAR, t - PAST), t - late + 1) if np.isfinite(direct[:, s]).any()]
     made = {s: features(direct, power, s, late, power_late, places, terms) for s in [*past, t] if s >= YEAR}
     growth = {}
@@ -137,20 +146,20 @@ def estimate(
                 error = np.log(direct[:, s] / then[name]) if name in then else np.full(len(direct), np.nan)
             errors.setdefault(name, []).append(np.where(np.isfinite(error), error, np.nan))
     record = {name: np.array(rows).T for name, rows in errors.items()}
-    names = [name for name in METHODS if name in candidates]
-    chosen, skill = choose(record, names) if record else (np.zeros(len(direct), int), {})
-    value = picked(candidates, names, chosen)
-    shown = picked(record, names, chosen) if record else np.full((len(direct), 0), np.nan)
+    able = [name for name in METHODS if name in candidates]
+    chosen, skill = choose(record, able) if record else (np.zeros(len(direct), int), {})
+    value = picked(candidates, able, chosen)
+    shown = picked(record, able, chosen) if record else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
     nothing = record.get("last_value", shown)
     shared, own = _widths(shown, nothing, usual, history, unseen, sectors, 0.9)
     inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, 0.8)
-    method = np.array([METHODS.index(name) for name in names])[chosen]
+    method = np.array([METHODS.index(name) for name in able])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
         np.where(counted, 0.0, own), skill, candidates, inputs, model, start,
-        (inner, np.where(counted, 0.0, inner_own)),
+        (inner, np.where(counted, 0.0, inner_own)), (*FEATURES, *names),
     )  # fmt: skip
 
 

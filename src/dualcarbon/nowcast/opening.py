@@ -34,7 +34,8 @@ TERMS = {
     "place_electricity": {"zh": "本地区用电增速", "en": "growth of the area's electricity"},
     "recent": {"zh": "本单元近三个月排放增速", "en": "growth of the cell's CO2 over three months"},
     "festival": {"zh": "春节错月", "en": "the Spring Festival's move"},
-    "weather": {"zh": "度日", "en": "degree days"},
+    "heating": {"zh": "采暖度日", "en": "heating degree days"},
+    "cooling": {"zh": "制冷度日", "en": "cooling degree days"},
     "level": {"zh": "全体单元的常数项", "en": "constant of all cells"},
 }
 
@@ -174,10 +175,11 @@ def _part(
         return told
     if (mine & made.counted).any() and given.value[mine & made.counted].sum():
         method, where = cities.PARTS[name]
+        rows = seen.recorded(question["place"])
         told["node"] = runs.explain(
-            "emission.co2", workspace=workspace, method=method, place=question["place"], sector=question["sector"],
-            period=month_text(seen.months[t]), where=where, tree=tree, family=family, known_at=seen.as_of,
-            pack=workspace.pack,
+            "emission.co2", workspace=workspace, method=method, place=rows["place"], sector=question["sector"],
+            period=month_text(seen.months[t]), where={**where, **rows["where"]}, tree=tree, family=family,
+            known_at=seen.as_of, pack=workspace.pack,
         )  # fmt: skip
     told["estimate"] = [_estimate(seen, t, given, int(k), name) for k in np.nonzero(guess)[0]]
     return told
@@ -197,7 +199,6 @@ def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
 def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, Any]:
     """How cell `k` was estimated: last value × exp(growth), and what the growth is made of."""
     method = months.METHODS[made.method[k]]
-    inputs = [*months.FEATURES, *(["festival"] if made.features.shape[1] > 3 else []), "weather", "weather"]
     terms: list[dict[str, Any]] = []
     growth = float(np.log(made.value[k] / made.start[k])) if made.value[k] > 0 and made.start[k] > 0 else 0.0
     if method == "ridge" and made.model is not None:
@@ -206,13 +207,13 @@ def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, A
         slopes = model.slopes + (model.own[seen.sectors[k]] if model.own is not None else 0.0)
         terms.append({"name": "level", "title": TERMS["level"], "growth": None, "slope": None,
                       "effect": float(model.level)})  # fmt: skip
-        for n, name in enumerate(inputs[: made.features.shape[1]]):
+        for n, name in enumerate(made.names):
             terms.append({"name": name, "title": TERMS[name], "growth": float(made.features[k, n]),
                           "slope": float(slopes[n] / model.scale[n]), "effect": float(z[n] * slopes[n])})  # fmt: skip
     elif method != "last_value":
-        n = {"electricity_ratio": 0, "recent_growth": 2}[method]
-        terms.append({"name": inputs[n], "title": TERMS[inputs[n]], "growth": float(made.features[k, n]), "slope": 1.0,
-                      "effect": float(made.features[k, n])})  # fmt: skip
+        name = {"electricity_ratio": "electricity", "recent_growth": "recent"}[method]
+        moved = float(made.features[k, made.names.index(name)])
+        terms.append({"name": name, "title": TERMS[name], "growth": moved, "slope": 1.0, "effect": moved})
     width = float(np.sqrt(made.shared**2 + made.own[k] ** 2))
     year_ago = t >= 12 and getattr(seen, part)[k, t - 12] > 0
     return {

@@ -25,7 +25,7 @@ from dualcarbon.nowcast.shape import Array
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
-MODEL = "nowcast.monthly-bridge/2"
+MODEL = "nowcast.monthly-bridge/3"
 RECORD = 12
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
@@ -165,12 +165,14 @@ def _label(row: dict[str, Any], book: Classification) -> dict[str, str]:
     codes = {"place": book.places, "sector": book.sectors, "domain": book.domains}
     texts = {}
     for lang in ("zh", "en"):
-        texts[lang] = " · ".join(codes[n].name(row[n], lang) if row[n] else "—" for n in codes if n in row)
+        texts[lang] = " · ".join(named_code(codes[n], row[n])[lang] if row[n] else "—" for n in codes if n in row)
     return texts
 
 
 def named_code(codes: Any, code: str) -> dict[str, str]:
     """A code's name in both languages."""
+    if code.endswith(cities.UNALLOCATED):
+        return dict(cities.UNALLOCATED_NAME)
     return {lang: codes.name(code, lang) for lang in ("zh", "en")}
 
 

@@ -102,10 +102,12 @@ def opened(
 
 
 def _known(view: View, place: str | None) -> str:
-    code = view.codes.places.find(place or view.city)
+    from dualcarbon.nowcast.city import found
+
+    code = found(view.codes, place or view.city)
     if code is None:
         raise NoSuch("place", place or view.city)
-    return str(code)
+    return code
 
 
 @router.get("/tables.xlsx", summary="The tables of the page as an Excel workbook", response_class=Response)

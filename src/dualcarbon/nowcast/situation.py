@@ -47,7 +47,7 @@ def analyse(
     last = seen.months[span[-1]].month
     period = str(year) if last == 12 else f"{year}-01/{year}-{last:02d}" if last > 1 else f"{year}-01"
     made: dict[str, Any] = {
-        "place": code, "place_name": {lang: book.places.name(code, lang) for lang in ("zh", "en")}, "year": year,
+        "place": code, "place_name": present.named_code(book.places, code), "year": year,
         "period": period, "as_of": seen.as_of, "unit": "tCO2", "status": seen.status, "tree": tree,
         "synthetic": seen.status == "synthetic", "value": float(now.sum()), "low": low, "high": high,
         "estimated_months": [seen.months[t].isoformat()[:7] for t in guessed],
@@ -129,7 +129,7 @@ def _grouped(seen: City, now: Array, before: Array, column: int, book: Classific
         mine = np.array([cell[column] == code for cell in seen.cells])
         value, past = float(now[mine].sum()), float(before[mine].sum())
         rows.append({
-            "code": code, "name": {lang: codes.name(code, lang) if code else "—" for lang in ("zh", "en")},
+            "code": code, "name": present.named_code(codes, code) if code else {"zh": "—", "en": "—"},
             "value": value, "share": value / float(now.sum()) if now.sum() else None, "last_year": past,
             "change_percent": 100 * (value / past - 1) if past else None,
             "pull_points": 100 * (value - past) / float(before.sum()) if before.sum() else None,
