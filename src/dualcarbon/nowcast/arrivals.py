@@ -8,14 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import estimated, month_text
 from dualcarbon.nowcast.present import opened
 from dualcarbon.nowcast.shape import Array
 
-#: Steps in which a new arrival is taken in: corrections of months known before, then electricity, then fuels.
-ARRIVALS = ("revision", "electricity", "fuel")
+#: Steps in which a new arrival is taken in, and the arrays that it fills: corrections of months known before, then the
+#: weather, then electricity, then fuels.
+ARRIVALS: dict[str, tuple[str, ...]] = {
+    "revision": ("direct", "indirect", "power"),
+    "weather": (),
+    "electricity": ("indirect", "power"),
+    "fuel": ("direct",),
+}
 
 
 def news(
@@ -25,13 +32,13 @@ def news(
 ) -> dict[str, Any]:  # fmt: skip
     """Which arrivals between two days moved the estimate of `month` (default: the last before `before`), by how much.
 
-    Arrivals are taken in one after the other: corrections of what was known (a new factor is one), electricity, fuels;
-    of the month itself, of the month a year before, of all others. Their effects sum to the change.
+    Arrivals are taken in one after the other: corrections of what was known (a new factor is one), the weather,
+    electricity, fuels; of the month itself, of the month a year before, of all others. Their effects sum to the change.
     """
     workspace = opened(workspace)
     place = cities.located(workspace, place)
     new, taken = steps(workspace, before, after, month, place, tree, family)
-    totals = [total(seen) for _, seen in taken]
+    totals = [float(by_cell(seen).sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
              "as_of": new.as_of.isoformat(), "tree": tree}  # fmt: skip
     told: list[dict[str, Any]] = [
@@ -74,9 +81,12 @@ def steps(
     return new, made
 
 
-def total(seen: City) -> float:
-    """The estimate of the last month."""
-    return float(sum(part.value.sum() for part in estimated(seen)))
+def by_cell(seen: City) -> Array:
+    """The estimate of the last month by cell (N,). A cell not heard of yet has none, and tells the others nothing."""
+    heard = np.isfinite(np.concatenate([seen.direct, seen.indirect, seen.power], 1)).any(1)
+    out = np.zeros(len(heard))
+    out[heard] = sum(part.value for part in estimated(seen.of(heard)))
+    return out
 
 
 def aligned(old: City, new: City) -> tuple[City, City]:
@@ -95,8 +105,6 @@ def aligned(old: City, new: City) -> tuple[City, City]:
             for k, cell in enumerate(cells):
                 if cell in row:
                     out[k, shift : shift + given.shape[1]] = given[row[cell]]
-                else:
-                    out[k] = 0.0
             arrays[name] = out
         made.append(replace(one, cells=cells, months=list(months_), **arrays))
     return made[0], made[1]
@@ -104,10 +112,9 @@ def aligned(old: City, new: City) -> tuple[City, City]:
 
 def _taken(now: City, new: City, kind: str, months_: Sequence[int]) -> tuple[City, list[int]]:
     """`now` with the arrivals of one kind for these month numbers, and the months that have any."""
-    names = {"electricity": ("indirect", "power"), "fuel": ("direct",), "revision": ("direct", "indirect", "power")}[
-        kind
-    ]
-    arrays: dict[str, Any] = {name: getattr(now, name).copy() for name in names}
+    if kind == "weather":
+        return _with_weather(now, new, months_)
+    arrays: dict[str, Any] = {name: getattr(now, name).copy() for name in ARRIVALS[kind]}
     moved = []
     for t in months_:
         some = False
@@ -122,5 +129,22 @@ def _taken(now: City, new: City, kind: str, months_: Sequence[int]) -> tuple[Cit
     return replace(now, **arrays), moved
 
 
+def _with_weather(now: City, new: City, months_: Sequence[int]) -> tuple[City, list[int]]:
+    """`now` with the degree days of these month numbers as `new` has them, and the months in which they differ."""
+    days = {name: dict(now.weather.get(name, {})) for name in {**now.weather, **new.weather}}
+    moved = []
+    for t in months_:
+        month = new.months[t]
+        before = {name: mine.pop(month, None) for name, mine in days.items()}
+        for name, theirs in new.weather.items():
+            if month in theirs:
+                days[name][month] = theirs[month]
+        if before != {name: mine.get(month) for name, mine in days.items()}:
+            moved.append(t)
+    kept = {name: days[name] for name in calendar_terms.WEATHER.values() if days.get(name)}
+    return replace(now, weather=kept), moved
+
+
 def _same(a: Array, b: Array) -> np.ndarray:
-    return np.asarray((a == b) | (~np.isfinite(a) & ~np.isfinite(b)))
+    """Where both say the same (sums may differ in their last digit), or neither was seen."""
+    return np.isclose(a, b, rtol=1e-9, atol=0.0, equal_nan=True)

@@ -173,7 +173,7 @@ def _open(
     against: Annotated[str | None, typer.Option("--against", help=say("对比时期", "compared with"))] = None,
     effect: Annotated[str | None, typer.Option("--effect", help=say("分解的因素", "effect, as activity"))] = None,
     before: Annotated[str | None, typer.Option("--before", metavar="DATE", help=say("较早的一天", "since"))] = None,
-    arrival: Annotated[str | None, typer.Option("--arrival", help="revision, electricity, fuel")] = None,
+    arrival: Annotated[str | None, typer.Option("--arrival", help="revision, weather, electricity, fuel")] = None,
     about: Annotated[str | None, typer.Option("--about", help="month, year_before, others")] = None,
     city: Annotated[str | None, typer.Option("--city", help=say("一起估算的城市", "estimated with its city"))] = None,
 ) -> Done:  # fmt: skip

@@ -10,8 +10,8 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import arrivals, why
 from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.decompose import logarithmic_mean
-from dualcarbon.nowcast.figures import estimated
 from dualcarbon.nowcast.nodes import Node, line, number, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
 
@@ -125,15 +125,15 @@ def news_node(
     step, now = taken[place_in]
     then = taken[place_in - 1][1]
     book = load(workspace.pack)
-    values = [sum(part.value for part in estimated(seen)) for seen in (then, now)]
-    moved = np.asarray(values[1] - values[0])
+    values = [arrivals.by_cell(seen) for seen in (then, now)]
+    moved = values[1] - values[0]
     question = {"month": month, "tree": tree, "city": place, "as_of": new.as_of.isoformat()}
     children = []
     for code in sorted({cell[0] for cell in now.cells}):
         mine = np.array([cell[0] == code for cell in now.cells])
         children.append(line(named_code(book.places, code), float(moved[mine].sum()), "tCO2", new.status,
                               question={**question, "place": code}))  # fmt: skip
-    names = {"revision": text("更正与新因子", "corrections and new factors"),
+    names = {"revision": text("更正与新因子", "corrections and new factors"), "weather": text("气象数据", "weather"),
              "electricity": text("用电数据", "electricity"), "fuel": text("燃料数据", "fuels")}  # fmt: skip
     rows, count = _arrived(workspace, step, since, new)
     totals = [float(np.sum(value)) for value in values]
@@ -146,8 +146,10 @@ def news_node(
     return {
         "title": names[arrival], "about": [text("、".join(step.months), ", ".join(step.months))], "as_of": new.as_of,
         "period": month, "value": totals[1] - totals[0], "unit": "tCO2", "status": new.status, "inputs": inputs,
-        "equation": text("收到这批数据后的估算 − 收到前的估算（先更正，再用电，再燃料，逐批计入）",
-                          "the estimate with these arrivals less without (corrections, electricity, fuels in turn)"),
+        "equation": text(
+            "收到这批数据后的估算 − 收到前的估算（先更正，再气象，再用电，再燃料，逐批计入）",
+            "the estimate with these arrivals less without (corrections, weather, electricity, fuels in turn)",
+        ),
         "filled": f"{tonnes(totals[1])} − {tonnes(totals[0])} = {tonnes(totals[1] - totals[0], True)}",
         "children": sorted(children, key=lambda one: -abs(one["value"])), "rows": rows, "rows_total": count,
     }  # fmt: skip
@@ -157,12 +159,12 @@ def _arrived(workspace: Any, step: arrivals.Step, since: date, new: cities.City)
     """The largest rows that became known after `since` about the months of a step, and how many there are."""
     datasets = {one["id"]: one for one in workspace.datasets() if one["role"] == "account"}
     rows = workspace.observations(datasets=list(datasets), known_at=new.as_of, version=new.version)
-    items = {"electricity": ("energy.purchased",), "fuel": ("energy.combustion",)}.get(
-        step.kind, ("energy.purchased", "energy.combustion")
-    )
+    energy = ("energy.purchased", "energy.combustion")
+    items = {"electricity": energy[:1], "fuel": energy[1:], "weather": tuple(WEATHER)}.get(step.kind, energy)
     listed = ", ".join(f"'{item}'" for item in items)
     days = ", ".join(f"'{month}-01'" for month in step.months)
-    found = rows.filter(f"item in ({listed}) and known_at > '{since.isoformat()}' and start in ({days})")
+    inside = f"date_trunc('month', start) in ({days})"
+    found = rows.filter(f"item in ({listed}) and known_at > '{since.isoformat()}' and {inside}")
     names = ("entity", "place", "sector", "carrier", "item", "start", "end", "value", "unit", "dataset", "source",
              "sheet", "row", "known_at")  # fmt: skip
     columns = ", ".join(f'"{name}"' for name in names)

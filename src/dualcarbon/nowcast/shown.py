@@ -91,6 +91,7 @@ def causes(result: dict[str, Any]) -> None:
 
 ARRIVALS = {
     "revision": ("更正与新因子", "corrections and new factors"),
+    "weather": ("气象数据", "weather"),
     "electricity": ("用电数据", "electricity"),
     "fuel": ("燃料数据", "fuels"),
 }
