@@ -41,6 +41,12 @@ def test_pages_answer_in_both_languages_and_as_json(planned: TestClient, path: s
     assert planned.get(f"{path}.json", params={"known_at": DAY}).json()
 
 
+@pytest.mark.parametrize("path", ["/plan", "/plan/effect", "/plan/dual"])
+@pytest.mark.parametrize("day", ["2022-01-01", "2023-06-01"])
+def test_days_before_any_data_have_a_page_too(planned: TestClient, path: str, day: str) -> None:
+    assert planned.get(path, params={"known_at": day}).status_code == 200
+
+
 def test_the_board_shows_the_hand_calculated_numbers(planned: TestClient) -> None:
     board = planned.get("/plan.json", params={"known_at": DAY}).json()["board"]
     assert board["counts"] == CASE["numbers"]["states"]

@@ -113,3 +113,26 @@ def test_no_month_becomes_negative_where_totals_fall_steeply(tmp_path: Path) -> 
     assert rows["value"].min() > 0
     low = rows.filter((pl.col("place") == "A") & pl.col("period").str.starts_with("2020"))
     assert low["value"].sum() == pytest.approx(12)
+
+
+def test_a_wrong_unit_is_not_believed_by_staying(tmp_path: Path) -> None:
+    monthly, annual = world.make(places=8)
+    power = (pl.col("place") == "P00") & (pl.col("carrier") == "electricity") & (PERIOD >= "2022-07")
+    for factor, believed in ((1e4, False), (8.0, True)):
+        wrong = monthly.with_columns(value=pl.when(power).then(pl.col("value") * factor).otherwise(pl.col("value")))
+        made = replayed(tmp_path / str(factor), wrong, annual, years=[2022, 2023], months=[12])[0]
+        told = {one.rule for one in made["statements"] if one.value == "P00"}
+        assert ("nowcast.new-level" in told) == believed and "nowcast.wrong-month" in told
+
+
+@pytest.mark.parametrize("which", ["monthly", "annual"])
+def test_a_unit_that_nobody_knows_is_said(tmp_path: Path, which: str) -> None:
+    monthly, annual = world.make(places=4)
+    bananas = pl.lit("bananas")
+    if which == "monthly":
+        monthly = monthly.with_columns(unit=pl.when(GAS).then(bananas).otherwise(pl.col("unit")))
+    else:
+        annual = annual.with_columns(unit=bananas)
+    made = replayed(tmp_path, monthly, annual, years=[2022], months=[12])[0]
+    assert made["counted"] == []
+    assert [one.value for one in made["statements"] if one.rule == "nowcast.not-counted"] == ["natural_gas"]

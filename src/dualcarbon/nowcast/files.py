@@ -262,10 +262,11 @@ def electricity_named(observations: pl.DataFrame, pack: str) -> pl.DataFrame:
     return observations.with_columns(pl.col("carrier").replace(dict.fromkeys(names, "electricity")))
 
 
-def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> dict[str, float]:
+def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> tuple[dict[str, float], dict[str, str]]:
     """Direct CO2 per unit of each carrier (in `truth_unit`), from the engine's combustion method at the pack's nation.
 
-    Carriers that the pack does not know, or has no factors for, are not counted.
+    Carriers that the pack does not know, or has no factors for, are not counted. Also returned: fuels, with their
+    unit, that are not counted because it, or that of the truth, does not convert.
     """
     from dualcarbon.core.classification import load
     from dualcarbon.engine import calculate
@@ -273,22 +274,24 @@ def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> dict
     tonnes = convert("tCO2", truth_unit)
     if tonnes is None and truth_unit in TONNES:
         tonnes = 1 / TONNES[truth_unit]
-    if tonnes is None:
-        return {}
     book = load(pack)
     rows: dict[str, dict[str, Any]] = {}
     found: dict[str, tuple[str, float]] = {}
+    lost: dict[str, str] = {}
     for carrier, unit in observations.select("carrier", "unit").unique().sort("carrier", "unit").iter_rows():
         code = book.carriers.find(carrier) if carrier else None
         natural = (book.carriers.row(code) or {}).get("natural_unit", "") if code else ""
         scale = convert(unit, natural) if natural else None
-        if code is None or scale is None or code in ("electricity", "heat"):
+        if code is None or not natural or code in ("electricity", "heat"):
+            continue
+        if scale is None or tonnes is None:
+            lost[carrier] = unit
             continue
         row = {"place": "CN", "carrier": code, "item": "energy.combustion", "period": "2020", "value": 1.0}
         rows[code] = {**row, "unit": natural}
         found[carrier] = (code, scale)
-    if not rows:
-        return {}
+    if not rows or tonnes is None:
+        return {}, lost
     cells = calculate("cn.combustion", pl.DataFrame(list(rows.values())), pack=pack).cells
     per = {row["carrier"]: row["co2"] for row in cells.iter_rows(named=True) if row["co2"] is not None}
-    return {carrier: per[code] * scale * tonnes for carrier, (code, scale) in found.items() if code in per}
+    return {carrier: per[code] * scale * tonnes for carrier, (code, scale) in found.items() if code in per}, lost

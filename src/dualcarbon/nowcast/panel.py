@@ -18,8 +18,10 @@ from dualcarbon.nowcast.shape import Array
 WRONG = 5.0
 #: … and by this many times the usual scatter of that movement.
 SCATTER = 8.0
-#: So many odd months in a row are a new level, not an error.
+#: So many odd months in a row are a new level, not an error …
 NEW_LEVEL = 3
+#: … unless they are beyond this factor: a wrong unit stays as long as nobody corrects it.
+FAR = 20.0
 #: Two series are the same sum when they agree this closely.
 SAME = 5e-3
 
@@ -121,8 +123,9 @@ def cleaned(
                 usual_zero = (zeros > 0.02 * number) & (x[:, t] == 0)
                 odd = odd & (before > 0) & given[:, t] & (scatter_n >= 6) & ~usual_zero
                 run = np.where(odd, run + 1, np.where(given[:, t], 0, run))
-                shifted[:, t] = odd & (run == NEW_LEVEL)
-                odd &= run < NEW_LEVEL
+                far = (np.abs(move - usual) > np.log(FAR)) & (x[:, t] > 0)
+                shifted[:, t] = odd & (run == NEW_LEVEL) & ~far
+                odd &= (run < NEW_LEVEL) | far
                 wrong[:, t] = odd
                 x[odd, t] = np.nan
                 hole = alive & ~np.isfinite(x[:, t]) & np.isfinite(before)

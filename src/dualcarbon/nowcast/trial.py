@@ -49,7 +49,7 @@ def backtest(
         both = sorted({*units, *known.annual["item"].unique()})
         raise Refused(Problem("nowcast.several-truths", Path(truth).name, value="、".join(both)))
     seen = seen._replace(monthly=files.electricity_named(seen.monthly, pack))
-    factors = files.fuel_factors(seen.monthly, units[0], pack)
+    factors, lost = files.fuel_factors(seen.monthly, units[0], pack)
     asked = _years(known.annual, seen.monthly, years, lag)
     made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0], until=min(asked))
     bound = _total(Path(total), made, asked, units[0]) if total else None
@@ -62,9 +62,11 @@ def backtest(
     document["total"] = bound.name if bound else None
     document["counted"] = sorted(factors)
     document["factors_pack"] = pack if factors else None
-    document["statements"] = [
-        problem_of(one) for one in (*made.statements, *_late(made, asked, months), *_short(made, asked, lag))
-    ]
+    uncounted = (
+        Statement("nowcast.not-counted", fuel, {"unit": unit, "truth": units[0]}) for fuel, unit in lost.items()
+    )
+    told = (*uncounted, *made.statements, *_late(made, asked, months), *_short(made, asked, lag))
+    document["statements"] = [problem_of(one) for one in told]
     if bound is not None and bound.monthly and 12 in months:
         document["monthly"] = _monthly(made, asked, lag, bound)
     return document

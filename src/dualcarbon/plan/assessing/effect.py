@@ -103,7 +103,8 @@ def estimate(
         parts[part]["missing"] = [row["id"] for row in inside if row["treatment"] == "missing"]
     rows.sort(key=lambda row: (list(PARTS).index(row["part"]), -(row["marginal"] or 0.0), -(row["value"] or 0.0)))
     energy = parts["energy"]["value"]
-    compared = None if not need else dict(need) | {"share": energy / need["needed"] if need["needed"] > 0 else None}
+    share = energy / need["needed"] if need and energy is not None and need["needed"] > 0 else None
+    compared = dict(need) | {"share": share} if need else None
     return {"year": year, "place": told["place"], "rows": rows, "parts": parts, "groups": told["groups"],
             "need": compared, "status": told["status"]}  # fmt: skip
 
