@@ -12,6 +12,7 @@ from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import estimated, month_text
+from dualcarbon.nowcast.nodes import options
 from dualcarbon.nowcast.present import opened
 from dualcarbon.nowcast.shape import Array
 
@@ -40,7 +41,7 @@ def news(
     new, taken = steps(workspace, before, after, month, place, tree, family)
     totals = [float(by_cell(seen).sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
-             "as_of": new.as_of.isoformat(), "tree": tree}  # fmt: skip
+             "as_of": new.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     told: list[dict[str, Any]] = [
         {"arrival": step.kind, "about": step.about, "months": step.months, "effect": now - then,
          "explain": {**asked, "arrival": step.kind, "about": step.about}}

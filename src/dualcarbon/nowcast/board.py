@@ -103,8 +103,9 @@ def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> 
         return None
     whole = np.ones(len(full.cells), bool)
     path = []
+    alike = all(done.alike(t) for t in span)
     for t in span:
-        sums = done.summed(range(span[0], t + 1), whole)
+        sums = done.summed(range(span[0], t + 1), whole, alike)
         ends = {end: sums["value"] if sums[end] is None else sums[end] for end in ("low", "high")}
         path.append({"month": month_text(full.months[t]), "state": _month(done, t, whole)["state"],
                      "value": sums["value"], "last_year": sums["last_year"], **ends})  # fmt: skip
@@ -113,7 +114,8 @@ def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> 
     official = done.exact(span[0], span[-1] + 1, whole)
     told = officials.described(official) if official else None
     return {
-        "year": year, "path": path, **{name: sums[name] for name in ("value", "low", "high", "last_year")},
+        "year": year, "path": path,
+        **{name: sums[name] for name in ("value", "low", "high", "last_year", "change", "alike")},
         "estimated_months": guessed, "complete": len(path) == 12, "official": told,
         "target": None if aim is None else {"value": aim.value, "dataset": aim.dataset, "status": aim.status,
                                             "gap": sums["value"] - aim.value},
@@ -143,7 +145,7 @@ def _rows(done: Settled, t: int, column: int, codes: Any) -> list[dict[str, Any]
     """Figures of this month by area, sector or domain (the number of the `column`), the largest first."""
     key = ("place", "sector", "domain")[column]
     all_of_it = np.ones(len(done.seen.cells), bool)
-    whole, total = done.known(t - 12, all_of_it), float(done.cells(t).sum())
+    whole, total = done.figure(t, all_of_it)["last_year"], float(done.cells(t).sum())
     rows = []
     for (code,), mine in present.grouped(done.seen, [column]):
         one = _month(done, t, mine)

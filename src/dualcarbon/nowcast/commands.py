@@ -12,6 +12,7 @@ import typer
 from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
 from dualcarbon.nowcast import shown
+from dualcarbon.nowcast.nodes import RECONCILE
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
 
@@ -176,6 +177,10 @@ def _open(
     arrival: Annotated[str | None, typer.Option("--arrival", help="revision, weather, electricity, fuel")] = None,
     about: Annotated[str | None, typer.Option("--about", help="month, year_before, others")] = None,
     city: Annotated[str | None, typer.Option("--city", help=say("一起估算的城市", "estimated with its city"))] = None,
+    reconcile: Annotated[
+        str | None,
+        typer.Option("--reconcile", help=say("官方总数：raking、least_squares、none", "raking, least_squares or none")),
+    ] = None,
 ) -> Done:  # fmt: skip
     from dualcarbon import nowcast
 
@@ -183,13 +188,15 @@ def _open(
         result = nowcast.open_reason(
             **question, kind=kind, month=month, sector=sector, domain=domain, part=part, period=period,
             against=against, effect=effect, before=_day(before, "--before"), arrival=arrival, about=about, city=city,
+            reconcile=reconcile,
         )  # fmt: skip
         return result, lambda: shown.reason(result)
     if not (month or run):
         raise typer.BadParameter(say("请给出 --month、--kind 或 --run", "give --month, --kind or --run"),
                                  param_hint="--month")  # fmt: skip
     _month(month)
-    result = nowcast.open_figure(**question, month=month, sector=sector, domain=domain, part=part, run=run, city=city)
+    result = nowcast.open_figure(**question, month=month, sector=sector, domain=domain, part=part, run=run, city=city,
+                                 reconcile=reconcile or RECONCILE)  # fmt: skip
     return result, lambda: shown.opened(result)
 
 

@@ -10,7 +10,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import board, months, revisions
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import Node, line, span_of, text, tonnes
+from dualcarbon.nowcast.nodes import Node, line, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
 
 
@@ -36,7 +36,7 @@ def error_node(
     whole = float(np.where(known, truth, 0.0).sum())
     sums = {name: float(values.sum()) for name, values in gap.items()}
     inside = found["inside"][np.isfinite(found["inside"]) & known & (truth > 0)]
-    question = {"kind": "error", "place": place, "as_of": now.as_of.isoformat(), "tree": tree}
+    question = {"kind": "error", "place": place, "as_of": now.as_of.isoformat(), "tree": tree, **options(family)}
 
     def part(name: dict[str, str], rows: Any, columns: Any, **more: Any) -> Node:
         """A part's share of the error, in the same percent as the whole."""
@@ -46,7 +46,8 @@ def error_node(
     every: list[int] = list(range(len(asked)))
     if month and sector:
         children = [
-            _cell_error(now, k, asked[0], found, whole, book, tree, place) for k in np.nonzero(known[:, 0])[0].tolist()
+            _cell_error(now, k, asked[0], found, whole, book, tree, place, family)
+            for k in np.nonzero(known[:, 0])[0].tolist()
         ]
     elif sector or not month:
         children = [
@@ -85,12 +86,13 @@ def error_node(
 
 
 def _cell_error(
-    now: cities.City, k: int, t: int, found: dict[str, Any], whole: float, book: Classification, tree: str, city: str
-) -> Node:
+    now: cities.City, k: int, t: int, found: dict[str, Any], whole: float, book: Classification, tree: str, city: str,
+    family: str,
+) -> Node:  # fmt: skip
     place, sector, domain = now.cells[k]
     truth, guess = float(now.direct[k, t]), float(found["selected"][k, 0])
     question = {"month": month_text(now.months[t]), "place": place, "sector": sector, "domain": domain, "tree": tree,
-                "part": "direct", "as_of": now.as_of.isoformat(), "city": city}  # fmt: skip
+                "part": "direct", "as_of": now.as_of.isoformat(), "city": city, **options(family, "none")}  # fmt: skip
     name = {lang: f"{book.places.name(place, lang)} · {book.domains.name(domain, lang) if domain else '—'}"
             for lang in ("zh", "en")}  # fmt: skip
     return line(name, 100 * abs(guess - truth) / whole if whole else 0.0, "%", now.status,
@@ -109,7 +111,7 @@ def score_node(workspace: Any, place: str, day: date | None, tree: str, family: 
         raise Refused(Problem("nowcast.no-such-figure", value=month))
     score, estimates = row["score"], row["estimates"]
     counted = next(one for one in estimates if one["low"] is None)
-    question = {"month": month, "place": place, "tree": tree, "city": place}
+    question = {"month": month, "place": place, "tree": tree, "city": place, **options(family)}
     inputs = [
         line(text("首次估算", "first estimate"), score["first"], "tCO2", told["status"],
               question={**question, "as_of": next(one for one in estimates if one["low"] is not None)["as_of"]}),
@@ -117,7 +119,7 @@ def score_node(workspace: Any, place: str, day: date | None, tree: str, family: 
               question={**question, "as_of": counted["as_of"]}),
         line(text("上年同月", "the month a year before"), counted["last_year"], "tCO2", told["status"],
               question={**question, "month": month_text(first.replace(year=first.year - 1)),
-                        "as_of": counted["as_of"]}),
+                        "as_of": counted["as_of"], **({} if counted["alike"] else {"reconcile": "none"})}),
         line(text("沿用上年同月的偏差", "error of the month a year before"), score["last_value_error_percent"], "%",
               told["status"]),
     ]  # fmt: skip

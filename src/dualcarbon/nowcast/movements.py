@@ -12,7 +12,7 @@ from dualcarbon.nowcast import arrivals, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.decompose import logarithmic_mean
-from dualcarbon.nowcast.nodes import Node, line, number, span_of, text, tonnes
+from dualcarbon.nowcast.nodes import Node, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
 
 #: Rows of observations that a node shows.
@@ -28,7 +28,7 @@ def effect_node(
     book = load(workspace.pack)
     later, earlier = (periods.text(*made.spans[when]) for when in ("after", "before"))
     asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
-             "as_of": made.as_of.isoformat(), "tree": tree}  # fmt: skip
+             "as_of": made.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     head: Node = {"period": later, "against": earlier, "as_of": made.as_of, "unit": "tCO2", "status": made.status}
     if (effect and effect not in why.TITLES) or (sector and sector not in made.sectors) or not (effect or sector):
         raise Refused(Problem("nowcast.no-such-figure", value=sector or effect or ""))
@@ -77,7 +77,8 @@ def _effect_of_sector(
         how = f"{tonnes(weight[j])} × ln({number(b, 6)} / {number(a, 6)})" if smooth else f"{tonnes(new[j] - old[j])}"
         children.append(line(named_code(book.carriers, made.carriers[j]), value, "tCO2", made.status,
                               filled=f"{how} = {tonnes(value, True)}"))  # fmt: skip
-    question = {name: asked[name] for name in ("place", "as_of", "tree")} | {"kind": "sum", "sector": sector}
+    kept: Node = {name: asked[name] for name in ("place", "as_of", "tree", "family") if name in asked}
+    question = {**kept, "kind": "sum", "sector": sector, "reconcile": "none"}
     inputs = []
     for when, period in (("before", asked["against"]), ("after", asked["period"])):
         name = text(f"{period} 该行业二氧化碳", f"CO2 of the sector in {period}")
@@ -127,7 +128,7 @@ def news_node(
     book = load(workspace.pack)
     values = [arrivals.by_cell(seen) for seen in (then, now)]
     moved = values[1] - values[0]
-    question = {"month": month, "tree": tree, "city": place, "as_of": new.as_of.isoformat()}
+    question = {"month": month, "tree": tree, "city": place, "as_of": new.as_of.isoformat(), **options(family, "none")}
     children = []
     for code in sorted({cell[0] for cell in now.cells}):
         mine = np.array([cell[0] == code for cell in now.cells])

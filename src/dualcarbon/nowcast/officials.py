@@ -16,7 +16,7 @@ TOTAL, TARGET = "emission.co2", "target.emission.co2"
 
 class Official(NamedTuple):
     """One published figure: its item, place, sector and domain ("" for all), period, value (t CO2), dataset and status,
-    the day it became known, and its own interval, where one was stated."""
+    the day it became known, its own interval, where one was stated, and the dataset's title (Chinese, English)."""
 
     item: str
     place: str
@@ -30,6 +30,7 @@ class Official(NamedTuple):
     known_at: date | None = None
     low: float | None = None
     high: float | None = None
+    title: tuple[str, str] = ("", "")
 
 
 def read(workspace: Any, seen: City, place: str) -> list[Official]:
@@ -47,9 +48,11 @@ def read(workspace: Any, seen: City, place: str) -> list[Official]:
         'item, place, sector, domain, start, "end", value, dataset, known_at, low, high'
     ).fetchall():
         if where in asked:
-            status = control[dataset].get("status") or "unverified"
+            about = control[dataset]
+            title = str(about.get("title_zh") or dataset), str(about.get("title_en") or dataset)
+            status = about.get("status") or "unverified"
             made.append(Official(item, where, sector or "", start, end, float(value), dataset, status, domain or "",
-                                 known_at, low, high))  # fmt: skip
+                                 known_at, low, high, title))  # fmt: skip
     return sorted(made, key=lambda one: (one[:9], one.known_at or date.min))
 
 
@@ -74,5 +77,6 @@ def described(one: Official) -> dict[str, Any]:
     return {
         "place": one.place, "sector": one.sector, "domain": one.domain, "period": period, "official": one.value,
         "low": one.low, "high": one.high, "dataset": one.dataset, "status": one.status, "known_at": one.known_at,
+        "title": dict(zip(("zh", "en"), one.title, strict=True)),
         "query": {name: text for name, text in query.items() if text},
     }  # fmt: skip

@@ -20,6 +20,7 @@ from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.nodes import FAMILY, RECONCILE, options
+from dualcarbon.nowcast.officials import described
 from dualcarbon.nowcast.present import MODEL, grouped, named_code, opened
 from dualcarbon.nowcast.settling import Settled
 
@@ -72,9 +73,6 @@ def open_figure(
         as_of, reconcile, version = kept["as_of"], kept["reconcile"], kept["workspace_version"]
         place = place or kept["place"]
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    if reconcile not in settling.METHODS:
-        raise Refused(Problem("nowcast.unknown-reconciliation", value=reconcile,
-                              params={"known": "、".join(settling.METHODS)}))  # fmt: skip
     book = load(workspace.pack)
     code = cities.located(workspace, place)
     above = city or cities.above(book, code, tree)
@@ -98,7 +96,8 @@ def open_figure(
     if run:
         question = {"run": run}
     earlier = {"place": code, "sector": sector, "domain": domain, "part": part, "as_of": seen.as_of.isoformat(),
-               "tree": tree, "city": above, **options(family, reconcile), "month": node["before"]["month"]}  # fmt: skip
+               "tree": tree, "city": above, "month": node["before"]["month"],
+               **options(family, reconcile if node["alike"] else "none")}  # fmt: skip
     node["before"]["question"] = {key: value for key, value in earlier.items() if value}
     single = sector is not None and len({cell[0] for k, cell in enumerate(seen.cells) if mine[k]}) == 1
     single = single and (code != above or len({cell[0] for cell in seen.cells}) == 1)
@@ -135,6 +134,8 @@ def _head(
     month = month_text(date(seen.months[t].year - 1, seen.months[t].month, 1))
     node["before"] = {"month": month, "value": None if part else node["last_year"]}
     node["reconciliation"] = done.told(t, mine)
+    official = done.exact(t, t + 1, mine)
+    node["official"] = described(official) if official and not part else None
     node["settled"] = _moved(old, new) if t in done.moved and node["reconciliation"] else None
     return node
 

@@ -67,9 +67,6 @@ def run(
     wrong = [name for name in by if name not in BY]
     if wrong:
         raise Refused(Problem("nowcast.unknown-dimension", value=wrong[0], params={"known": "、".join(BY)}))
-    if reconcile not in settling.METHODS:
-        raise Refused(Problem("nowcast.unknown-reconciliation", value=reconcile,
-                              params={"known": "、".join(settling.METHODS)}))  # fmt: skip
     workspace = opened(workspace)
     until = date(month.year, 12, 1) if month else None
     year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family, version=version)
@@ -109,12 +106,9 @@ def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
     since = t - done.seen.months[t].month + 1
     whole = np.ones(len(done.seen.cells), bool)
     span = range(max(since, 0), t + 1)
-    total = float(sum(done.value(s, whole) for s in span)) if since >= 0 else None
-    past = [done.known(s - 12, whole) for s in span]
-    before = None if None in past or total is None else float(sum(one for one in past if one is not None))
+    made = done.summed(span, whole) if since >= 0 else {}
     return {
-        "value": total, "last_year": before,
-        "change_percent": 100 * (total / before - 1) if total is not None and before else None,
+        **{name: made.get(name) for name in ("value", "last_year", "change_percent")},
         "estimated_months": [month_text(done.seen.months[s]) for s in span if done.known(s, whole) is None],
     }  # fmt: skip
 

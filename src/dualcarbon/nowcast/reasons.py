@@ -36,9 +36,10 @@ def open_reason(
 ) -> Node:
     """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.
 
-    `kind` and what it is asked: `sum` (period, sector, domain, part, city), `effect` (effect, sector, period, against),
-    `news` (month, before, arrival, about), `error` (month, sector), `score` (month), `target` (period), `official`,
-    `bridge` (period). Raises Refused for an unknown kind, and where nothing answers to the question.
+    `kind` and what it is asked: `sum` (period, sector, domain, part, city, reconcile), `effect` (effect, sector,
+    period, against), `news` (month, before, arrival, about), `error` (month, sector), `score` (month), `target`,
+    `bridge` (period, city), `official` (period). Raises Refused for an unknown kind, and where nothing answers to the
+    question.
     """
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of

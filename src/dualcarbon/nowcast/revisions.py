@@ -13,7 +13,7 @@ from dualcarbon.core.classification import load
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.figures import known, month_text
 from dualcarbon.nowcast.present import named_code, opened
 
 MONTHS = 6
@@ -49,7 +49,7 @@ def vintages(
         done = settling.settle(workspace, seen, asked, code, tree=tree, family=family)
         for t in asked:
             made = done.figure(t, np.ones(len(done.seen.cells), bool))
-            kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year")}
+            kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year", "alike")}
             found[seen.months[t]].append({"as_of": day.isoformat(), **kept})
     rows = [_row(now, month, _changes(found[month])) for month in span]
     scored = [row["score"] for row in rows if row["score"]]
@@ -133,7 +133,7 @@ def _year(done: settling.Settled, total: settling.Total) -> dict[str, Any]:
     one, span = total.one, range(total.first, total.end)
     sums = [float(done.unmoved(t)[total.cells].sum()) for t in span]
     said = float(sum(sums))
-    past = [done.known(t - 12, total.cells) for t in span]
+    past = [known(done.seen, t - 12, total.cells) for t in span]
     before = None if None in past else float(sum(value for value in past if value is not None))
     return {
         "year": one.start.year, "official": one.value, "estimated": said, "dataset": one.dataset, "status": one.status,

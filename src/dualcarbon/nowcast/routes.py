@@ -78,7 +78,8 @@ def opened(
     view: View, month: Month = None, place: Place = None, sector: Text = None, domain: Text = None,
     part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None, as_of: Day = None, city: Text = None,
     run: Text = None, kind: Text = None, period: Text = None, against: Text = None, effect: Text = None,
-    before: Day = None, arrival: Text = None, about: Text = None,
+    before: Day = None, arrival: Text = None, about: Text = None, family: Text = None,
+    reconcile: Annotated[str | None, Query(pattern="^(raking|least_squares|none)$")] = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A figure opened: what was counted down to its rows, how the rest was estimated, its parts.
 
@@ -88,15 +89,16 @@ def opened(
     from dualcarbon.nowcast import kept
 
     day, code = as_of or view.known_at, _known(view, place)
+    chosen = {name: value for name, value in (("family", family), ("reconcile", reconcile)) if value}
     if not kind:
         return nowcast.open_figure(
             view.workspace, month=month, place=code, sector=sector, domain=domain, part=part, as_of=day, tree=view.tree,
-            city=city, run=run,
+            city=city, run=run, **chosen,
         )  # fmt: skip
     asked: dict[str, Any] = {
         "kind": kind, "place": code, "as_of": day, "tree": view.tree, "month": month, "sector": sector,
         "domain": domain, "part": part, "city": city, "period": period, "against": against, "effect": effect,
-        "before": before, "arrival": arrival, "about": about,
+        "before": before, "arrival": arrival, "about": about, **chosen,
     }  # fmt: skip
     return dict(kept.once(view.workspace, "opened", asked, lambda: nowcast.open_reason(view.workspace, **asked)))
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from dualcarbon.core.problems import Refused
+from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import figures, officials, reconcile
 from dualcarbon.nowcast.city import City
@@ -26,7 +26,7 @@ METHODS = ("raking", "least_squares", "none")
 #: Relative standard error taken for a counted cell when cells are moved by least squares.
 COUNTED = 0.02
 #: Two totals may disagree by no more than this share of themselves for want of digits.
-ROUNDING = 0.005
+ROUNDING = 0.02
 #: A stated interval of an observation holds 95 %; what is shown holds 90 %.
 _NARROWER = 1.645 / 1.96
 
@@ -80,21 +80,25 @@ class Settled:
             return np.asarray(np.where(value > 0, self.moved.get(t, value) / value, 1.0))
 
     def figure(self, t: int, mine: np.ndarray) -> dict[str, Any]:
-        """As `figures.figure`, for month number `t` as settled and a year ago as settled.
+        """As `figures.figure`, for month number `t` as settled.
 
-        An official total of just these cells and this month has no interval but its own. `comparable` is false where
-        official totals moved one of the two months only.
+        An official total of just these cells and this month has no interval but its own. Like is compared with like:
+        where official totals do not hold the same cells a year ago (`alike` is false), `last_year` and the change are
+        those before any official total.
         """
         made = figures.figure(self.seen, t, *self.parts(t), mine)
-        return made | self._against(t, mine, made["value"]) | self._ends(self.exact(t, t + 1, mine))
+        alike = self.alike(t)
+        before = self.known(t - 12, mine) if alike else figures.known(self.seen, t - 12, mine)
+        value = made["value"] if alike else float(self.unmoved(t)[mine].sum())
+        return made | _against(value, before) | {"alike": alike} | self._ends(self.exact(t, t + 1, mine))
 
-    def _against(self, t: int, mine: np.ndarray, value: float) -> dict[str, Any]:
-        before = self.known(t - 12, mine)
-        return {
-            "last_year": before, "change": value - before if before is not None else None,
-            "change_percent": 100 * (value / before - 1) if before else None,
-            "comparable": before is None or self.touched(t, mine) == self.touched(t - 12, mine),
-        }  # fmt: skip
+    def alike(self, t: int) -> bool:
+        """Whether official totals hold the same cells in month number `t` and a year before."""
+        if not self.totals:
+            return True
+        held = [[one.cells for one in self.totals if one.first <= s < one.end] for s in (t, t - 12)]
+        both = [np.any(cells, 0) if cells else np.zeros(len(self.seen.cells), bool) for cells in held]
+        return bool((both[0] == both[1]).all())
 
     def _ends(self, official: Official | None) -> dict[str, Any]:
         if official is None:
@@ -132,12 +136,14 @@ class Settled:
         found = (one for one in self.totals if (one.first, one.end) == (first, end))
         return next((one.one for one in found if (one.cells == mine).all()), None)
 
-    def summed(self, span: Sequence[int], mine: np.ndarray) -> dict[str, Any]:
-        """The months `span` added up over the cells `mine`: value, direct, indirect, last_year, low, high (None where
-        nothing is uncertain), `months` (their figures, by number) and `open`, the numbers of those with an interval.
+    def summed(self, span: Sequence[int], mine: np.ndarray, alike: bool | None = None) -> dict[str, Any]:
+        """The months `span` added up over the cells `mine`: value, direct, indirect, last_year, change, low, high (None
+        where nothing is uncertain), `months` (their figures, by number) and `open`, the numbers of those with an
+        interval.
 
         Errors of the months are taken as shared among them, the wider reading; months that an official total of just
-        these cells covers, and which lie within the span, are as certain as the total.
+        these cells covers, and which lie within the span, are as certain as the total. Like is compared with like, as
+        in `figure`, for the whole span.
         """
         months = {t: self.figure(t, mine) for t in span}
         made: dict[str, Any] = {name: float(sum(one[name] for one in months.values()))
@@ -154,9 +160,11 @@ class Settled:
         left = [t for t, one in months.items() if t not in certain and one["low"] is not None]
         for end in ends:
             ends[end] += sum(months[t][end] - months[t]["value"] for t in left)
-        past = [one["last_year"] for one in months.values()]
+        alike = all(one["alike"] for one in months.values()) if alike is None else alike
+        past = [self.known(t - 12, mine) if alike else figures.known(self.seen, t - 12, mine) for t in span]
+        value = made["value"] if alike else float(sum(self.unmoved(t)[mine].sum() for t in span))
+        made |= _against(value, None if None in past else float(sum(one or 0.0 for one in past))) | {"alike": alike}
         made |= {end: made["value"] + off if ends["low"] or ends["high"] else None for end, off in ends.items()}
-        made["last_year"] = None if None in past else float(sum(past))
         return made | {"months": months, "open": left}
 
     def told(self, t: int, mine: np.ndarray | None = None) -> list[dict[str, Any]]:
@@ -201,6 +209,11 @@ class Settled:
                 if one.one.start < after and one.one.end > month]  # fmt: skip
 
 
+def _against(value: float, before: float | None) -> dict[str, float | None]:
+    return {"last_year": before, "change": value - before if before is not None else None,
+            "change_percent": 100 * (value / before - 1) if before else None}  # fmt: skip
+
+
 def settle(
     workspace: Any,
     seen: City,
@@ -214,8 +227,11 @@ def settle(
 ) -> Settled:
     """As `settled`, with the official totals that were known on the day of `seen`.
 
-    Where a total reaches beyond `seen`, the city is read again as far as that: the answer's `seen` counts.
+    Where a total reaches beyond `seen`, the city is read again as far as that: the answer's `seen` counts. Raises
+    Refused for an unknown `method`.
     """
+    if method not in METHODS:
+        raise Refused(Problem("nowcast.unknown-reconciliation", value=method, params={"known": "、".join(METHODS)}))
     published = officials.read(workspace, seen, place) if method != "none" else []
     far = officials.horizon(published, max((seen.months[t] for t in asked), default=seen.months[-1]))
     far = min(far, date(seen.as_of.year + 1, 12, 1))

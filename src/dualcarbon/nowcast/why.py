@@ -18,6 +18,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.decompose import effects
+from dualcarbon.nowcast.nodes import options
 from dualcarbon.nowcast.shape import Array
 
 TITLES = {
@@ -84,7 +85,7 @@ def explain(
     sectors = {sector: by_effect(parts, made.carriers) for sector, parts in made.sectors.items()}
     total = {name: sum(parts.get(name, 0.0) for parts in sectors.values()) for name in TITLES}
     asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
-             "as_of": made.as_of.isoformat(), "tree": tree}  # fmt: skip
+             "as_of": made.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     return {
         "place": made.place, "place_name": {lang: book.places.name(made.place, lang) for lang in ("zh", "en")},
         "period": later, "against": earlier, "as_of": made.as_of, "tree": tree, "unit": "tCO2",
