@@ -1,5 +1,7 @@
 """Reading a city: what arrived when, holes, wrong months, rows at the city's own code."""
 
+import html
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -7,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from fastapi.testclient import TestClient
 
 from dualcarbon import nowcast
+from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast import board as boards
 from dualcarbon.nowcast import city, flags, screening
 from tests.nowcast.test_robust import CELL, POWER, times
-from tests.nowcast.test_run import DATASET, EARLY, rows
+from tests.nowcast.test_run import DATASET, EARLY, rows, total
 
 LATER = date(2025, 6, 1)
 COUNTY = pl.col("place") == "330402-rest"
@@ -210,3 +215,44 @@ def test_flags_of_the_unallocated_have_its_name(tmp_path: Path) -> None:
     assert ("nowcast.late-place", "330400-unallocated") in {(one["rule"], one["place"]) for one in flags.find(seen)}
     told = nowcast.run(made, as_of=EARLY, record=0, keep=False)["flags"]
     assert "未分地区" in next(one["message"]["zh"] for one in told if one["rule"] == "nowcast.late-place")
+
+
+def client_of(workspace: Workspace) -> TestClient:
+    return TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"})
+
+
+def links(text: str, part: str) -> list[str]:
+    """Addresses on a page that hold `part`."""
+    return [one for one in (html.unescape(found) for found in re.findall(r'href="([^"]+)"', text)) if part in one]
+
+
+def test_the_page_lists_the_unallocated_and_opens_it(tmp_path: Path) -> None:
+    own = rows(1).filter(COUNTY).with_columns(place=pl.lit("330400"), sector=pl.lit("C44"))
+    own = own.unique(["carrier", "start"], keep="first", maintain_order=True)
+    client = client_of(world(tmp_path / "w", lambda frame: frame, own))
+    page = client.get("/nowcast?known_at=2024-12-15")
+    assert page.status_code == 200 and "未分地区" in page.text and "/account/330400-unallocated" not in page.text
+    (opens,) = set(links(page.text, "place=330400-unallocated"))
+    drawer = client.get(opens)
+    assert drawer.status_code == 200 and "未分地区" in drawer.text
+    alone = client.get("/nowcast?place=330400-unallocated&known_at=2024-12-15")
+    assert alone.status_code == 200 and "未分地区" in alone.text
+    assert client.get("/nowcast?place=nowhere-unallocated").status_code == 404
+
+
+def test_a_countys_gap_and_bridge_open_as_they_are_shown(tmp_path: Path) -> None:
+    aim = total("330402", (date(2024, 1, 1), date(2025, 1, 1)), 4.0e5, date(2024, 1, 1), "target.emission.co2")
+    made = world(tmp_path / "w", lambda frame: frame, aim, role="control")
+    client = client_of(made)
+    shown = boards.board(made, place="330402", as_of=EARLY, tree="admin")["year"]
+    text = client.get("/nowcast?place=330402&known_at=2024-11-15").text
+    (gap,) = set(links(text, "kind=target"))
+    assert "city=330402" in gap
+    node = nowcast.open_reason(made, kind="target", place="330402", period="2024", as_of=EARLY, city="330402")
+    assert node["value"] == pytest.approx(shown["target"]["gap"])
+    assert f"{abs(node['value']):,.0f}" in client.get(gap).text
+    assert nowcast.open_reason(made, **node["inputs"][0]["question"])["value"] == pytest.approx(shown["value"])
+    day = date(2025, 1, 31)
+    year = boards.board(made, place="330402", as_of=day, tree="admin")["year"]
+    bridge = nowcast.open_reason(made, kind="bridge", place="330402", period="2024", as_of=day, city="330402")
+    assert bridge["filled"].startswith(f"{year['value']:,.0f} ")

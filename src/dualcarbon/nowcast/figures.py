@@ -27,25 +27,31 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
 
 
 def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:
-    """Value, intervals and a year ago of the cells `mine` in month number `t`.
+    """Value, intervals (as :func:`ended`) and a year ago of the cells `mine` in month number `t`."""
+    made = ended((direct, indirect), mine)
+    value, before = made["value"], known(seen, t - 12, mine)
+    return {
+        **made, "direct": float(direct.value[mine].sum()), "indirect": float(indirect.value[mine].sum()),
+        "last_year": before, "change": value - before if before is not None else None,
+        "change_percent": 100 * (value / before - 1) if before else None,
+    }  # fmt: skip
 
-    `low`, `high` hold 90 %, `low80`, `high80` 80 %: what is counted + what is `estimated` (tCO2) × exp(± `width`), the
-    half-width in logarithms of what is estimated, as :func:`spread` has it. The intervals are those of estimating; the
-    factors' own uncertainty is the account's. Nothing estimated: no interval.
+
+def ended(parts: Sequence[Month], mine: np.ndarray) -> dict[str, Any]:
+    """Value and intervals of the cells `mine` in these parts of a month, in tCO2.
+
+    `low`, `high` hold 90 %, `low80`, `high80` 80 %: what is counted + what is `estimated` × exp(± `width`), the
+    half-width in logarithms that :func:`spread` has. The intervals are those of estimating; the factors' own
+    uncertainty is the account's. Nothing estimated: no interval.
     """
-    value = float(sum(part.value[mine].sum() for part in (direct, indirect)))
-    counted = float(sum(part.value[mine & part.counted].sum() for part in (direct, indirect)))
-    guess, width = spread((direct, indirect), mine)
-    inner = spread((direct, indirect), mine, inner=True)[1]
+    value = float(sum(part.value[mine].sum() for part in parts))
+    counted = float(sum(part.value[mine & part.counted].sum() for part in parts))
+    guess, width = spread(parts, mine)
+    inner = spread(parts, mine, inner=True)[1]
     ends = [counted + guess * float(np.exp(w)) if width else None for w in (-width, width, -inner, inner)]
-    before = known(seen, t - 12, mine)
     return {
         "value": value, "low": ends[0], "high": ends[1], "level": 0.9, "low80": ends[2], "high80": ends[3],
-        "estimated": guess, "width": width or None,
-        "direct": float(direct.value[mine].sum()), "indirect": float(indirect.value[mine].sum()),
-        "counted_share": counted / value if value else 1.0, "last_year": before,
-        "change": value - before if before is not None else None,
-        "change_percent": 100 * (value / before - 1) if before else None,
+        "estimated": guess, "width": width or None, "counted_share": counted / value if value else 1.0,
     }  # fmt: skip
 
 

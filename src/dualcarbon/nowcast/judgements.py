@@ -93,8 +93,8 @@ def _cell_error(
     truth, guess = float(now.direct[k, t]), float(found["selected"][k, 0])
     question = {"month": month_text(now.months[t]), "place": place, "sector": sector, "domain": domain, "tree": tree,
                 "part": "direct", "as_of": now.as_of.isoformat(), "city": city, **options(family, "none")}  # fmt: skip
-    name = {lang: f"{book.places.name(place, lang)} · {book.domains.name(domain, lang) if domain else '—'}"
-            for lang in ("zh", "en")}  # fmt: skip
+    area = named_code(book.places, place)
+    name = {lang: f"{area[lang]} · {book.domains.name(domain, lang) if domain else '—'}" for lang in ("zh", "en")}
     return line(name, 100 * abs(guess - truth) / whole if whole else 0.0, "%", now.status,
                  filled=f"|{tonnes(guess)} − {tonnes(truth)}| / {tonnes(whole)}",
                  question={key: value for key, value in question.items() if value})  # fmt: skip

@@ -17,7 +17,7 @@ from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import months, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.nodes import FAMILY, RECONCILE, options
 from dualcarbon.nowcast.officials import described
@@ -127,7 +127,8 @@ def _head(
     before, after = (dict(zip(PARTS, both, strict=True)) for both in (done.before(t), done.parts(t)))
     names = [part] if part else list(PARTS)
     old, new = (float(sum(both[name].value[mine].sum() for name in names)) for both in (before, after))
-    node["value"] = new if part else node["value"]
+    if part:
+        node |= ended([after[part]], mine) | dict.fromkeys(("last_year", "change", "change_percent"))
     dimensions = {"item": node["item"], "place": place, "period": node["month"], "sector": sector, "domain": domain}
     node["dimensions"] = {name: value for name, value in dimensions.items() if value}
     node["complete"] = node["counted_share"] >= 1
@@ -187,14 +188,14 @@ def _part(
 
 
 def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
-    """What the interval of a part is made of, as shares of what is estimated: errors that cells share add up, their own
-    add in quadrature; both half-widths hold 90 %."""
+    """What the half-width (in logarithms) of a part's interval is made of: errors that cells share add up, their own
+    add in quadrature; both hold 90 %."""
     value = np.where(guess, made.value, 0.0)
     total = float(value.sum())
     if not total:
         return None
     own = float(np.sqrt(((made.own * value) ** 2).sum()))
-    return {"shared": made.shared, "own": own / total, "half": float(np.hypot(made.shared * total, own))}
+    return {"shared": made.shared, "own": own / total, "half": float(np.hypot(made.shared, own / total))}
 
 
 def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, Any]:
@@ -240,7 +241,7 @@ def _children(
             continue
         one = done.figure(t, chosen)
         if node["part"]:
-            one["value"] = float(parts[node["part"]].value[chosen].sum())
+            one |= {**ended([parts[node["part"]]], chosen), "change_percent": None}
         if not one["value"]:
             continue
         asked = {**question, "place": node["place"], "sector": node["sector"], "domain": node["domain"],

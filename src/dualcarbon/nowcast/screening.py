@@ -2,8 +2,8 @@
 
 They are taken as not seen, so the month is estimated with the interval of an estimate, and named. The rule is that of
 `panel.cleaned` and looks at nothing later than the month, except that a level that stays for three months is believed,
-and so is a month that nobody corrected for three months: a stop (zero), or one that is less than `ABSURD` times off.
-A lone month farther off than that stays out until it is corrected.
+and so is a month that nobody corrected for three months: a stop (zero), or one that is less than `panel.FAR` times off.
+A month farther off than that is a wrong unit and stays out until it is corrected.
 """
 
 from datetime import date
@@ -16,8 +16,6 @@ from dualcarbon.nowcast.shape import Array
 
 #: Months after which a doubtful month that was not corrected is believed.
 BELIEVED = 3
-#: But not where it is so many times what was to be expected, or so small a part of it: a wrong unit, no event.
-ABSURD = 20.0
 ANY = panel.Stream("", "", "", "", 0.0, False)
 
 
@@ -55,7 +53,7 @@ def screened(values: Array, months: list[date], part: str) -> tuple[Array, list[
 def _absurd(values: Array, expected: Array) -> np.ndarray:
     """Months (N, T) that no waiting makes true."""
     with np.errstate(all="ignore"):
-        far = np.abs(np.log(values / expected)) > np.log(ABSURD)
+        far = np.abs(np.log(values / expected)) > np.log(panel.FAR)
     return np.asarray((values < 0) | ((values > 0) & far))
 
 
