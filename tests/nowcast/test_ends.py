@@ -1,15 +1,17 @@
 """One rule for the ends of intervals: what is counted + what is estimated × exp(± its half-width in logarithms)."""
 
+import re
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from fastapi.testclient import TestClient
 
 from dualcarbon import nowcast
+from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast import board, city, figures, months
 from tests.nowcast.test_run import DATASET, EARLY, rows
@@ -108,15 +110,16 @@ def test_a_part_has_the_ends_of_the_part(workspace: Workspace) -> None:
     assert all(one["low"] < one["value"] < one["high"] for one in direct["children"])
 
 
-def test_the_page_says_how_the_ends_are_made(tmp_path: Path) -> None:
-    from fastapi.testclient import TestClient
-
-    from dualcarbon.app.web import create_app
-
-    made = Workspace.create(tmp_path / "w")
-    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
-    client = TestClient(create_app(made.path, warm=False), headers={"accept": "text/html"})
+def test_the_page_says_how_the_ends_are_made(workspace: Workspace) -> None:
+    client = TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"})
     for day in (EARLY, date(2024, 11, 5)):
-        node = nowcast.open_figure(made, month="2024-10", as_of=day)
+        node = nowcast.open_figure(workspace, month="2024-10", as_of=day)
         text = client.get(f"/nowcast/open?month=2024-10&as_of={day}").text
         assert f"exp(±{node['width']:.4f})" in text and f"{node['low']:,.0f}" in text
+
+
+def test_bars_of_sectors_hold_their_intervals(workspace: Workspace) -> None:
+    client = TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"})
+    text = client.get("/nowcast?known_at=2024-11-15").text
+    drawn = re.findall(r'<u style="left:([\d.]+)%;width:([\d.]+)%"', text)
+    assert len(drawn) == 6 and all(float(left) + float(width) <= 100.1 for left, width in drawn)
