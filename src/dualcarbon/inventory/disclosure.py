@@ -12,14 +12,17 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dualcarbon.inventory import trace, views
 from dualcarbon.inventory.custody import safe
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED
 from dualcarbon.inventory.question import Query, row_stack, stack_of
 from dualcarbon.inventory.snapshot import Snapshot
+from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import DIMENSIONS
 from dualcarbon.inventory.views import View, results
 
-NUMBERS = ("value", "low", "high", "share", "previous", "change", "change_percent", "pull_points", "uncertainty")
+NUMBERS = ("value", "low", "high", "share", "previous", "change", "change_percent", "pull_points", "uncertainty",
+           "emission", "quantity", "difference", "difference_percent")  # fmt: skip
 Units = dict[str, float]
 Key = tuple[Any, ...]
 TEXT = {
@@ -76,13 +79,17 @@ def told(q: Query, document: dict[str, Any], custody: Collection[str]) -> dict[s
     """The account for who has these custodies: `withheld` figures are None and counted, `stopped` says why."""
     hidden = protected(q.snapshot, custody)
     by = tuple(document["by"])
-    columns = tuple(DIMENSIONS[name] for name in by)
-    views = {
-        "total": View(stack_of(q, by_entity=True), ("entity",)),
-        "parts": View(stack_of(q, by_entity=True), ("part", "entity"), memo=True),
-        "rows": View(row_stack(q, by, by_entity=True), (*columns, "entity")),
+    stack = stack_of(q, by_entity=True)
+    asked = {
+        "total": View(stack, ("entity",)),
+        "parts": View(stack, ("part", "entity"), memo=True),
+        "rows": View(row_stack(q, by, by_entity=True), (*(DIMENSIONS[name] for name in by), "entity")),
     }
-    units = {name: _units(made, hidden) for name, made in results(views, q.spans).items()}
+    apart = {row["name"]: row["explain"]["basis"] for row in document["apart"] if row["explain"]}
+    for name, basis in apart.items():
+        beside = stacked(q.snapshot, q.snapshot.accounts()[basis], q.boundary, {}, by_entity=True)
+        asked[name] = View(beside, ("entity",))
+    units = {name: _units(made, hidden) for name, made in results(asked, q.spans).items()}
     whole = q.entity not in hidden and all(map(safe, units["total"].values()))
     sizes = {
         "rows": {tuple(row[name] for name in by): row["value"] or 0.0 for row in document["rows"]},
@@ -92,12 +99,77 @@ def told(q: Query, document: dict[str, Any], custody: Collection[str]) -> dict[s
     counted = {key: cell for key, cell in units["parts"].items() if key not in memo}
     out = {"rows": left_out(units["rows"], sizes["rows"], whole), "parts": left_out(counted, sizes["parts"], whole)}
     out["parts"] |= {key for key in memo if not safe(units["parts"].get(key, {}))}
+    lacking = _missing_units(stack, q, hidden)
+    resting = q.entity in hidden or not all(map(safe, _factor_units(stack, q, hidden).values()))
+    lists = {
+        "rows": [tuple(row[name] for name in by) in out["rows"] for row in document["rows"]],
+        "parts": [(row["name"],) in out["parts"] for row in document["parts"]],
+        "apart": [
+            row["name"] in apart and (q.entity in hidden or not all(map(safe, units[row["name"]].values())))
+            for row in document["apart"]
+        ],
+        "missing": [
+            row["quantity"] is not None and (q.entity in hidden or not safe(lacking.get(_missing_key(row), {})))
+            for row in document["missing"]
+        ],
+        "factors": [resting] * len(document["factors"]),
+        "difference": _compared(q, hidden, whole),
+    }
+    kept = {
+        name: [_without(row) if hide else row for row, hide in zip(document[name], hides, strict=True)]
+        for name, hides in lists.items()
+    }
+    kept["apart"] = [{**row, "notation": "C"} if row.get("withheld") else row for row in kept["apart"]]
+    count = sum(map(sum, lists.values())) + (not whole)
     if not whole:
         document = {**_without(document), "previous": {**document["previous"], "value": None}}
-    rows = [_without(row) if tuple(row[name] for name in by) in out["rows"] else row for row in document["rows"]]
-    parts = [_without(row) if (row["name"],) in out["parts"] else row for row in document["parts"]]
-    count = sum(bool(row.get("withheld")) for row in (*rows, *parts)) + (not whole)
-    return {**document, "rows": rows, "parts": parts, "withheld": count, "stopped": TEXT if count else None}
+    return {**document, **kept, "withheld": count, "stopped": TEXT if count else None}
+
+
+def _factor_units(stack: Stack, q: Query, hidden: frozenset[str]) -> dict[Key, Units]:
+    """What of each protected entity rests on each factor value."""
+    cells = stack.counted(q.period)
+    owned = _owned(stack, cells)
+    found: dict[Key, Units] = {}
+    for slot in (name for name in cells.columns if name.startswith("factor:")):
+        sums = owned.filter(pl.col("who").is_in(list(hidden))).group_by(slot, "who").agg(pl.col("total").sum())
+        for number, entity, amount in sums.drop_nulls().iter_rows():
+            _add(found.setdefault((number,), {}), {entity: amount})
+    return found
+
+
+def _missing_units(stack: Stack, q: Query, hidden: frozenset[str]) -> dict[Key, Units]:
+    """Quantities of each protected entity in each row of what is missing."""
+    lost = _owned(stack, views.left_out(stack, q.period))
+    names = ("part", "reason", "place", "carrier", "unit")
+    found: dict[Key, Units] = {}
+    for row in lost.filter(pl.col("who").is_in(list(hidden))).iter_rows(named=True):
+        lacking = row["lacking"] if row["reason"] == "factor" and row["lacking"] else None
+        key = (*(row[name] for name in names), lacking)
+        _add(found.setdefault(key, {}), {row["who"]: row["quantity"] or 0.0})
+    return found
+
+
+def _missing_key(row: Mapping[str, Any]) -> Key:
+    return tuple(row[name] for name in ("part", "reason", "place", "carrier", "unit", "parameter"))
+
+
+def _owned(stack: Stack, cells: pl.DataFrame) -> pl.DataFrame:
+    """Cells with `who` they are of."""
+    codes = stack.texts("entity")
+    who = [codes[number] for number in stack.numbers(cells, "entity")]
+    return cells.with_columns(pl.Series("who", who, dtype=pl.String))
+
+
+def _compared(q: Query, hidden: frozenset[str], whole: bool) -> list[bool]:
+    """Whether our own sum beside each published total is left out."""
+    rows = trace.compared(q.snapshot, q.place, q.boundary, q.period, q.account.basis)
+    return [
+        not whole
+        if row["item"] == "emission.co2"
+        else not safe(trace.units_like(q.snapshot, q.boundary, q.period, row, hidden))
+        for row, _ in rows
+    ]
 
 
 def _units(made: Mapping[str, Mapping[Key, Mapping[str, Any]]], hidden: frozenset[str]) -> dict[Key, Units]:

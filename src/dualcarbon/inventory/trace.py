@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -194,16 +195,23 @@ def controls(
 ) -> list[dict[str, Any]]:
     """Published totals of the place and period beside our own sums: the difference is shown and never added."""
     names = {str(one["id"]): one for one in snapshot.controls}
-    if not names or boundary.entity:
-        return []
-    compared: list[tuple[dict[str, Any], float | None]] = snapshot.once(
-        ("controls", place, boundary, period), lambda: _controls(snapshot, names, place, boundary, period)
-    )
     return [
         _control_row(snapshot, names, row, total if row["item"] == "emission.co2" else ours)
-        for row, ours in compared
-        if row["item"] != "emission.co2" or row["basis"] in (None, basis)
+        for row, ours in compared(snapshot, place, boundary, period, basis)
     ]
+
+
+def compared(
+    snapshot: Snapshot, place: str, boundary: Boundary, period: Period, basis: str
+) -> list[tuple[dict[str, Any], float | None]]:
+    """The published totals that an account stands beside, each with our sum of the same (None of an account's)."""
+    names = {str(one["id"]): one for one in snapshot.controls}
+    if not names or boundary.entity:
+        return []
+    found: list[tuple[dict[str, Any], float | None]] = snapshot.once(
+        ("controls", place, boundary, period), lambda: _controls(snapshot, names, place, boundary, period)
+    )
+    return [pair for pair in found if pair[0]["item"] != "emission.co2" or pair[0]["basis"] in (None, basis)]
 
 
 def _controls(
@@ -230,11 +238,15 @@ def _controls(
 
 def _of_span(snapshot: Snapshot, period: Period) -> pl.DataFrame:
     """Quantities of the counted datasets in a span of time, summed over it."""
-    counted = pl.col("dataset").is_in([str(one["id"]) for one in snapshot.datasets])
-    within = (pl.col("start") >= period.start) & (pl.col("end") <= period.end)
     keys = ("item", "place", "sector", "carrier", "process", "basis", "unit")
-    seen = snapshot.quantities().lazy().filter(counted & within)
+    seen = snapshot.quantities().lazy().filter(_within(snapshot, period))
     return seen.group_by(keys).agg(pl.col("value").sum(), pl.col("values").sum()).collect()
+
+
+def _within(snapshot: Snapshot, period: Period) -> pl.Expr:
+    """Of the counted datasets, in a span of time."""
+    counted = pl.col("dataset").is_in([str(one["id"]) for one in snapshot.datasets])
+    return counted & (pl.col("start") >= period.start) & (pl.col("end") <= period.end)
 
 
 def _inside(snapshot: Snapshot, seen: pl.DataFrame, boundary: Boundary) -> pl.DataFrame:
@@ -249,6 +261,25 @@ def _below(codes: Any, top: str) -> list[str]:
 
 def _sum_like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> float | None:
     """Our sum of the same item, carrier and sector (with what lies below them), in the control's unit."""
+    found = _like(snapshot, ours, row)
+    sums = found.group_by("unit").agg(pl.col("value").sum(), pl.col("values").sum()).filter(pl.col("values") > 0)
+    try:
+        parts = [value * units.ratio(unit, row["unit"]) for unit, value, _count in sums.iter_rows()]
+    except units.UnitError:
+        return None
+    return sum(parts) if parts else None
+
+
+def units_like(
+    snapshot: Snapshot, boundary: Boundary, period: Period, row: dict[str, Any], entities: Collection[str]
+) -> dict[str, float]:
+    """What each of these entities adds to our sum beside a published total, in the units as recorded."""
+    seen = snapshot.by_entity().filter(_within(snapshot, period) & pl.col("entity").is_in(list(entities)))
+    found = _like(snapshot, _inside(snapshot, seen.with_columns(pl.col(pl.Categorical).cast(pl.String)), boundary), row)
+    return dict(found.group_by("entity").agg(pl.col("value").sum()).sort("entity").iter_rows())
+
+
+def _like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
     names = snapshot.names
     found = ours.filter(pl.col("item") == row["item"])
     for column, codes in (("carrier", names.carriers), ("sector", names.sectors)):
@@ -258,12 +289,7 @@ def _sum_like(snapshot: Snapshot, ours: pl.DataFrame, row: dict[str, Any]) -> fl
     for column in ("process", "basis"):
         if row[column]:
             found = found.filter(pl.col(column) == row[column])
-    sums = found.group_by("unit").agg(pl.col("value").sum(), pl.col("values").sum()).filter(pl.col("values") > 0)
-    try:
-        parts = [value * units.ratio(unit, row["unit"]) for unit, value, _count in sums.iter_rows()]
-    except units.UnitError:
-        return None
-    return sum(parts) if parts else None
+    return found
 
 
 def _control_row(
