@@ -88,7 +88,9 @@ def test_a_page_is_led_to_what_it_imported(site: TestClient) -> None:
     assert "已导入“rows.csv”：2 行" in shown
     again = sent(site, GOOD, "plain")
     assert again.status_code == 200 and "未作改动" in again.text
-    other = sent(site, GOOD.replace("2024-0", "2023-0"), "plain", known_at="2024-03-01", status="official")
+    other = sent(
+        site, GOOD.replace("2024-0", "2023-0"), "plain", known_at="2024-03-01", status="official", dataset="checked"
+    )
     assert other.status_code == 303 and other.headers["location"].startswith("/imports?done=")
     assert site.get("/imports.json").json()["imports"][0]["known_at"] == "2024-03-01"
 

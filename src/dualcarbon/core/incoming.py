@@ -1,6 +1,6 @@
 """New rows against those that stand: what repeats, what changes and needs a reason, what would count twice."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +20,8 @@ from dualcarbon.core.tables import DIMENSIONS, KEY, OBSERVATION, conform
 _TOLERANCE = 1e-12
 _FIGURES = ("value", "low", "high")
 _WORDS = ("notation", "included_in")
+#: What a row may leave out without changing it.
+_STATED = ("quality", "custody", "error_group")
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ def settle(
     revise: str | None = None,
     found: Sequence[Problem] | None = None,
     file: str | None = None,
+    older: Callable[[], pl.DataFrame] | None = None,
 ) -> Settled:
     """Compare new rows (tables.OBSERVATION) with those that count (with `import` and `line`).
 
     `found` are the problems of a file whose rows were checked among themselves (None: check them here). With a reason
-    in `revise` changed keys supersede, and a cumulative figure may fall; without, both are refused. Raises Refused with
-    every problem.
+    in `revise` changed keys supersede, and a cumulative figure may fall; without, both are refused. `older` gives the
+    rows that count or did before they were corrected: a correction supersedes every earlier figure of its key, so that
+    taking back one in between brings none of them to life. Raises Refused with every problem.
     """
     book = load(pack)
     frame = frame.with_columns(pl.col("cumulative").fill_null(False))
@@ -57,7 +61,7 @@ def settle(
         # A double of the file itself is told by the checks; here each key meets its stored row once.
         first = frame.unique(KEY, keep="first", maintain_order=True)
         both = first.join(stored, on=KEY, how="inner", nulls_equal=True, suffix="_was")
-        differs = both.filter(~pl.all_horizontal(*map(_equal, _FIGURES), *map(_same, _WORDS)))
+        differs = both.filter(~pl.all_horizontal(*map(_equal, _FIGURES), *map(_same, _WORDS), *map(_kept, _STATED)))
         unchanged = both.height - differs.height
         same = both.join(differs, on=KEY, how="anti", nulls_equal=True)
         frame = frame.join(same, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
@@ -78,7 +82,10 @@ def settle(
     told = _distinct([*(found or ()), *(spoken(one, book, file) for one in problems)])
     if told:
         raise Refused(limited(told))
-    return Settled(frame, unchanged, replaced.height, _ranges(replaced))
+    every = replaced
+    if older is not None and replaced.height:
+        every = older().join(replaced.select(*KEY, "from"), on=KEY, how="inner", nulls_equal=True)
+    return Settled(frame, unchanged, replaced.height, _ranges(every))
 
 
 def _equal(name: str) -> pl.Expr:
@@ -91,6 +98,10 @@ def _same(name: str) -> pl.Expr:
     return pl.col(name).eq_missing(pl.col(f"{name}_was"))
 
 
+def _kept(name: str) -> pl.Expr:
+    return pl.col(name).is_null() | pl.col(name).eq_missing(pl.col(f"{name}_was"))
+
+
 def _change(row: Mapping[str, Any]) -> Problem:
     key = [str(row[name]) for name in ("dataset", *DIMENSIONS) if row[name] is not None]
     key.append(periods.text(row["start"], row["end"]))
@@ -99,6 +110,10 @@ def _change(row: Mapping[str, Any]) -> Problem:
         for side in ("", "_was")
     }
     params = {"key": " ".join(key), "before": shown["_was"], "now": shown[""], "unit": row["unit"]}
+    if shown["_was"] == shown[""]:
+        name = next((one for one in _STATED if row[one] is not None and row[one] != row[f"{one}_was"]), None)
+        if name is not None:
+            params |= {"before": row[f"{name}_was"], "now": row[name], "unit": name}
     return Problem("core.changed-key", None, row["sheet"], row["row"], "value", shown[""], params)
 
 

@@ -52,15 +52,25 @@ class Standing:
             cursor.register("flows", self._flows[1].to_arrow())
         return cursor.sql(f"{query} AND NOT o.cumulative UNION ALL SELECT {columns} FROM flows o")
 
-    def like(self, frame: pl.DataFrame, chosen: Chosen) -> pl.DataFrame:
-        """Return the rows (tables `store.STORED`, as reported) that could double or contain a row of `frame`."""
+    def like(self, frame: pl.DataFrame, chosen: Chosen, *, superseded: bool = False) -> pl.DataFrame:
+        """Return the rows (tables `store.STORED`, as reported) that could double or contain a row of `frame`.
+
+        `superseded`: also those that corrections have replaced.
+        """
         cursor = self._duck.cursor()
         cursor.register("asked", frame.select(_FLAT).unique().to_arrow())
         same = " AND ".join(f'asked."{name}" IS NOT DISTINCT FROM o."{name}"' for name in _FLAT)
-        query = f"SELECT o.* FROM {self._from(cursor, chosen)} AND EXISTS (FROM asked WHERE {same})"
+        query = f"SELECT o.* FROM {self._from(cursor, chosen, superseded)} AND EXISTS (FROM asked WHERE {same})"
         return conform(cursor.sql(query).pl(), store.STORED)
 
-    def _from(self, cursor: duckdb.DuckDBPyConnection, chosen: Chosen) -> str:
+    def corrected(self, source: str, version: int) -> bool:
+        """Whether a line of an import has been replaced by a correction that counts."""
+        old = SUPERSESSION.c
+        query = sa.select(sa.exists().where(old.source == source, SOURCE.c.id == old.by, *_in_force(version)))
+        with self.engine.connect() as connection:
+            return bool(connection.execute(query).scalar())
+
+    def _from(self, cursor: duckdb.DuckDBPyConnection, chosen: Chosen, superseded: bool = False) -> str:
         """The table `o` and the condition on its rows."""
         conditions = ["TRUE"]
         if chosen.datasets is not None:
@@ -68,7 +78,7 @@ class Standing:
             conditions.append(f"o.dataset IN ({listed})" if listed else "FALSE")
         if chosen.known_at is not None:
             conditions.append(f"(o.known_at IS NULL OR o.known_at <= DATE '{chosen.known_at.isoformat()}')")
-        gone = self._superseded(chosen)
+        gone = [] if superseded else self._superseded(chosen)
         if gone:
             spans = pl.DataFrame(gone, schema={"import": pl.String, "first": pl.Int64, "last": pl.Int64}, orient="row")
             lines = spans.select("import", pl.int_ranges("first", pl.col("last") + 1).alias("line")).explode("line")

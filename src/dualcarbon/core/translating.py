@@ -52,12 +52,18 @@ def translated(
             problems += faults
     work, faults = _notated(work, book.terms.get("notation"))
     problems += faults
-    work = _owned(work, entities)
-    problems += found(work.filter(pl.col("place").is_null() & _blank(raw, "place")), "core.place-missing", "place")
-    problems += found(work.filter(pl.col("item").is_null() & _blank(raw, "item")), "core.item-missing", "item")
+    if entities is not None and (entities.is_empty() or work["entity"].null_count() == work.height):
+        entities = None
+    if entities is not None:
+        work, faults = _named(work, entities)
+        problems += faults
     for step in (_numbered, _flagged, _dated, partial(_converted, book=book)):
         work, faults = step(work)
         problems += faults
+    if entities is not None:
+        work = _at_home(work, entities)
+    problems += found(work.filter(pl.col("place").is_null() & _blank(raw, "place")), "core.place-missing", "place")
+    problems += found(work.filter(pl.col("item").is_null() & _blank(raw, "item")), "core.item-missing", "item")
     named = pl.lit(dataset) if dataset else pl.col("dataset").fill_null(DATASET)
     return conform(work.with_columns(named.alias("dataset")).select(list(OBSERVATION)), OBSERVATION), problems
 
@@ -126,21 +132,34 @@ def _notated(work: pl.DataFrame, terms: Codes | None) -> tuple[pl.DataFrame, lis
     return work, []
 
 
-def _owned(work: pl.DataFrame, entities: pl.DataFrame | None) -> pl.DataFrame:
-    """Codes of enterprises, and their place and sector where the row has none."""
-    if entities is None or entities.is_empty() or work["entity"].null_count() == work.height:
-        return work
-    codes = {**dict(zip(entities["name"], entities["code"], strict=True)), **{c: c for c in entities["code"]}}
-    texts = work["entity"].unique().drop_nulls().to_list()
-    tidy = {key(str(name)): code for name, code in codes.items() if name is not None}
-    work = work.with_columns(pl.col("entity").replace({text: tidy.get(key(text), text) for text in texts}))
-    home = entities.unique("code", keep="last").select(
-        pl.col("code").alias("entity"), pl.col("place").alias("_place"), pl.col("sector").alias("_sector")
-    )
-    work = work.join(home, on="entity", how="left", maintain_order="left")
+def _named(work: pl.DataFrame, entities: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """Codes of enterprises for their names; a name of several is told."""
+    codes: dict[str, list[str]] = {}
+    for name, code in entities.select("name", "code").drop_nulls("name").unique(maintain_order=True).iter_rows():
+        codes.setdefault(key(name), []).append(code)
+    own = {key(code): code for code in entities["code"]}
+    texts = {text: key(text) for text in work["entity"].unique().drop_nulls()}
+    several = {text: codes[tidy] for text, tidy in texts.items() if tidy not in own and len(codes.get(tidy, ())) > 1}
+    problems = [
+        Problem(one.rule, None, one.sheet, one.row, "entity", one.value, {"codes": "、".join(several[str(one.value)])})
+        for one in found(work.filter(pl.col("entity").is_in(list(several))), "core.ambiguous-entity", "entity")
+    ]
+    coded = {text: own.get(tidy) or codes.get(tidy, [text])[0] for text, tidy in texts.items()}
+    return work.with_columns(pl.col("entity").replace(coded)), problems
+
+
+def _at_home(work: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFrame:
+    """Place and sector of the enterprise where the row has none, by its record that holds when the row begins."""
+    homes = entities.select("from", "to", entity="code", _place="place", _sector="sector").with_row_index("_nth")
+    rows = work.with_row_index("_at").select("_at", "entity", "start").join(homes, on="entity")
+    begun = (pl.col("from").is_null() | (pl.col("from") <= pl.col("start"))).fill_null(True)
+    holds = begun & (pl.col("to").is_null() | (pl.col("start") < pl.col("to"))).fill_null(True)
+    nearest = rows.with_columns(holds.alias("_holds")).sort("_holds", "_nth").unique("_at", keep="last")
+    work = work.with_row_index("_at").join(nearest.select("_at", "_place", "_sector"), on="_at", how="left",
+                                           maintain_order="left")  # fmt: skip
     return work.with_columns(
         pl.coalesce("place", "_place").alias("place"), pl.coalesce("sector", "_sector").alias("sector")
-    )
+    ).drop("_at", "_place", "_sector")
 
 
 def number(column: pl.Expr) -> pl.Expr:

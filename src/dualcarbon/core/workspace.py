@@ -31,6 +31,10 @@ CONFIG = "dualcarbon.toml"
 FORMAT = 1
 
 
+#: What the record of a dataset says that its rows rely on.
+KINDS = {"role": {"zh": "作用", "en": "role"}, "status": {"zh": "依据状态", "en": "status"}}
+
+
 class NoWorkspace(Refused, LookupError):
     """There is no workspace where one was looked for."""
 
@@ -153,7 +157,8 @@ class Workspace:
         if path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             for one in self.imports():
-                if one["sha256"] == digest and not one["reverted"] and dataset in (None, *one["datasets"]):
+                known = one["sha256"] == digest and not one["reverted"] and dataset in (None, *one["datasets"])
+                if known and not (revise and self._standing.corrected(one["id"], self.version())):
                     return _answer(one, already=True, dry_run=dry_run)
         accepted = ("core.falling-cumulative",) if revise else ()
         control = [str(one["id"]) for one in self.datasets() if one["role"] == "control"]
@@ -165,12 +170,30 @@ class Workspace:
         source = dict(reading.source)
         if known_at is not None:
             source["known_at"] = str(periods.parse(str(known_at)).start)
-        described = {"role": role, "status": status}
-        records = [
-            {"id": name, **{key: value for key, value in described.items() if value}}
-            for name in reading.frame["dataset"].unique().sort()
-        ]
+        described = {key: value for key, value in (("role", role), ("status", status)) if value}
+        names = reading.frame["dataset"].unique().sort().to_list()
+        self._same_kind(names, described, path.name)
+        records = [{"id": name, **described} for name in names]
         return self._import(reading.frame, source, records, revise=revise, dry_run=dry_run, found=reading.problems)
+
+    def _same_kind(self, names: Sequence[str], described: Mapping[str, str], file: str) -> None:
+        """Raise Refused where rows would change what a dataset in use is for, or what it rests on."""
+        used = {name for one in self.imports() if not one["reverted"] for name in one["datasets"]}
+        stand = {one["id"]: one for one in self.datasets() if one["id"] in used}
+        problems = [
+            Problem(
+                "core.other-dataset",
+                file,
+                value=name,
+                params={"what": KINDS[what], "is": stand[name][what], "new": new},
+            )
+            for name in names
+            if name in stand
+            for what, new in described.items()
+            if stand[name][what] != new
+        ]
+        if problems:
+            raise Refused(problems)
 
     def import_frame(
         self,
@@ -193,7 +216,8 @@ class Workspace:
             frame = frame.with_columns(pl.col("dataset").fill_null(records[0]["id"]))
         digest = source.get("sha256") or _digest(frame)
         for one in self.imports():
-            if one["sha256"] == digest and not one["reverted"]:
+            known = one["sha256"] == digest and not one["reverted"]
+            if known and not (revise and self._standing.corrected(one["id"], self.version())):
                 return _answer(one, already=True, dry_run=dry_run)
         return self._import(frame, {**source, "sha256": digest}, records, revise=revise, dry_run=dry_run)
 
@@ -220,11 +244,13 @@ class Workspace:
             named = frame["dataset"].unique().drop_nulls().to_list()
             described = describe(records, named, self.datasets(), self.pack)
             names = [one["id"] for one in described]
-            stored = self._standing.like(frame, standing.Chosen(self.version(), None, tuple(names)))
+            chosen = standing.Chosen(self.version(), None, tuple(names))
+            stored = self._standing.like(frame, chosen)
             control = [one["id"] for one in described if one["role"] == "control"]
             settled = settle(
-                frame, stored, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file")
-            )
+                frame, stored, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file"),
+                older=lambda: self._standing.like(frame, chosen, superseded=True),
+            )  # fmt: skip
             same = [one for one in self.imports() if one["sha256"] == source["sha256"]]
             identifier = source["sha256"][:12] + (f"-{len(same) + 1}" if same else "")
             kept = settled.frame
