@@ -1,6 +1,7 @@
 """Opened: what stands behind one set of factors or an observed item: equations with numbers, factors, rows."""
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -18,6 +19,8 @@ from dualcarbon.engine.reduce import among, collected, filtered
 
 ROWS_SHOWN = 100
 CELL = ("place", "sector", "carrier", "process", "domain", "equipment", "gas")
+WHO = ("entity", "counterparty")
+BETWEEN = "\x1f"  # two texts
 SHOWN = ("dataset", "place", "entity", "sector", "carrier", "process", "counterparty", "start", "end", "value", "unit",
          "notation", "low", "high", "quality", "custody", "source", "sheet", "row", "known_at")  # fmt: skip
 LISTS = ("equations", "factors", "inputs", "children", "rows", "missing", "fallbacks", "not_attributable")
@@ -151,31 +154,62 @@ def rows_behind(
     method = calculation.method
     rows = filtered(frame, method.rows.item, method.rows.where)
     columns = rows.collect_schema().names()
-    dims = [dim for dim in (*CELL, "entity") if dim in cells.columns and dim in columns]
-    conditions = [among(nw.col(dim), cells[dim].unique()) for dim in dims]
+    dims = [dim for dim in (*CELL, *WHO) if dim in cells.columns and dim in columns]
+    rows, cells, keys = _keyed(rows, cells, dims, calculation)
+    rows = matching(rows, cells[keys])
     starts = cells["start"].unique().to_list()
     if len(starts) <= ROWS_SHOWN:
-        conditions.append(nw.col("start").is_in(starts))
-    rows = rows.filter(*conditions)
+        rows = rows.filter(nw.col("start").is_in(starts))
     withheld = 0
     if custody is not None and "custody" in columns:
         seen = nw.col("custody").is_null() | nw.col("custody").is_in(list(custody))
         withheld = int(collected(rows.filter(~seen).select(nw.len().alias("rows"))).item())
         rows = rows.filter(seen)
     shown = [name for name in dict.fromkeys((*SHOWN, *dims)) if name in columns]
-    top = rows.filter(~nw.col("value").is_null()).select(*shown).with_columns(weight=nw.col("value").abs())
+    kept = [key for key in keys if key not in shown]
+    top = rows.filter(~nw.col("value").is_null()).select(*shown, *kept).with_columns(weight=nw.col("value").abs())
     ties = [name for name in ("source", "sheet", "row") if name in shown]
     top = top.sort("weight", *ties, descending=[True, *(False for _ in ties)])
     found = collected(top.head(ROWS_SHOWN))
-    keys = [*dims, "start", "end"]
+    keys += ["start", "end"]
     slope = cells.select(*keys, per=f"d:{output.equation}:{method.rows.name}").unique(keys)
     found = found.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col("start", "end").cast(pl.Date))
     found = found.join(slope, on=keys, how="inner", nulls_equal=True, maintain_order="left")
     scale = _unit_scale(cells, found)
     found = found.with_columns(contribution=pl.col("value") * pl.col("per") * scale)
     found = found.sort(pl.col("contribution").abs(), descending=True, nulls_last=True, maintain_order=True)
-    shown_rows = found.drop("weight", "per").iter_rows(named=True)
+    shown_rows = found.drop("weight", "per", *kept).iter_rows(named=True)
     return {"rows": [_shown(row) for row in shown_rows], "withheld": withheld}
+
+
+def _keyed(
+    rows: "nw.LazyFrame[Any]", cells: pl.DataFrame, dims: Sequence[str], calculation: Calculation
+) -> tuple["nw.LazyFrame[Any]", pl.DataFrame, list[str]]:
+    """Rows and cells with the columns by which they belong together: who has no factor of its own is nobody in both."""
+    own = calculation.factors.frame["entity"].drop_nulls().unique().to_list()
+    keys = []
+    for dim in dims:
+        blanked = dim in WHO and set(cells[dim].drop_nulls().unique()) <= set(own)
+        keys.append(f"own:{dim}" if blanked else dim)
+        if blanked:
+            named = nw.when(nw.col(dim).is_in(own)).then(nw.col(dim)).otherwise(nw.lit(None))
+            rows, cells = rows.with_columns(named.alias(keys[-1])), cells.with_columns(pl.col(dim).alias(keys[-1]))
+    return rows, cells, keys
+
+
+def matching(frame: "nw.LazyFrame[Any]", keys: pl.DataFrame) -> "nw.LazyFrame[Any]":
+    """Rows whose combination of the columns of `keys` is one of its rows; null is equal to null."""
+    keys = keys.unique()
+    each = {name: keys[name].unique() for name in keys.columns}
+    frame = frame.filter(*(among(nw.col(name), values) for name, values in each.items())) if each else frame
+    if keys.height == math.prod(len(values) for values in each.values()):
+        return frame
+    if frame.implementation.is_polars():
+        by = [pl.col(name).cast(pl.String) for name in keys.columns]
+        return nw.from_native(frame.to_native().join(keys.lazy(), on=by, how="semi", nulls_equal=True))
+    texts = pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in keys.columns], separator=BETWEEN)
+    own = nw.concat_str([nw.col(name).cast(nw.String).fill_null("") for name in keys.columns], separator=BETWEEN)
+    return frame.filter(own.is_in(keys.select(texts).to_series().to_list()))
 
 
 def _unit_scale(cells: pl.DataFrame, rows: pl.DataFrame) -> pl.Expr:
@@ -207,7 +241,7 @@ def observed(
     found = collected(kept)
     if not found.height:
         raise nothing(question)
-    for dim in ("carrier", "unit", "basis", "quality"):
+    for dim in ("carrier", "unit", "basis"):
         if dim in found.columns and found[dim].n_unique() > 1:
             raise Ambiguous({dim: sorted(str(value) for value in found[dim].unique().to_list() if value)})
     kind = row_of(names.items, item).get("kind") or "flow"
