@@ -23,6 +23,7 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
 from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import FACTOR
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
 from dualcarbon.engine.groups import Term
@@ -44,7 +45,7 @@ class Run:
     fallbacks: list[dict[str, Any]]
     manifest: dict[str, Any]
     calculation: Calculation
-    factors: Path | None = None
+    factors: Path | pl.DataFrame | None = None
     sampled: pl.DataFrame | None = None
 
     @property
@@ -107,7 +108,7 @@ def calc(
         fallbacks=calculation.fallbacks,
         manifest=manifest(calculation, shot, factors=factors, by=by, where=where, results=results),
         calculation=calculation,
-        factors=Path(factors) if isinstance(factors, str | Path) else None,
+        factors=Path(factors) if isinstance(factors, str) else factors,
     )
 
 
@@ -188,9 +189,11 @@ def manifest(
         "factors": None,
         "dualcarbon": dualcarbon.__version__,
     }
-    if isinstance(factors, str | Path):
-        content = Path(factors).read_bytes()
-        body["factors"] = {"file": Path(factors).name, "sha256": hashlib.sha256(content).hexdigest()}
+    if factors is not None:
+        named = isinstance(factors, str | Path)
+        content = Path(factors).read_bytes() if named else _as_file(factors).encode()
+        name = Path(factors).name if named else None
+        body["factors"] = {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
     if proven.path not in {str(path) for folder in packs.chain(pack) for path in (folder / "methods").glob("*.yaml")}:
         body["method"]["file"] = Path(proven.path).name
     identity = hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
@@ -206,6 +209,11 @@ def manifest(
     return made
 
 
+def _as_file(factors: pl.DataFrame) -> str:
+    """A caller's factors as the text of a factor file."""
+    return factors.select(name for name in FACTOR if name in factors.columns).write_csv()
+
+
 def keep(run: Run, workspace: Any) -> str:
     """Keep a run of a workspace with its results, and the caller's own method and factors, so that it can be verified.
 
@@ -214,7 +222,9 @@ def keep(run: Run, workspace: Any) -> str:
     kept = {**run.manifest, "results": run.as_dict()["results"]}
     proven = run.calculation.proven
     if run.factors is not None:
-        kept["factors"] = {**kept["factors"], "content": Path(run.factors).read_text(encoding="utf-8-sig")}
+        given = run.factors
+        content = given.read_text(encoding="utf-8-sig") if isinstance(given, Path) else _as_file(given)
+        kept["factors"] = {**kept["factors"], "content": content}
     if "file" in kept["method"]:
         kept["method"] = {**kept["method"], "content": Path(proven.path).read_text(encoding="utf-8-sig")}
     return str(opened(workspace).keep_run(kept))

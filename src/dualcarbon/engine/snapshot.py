@@ -1,6 +1,6 @@
 """Snapshots: observations as they stood, from a file, a dataframe or a workspace at one version."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.pack import DEFAULT
-from dualcarbon.core.problems import Refused
+from dualcarbon.core.problems import Problem, Refused
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,20 @@ def snapshot(
         raise Refused(read.problems)
     frame = read.frame
     if datasets:
+        _known(datasets, frame["dataset"].drop_nulls().unique().sort().to_list())
         frame = frame.filter(pl.col("dataset").is_in(list(datasets)))
     frame, problems = periods.difference_cumulative(frame, reading.CHAIN)
     if problems:
         raise Refused(problems)
     inputs = [{"file": name, "sha256": read.source.get("sha256"), "rows": read.frame.height}]
     return Snapshot(frame, {}, True, inputs, given)
+
+
+def _known(datasets: Iterable[str], known: Collection[str]) -> None:
+    params = {"known": ", ".join(known)}
+    unknown = [name for name in datasets if name not in known]
+    if unknown:
+        raise Refused([Problem("engine.unknown-dataset", value=name, params=params) for name in unknown])
 
 
 def opened(workspace: Any) -> Any:
@@ -76,9 +84,11 @@ def opened(workspace: Any) -> Any:
 def of_workspace(
     workspace: Any, datasets: Sequence[str] | None, known_at: date | None, version: int | None = None
 ) -> Snapshot:
-    """Observations of a workspace at one version (the present one)."""
+    """Observations of a workspace at one version (the present one). Raises Refused for a dataset that is not there."""
     place = opened(workspace)
     records = {record["id"]: record for record in place.datasets()}
+    if version is None:
+        _known(datasets or (), records)
     chosen = list(datasets) if datasets else [name for name, one in records.items() if one["role"] == "account"]
     version = place.version() if version is None else version
     table = place.observations(datasets=chosen, known_at=known_at, version=version)
