@@ -227,7 +227,7 @@ def links(text: str, part: str) -> list[str]:
 
 
 def test_the_page_lists_the_unallocated_and_opens_it(tmp_path: Path) -> None:
-    own = rows(1).filter(COUNTY).with_columns(place=pl.lit("330400"), sector=pl.lit("C44"))
+    own = rows(1).filter(COUNTY).with_columns(pl.col("value") * 0.1, place=pl.lit("330400"), sector=pl.lit("C44"))
     own = own.unique(["carrier", "start"], keep="first", maintain_order=True)
     client = client_of(world(tmp_path / "w", lambda frame: frame, own))
     page = client.get("/nowcast?known_at=2024-12-15")
@@ -235,6 +235,10 @@ def test_the_page_lists_the_unallocated_and_opens_it(tmp_path: Path) -> None:
     (opens,) = set(links(page.text, "place=330400-unallocated"))
     drawer = client.get(opens)
     assert drawer.status_code == 200 and "未分地区" in drawer.text
+    early = client.get("/nowcast?known_at=2024-11-15").text
+    (row,) = re.findall(r'<tr><th scope="row">未分地区</th>.*?</tr>', early)
+    ends = re.search(r"([\d.,]+)\s*–\s*([\d.,]+)", re.sub("<[^>]+>", " ", row))
+    assert ends and float(ends[1].replace(",", "")) < 0.1  # in 10⁴ t as its column says, not in t
     alone = client.get("/nowcast?place=330400-unallocated&known_at=2024-12-15")
     assert alone.status_code == 200 and "未分地区" in alone.text
     assert client.get("/nowcast?place=nowhere-unallocated").status_code == 404
