@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from dualcarbon import nowcast
@@ -129,6 +130,11 @@ def test_consecutive_years_are_joined_smoothly(tmp_path: Path, place: Workspace)
     factors = [one["after"] / one["before"] for of in told for one in of["months"]]
     assert len(factors) == 24 and abs(np.diff(factors)).max() < 0.03
     assert all(sum(one["after"] for one in of["months"]) == pytest.approx(of["official"]) for of in told)
+    last = told[0]["months"][-1]
+    node = nowcast.open_figure(other, month=last["month"], as_of=DAY)
+    assert node["value"] == pytest.approx(last["after"])
+    parts = [nowcast.open_figure(other, **part["question"])["value"] for part in node["parts"]]
+    assert sum(parts) == pytest.approx(last["after"]) and None not in node["parts"][0]["question"].values()
 
 
 def test_totals_of_a_quarter_bind_and_others_are_named(tmp_path: Path, free: dict[str, list[float]]) -> None:
@@ -338,3 +344,28 @@ def test_the_smoothest_path_meets_totals_of_any_length() -> None:
     whole = series.reshape(3, 12).sum(1) * (1.1, 0.9, 1.05)
     path = reconcile.smooth(series, [(0, 12), (12, 24), (24, 36)], list(whole))
     np.testing.assert_allclose(series * path, denton_cholette(whole[None], series[None])[0], rtol=1e-8)
+
+
+def test_cells_of_one_sector_in_several_domains_and_of_none_open_to_their_own_rows(tmp_path: Path) -> None:
+    cell = (pl.col("place") == "330402-rest") & (pl.col("sector") == "C17")
+    usual = rows().with_columns(pl.lit(None, pl.String).alias("domain"))
+    half = usual.filter(cell).with_columns(pl.col("value") / 3, domain=pl.lit("transport"))
+    none = usual.filter(cell).with_columns(pl.col("value") / 7, sector=pl.lit(None, pl.String))
+    other = Workspace.create(tmp_path / "w")
+    other.import_frame(usual, source={"file": "generator"}, dataset=DATASET)
+    for number, frame in enumerate((half, none)):
+        dataset = {**DATASET, "id": f"more{number}"}
+        other.import_frame(frame, source={"file": f"more{number}"}, dataset=dataset)
+    run = nowcast.run(other, month=date(2024, 3, 1), as_of=DAY, by=present.BY, record=0, keep=False)
+    mine = [row for row in run["rows"] if row["place"] == "330402" and row["sector"] in ("C17", "")]
+    assert len(mine) == 3
+    for row in mine:
+        node = nowcast.open_figure(other, **row["explain"])
+        assert node["value"] == pytest.approx(row["value"]) and node["children"] == []
+        assert [part["node"]["value"] for part in node["parts"]] == pytest.approx([row["direct"], row["indirect"]])
+    area = nowcast.open_figure(other, month="2024-03", place="330402", as_of=DAY)
+    for child in area["children"]:
+        assert nowcast.open_figure(other, **child["question"])["value"] == pytest.approx(child["value"])
+    (bare,) = [child for child in area["children"] if not child["code"]]
+    whole = nowcast.open_reason(other, kind="sum", period="2024-03", place="330402", sector="-", as_of=DAY)
+    assert whole["value"] == pytest.approx(bare["value"])

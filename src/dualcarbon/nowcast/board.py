@@ -12,7 +12,7 @@ from dualcarbon.nowcast import arrivals, flags, months, officials, present, revi
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import known, month_text
-from dualcarbon.nowcast.nodes import FAMILY
+from dualcarbon.nowcast.nodes import FAMILY, NONE
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.settling import Settled
 
@@ -47,7 +47,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
-        "status": now.status, "synthetic": now.status == "synthetic", "model": present.MODEL,
+        "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,
         "workspace_version": now.version, "month": head["month"], "head": head,
         "closed": span_of(span, full, closed), "months": span, "year": _year(done, year, published),
         "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
@@ -86,8 +86,7 @@ def span_of(span: list[dict[str, Any]], full: City, closed: int | None) -> dict[
 def _month(done: Settled, t: int, mine: np.ndarray) -> dict[str, Any]:
     one = done.figure(t, mine)
     state = "counted" if one["low"] is None else "partly" if one["counted_share"] > 0 else "estimated"
-    if done.exact(t, t + 1, mine) is not None:
-        state = "official"
+    state = "official" if one["official"] else state
     moved = one["value"] - float(done.unmoved(t)[mine].sum()) if t in done.moved else 0.0
     return {"month": month_text(done.seen.months[t]), "state": state, **one, "moved": moved}
 
@@ -151,7 +150,7 @@ def _rows(done: Settled, t: int, column: int, codes: Any) -> list[dict[str, Any]
         one = _month(done, t, mine)
         if not one["value"] and not one["last_year"]:
             continue
-        name = named_code(codes, code) if code else {"zh": "未分类", "en": "not classified"}
+        name = named_code(codes, code or NONE)
         pull = 100 * one["change"] / whole if whole and one["change"] is not None else None
         share = one["value"] / total if total else None
         rows.append({key: code, "name": name, **one, "share": share, "pull_points": pull})
@@ -220,7 +219,7 @@ def _by_sector(now: City, asked: list[int], made: dict[str, Any], book: Any) -> 
             continue
         part = {name: values[mine] for name, values in made.items()}
         one = present.scored(truth, part)
-        name = named_code(book.sectors, code) if code else {"zh": "未分类", "en": "not classified"}
+        name = named_code(book.sectors, code or NONE)
         beaten = one["skill_vs_last"] is not None and one["skill_vs_last"] > 0
         rows.append({"sector": code, "name": name, **one, "beaten": beaten, "value": float(np.nansum(truth))})
     return sorted(rows, key=lambda row: -row["value"])

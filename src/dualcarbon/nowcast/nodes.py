@@ -8,12 +8,19 @@ from dualcarbon.core.problems import Problem, Refused
 Node = dict[str, Any]
 #: The family of factors and the way to meet official totals that are meant where a question names none.
 FAMILY, RECONCILE = "provincial-2025", "raking"
+#: How a question asks for the cells that have no sector, or no domain.
+NONE = "-"
 
 
 def options(family: str, reconcile: str = RECONCILE) -> dict[str, str]:
     """What a question has to name of the family of factors and the way to meet official totals: what is not usual."""
     usual = {"family": FAMILY, "reconcile": RECONCILE}
     return {name: given for name, given in (("family", family), ("reconcile", reconcile)) if given != usual[name]}
+
+
+def asks(given: str | None, code: str) -> bool:
+    """Whether a question's place, sector or domain (None: any) is that of a cell."""
+    return not given or code == ("" if given == NONE else given)
 
 
 def text(zh: str, en: str) -> dict[str, str]:

@@ -63,10 +63,13 @@ def target(officials: Sequence[Official], place: str, year: int) -> Official | N
 
 
 def horizon(officials: Sequence[Official], last: date) -> date:
-    """The last month that has to be read so that totals which span the month `last` can bind."""
-    ends = [one.end for one in officials if one.item == TOTAL and one.start <= last < one.end]
-    end = max(ends, default=last)
-    return date(end.year - (end.month == 1), (end.month - 2) % 12 + 1, 1) if end > last else last
+    """The last month that has to be read so that totals which bear on the month `last` can bind: those that span it,
+    and those that overlap or follow them."""
+    end = date(last.year + last.month // 12, last.month % 12 + 1, 1)
+    for one in sorted((one for one in officials if one.item == TOTAL and one.end > last), key=lambda one: one.start):
+        if one.start <= end:
+            end = max(end, one.end)
+    return date(end.year - (end.month == 1), (end.month - 2) % 12 + 1, 1)
 
 
 def described(one: Official) -> dict[str, Any]:

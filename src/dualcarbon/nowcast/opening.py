@@ -19,7 +19,7 @@ from dualcarbon.nowcast import months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import FAMILY, RECONCILE, options
+from dualcarbon.nowcast.nodes import FAMILY, NONE, RECONCILE, asks, options
 from dualcarbon.nowcast.officials import described
 from dualcarbon.nowcast.present import MODEL, grouped, named_code, opened
 from dualcarbon.nowcast.settling import Settled
@@ -85,9 +85,7 @@ def open_figure(
     done = settling.settle(workspace, year, [t], above, tree=tree, family=family, method=reconcile)
     seen = done.seen.upto(t)
     asked = {"place": None if code == above else code, "sector": sector, "domain": domain}
-    mine = np.array([
-        all(not want or cell[k] == want for k, want in enumerate(asked.values())) for cell in seen.cells
-    ])  # fmt: skip
+    mine = np.array([all(map(asks, asked.values(), cell)) for cell in seen.cells])
     if not mine.any():
         raise Refused(Problem("nowcast.no-such-figure", value="、".join(v for v in asked.values() if v)))
     node = _head(done, t, mine, part, book, place=code, sector=sector, domain=domain, tree=tree, city=above, run=run)
@@ -101,9 +99,12 @@ def open_figure(
     node["before"]["question"] = {key: value for key, value in earlier.items() if value}
     single = sector is not None and len({cell[0] for k, cell in enumerate(seen.cells) if mine[k]}) == 1
     single = single and (code != above or len({cell[0] for cell in seen.cells}) == 1)
-    which = {**question, "place": code, "sector": sector, "domain": domain}
+    named = {"place": code, "sector": sector, "domain": domain}
+    which = {**question, **{name: given for name, given in named.items() if given}}
     node["parts"] = [
-        _part(workspace, done, t, name, mine, which, tree, family, single) for name in PARTS if part in (None, name)
+        _part(workspace, done, t, name, mine, which, tree, family, book if single else None)
+        for name in PARTS
+        if part in (None, name)
     ]
     node["children"] = [] if single else _children(done, t, mine, book, node, question)
     return node
@@ -118,7 +119,7 @@ def _head(
     node: dict[str, Any] = {
         "item": "emission.co2", "place": place, "place_name": named_code(book.places, place), "sector": sector,
         "domain": domain, "part": part, "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree,
-        "city": city, "unit": "tCO2", "status": seen.status, "model": MODEL, "run": run, "title": TITLE,
+        "city": city, "unit": "tCO2", "status": done.status, "model": MODEL, "run": run, "title": TITLE,
         "rows": [], "rows_total": 0, "withheld": 0,
     }  # fmt: skip
     for name, codes in (("sector", book.sectors), ("domain", book.domains)):
@@ -154,10 +155,10 @@ def _month(text: str) -> date:
 
 def _part(
     workspace: Any, done: Settled, t: int, name: str, mine: np.ndarray, question: dict[str, Any], tree: str,
-    family: str, single: bool,
+    family: str, single: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """One part of a figure: counted and estimated CO2; of a single cell also where both come from, before official
-    totals moved it."""
+    """One part of a figure: counted and estimated CO2; of a single cell (where `single` is the pack's classification)
+    also where both come from, before official totals moved it."""
     seen = done.seen
     given, made = (dict(zip(PARTS, both, strict=True))[name] for both in (done.before(t), done.parts(t)))
     guess = mine & ~made.counted
@@ -173,18 +174,31 @@ def _part(
             "counted": _moved(float(given.value[mine & made.counted].sum()), told["counted"]),
             "estimated": _moved(float(given.value[guess].sum()), told["estimated"]),
         }
-    if not single:
+    if single is None:
         return told
     if (mine & made.counted).any() and given.value[mine & made.counted].sum():
         method, where = cities.PARTS[name]
         rows = seen.recorded(question["place"])
+        sector = None if question.get("sector") == NONE else question.get("sector")
+        where = {**where, **rows["where"], **_of_cell(seen, mine, question, single)}
         told["node"] = runs.explain(
-            "emission.co2", workspace=workspace, method=method, place=rows["place"], sector=question["sector"],
-            period=month_text(seen.months[t]), where={**where, **rows["where"]}, tree=tree, family=family,
-            known_at=seen.as_of, pack=workspace.pack,
+            "emission.co2", workspace=workspace, method=method, place=rows["place"], sector=sector,
+            period=month_text(seen.months[t]), where=where, tree=tree, family=family, known_at=seen.as_of,
+            pack=workspace.pack,
         )  # fmt: skip
     told["estimate"] = [_estimate(seen, t, given, int(k), name) for k in np.nonzero(guess)[0]]
     return told
+
+
+def _of_cell(seen: City, mine: np.ndarray, question: dict[str, Any], book: Any) -> dict[str, Any]:
+    """What sets the rows of a cell apart from those of its sector: no sector, or one domain of several."""
+    where: dict[str, Any] = {"sector": ""} if question.get("sector") == NONE else {}
+    if question.get("domain"):
+        (place, sector, domain) = seen.cells[int(np.nonzero(mine)[0][0])]
+        others = sorted({cell[2] for cell in seen.cells if cell[:2] == (place, sector) and cell[2] != domain})
+        usual = (book.sectors.row(sector) or {}).get("domain", "") if sector else ""
+        where["domain"] = {"not": others} if domain == usual else domain
+    return where
 
 
 def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
@@ -245,10 +259,10 @@ def _children(
         if not one["value"]:
             continue
         asked = {**question, "place": node["place"], "sector": node["sector"], "domain": node["domain"],
-                 "part": node["part"], ("place", "sector")[column]: code}  # fmt: skip
-        name = named_code(codes[column], code) if code else {"zh": "未分行业", "en": "no sector"}
+                 "part": node["part"], ("place", "sector")[column]: code or NONE}  # fmt: skip
+        name = named_code(codes[column], code or NONE)
         kept = {key: one[key] for key in ("value", "low", "high", "counted_share", "change_percent")}
-        kept |= {"item": "emission.co2", "unit": "tCO2", "status": seen.status, "complete": one["counted_share"] >= 1,
+        kept |= {"item": "emission.co2", "unit": "tCO2", "status": done.status, "complete": one["counted_share"] >= 1,
                  "title": name, "rows_total": 0, "dimensions": {("place", "sector")[column]: code}}  # fmt: skip
         made.append({"code": code, "name": name, **kept, "question": {k: v for k, v in asked.items() if v}})
     return sorted(made, key=lambda one: -one["value"])

@@ -19,7 +19,7 @@ from dualcarbon.nowcast import flags, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import options
+from dualcarbon.nowcast.nodes import NONE, options
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
 
@@ -80,8 +80,8 @@ def run(
     made: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code),
         "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree, "family": family, "unit": "tCO2",
-        "status": seen.status, "workspace_version": seen.version,
-        "model": MODEL, "scope": ["direct", "indirect"], "synthetic": seen.status == "synthetic",
+        "status": done.status, "workspace_version": seen.version,
+        "model": MODEL, "scope": ["direct", "indirect"], "synthetic": done.status == "synthetic",
     }  # fmt: skip
     made |= done.figure(t, np.ones(len(done.seen.cells), bool))
     told = done.told(t)
@@ -130,7 +130,7 @@ def _rows(
         if len(set(direct.method[mine])) == 1 and direct.method[mine][0] >= 0:
             row["method"] = months.METHODS[direct.method[mine][0]]
         row["methods"] = cells_by_method(direct, mine)
-        row["explain"] = question(whole, reconcile, **{name: row[name] for name in by})
+        row["explain"] = question(whole, reconcile, **{name: row[name] or NONE for name in by})
         rows.append(row)
     return sorted(rows, key=lambda row: -row["value"])
 
@@ -167,6 +167,8 @@ def named_code(codes: Any, code: str) -> dict[str, str]:
     """A code's name in both languages."""
     if code.endswith(cities.UNALLOCATED):
         return dict(cities.UNALLOCATED_NAME)
+    if code == NONE:
+        return {"zh": "未分类", "en": "not classified"}
     return {lang: codes.name(code, lang) for lang in ("zh", "en")}
 
 

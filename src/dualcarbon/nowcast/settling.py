@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.tables import worst
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import figures, officials, reconcile
 from dualcarbon.nowcast.city import City
@@ -29,6 +30,10 @@ COUNTED = 0.02
 ROUNDING = 0.02
 #: A stated interval of an observation holds 95 %; what is shown holds 90 %.
 _NARROWER = 1.645 / 1.96
+
+
+#: How much a block of totals (`_block`) counts: the day its last one became known, then how fine it is.
+Ranks = dict[tuple[int, int, int], tuple[date, int, int]]
 
 
 class Total(NamedTuple):
@@ -57,6 +62,11 @@ class Settled:
     totals: list[Total] = field(default_factory=list)
     unused: list[tuple[Total, str]] = field(default_factory=list)
     _made: dict[int, tuple[Month, Month]] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The weakest status of what was counted and of the totals that bind."""
+        return worst([self.seen.status, *(one.one.status for one in self.totals)]) or "unverified"
 
     def before(self, t: int) -> tuple[Month, Month]:
         """Both parts of month number `t` as counted and estimated. Raises Refused where it cannot be estimated."""
@@ -90,7 +100,9 @@ class Settled:
         alike = self.alike(t)
         before = self.known(t - 12, mine) if alike else figures.known(self.seen, t - 12, mine)
         value = made["value"] if alike else float(self.unmoved(t)[mine].sum())
-        return made | _against(value, before) | {"alike": alike} | self._ends(self.exact(t, t + 1, mine))
+        official = self.exact(t, t + 1, mine)
+        told = {"alike": alike, "official": official is not None}
+        return made | _against(value, before) | told | self._ends(official)
 
     def alike(self, t: int) -> bool:
         """Whether official totals hold the same cells in month number `t` and a year before."""
@@ -269,7 +281,7 @@ def settled(
         return done
     months = sorted({t for one in chosen for t in range(one.first, one.end)})
     start = np.array([cells[t] for t in months]).T
-    moved = _met(done, chosen, start, months)
+    moved = _met(done, chosen, start, months, _ranks(bound))
     if method == "least_squares":
         moved = _by_variance(done, start, moved, months)
     done.moved = {t: moved[:, n] for n, t in enumerate(months) if any(one.first <= t < one.end for one in done.totals)}
@@ -351,11 +363,10 @@ def _possible(done: Settled, one: Total, cells: dict[int, Array]) -> bool:
     return True
 
 
-def _met(done: Settled, totals: list[Total], start: Array, months: list[int]) -> Array:
+def _met(done: Settled, totals: list[Total], start: Array, months: list[int], ranks: Ranks) -> Array:
     """Cells (N, T) of `months` that meet the totals. Those that contradict better ones are put aside: they only shape
     what the better ones are met by."""
     column = {t: n for n, t in enumerate(months)}
-    ranks = _ranks(totals)
     left = sorted(totals, key=lambda one: ranks[_block(one)])
     lost: list[Total] = []
     while left:
@@ -381,9 +392,9 @@ def _block(one: Total) -> tuple[int, int, int]:
     return one.fine, one.end - one.first, one.one.start.year
 
 
-def _ranks(totals: Sequence[Total]) -> dict[tuple[int, int, int], tuple[date, int, int]]:
+def _ranks(totals: Sequence[Total]) -> Ranks:
     """The rank of each block: the day its last total became known, then how fine its cells and periods are."""
-    made: dict[tuple[int, int, int], tuple[date, int, int]] = {}
+    made: Ranks = {}
     for one in totals:
         fine, length, _ = key = _block(one)
         day = one.one.known_at or date.min

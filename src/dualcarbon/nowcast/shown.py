@@ -34,6 +34,8 @@ def this_month(result: dict[str, Any]) -> None:
         ends = f"{result['low'] / 1e4:,.1f}–{result['high'] / 1e4:,.1f}"
         share = f"{result['counted_share']:.0%}"
         span = say(f"90% 区间 {ends}，已核算 {share}", f"90 % interval {ends}, {share} counted")
+    elif result["official"]:
+        span = say("等于官方总数", "equal to the official total")
     typer.echo(
         say(
             f"{name} {result['month']} 二氧化碳 {result['value'] / 1e4:,.1f} 万吨{mark}；{span}；"
@@ -42,6 +44,7 @@ def this_month(result: dict[str, Any]) -> None:
             f"known on {result['as_of']}.",
         )
     )
+    _officials(result["reconciliation"]["totals"])
     record = result["record"]
     if record and record["coverage90"] is not None:
         typer.echo(
@@ -67,6 +70,17 @@ def this_month(result: dict[str, Any]) -> None:
     table(rows, columns)
     for flag in result["flags"][:10]:
         typer.echo("- " + flag["message"][language()])
+
+
+def _officials(totals: list[dict[str, Any]]) -> None:
+    """What each official total did to its cells in the month."""
+    for one in totals:
+        about = " ".join(one[name] for name in ("place", "sector", "domain", "period") if one[name])
+        step = f"{one['before']:,.0f} × {one['factor'] or 0:.6f} = {one['month_total']:,.0f}"
+        value = f"{one['official']:,.0f} ({one['status']})"
+        title = one["title"][language()]
+        typer.echo(say(f"- 官方总数 {about} {value}，{title}：当月 {step}",
+                       f"- official total {about} {value}, {title}: this month {step}"))  # fmt: skip
 
 
 def causes(result: dict[str, Any]) -> None:
@@ -182,6 +196,10 @@ def opened(result: dict[str, Any]) -> None:
     name = result["place_name"][language()]
     sector = f" {result['sector_name'][language()]}" if result["sector_name"] else ""
     typer.echo(f"{name}{sector} {result['month']}  {result['value']:,.0f} {result['unit']}  ({result['status']})")
+    if result["settled"]:
+        step = result["settled"]
+        typer.echo(f"{step['before']:,.0f} × {step['factor'] or 0:.6f} = {step['after']:,.0f}")
+        _officials(result["reconciliation"])
     for part in result["parts"]:
         counted = say(f"核算 {part['counted']:,.0f}，估算 {part['estimated']:,.0f}",
                       f"counted {part['counted']:,.0f}, estimated {part['estimated']:,.0f}")  # fmt: skip
@@ -193,6 +211,9 @@ def opened(result: dict[str, Any]) -> None:
             typer.echo(f"    {guess['method']}: {guess['start']:,.0f} × exp({guess['growth']:+.4f})")
             for term in guess["terms"]:
                 typer.echo(f"      {term['title'][language()]} {term['effect']:+.4f}")
+        if part["settled"] and (part["node"] or part["estimate"]):
+            step = part["settled"]
+            typer.echo(f"    {step['before']:,.0f} × {step['factor'] or 0:.6f} = {step['after']:,.0f}")
     rows = [{"name": one["name"], "value": one["value"], "share": f"{one['counted_share']:.0%}"}
             for one in result["children"]]  # fmt: skip
     if rows:

@@ -13,7 +13,7 @@ from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials, revisions, settling
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import RECONCILE, Node, line, options, span_of, text, times, tonnes
+from dualcarbon.nowcast.nodes import RECONCILE, Node, asks, line, options, span_of, text, times, tonnes
 from dualcarbon.nowcast.present import named_code
 
 
@@ -32,7 +32,7 @@ def added_up(
         raise Refused(Problem("nowcast.no-such-figure", value=period))
     done = settling.settle(workspace, full, inside, above, tree=tree, family=family, method=reconcile)
     wanted = (None if place == above else place, sector, domain)
-    mine = np.array([all(not want or cell[k] == want for k, want in enumerate(wanted)) for cell in done.seen.cells])
+    mine = np.array([all(map(asks, wanted, cell)) for cell in done.seen.cells])
     if not mine.any():
         raise Refused(Problem("nowcast.no-such-figure", value=period))
     asked = {"as_of": full.as_of.isoformat(), "tree": tree, "city": above, "place": place, "sector": sector,
@@ -44,7 +44,7 @@ def added_up(
             text(month, month),
             value,
             "tCO2",
-            full.status,
+            done.status,
             counted_share=one["counted_share"],
             question={"month": month, **{k: v for k, v in asked.items() if v}},
         )
@@ -55,7 +55,7 @@ def added_up(
     titles = [named_code(codes, code) for codes, code in ((book.sectors, sector), (book.domains, domain)) if code]
     return {
         "title": text("二氧化碳累计（速算）", "CO2 added up (quick-calc)"), "about": titles, "period": period,
-        "as_of": full.as_of, "value": float(sum(values)), "unit": "tCO2", "status": full.status,
+        "as_of": full.as_of, "value": float(sum(values)), "unit": "tCO2", "status": done.status,
         **({} if part else {end: made[end] for end in ("low", "high")}),
         "equation": text("各月相加；各月的误差按同向计，区间偏宽",
                           "the months added up; their errors are taken as shared, which is the wider reading"),
