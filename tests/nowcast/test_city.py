@@ -242,6 +242,7 @@ def test_the_page_lists_the_unallocated_and_opens_it(tmp_path: Path) -> None:
     alone = client.get("/nowcast?place=330400-unallocated&known_at=2024-12-15")
     assert alone.status_code == 200 and "未分地区" in alone.text
     assert client.get("/nowcast?place=nowhere-unallocated").status_code == 404
+    assert client.get("/nowcast?place=330400-unallocated&known_at=2025-01-31").status_code == 200
 
 
 def test_a_countys_gap_and_bridge_open_as_they_are_shown(tmp_path: Path) -> None:

@@ -136,7 +136,12 @@ def official_node(workspace: Any, place: str, day: date | None, tree: str, famil
 def bridge_node(
     workspace: Any, place: str, day: date | None, tree: str, family: str, *, period: str, city: str | None = None
 ) -> Node:
-    """From the quick-calc of a period, as it stood, to the consumption account as it stands today, heat left out."""
+    """From the quick-calc of a period, as it stood, to the consumption account as it stands today, heat left out.
+
+    What is unallocated in a city has no account of its own, and is refused.
+    """
+    if place.endswith(cities.UNALLOCATED):
+        raise Refused(Problem("nowcast.no-such-figure", value=place))
     parts = {"direct": text("燃料燃烧（非发电）", "fuels burned other than for power"),
              "indirect": text("购入电力", "purchased electricity")}  # fmt: skip
     shown = added_up(workspace, place, day, tree, family, period=period, city=city)
