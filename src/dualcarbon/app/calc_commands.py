@@ -141,6 +141,9 @@ def explain(
         str | None,
         typer.Option("--contributor", help=say("主体在地区账户中的部分", "what an entity adds")),
     ] = None,
+    unplaced: Annotated[
+        bool, typer.Option("--unplaced", help=say("未能归属到下级地区的部分", "what lies in no one area below"))
+    ] = False,
     process: Annotated[str | None, typer.Option("--process", help=say("用途", "process"))] = None,
     scope: Annotated[str | None, typer.Option("--scope", help=say("直接 1、间接 2", "direct 1, indirect 2"))] = None,
     part: Annotated[str | None, typer.Option("--part", help=say("账户的组成", "part of an account"))] = None,
@@ -188,7 +191,7 @@ def explain(
     question: dict[str, Any] = {
         "place": place, "period": period, "sector": sector, "section": section, "domain": domain, "carrier": carrier,
         "entity": entity, "contributor": contributor, "process": process, "scope": scope, "part": part,
-        "method": method, "basis": basis,
+        "method": method, "basis": basis, "unplaced": "yes" if unplaced else None,
         "tree": tree, "custody": levels, "pack": pack, "factors": factors, "family": family, "gwp": gwp,
         "known_at": _day(known_at), "dataset": dataset,
     }  # fmt: skip

@@ -15,7 +15,8 @@ router = APIRouter()
 Text = Annotated[str | None, Query(max_length=80)]
 Custody = Annotated[str | None, Query(description="what may be seen: " + ", ".join(CUSTODIES), max_length=80)]
 WHOLE = ("item", "place", "entity", "period", "basis", "tree", "known_at", "custody")
-TRAIL = ("place", "entity", "contributor", "sector", "section", "domain", "carrier", "process", "scope", "period")
+TRAIL = ("place", "unplaced", "entity", "contributor", "sector", "section", "domain", "carrier", "process", "scope",
+         "period")  # fmt: skip
 
 
 @page(router, "/explain", "explain.html")
@@ -32,6 +33,10 @@ def explain(
     part: Text = None,
     scope: Text = None,
     contributor: Text = None,
+    unplaced: Text = None,
+    month: Text = None,
+    quarter: Text = None,
+    year: Text = None,
     method: Text = None,
     dataset: Text = None,
     against: Text = None,
@@ -47,7 +52,8 @@ def explain(
     question = {
         "item": item, "place": place, "entity": entity, "sector": sector, "section": section, "domain": domain,
         "carrier": carrier, "process": process, "part": part, "scope": scope, "method": method, "custody": custody,
-        "contributor": contributor, "dataset": dataset,
+        "contributor": contributor, "dataset": dataset, "unplaced": unplaced, "month": month, "quarter": quarter,
+        "year": year,
         "period": view.choice.period, "basis": view.choice.basis,
         "tree": view.tree if view.tree != "admin" else None, "known_at": view.known_at,
     }  # fmt: skip
@@ -155,6 +161,10 @@ def named(view: View, kind: str, code: Any) -> str:
         return view.words.period(text)
     if kind in ("entity", "contributor"):
         return view.entity_name(text)
+    if kind == "unplaced":
+        from dualcarbon.inventory.tables import UNPLACED_NAME
+
+        return view.words.pick(UNPLACED_NAME)
     if kind == "process" and "process" in view.codes.terms:
         return str(view.codes.terms["process"].name(text, view.lang))
     lists = {"place": "places", "sector": "sectors", "section": "sectors", "domain": "domains", "carrier": "carriers"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from dualcarbon.core import pack as packs
 
-ACCOUNTS_ONLY = ("contributor", "part", "section", "domain", "scope")
+ACCOUNTS_ONLY = ("contributor", "part", "section", "domain", "scope", "unplaced", "month", "quarter", "year")
 
 
 def open_figure(

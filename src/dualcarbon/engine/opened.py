@@ -202,7 +202,7 @@ def matching(frame: "nw.LazyFrame[Any]", keys: pl.DataFrame) -> "nw.LazyFrame[An
     keys = keys.unique()
     each = {name: keys[name].unique() for name in keys.columns}
     frame = frame.filter(*(among(nw.col(name), values) for name, values in each.items())) if each else frame
-    if keys.height == math.prod(len(values) for values in each.values()):
+    if not each or keys.height == math.prod(len(values) for values in each.values()):
         return frame
     if frame.implementation.is_polars():
         by = [pl.col(name).cast(pl.String) for name in keys.columns]

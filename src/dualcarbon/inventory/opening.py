@@ -7,6 +7,7 @@ that lie on its side of the boundary.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -18,22 +19,23 @@ from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import Calculation, find_method
 from dualcarbon.engine.explain import explain as engine_explain
+from dualcarbon.engine.opened import matching
 from dualcarbon.engine.question import Ambiguous, select
-from dualcarbon.engine.reduce import among, observations
+from dualcarbon.engine.reduce import observations
 from dualcarbon.inventory import custody as limits
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
-from dualcarbon.inventory.grain import sector_labels
-from dualcarbon.inventory.parts import NOW, output_of
-from dualcarbon.inventory.question import Query, query, settled_period
+from dualcarbon.inventory.grain import TIMES, sector_labels
+from dualcarbon.inventory.parts import NOW, UNPLACED, output_of
+from dualcarbon.inventory.question import STEPS, Query, exact, query, row_stack, settled_period
 from dualcarbon.inventory.snapshot import read_as, snapshot
-from dualcarbon.inventory.stack import Stack, stacked
+from dualcarbon.inventory.stack import Stack
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
 from dualcarbon.inventory.views import View, results
 
-FILTERS = ("domain", "section", "sector", "carrier", "process", "scope", "contributor")
+FILTERS = ("domain", "section", "sector", "carrier", "process", "scope", "contributor", "unplaced", *STEPS)
 SHOWN = 60
-COLUMNS = {**DIMENSIONS, "contributor": "entity"}
+COLUMNS = {**DIMENSIONS, "contributor": "entity", "unplaced": "area"}
 
 
 def explain(
@@ -52,10 +54,11 @@ def explain(
     """The node of a figure (see `dualcarbon.engine.explain.explain`), of an account where `basis` names one.
 
     `asked` holds the dimensions (domain, section, sector, carrier, process, scope; `entity` for its own account,
-    `contributor` for what it adds to the place's) and the choices of a snapshot. An account's node has its parts as
-    `children` (memo parts marked, never added), each with the query that opens it. `custody`: what the asker may see
-    (None: all); with it the node says how many rows are withheld, by custody, in `withheld` and `withheld_by`, and in
-    `stopped` where it ends. Raises Ambiguous, or Refused when nothing answers.
+    `contributor` for what it adds to the place's; `unplaced` for what lies in no one area below the place; month,
+    quarter or year for the row of that name in a table by that step) and the choices of a snapshot. An account's node
+    has its parts as `children` (memo parts marked, never added), each with the query that opens it. `custody`: what the
+    asker may see (None: all); with it the node says how many rows are withheld, by custody, in `withheld` and
+    `withheld_by`, and in `stopped` where it ends. Raises Ambiguous, or Refused when nothing answers.
     """
     custody = limits.settled(custody)
     filters = {name: asked.pop(name) for name in FILTERS if asked.get(name) is not None}
@@ -70,7 +73,7 @@ def explain(
     q = query(data, place=place, period=period or "", tree=tree, basis=basis, compare=False, **asked)
     if q.unset:
         return _unset(q, filters)
-    stack = stacked(q.snapshot, q.account, q.boundary, q.shares, by_entity="contributor" in filters)
+    stack = row_stack(q, ("place",) if "unplaced" in filters else (), by_entity="contributor" in filters)
     stack = _filtered(stack, filters, part, method)
     parts = [one for one in q.account.parts if (part or one.name) == one.name and (method or one.method) == one.method]
     if filters:
@@ -152,11 +155,25 @@ def _choices(made: Any) -> dict[str, Any]:
 
 def _filtered(stack: Stack, filters: Mapping[str, Any], part: str | None, method: str | None) -> Stack:
     """The stack with only the cells that have the asked dimensions."""
+    for step in (name for name in STEPS if name in filters):
+        stack = _at_step(stack, step, filters[step])
     wanted = {COLUMNS[name]: frozenset([str(value) if value else None]) for name, value in filters.items()}
+    wanted = {column: texts for column, texts in wanted.items() if column not in TIMES}
+    if "unplaced" in filters:
+        wanted["area"] = frozenset([UNPLACED])
     names = [one.name for one in stack.account.parts if (part or one.name) == one.name]
     names = [one.name for one in stack.account.parts if one.name in names and (method or one.method) == one.method]
     absent = stack.absent.clear() if filters else stack.absent.filter(pl.col("part").is_in(names))
     return stack.only({**wanted, "part": frozenset(names)}, absent)
+
+
+def _at_step(stack: Stack, step: str, text: str) -> Stack:
+    """The stack with only the cells that a table by this step shows under the text."""
+    grain, column = stack.grain, COLUMNS[step]
+    texts = stack.texts(column)
+    kept = pl.col(column) == (texts.index(text) if text in texts else -1)
+    calculation = replace(grain.calculation, cells=grain.cells.filter(kept))
+    return replace(stack, grain=replace(grain, calculation=calculation, noted=grain.noted.filter(kept)), kept={})
 
 
 def _dimensions(q: Query, filters: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -264,7 +281,8 @@ def _next(q: Query, stack: Stack, cells: pl.DataFrame, filters: Mapping[str, Any
         values = sorted(value for value in stack.held(cells, column) if value is not None)
         if name not in filters and 1 < len(values) <= SHOWN:
             found[name] = values
-    children = q.names.places.children(q.place, q.tree, q.boundary.at) if not q.entity else []
+    below = not q.entity and "unplaced" not in filters
+    children = q.names.places.children(q.place, q.tree, q.boundary.at) if below else []
     return {"place": children, **found} if children else found
 
 
@@ -301,38 +319,53 @@ def _part_node(
 def _recorded(stack: Stack, part: Part, filters: Mapping[str, Any], period: Period) -> pl.DataFrame:
     """The part's cells as recorded, with the asked dimensions, in the asked time."""
     cells = stack.recorded(part)
-    kept = [(pl.col("start") >= period.start) & (pl.col("end") <= period.end)]
+    kept = [(pl.col("start") >= period.start) & (pl.col("end") <= period.end), *_timed(filters, pl)]
+    kept += [pl.col("area") == UNPLACED] if "unplaced" in filters else []
     labels = sector_labels(cells["sector"].unique().to_list(), stack.calculation.names)
     for name, value in filters.items():
-        if name == "scope":
+        if name in ("scope", "unplaced", *STEPS):
             continue
         name = _end_of(part) if name == "contributor" else name
         if name in ("section", "sector", "domain"):
             kind = "division" if name == "sector" else name
             label = pl.col("sector").replace_strict(labels[kind], default=None, return_dtype=pl.String)
             label = pl.coalesce(pl.col("domain"), label) if name == "domain" else label
-            kept.append(label == str(value))
+            kept.append(label == str(value) if value else label.is_null())
         elif name in cells.columns:
             kept.append(pl.col(name).is_null() | (pl.col(name) == "") if value in ("", None) else pl.col(name) == value)
     return cells.filter(*kept)
 
 
+def _timed(filters: Mapping[str, Any], of: Any) -> list[Any]:
+    """Conditions on start and end, in Polars or narwhals, for the asked row of a table over time."""
+    found = []
+    for step in STEPS:
+        if filters.get(step):
+            span, start, end = settled_period(filters[step]), of.col("start"), of.col("end")
+            first, last = of.lit(span.start), of.lit(span.end)
+            same = exact(step, filters[step])
+            found += [start == first, end == last] if same else [start >= first, end <= last]
+    return found
+
+
 def _rows_of(q: Query, part: Part, source: Calculation, cells: pl.DataFrame, filters: Mapping[str, Any]) -> Any:
-    """Observations behind a part's cells: those of its ends, sectors and other dimensions."""
+    """Observations behind a part's cells: those of their ends, sectors and other dimensions, by combination."""
     own = source.method
     rows = q.snapshot.table((part.item or own.rows.item, *(look.item for look in own.lookups)))
     if part.item:
         rows = read_as(rows, part.item, source.method.rows.item)
-    frame = nw.from_native(rows)
-    columns = set(frame.collect_schema().names() if isinstance(frame, nw.LazyFrame) else frame.columns)
+    frame = nw.from_native(rows).lazy()
+    columns = set(frame.collect_schema().names())
     ends = ["entity", "counterparty"] if q.entity else ["place", "counterparty_place"]
     keys = [*(ends if part.side != "none" else ends[:1]), "carrier", "process"]
     keys += [] if part.side == "export" else ["sector"]
     keys += ["domain"] if "domain" in filters and part.side != "export" else []
     keys += ["entity"] if part.entity else []
     keys += [_end_of(part)] if "contributor" in filters else []
-    kept = [column for column in keys if column in columns and column in cells.columns]
-    return frame.filter(*(among(nw.col(column), cells[column].unique()) for column in kept)).to_native()
+    kept = [column for column in dict.fromkeys(keys) if column in columns and column in cells.columns]
+    conditions = _timed(filters, nw)
+    found = matching(frame.filter(*conditions) if conditions else frame, cells.select(kept)).to_native()
+    return found.collect() if isinstance(found, pl.LazyFrame) else found
 
 
 def _end_of(part: Part) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,6 +21,9 @@ from dualcarbon.inventory.shares import share_values, unset_parameters
 from dualcarbon.inventory.snapshot import Snapshot, snapshot
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import DIMENSIONS, UNPLACED_NAME, names_of
+
+#: Steps of a table over time, and what the names of their own rows look like.
+STEPS = {"month": r"\d{4}-\d\d", "quarter": r"\d{4}-Q\d", "year": r"\d{4}"}
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,36 @@ def settled_period(text: str) -> Period:
 
 
 def year_before(period: Period) -> Period:
-    """The same days of the year before."""
-    return Period(*(_year_before(day) for day in period))
+    """The same days of the year before; of whole months the same months."""
+    if period.start.day == 1 and period.end.day == 1:
+        return Period(*(_year_before(day) for day in period))
+    last = _year_before(period.end - timedelta(days=1))
+    return Period(_year_before(period.start), last + timedelta(days=1))
 
 
 def _year_before(day: date) -> date:
     last = day.month == 2 and day.day == 29
     return day.replace(year=day.year - 1, day=28 if last else day.day)
+
+
+def located(dims: Mapping[str, Any]) -> dict[str, Any]:
+    """Place and period of a row in the query that opens it.
+
+    A row without an area says `unplaced`; one of a period longer than its step says so by the step's name, so that
+    nothing else of that period is opened with it.
+    """
+    found: dict[str, Any] = {}
+    if "place" in dims:
+        found = {"place": dims["place"]} if dims["place"] else {"unplaced": "yes"}
+    for step in STEPS:
+        if dims.get(step):
+            return {**found, "period": dims[step]} | ({step: dims[step]} if exact(step, dims[step]) else {})
+    return found
+
+
+def exact(step: str, text: str) -> bool:
+    """Does a row of a table by this step hold only records of exactly its own period?"""
+    return not re.fullmatch(STEPS[step], text)
 
 
 def settled_by(by: str | Sequence[str]) -> tuple[str, ...]:
