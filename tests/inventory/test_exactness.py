@@ -1,12 +1,14 @@
 """What a figure says opens to exactly what stands behind it, and to no more than its reader may see."""
 
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from dualcarbon import inventory
-from tests.inventory.conftest import observed
+from tests.inventory.conftest import entities, observed
 
 RETURNS = "place,entity,sector,carrier,item,period,value,unit,custody\n"
 
@@ -138,3 +140,116 @@ def test_a_long_record_of_several_parts_opens_alone() -> None:
     )
     for row in inventory.account(rows, place="330481", period="2024", by=("month",))["rows"]:
         opens(rows, row["value"], **row["explain"])
+
+
+def test_trade_with_a_place_in_no_one_area_counts_where_it_surely_crosses() -> None:
+    """Haiyan county is divided in the management tree; heat that it buys from Jingkai leaves Jingkai all the same."""
+    rows = observed(
+        "place,entity,sector,carrier,item,counterparty,counterparty_place,period,value,unit\n"
+        "330424,U,C17,heat,energy.purchased,S,330402-chengnan,2024,1000,GJ\n"
+        "330402-chengnan,S,D44,natural_gas,energy.combustion,,,2024,10,万m3\n"
+    )
+    found = inventory.areas(rows, place="330400", period="2024", tree="management")
+    shown = {row["place"]: row for row in found if row["value"] is not None}
+    assert shown[None]["value"] == pytest.approx(110)
+    for row in shown.values():
+        opens(rows, row["value"], **row["explain"])
+    whole = inventory.account(rows, place="330400", period="2024", tree="management")["value"]
+    assert sum(row["value"] for row in shown.values()) == pytest.approx(whole)
+
+
+def bring(store: Any, folder: Path, name: str, text: str, **how: Any) -> dict[str, Any]:
+    file = folder / f"{name}.csv"
+    file.write_text(text, encoding="utf-8")
+    record: dict[str, Any] = store.import_file(file, dataset="returns", **how)
+    return record
+
+
+def reasons(store: Any, *days: str, **asked: Any) -> list[tuple[str, str | None, float]]:
+    """The reasons of a difference; their effects sum to it."""
+    told = inventory.vintages(store, *days, period="2024", place="330481", **asked)
+    assert sum(row["effect"] for row in told["rows"]) == pytest.approx(told["difference"])
+    assert told["difference"]
+    return sorted((row["reason"], row["text"], row["rows"]) for row in told["rows"])
+
+
+EQUIPPED = "place,sector,carrier,equipment,item,period,value,unit,known_at\n"
+BOUGHT = "place,entity,sector,carrier,item,counterparty,counterparty_place,period,value,unit,known_at\n"
+
+
+def test_reasons_of_a_difference_add_up_by_equipment_and_by_supplier(made: Any, tmp_path: Path) -> None:
+    line = "330481,C17,diesel,{},energy.combustion,2024,{},t,{}\n"
+    store = made(EQUIPPED + "".join(line.format(kind, 100, "2024-02-01") for kind in ("boiler", "kiln")), name="one")
+    newer = EQUIPPED + line.format("boiler", 150, "2024-03-01") + line.format("kiln", 170, "2024-03-01")
+    bring(store, tmp_path, "newer", newer, revise="计量更正")
+    assert reasons(store, "2024-02-15", "2024-03-15") == [("revised", "计量更正", 2)]
+
+    own = tmp_path / "own.csv"
+    own.write_text(
+        "parameter,entity,value,unit,source,status\nheat.co2,S1,0.06,tCO2/GJ,x,unverified\n", encoding="utf-8"
+    )
+    line = "330481,{0},C17,heat,energy.purchased,{1},330500,2024,{2},GJ,{3}\n"
+    both = (("E1", "S1"), ("E2", "S2"))
+    first = BOUGHT + "".join(line.format(*pair, 1000, "2025-02-01") for pair in both)
+    for name, changed in (("two", both), ("three", both[1:])):
+        store = made(first, name=name)
+        newer = BOUGHT + "".join(line.format(*pair, 2000, "2025-03-01") for pair in changed)
+        bring(store, tmp_path, f"newer-{name}", newer, revise="typo")
+        assert reasons(store, "2025-02-15", "2025-03-15", factors=own) == [("revised", "typo", len(changed))]
+
+
+def test_the_reason_of_a_row_is_that_of_its_own_import(made: Any, tmp_path: Path) -> None:
+    head, line = "place,sector,carrier,item,period,value,unit\n", "330481,{},electricity,energy.purchased,2024,{},MWh\n"
+    store = made(head + line.format("C17", 100))
+    twice = bring(store, tmp_path, "twice", head + line.format("C18", 100))
+    bring(store, tmp_path, "slip", head + line.format("C17", 110), revise="更正笔误")
+    before = store.version()
+    store.revert(twice["id"], "重复上报")
+    again = bring(store, tmp_path, "again", head + line.format("C17", 120), revise="再次更正")
+    told = reasons(store, version_a=before)
+    assert told == [("revised", "再次更正", 1), ("withdrawn", "重复上报", 1)]
+    later = store.version()
+    store.revert(again["id"], "误报")
+    assert reasons(store, version_a=later) == [("revised", "误报", 1)]
+
+
+def test_days_known_at_are_read_alike_in_accounts_and_runs(made: Any) -> None:
+    from dualcarbon.engine import runs
+
+    store = made(EQUIPPED + "330481,C17,electricity,,energy.purchased,2024-01,100,MWh,2024-06-10\n")
+    found = inventory.account(store, place="330481", period="2024-01", known_at="2024-06")
+    run = runs.calc("cn.electricity", workspace=store, known_at="2024-06")
+    assert found["value"] == pytest.approx(run.results["value"].sum()) and found["value"] > 0
+    assert found["run"]["known_at"] == date(2024, 6, 30)
+
+
+def test_an_account_is_of_the_workspace_and_entities_as_they_are(made: Any, tmp_path: Path) -> None:
+    import shutil
+
+    text = "place,sector,carrier,item,period,value,unit\n330481,C17,electricity,energy.purchased,2024,{},MWh\n"
+    values = []
+    for amount in (100, 200):
+        values.append(inventory.account(made(text.format(amount)), place="330481", period="2024")["value"])
+        shutil.rmtree(tmp_path / "w")
+    assert values[1] == pytest.approx(2 * values[0])
+
+    store = made(
+        "place,entity,sector,carrier,item,period,value,unit\n330481,E1,C17,diesel,energy.combustion,2024,9,t\n"
+    )
+    assert inventory.top_movers(store, period="2024", basis="A")["rows"][0]["name"]["zh"] == "E1"
+    store.save_entities(entities([{"code": "E1", "name": "恒达", "place": "330481", "sector": "C17"}]))
+    assert inventory.top_movers(store, period="2024", basis="A")["rows"][0]["name"]["zh"] == "恒达"
+
+
+def test_our_sum_is_compared_with_the_published_total_of_the_place_alone(made: Any, tmp_path: Path) -> None:
+    head = "place,entity,sector,carrier,item,period,value,unit\n"
+    store = made(head + "330481,,C17,electricity,energy.consumption,2024,100,MWh\n")
+    total, part = (f"330481,{who},,electricity,energy.consumption,2024,{n},MWh\n" for who, n in (("", 100), ("E1", 40)))
+    file = tmp_path / "published.csv"
+    file.write_text(head + total + part, encoding="utf-8")
+    store.import_file(file, dataset="yearbook", role="control", status="official")
+    (row,) = inventory.controls(store, place="330481", period="2024")
+    assert (row["control"], row["value"]) == (100, 100)
+    asked: dict[str, Any] = {"place": "330481", "period": "2024", "carrier": "electricity", "dataset": "yearbook"}
+    assert inventory.explain(store, "energy.consumption", **asked)["value"] == 100
+    assert inventory.explain(store, "energy.consumption", **asked, entity="E1")["value"] == 40

@@ -117,7 +117,7 @@ def _observed(
     where = {name: filters[name] for name in ("process", "domain") if name in filters}
     table = made.table()
     if made.datasets and all(one.get("role") == "control" for one in made.datasets):
-        table = _published(made, item, place, period, names)
+        table = _published(made, item, place, period, {**names, "entity": asked.get("entity")})
     node = engine_explain(
         item, table, place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
         entity=asked.get("entity"), where=where or None, **names, **_choices(made),
@@ -133,14 +133,14 @@ def _observed(
 
 
 def _published(made: Any, item: str, place: str | None, period: str | None, names: Mapping[str, Any]) -> Any:
-    """Published totals as they stand: those of parts of the place, period, sector or carrier lie inside them."""
+    """Published totals as they stand: those of parts of the place, period, sector, carrier or whose lie inside."""
     frame = nw.from_native(made.table()).filter(nw.col("item") == item)
     if place and (code := made.names.places.find(place)):
         frame = frame.filter(nw.col("place") == code)
     if period:
         span = settled_period(period)
         frame = frame.filter(nw.col("start") == nw.lit(span.start), nw.col("end") == nw.lit(span.end))
-    for name in ("sector", "carrier"):
+    for name in ("sector", "carrier", "entity"):
         frame = frame.filter(nw.col(name) == str(names[name]) if names.get(name) else nw.col(name).is_null())
     return frame.to_native()
 

@@ -14,8 +14,10 @@ import polars as pl
 
 from dualcarbon.core import periods, units
 from dualcarbon.core.periods import Period
+from dualcarbon.core.tables import DIMENSIONS
+from dualcarbon.engine.runs import as_date
 from dualcarbon.inventory.definitions import Part
-from dualcarbon.inventory.parts import NOW, output_of
+from dualcarbon.inventory.parts import NOW, SUPPLIER, WHO, output_of
 from dualcarbon.inventory.question import Query, query
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, name_of
@@ -23,8 +25,7 @@ from dualcarbon.inventory.views import View, results
 
 CELL = ("place", "entity", "sector", "carrier", "process", "domain", "counterparty", "counterparty_place", "gas",
         "equipment", "basis", "dataset", "unit", "error_group", "start", "end")  # fmt: skip
-ROW = ("dataset", "place", "entity", "sector", "carrier", "item", "process", "counterparty", "counterparty_place",
-       "domain", "start", "end", "unit")  # fmt: skip
+ROW = ("dataset", *DIMENSIONS, "start", "end", "unit")
 WORDS = {
     "new": {"zh": "新增数据", "en": "new rows"},
     "revised": {"zh": "数据更正", "en": "revised rows"},
@@ -50,10 +51,10 @@ def vintages(
     `version_b`: states of the workspace (a reverted import counts in an earlier one). `rows` are grouped by reason,
     with their `effect` on the account (they sum to the difference), the number of rows and the largest as `examples`.
     """
-    newer = _day(b) or _day(known_at)
+    newer = as_date(b) or as_date(known_at)
     q = query(data, known_at=newer, version=version_b, compare=False, **asked)
     dates = _dates(q, newer)
-    older = _day(a)
+    older = as_date(a)
     if older is None and version_a is None:
         older = dates[-2] if len(dates) > 1 else None
     head = {
@@ -82,10 +83,6 @@ def vintages(
         "rows": sorted(rows, key=lambda row: -abs(row["effect"])),
         "dates": dates,
     }
-
-
-def _day(text: date | str | None) -> date | None:
-    return text if text is None or isinstance(text, date) else periods.parse(text).start
 
 
 def _end(day: date | None, value: float | None) -> dict[str, Any]:
@@ -130,7 +127,7 @@ def _inside(stack: Stack, part: Part, period: Period) -> pl.DataFrame:
 
 def _data_rows(data: Any, old: Query, new: Query) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    reasons = _reasons(data)
+    imports = {str(one["id"]): one for one in data.imports()} if hasattr(data, "imports") else {}
     for part in new.account.parts:
         if part.memo:
             continue
@@ -143,9 +140,8 @@ def _data_rows(data: Any, old: Query, new: Query) -> list[dict[str, Any]]:
             continue
         slopes = changed.select(*keys, pl.coalesce("slope_now", "slope").alias("slope"))
         removed, added = (_rows(one, part, changed) for one in (old, new))
-        for kind, row in _compared(removed, added, slopes, weight):
-            text = reasons.get((row["dataset"], row["known_at_now"])) if kind == "revised" else None
-            text = reasons.get((row["dataset"], None)) if kind == "withdrawn" else text
+        for kind, row in _compared(removed, added, slopes, weight, _own(new, part, changed)):
+            text = _reason(kind, row, imports)
             group = found.setdefault((kind, text or ""), _group(kind, text))
             _add(group, row, new)
     return list(found.values())
@@ -167,8 +163,26 @@ def _rows(q: Query, part: Part, changed: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(frame.select(*columns).collect(backend="polars").to_native())
 
 
+def _own(q: Query, part: Part, cells: pl.DataFrame) -> dict[str, pl.Expr]:
+    """What of a row says to which cell of the part it belongs, by column of the cells.
+
+    Who has no factor of its own is nobody in the cells, where these are not kept by who; what leaves an area is the
+    supplier's.
+    """
+    source = _stack(q).sources[part.name]
+    kept = [name for name in CELL if name in source.cells.columns and name not in ("unit", "error_group")]
+    if part.side == "export":
+        kept = [name for name in kept if name not in SUPPLIER]
+    own = source.factors.frame["entity"].drop_nulls().unique().to_list()
+    found = {name: pl.col(name) for name in kept}
+    for name in WHO:
+        if name in found and set(cells[name].drop_nulls().unique()) <= set(own):
+            found[name] = pl.when(pl.col(name).is_in(own)).then(pl.col(name))
+    return found
+
+
 def _compared(
-    removed: pl.DataFrame, added: pl.DataFrame, slopes: pl.DataFrame, weight: float
+    removed: pl.DataFrame, added: pl.DataFrame, slopes: pl.DataFrame, weight: float, own: Mapping[str, pl.Expr]
 ) -> list[tuple[str, dict[str, Any]]]:
     """Every row that differs: its kind, its values before and after, its effect on the account."""
     keys = list(ROW)
@@ -176,9 +190,10 @@ def _compared(
     differs = pl.col("value").fill_null(float("nan")) != pl.col("value_now").fill_null(float("nan"))
     gone, came = pl.col("source").is_null(), pl.col("source_now").is_null()
     both = both.filter(gone | came | (differs & ~(pl.col("value").is_null() & pl.col("value_now").is_null())))
-    cell = [column for column in CELL if column in ROW and column not in ("unit", "entity", "counterparty")]
-    slopes = slopes.group_by(cell).agg(pl.col("slope").first(), pl.col("unit").first().alias("own"))
-    both = both.join(slopes, on=cell, how="inner", nulls_equal=True)
+    slopes = slopes.group_by(list(own)).agg(pl.col("slope").first(), pl.col("unit").first().alias("own"))
+    slopes = slopes.rename({name: f"cell:{name}" for name in own})
+    both = both.with_columns(column.alias(f"cell:{name}") for name, column in own.items())
+    both = both.join(slopes, on=[f"cell:{name}" for name in own], how="inner", nulls_equal=True)
     pairs = [
         (unit, own, units.ratio(unit, own)) for unit, own in both.select("unit", "own").drop_nulls().unique().rows()
     ]
@@ -212,17 +227,23 @@ def _add(group: dict[str, Any], row: Mapping[str, Any], q: Query) -> None:
     group["examples"] = sorted([*group["examples"], example], key=lambda e: -abs(e["effect"] or 0.0))[:EXAMPLES]
 
 
-def _reasons(data: Any) -> dict[tuple[str, date | None], str]:
-    """Reason given for a correction by dataset and day of publication; without a day, for taking an import back."""
-    found: dict[tuple[str, date | None], str] = {}
-    for one in reversed(data.imports()) if hasattr(data, "imports") else ():
-        day = periods.parse(one["known_at"]).start if one.get("known_at") else None
-        for dataset in one.get("datasets") or ():
-            if one.get("reason"):
-                found[dataset, day] = one["reason"]
-            if one.get("reverted") and one.get("revert_reason"):
-                found[dataset, None] = one["revert_reason"]
-    return found
+def _reason(kind: str, row: Mapping[str, Any], imports: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The reason given with the import that changed the row, or for taking one back.
+
+    A row that names a source of its own does not say its import: then the only reason of its dataset is meant.
+    """
+    before, after = imports.get(row["source"]), imports.get(row["source_now"])
+    if kind == "new":
+        return None
+    if kind == "withdrawn" or (before and after and before["version"] > after["version"]):
+        return before.get("revert_reason") if before else _only(imports, row["dataset"], "revert_reason")
+    same = row["source"] == row["source_now"]  # a report since January changes what follows it
+    return after.get("reason") if after and not same else _only(imports, row["dataset"], "reason")
+
+
+def _only(imports: Mapping[str, Mapping[str, Any]], dataset: str, what: str) -> str | None:
+    texts = {one[what] for one in imports.values() if one.get(what) and dataset in (one.get("datasets") or ())}
+    return texts.pop() if len(texts) == 1 else None
 
 
 def _factor_rows(old: Query, new: Query) -> list[dict[str, Any]]:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dualcarbon.core import periods, reading
+from dualcarbon.core import periods, reading, store
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.classification import load as classification
 from dualcarbon.core.pack import DEFAULT
@@ -25,7 +25,11 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.reading import CHAIN
 from dualcarbon.core.tables import OBSERVATION
 from dualcarbon.engine import Calculation, calculate, find_method
+from dualcarbon.engine.runs import as_date
 from dualcarbon.inventory.definitions import Account, Part, accounts
+
+if TYPE_CHECKING:
+    import narwhals as nw
 
 DIMS = ("place", "sector", "domain", "carrier", "process", "counterparty_place", "dataset")
 ENTITY_DIMS = (*DIMS, "entity", "counterparty")
@@ -191,7 +195,7 @@ def snapshot(
         pack=pack or str(getattr(data, "pack", None) or DEFAULT),
         family=family,
         gwp=gwp,
-        known_at=known_at if known_at is None or isinstance(known_at, date) else periods.parse(known_at).start,
+        known_at=as_date(known_at),
         dataset=(dataset,) if isinstance(dataset, str) else tuple(dataset) if dataset else None,
         factors=None if factors is None else str(factors),
         entity=entity,
@@ -200,7 +204,7 @@ def snapshot(
     )
     if not hasattr(data, "observations"):
         return _of_table(data, choices, entities, datasets or [])
-    key = (str(getattr(data, "path", id(data))), data.version(), choices, _stamp(choices.factors))
+    key = (str(getattr(data, "path", id(data))), _state(data), choices, _stamp(choices.factors))
     with _guard:
         if key in _kept:
             _kept.move_to_end(key)
@@ -219,6 +223,13 @@ def snapshot(
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return made
+
+
+def _state(workspace: Any) -> tuple[Any, ...]:
+    """Which workspace it is, and what its observations and entities are."""
+    path = getattr(workspace, "path", None)
+    entities = store.version(path / "entities") if path is not None else None
+    return getattr(workspace, "id", None), workspace.version(), entities
 
 
 def _whole(snapshot: Snapshot) -> Snapshot | None:
@@ -370,7 +381,13 @@ def _summed_quantities(snapshot: Snapshot, keys: tuple[str, ...]) -> pl.DataFram
     import narwhals as nw
 
     names = tuple(str(one["id"]) for one in (*snapshot.datasets, *snapshot.controls))
-    frame = nw.from_native(snapshot.rows(names)).lazy()
+    return summed_quantities(nw.from_native(snapshot.rows(names)).lazy(), keys)
+
+
+def summed_quantities(frame: nw.LazyFrame[Any], keys: tuple[str, ...]) -> pl.DataFrame:
+    """Sums, counts and newest publication of rows by these columns."""
+    import narwhals as nw
+
     columns = frame.collect_schema().names()
     grouped = frame.group_by(*(name for name in keys if name in columns)).agg(
         nw.col("value").sum().alias("value"),

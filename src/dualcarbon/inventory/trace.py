@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 
@@ -16,7 +17,7 @@ from dualcarbon.core.periods import Period
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.engine.uncertainty import numbers
 from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, areas_of
-from dualcarbon.inventory.snapshot import Snapshot
+from dualcarbon.inventory.snapshot import QUANTITY_KEYS, Snapshot, summed_quantities
 from dualcarbon.inventory.stack import Stack
 from dualcarbon.inventory.tables import REASONS
 from dualcarbon.inventory.views import left_out
@@ -218,9 +219,7 @@ def _controls(
     snapshot: Snapshot, names: dict[str, dict[str, Any]], place: str, boundary: Boundary, period: Period
 ) -> list[tuple[dict[str, Any], float | None]]:
     """Each published total with our sum of the same; an account's total is another with each basis."""
-    published: pl.DataFrame = snapshot.once(
-        "published", lambda: snapshot.quantities().filter(pl.col("dataset").is_in(list(names)))
-    )
+    published: pl.DataFrame = snapshot.once("published", lambda: _published(snapshot, names))
     wanted = published.filter(
         (pl.col("place") == place)
         & (pl.col("start") == period.start)
@@ -234,6 +233,12 @@ def _controls(
     ours = _inside(snapshot, seen, boundary)
     rows = wanted.sort("item", "carrier", "sector", "dataset", nulls_last=False).iter_rows(named=True)
     return [(row, None if row["item"] == "emission.co2" else _sum_like(snapshot, ours, row)) for row in rows]
+
+
+def _published(snapshot: Snapshot, names: Collection[str]) -> pl.DataFrame:
+    """Sums of what the control datasets say of places; what they say of entities lies within."""
+    rows = nw.from_native(snapshot.rows(tuple(names))).lazy()
+    return summed_quantities(rows.filter(nw.col("entity").is_null()), QUANTITY_KEYS)
 
 
 def _of_span(snapshot: Snapshot, period: Period) -> pl.DataFrame:
