@@ -105,6 +105,7 @@ INDICATOR = Table(
     *_text("comparison", "direction", "domain", "tasks", required=False),
     Column("value", Float),
     Column("high", Float),
+    Column("incentive", Float),  # a second, higher target beside the value: 3.0（力争3.5）
     Column("stretch", Boolean, nullable=False),
     # How the figure behaves (paths.KINDS), what counts, how often it is told, who settles it, how it is fed.
     *_text("figure", "basis", "frequency", "settles", "feed"),
@@ -243,8 +244,9 @@ REPORTS: dict[str, Any] = {
 }  # fmt: skip
 INDICATORS: dict[str, Any] = {
     "line": pl.String, "indicator": pl.Int64, "name": pl.String, "unit": pl.String, "kind": pl.String,
-    "value": pl.Float64, "high": pl.Float64, "comparison": pl.String, "stretch": pl.Boolean, "direction": pl.String,
-    "better": pl.String, "text": pl.String, "domain": pl.String, "tasks": pl.List(pl.Int64),
+    "value": pl.Float64, "high": pl.Float64, "incentive": pl.Float64, "comparison": pl.String,
+    "stretch": pl.Boolean, "direction": pl.String, "better": pl.String, "text": pl.String, "domain": pl.String,
+    "tasks": pl.List(pl.Int64),
     "lead": pl.List(pl.String), "figure": pl.String, "basis": pl.String, "frequency": pl.String,
     "settles": pl.String, "feed": pl.String, "evidence_zh": pl.String, "evidence_en": pl.String,
 }  # fmt: skip

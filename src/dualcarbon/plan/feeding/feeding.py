@@ -16,7 +16,9 @@ from typing import Any
 from dualcarbon.plan.reading import units
 
 COLUMNS = ("figure", "basis", "frequency", "settles", "feed", "evidence_zh", "evidence_en")
-_RATE = re.compile("增长|增速|下降|提升率|增幅")
+_RATE = re.compile("增长|增速|下降|降低|降幅|降速|提升率|增幅")
+# A rate of one thing to another (吨标煤/万元), not a capacity in time (蒸吨/小时).
+_COMPOUND = re.compile(r"[^/]/(?!(?:年|季|月|日|天|小时|时|h|d|a)$)[^/]")
 _STATISTICS = re.compile("GDP|生产总值|非化石|PM|浓度|断面")
 _SAVED = re.compile("节约|淘汰|压减|腾出|节能")
 
@@ -51,22 +53,24 @@ def settings(place: Path | None) -> dict[str, Any]:
 def rule(indicator: Mapping[str, Any], told: Mapping[str, str] | None = None) -> dict[str, str | None]:
     """Return `figure, basis, frequency, settles, feed, evidence_zh, evidence_en` of an indicator.
 
-    `indicator`: a row of the plan's facts; `told`: its row of `feeds.csv`, if there is one. Without it shares are
-    levels, growth and falls are changes, 累计 a stock, what is counted in pieces is a list of names, saved energy a sum
-    of projects, words without a figure milestones; what statistics and monitoring publish is settled by the province.
+    `indicator`: a row of the plan's facts; `told`: its row of `feeds.csv`, if there is one. Without it shares and
+    rates of one thing to another are levels, percentage points, growth and falls are changes, 累计 a stock, what is
+    counted in pieces is a list of names, saved energy a sum of projects, words without a figure milestones; what
+    statistics and monitoring publish is settled by the province.
     """
     if told is not None:
         return {name: told.get(name) or None for name in COLUMNS}
-    name, unit = str(indicator["name"]), units.parse(str(indicator.get("unit") or ""))
+    name, written = str(indicator["name"]), str(indicator.get("unit") or "")
+    unit = units.parse(written)
     dimension = unit.dimension if unit else None
     figure = "flow"
     if indicator["kind"] == "qualitative" or indicator.get("value") is None:
         figure = "milestones"
-    elif indicator["kind"] == "change" or (dimension == "ratio" and _RATE.search(name)):
+    elif indicator["kind"] == "change" or dimension == "points" or (dimension == "ratio" and _RATE.search(name)):
         figure = "change"
     elif indicator["kind"] == "cumulative":
         figure = "cumulative"
-    elif dimension == "ratio" or "浓度" in name:
+    elif dimension == "ratio" or "浓度" in name or _COMPOUND.search(written):
         figure = "level"
     basis = "milestones" if figure == "milestones" else "figure"
     if figure in ("flow", "cumulative"):

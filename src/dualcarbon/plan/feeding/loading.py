@@ -167,6 +167,8 @@ def _rows(
         kept = {name: row[name] for name in ("name", "kind", "value", "high", "comparison", "direction", "domain")}
         kept |= {"unit": row["unit"] or "", "better": row["better"] or "higher", "text": row["text"] or ""}
         kept |= feeding.rule(row, told.get(row["number"])) | {"stretch": bool(row["stretch"])}
+        if row.get("incentive") is not None:  # absent, it leaves the digest of plans loaded before as it was
+            kept["incentive"] = row["incentive"]
         roles = {"lead": listed(row["lead"])}
         rows["indicator"].append({**kept, "position": row["number"], "tasks": row["tasks"] or None, "_roles": roles})
     rows["department"] = [{"name": name, "aliases": "|".join(aliases.get(name, ()))} for name in people]

@@ -22,7 +22,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "policies": ("number", "title", "due", "drafter"),
     "indicators": (
         "number", "name", "unit", "kind", "value", "high", "comparison", "stretch", "direction", "better", "text",
-        "lead", "tasks", "domain",
+        "lead", "tasks", "domain", "incentive",
     ),
 }  # fmt: skip
 HEAD = ("title", "year", "issued", "document_number", "place")
@@ -74,11 +74,11 @@ def read(folder: Path) -> dict[str, Any]:
     found["issued"] = str(found["issued"]) if found.get("issued") else None
     for name, columns in COLUMNS.items():
         with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
-            found[name] = [{c: _typed(c, row[c]) for c in columns} for row in csv.DictReader(lines)]
+            found[name] = [{c: _typed(c, row.get(c) or "") for c in columns} for row in csv.DictReader(lines)]
     return found
 
 
-_NUMBERS = frozenset(("number", "task", "value", "high"))
+_NUMBERS = frozenset(("number", "task", "value", "high", "incentive"))
 _LISTS = frozenset(("lead", "joint", "others", "tasks"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import difflib
 import itertools
@@ -231,7 +232,8 @@ def _end(period: str) -> datetime.date:
     else:
         month = int(period[5:7])
         if len(period) > 7:
-            return datetime.date(year, month, min(int(period[8:10]), 28)) + datetime.timedelta(days=1)
+            day = min(int(period[8:10]), calendar.monthrange(year, month)[1])
+            return datetime.date(year, month, day) + datetime.timedelta(days=1)
     return datetime.date(year + month // 12, month % 12 + 1, 1)
 
 

@@ -12,6 +12,7 @@ from dualcarbon.plan.reading.script import tight
 
 _HOPED = re.compile("力争|争取|力促")
 _INCENTIVE = re.compile(r"(?:力争|争取|激励目标|奋斗目标|挑战目标)[^\d]{0,6}(?P<value>\d+(?:\.\d+)?)")
+_FROM = re.compile(rf"[由从][^由从,，;；。]*?\d[^由从,，;；。]*?(?=(?:{_DOWN}|{_UP})[至到])")
 _LOWER = re.compile("浓度|能耗|排放|漏损|单耗|水耗|用水量|煤耗|死亡|事故|碳强度")
 
 
@@ -55,12 +56,13 @@ def parse(text: str, unit: str = "") -> Target:
     """Read a target cell; `unit` is the indicator's own unit, used when the cell names none."""
     clean = tight(text)
     own = units.parse(unit)
+    said = _FROM.sub(lambda one: "～" * len(one[0]), clean)  # where it comes from is not what is to be reached
     figure = re.search(
         rf"(?P<before>{'|'.join(map(re.escape, sorted(_BEFORE, key=len, reverse=True)))})?(?:达到?)?"
         rf"(?P<sign>[-+])?(?<![\d.])(?P<value>\d{{1,3}}(?:,\d{{3}})+|\d+(?:\.\d+)?)(?![\d年])"
         rf"(?:(?:-|~|至)(?P<high>\d+(?:\.\d+)?))?(?P<unit>{units.pattern()}|[万亿](?![\u4e00-\u9fff]))?"
         rf"(?P<after>{'|'.join(sorted(_AFTER, key=len, reverse=True))})?",
-        clean,
+        said,
     )
     if figure is None:
         return Target("qualitative", clean, stretch=bool(_HOPED.search(clean)), unit=own)
@@ -99,6 +101,6 @@ def better(name: str, target: Target) -> str:
     """Return `lower` for figures that are good when small (能耗, 浓度), else `higher`; a fall counts as its size."""
     if target.kind == "change":
         return "higher" if target.direction == "down" or not _LOWER.search(name) else "lower"
-    if re.search("下降|降低|削减|减排|淘汰|压减|减少", name):
+    if re.search("下降|降低|降幅|降速|削减|减排|淘汰|压减|减少", name):
         return "higher"
     return "lower" if _LOWER.search(name) or target.comparison in ("<", "<=") else "higher"
