@@ -47,9 +47,11 @@ def test_a_month_on_the_command_line(run: Callable[..., Any], tmp_path: Path) ->
     assert run("evidence", 1, file)["digest"] and run("evidence", "--check") == {"files": 1, "faults": []}
     next((tmp_path / "city" / "evidence").glob("*/*")).write_bytes(b"altered")
     assert run("evidence", "--check", code=1)["faults"][0]["fault"] == "altered"
-    assert run("path", "I1", "--method", "set", "--points", "6:20,12:50")["path"][5] == 20
+    assert run("path", "I1", "--method", "set", "--points", "6:20,12:50", "--reason", "调整")["path"][5] == 20
     shape = ",".join(["1"] * 11 + ["9"])
-    assert run("path", "I1", "--method", "seasonal", "--shape", shape)["path"][10] == pytest.approx(27.5)
+    assert run("path", "I1", "--method", "seasonal", "--shape", shape, "--reason", "调整")["path"][10] == pytest.approx(
+        27.5
+    )
     assert run("path", "I1", "--method", "wild", code=1)["problems"][0]["rule"] == "plan.bad-path"
     assert run("steps", "I7", "--step", "6:核算", "--step", "12:报告:2")["steps"] == 2
     standing = {row["line"]: row for row in run("status", "--as-of", "2025-04-12")["indicators"]}

@@ -48,7 +48,7 @@ def test_energy_per_gdp_by_hand(make: Callable[..., Workspace]) -> None:
     assert standing["actual"] == pytest.approx(100 * fall, abs=1e-6) and standing["query"]["item"] == "energy.tce"
     assert standing["state"] != "done" and not standing["confirmed"]  # an estimate: the province settles
     text = plan.reports(workspace)["text"][0]
-    assert "0.0200" in text and "0.0550" in text
+    assert "+ 2.00%" in text and "+ 5.50%" in text
 
 
 def test_current_prices_are_never_taken(make: Callable[..., Workspace]) -> None:

@@ -67,10 +67,10 @@ def status(
     met, forecast, low, high, needed, pace, reason`), the report that counts (`stage, review, status, told, report,
     query`), `confirmed`, `missing` (due months without a report), `late` (reports that came late), `values` and `path`
     (twelve each). `month`: judge that month instead of the last one whose reports are due; `line`: of that indicator
-    alone (`I7` or `7`). Quarterly figures are judged at the quarter's end.
+    alone (`I7` or `7`, its code and not its place in the table). Quarterly figures are judged at the quarter's end.
     Nothing is `done` without the lead unit's confirmation, nor, where the province settles, before it has.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     day = as_of or datetime.now(ZONE).date()
     settled = last_due(head["year"], reads.deadline_day(workspace, head), day) if month is None else month
     ways, steps = reads.paths(workspace, head, as_of), reads.steps(workspace, head, as_of)
@@ -81,7 +81,7 @@ def status(
     found = []
     for indicator in reads.indicators(workspace, head).to_dicts():
         code = indicator["line"]
-        if line in (None, code, str(indicator["indicator"])):
+        if line in (None, code, code[1:]):
             way = path_of(indicator, ways.get(code), steps.get(code, ()))
             found.append(_row(indicator, way, by_line.get(code, []), sure.get(code), settled))
     return found
@@ -99,7 +99,7 @@ def _row(
     counting = {row["month"]: row for row in told if row["counts"]}
     values = [counting[m]["value"] if m in counting else None for m in range(1, 13)]
     last = counting.get(max((m for m in counting if m <= at and counting[m]["value"] is not None), default=0))
-    confirmed = bool(sure and sure["action"] == "confirm") and last is not None and _final(indicator, last)
+    confirmed = last is not None and _final(indicator, last) and _sure(indicator, told, sure)
     judged = values
     if indicator["figure"] == "milestones" and last is not None:  # a step that nobody told of is not reached
         judged = [last["value"] if last["month"] < m <= at else value for m, value in enumerate(values, 1)]
@@ -137,6 +137,36 @@ def _final(indicator: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
     return bool(report["state"] == "accepted")
 
 
+def early(indicator: Mapping[str, Any], month: int) -> bool:
+    """Whether a report of `month` is too early to confirm an indicator: only December's settles a level, change or cap.
+
+    What adds up or goes by steps is there for good once its target is reached.
+    """
+    steps = indicator["figure"] == "milestones"
+    grows = steps or (indicator["figure"] in ("flow", "cumulative") and indicator["better"] != "lower")
+    return not grows and month < 12
+
+
+def _meets(indicator: Mapping[str, Any], value: float | None) -> bool:
+    goal = 1.0 if indicator["figure"] == "milestones" else indicator["value"]
+    if value is None or goal is None:
+        return False
+    slack = 1e-9 * max(1.0, abs(goal))
+    lower = indicator["better"] == "lower" and indicator["figure"] != "milestones"
+    return bool(value <= goal + slack if lower else value >= goal - slack)
+
+
+def _sure(indicator: Mapping[str, Any], told: Sequence[Mapping[str, Any]], sure: Mapping[str, Any] | None) -> bool:
+    """Whether the lead unit's confirmation still holds: not given too early, and no later report speaks against it."""
+    if not sure or sure["action"] != "confirm":
+        return False
+    given = next((row for row in told if row["number"] == sure["report"]), None)
+    if given is None:
+        return True
+    later = [row for row in told if row["counts"] and row["number"] > given["number"]]
+    return not early(indicator, given["month"]) and all(_meets(indicator, row["value"]) for row in later)
+
+
 def _stand(
     indicator: Mapping[str, Any], way: laying.Path | None, values: Sequence[float | None], month: int, confirmed: bool
 ) -> dict[str, Any]:
@@ -165,9 +195,11 @@ def task_status(workspace: Workspace, plan: Asked = None, as_of: date | None = N
     review, confirmed, indicators: [line]}`; `progress` is one of tables.PROGRESS or None where nothing was told;
     `finished` counts only when the lead unit confirmed it, else it reads `under_way` with `confirmed` False.
     """
-    head = document(workspace, plan)
-    told = [row for row in reads.report_rows(workspace, head, as_of) if row["counts"]]
-    last = {row["line"]: row for row in sorted(told, key=lambda row: (row["month"], row["number"]))}
+    head = document(workspace, plan, as_of)
+    told: dict[str, list[Mapping[str, Any]]] = {}
+    for row in reads.report_rows(workspace, head, as_of):
+        if row["counts"]:
+            told.setdefault(row["line"], []).append(row)
     sure = reads.confirmations(workspace, head, as_of)
     carriers: dict[int, list[str]] = {}
     for indicator in reads.indicators(workspace, head).to_dicts():
@@ -181,16 +213,21 @@ def task_status(workspace: Workspace, plan: Asked = None, as_of: date | None = N
         lead = [name for name in (one["drafter"] or "").split("、") if name]
         kept = {"line": one["line"], "title": one["title"], "due": one["due"], "domain": None}
         rows.append({**kept, "kind": "policy", "number": one["policy"], "lead": lead, "joint": [], "indicators": []})
-    return [_task(row, last.get(row["line"]), sure.get(row["line"])) for row in rows]
+    return [_task(row, told.get(row["line"], []), sure.get(row["line"])) for row in rows]
 
 
-def _task(row: dict[str, Any], report: Mapping[str, Any] | None, sure: Mapping[str, Any] | None) -> dict[str, Any]:
+def _task(row: dict[str, Any], told: Sequence[Mapping[str, Any]], sure: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A task with its last word: the lead unit's where it told anything, else that of a unit that shares it."""
+    report = max(told, key=lambda one: (not one["joint"], one["month"], one["number"]), default=None)
     confirmed = bool(sure and sure["action"] == "confirm" and report and report["state"] == "accepted")
+    if sure and sure["report"]:  # what came after the confirmed report must not speak against it
+        later = [one for one in told if not one["joint"] and one["number"] > sure["report"]]
+        confirmed = confirmed and all(one["progress"] == "finished" for one in later)
     progress = report["progress"] if report else None
-    told = {name: report[name] if report else None for name in ("text", "month", "told", "status")}
+    said = {name: report[name] if report else None for name in ("text", "month", "told", "status")}
     return (
         row
-        | told
+        | said
         | {
             "progress": "under_way" if progress == "finished" and not confirmed else progress,
             "reported": progress,

@@ -163,7 +163,8 @@ def reports(workspace: Workspace, plan: Asked = None, as_of: date | None = None)
     """Return every report of a plan that had arrived (tables.REPORTS), the oldest first.
 
     `value` is since January for flows and as it stands for others; `state` is `submitted`, `accepted` or `returned`;
-    `counts` marks the one that counts for its line and month: the last that was not returned. `late`: it, or the first
+    `counts` marks the one that counts for its line and month: the last that was not returned, the lead unit's before
+    that of a unit that shares the task. `late`: it, or the first
     for its month, came after `due`. `status` `synthetic` marks demonstration data.
     """
     return _frame(report_rows(workspace, plan, as_of), tables.REPORTS)
@@ -172,7 +173,10 @@ def reports(workspace: Workspace, plan: Asked = None, as_of: date | None = None)
 def report_rows(
     workspace: Workspace, plan: Asked = None, as_of: date | None = None, lines: Sequence[str] | None = None
 ) -> Rows:
-    """Return what `reports` returns as a list of rows, of the given lines alone."""
+    """Return what `reports` returns as a list of rows, of the given lines alone.
+
+    `joint`: told by a unit that only shares the task; it never replaces what the lead unit told.
+    """
     head = document(workspace, plan)
     asked = _told(REPORT, head["plan"], as_of)
     rows = _rows(workspace, asked if lines is None else asked.where(REPORT.c.line.in_(lines)))
@@ -183,7 +187,8 @@ def report_rows(
     positions = _positions(workspace, head)
     due_day = deadline_day(workspace, head)
     first: dict[tuple[str, int], bool] = {}
-    chosen: dict[tuple[str, int], int] = {}
+    chosen: dict[tuple[str, int], dict[str, Any]] = {}
+    shared = {row["line"]: row["joint"] for row in tasks(workspace, head).to_dicts()}
     for row in rows:
         judge = judged.get(row["number"])
         row["told"] = date.fromisoformat(row["told"])
@@ -195,10 +200,11 @@ def report_rows(
             "indicator": positions.get(row["line"]), "period": f"{head['year']}-{row['month']:02d}",
             "reviewer": judge and judge["person"], "reviewed": judge and judge["told"],
             "review_reason": judge and judge["reason"], "evidence": held.get(row["number"], 0),
+            "joint": row["department"] in shared.get(row["line"], ()),
         }  # fmt: skip
-        if row["state"] != "returned":
-            chosen[key] = row["number"]
-    standing = set(chosen.values())
+        if row["state"] != "returned" and not (row["joint"] and key in chosen and not chosen[key]["joint"]):
+            chosen[key] = row
+    standing = {row["number"] for row in chosen.values()}
     for row in rows:
         row["counts"] = row["number"] in standing
     return rows
@@ -275,9 +281,14 @@ def mirrors(workspace: Workspace, plan: Asked = None, as_of: date | None = None)
 
 
 def carried(workspace: Workspace, plan: Asked = None) -> Rows:
-    """Return what a plan took over unfinished: `{line, from_plan, from_line, remaining, unit, reason, told}`."""
+    """Return what a plan took over unfinished: `{line, from_plan, from_line, remaining, unit, reason, told}`.
+
+    As last carried; what was finished since, with nothing remaining, is left out.
+    """
     head = document(workspace, plan)
-    return _rows(workspace, sa.select(CARRIED).where(CARRIED.c.plan == head["plan"]).order_by(CARRIED.c.number))
+    chosen = sa.select(CARRIED).where(CARRIED.c.plan == head["plan"]).order_by(CARRIED.c.number)
+    last = {(row["from_plan"], row["from_line"]): row for row in _rows(workspace, chosen)}
+    return [row for row in last.values() if row["remaining"] != 0]
 
 
 def due(year: int, month: int, day: int) -> date:

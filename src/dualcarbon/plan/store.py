@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 from weakref import WeakSet
 from zoneinfo import ZoneInfo
@@ -75,10 +76,18 @@ def alone(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
-def stamp(at: date | None = None, department: str | None = None, person: str | None = None) -> dict[str, Any]:
-    """Return who told something and when: the day it arrived (today when not said) and the machine's clock."""
+def stamp(
+    at: date | None = None, department: str | None = None, person: str | None = None, *, ahead: bool = False
+) -> dict[str, Any]:
+    """Return who told something and when: the day it arrived (today when not said) and the machine's clock.
+
+    Raises Refused for a day after today, unless `ahead` (demonstration data of a year that is not over).
+    """
     now = datetime.now(UTC)
-    told = at if at is not None else now.astimezone(ZONE).date()
+    today = now.astimezone(ZONE).date()
+    told = at if at is not None else today
+    if told > today and not ahead:
+        raise Refused(Problem("plan.future-day", value=told.isoformat(), params={"today": today.isoformat()}))
     recorded = now.isoformat(timespec="microseconds")
     return {"department": department, "person": person, "told": told.isoformat(), "recorded": recorded}
 
@@ -87,10 +96,11 @@ def stamp(at: date | None = None, department: str | None = None, person: str | N
 Asked = str | Mapping[str, Any] | None
 
 
-def document(workspace: Workspace, plan: Asked = None) -> Mapping[str, Any]:
+def document(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Mapping[str, Any]:
     """Return the record of a plan's version: `330400-2024` the last, `330400-2024@1` the first.
 
     None: the plan of the latest year of the pack's own place, or of the only place that the workspace has plans of.
+    `as_of`: the version in force on that day; a later one is not known then (`_in_force`).
     Raises NoSuch for a plan that is not there, Refused `plan.which-plan` when None could be several.
     """
     from dualcarbon.core.faces import NoSuch
@@ -110,9 +120,28 @@ def document(workspace: Workspace, plan: Asked = None) -> Mapping[str, Any]:
     if not name and len({row["place"] for row in rows}) > 1:
         own = [row for row in rows if row["place"] == _own_place(workspace)]
         if own:
-            return own[-1]
+            return _in_force(own, as_of)
         raise Refused(Problem("plan.which-plan", value="、".join(dict.fromkeys(row["plan"] for row in rows))))
-    return rows[-1]
+    return _in_force(rows, as_of)
+
+
+def _in_force(rows: Sequence[Mapping[str, Any]], as_of: date | None) -> Mapping[str, Any]:
+    """Return the last version of the last plan among `rows`, on a day the last one of that day.
+
+    A version counts from its document's date when that is later than the version before has, else from the day it was
+    loaded; the first counts always.
+    """
+    found = rows[-1]
+    if as_of is None:
+        return found
+    own = [row for row in rows if row["plan"] == found["plan"]]
+    known = [own[0]]
+    for before, row in pairwise(own):
+        later = row["issued"] and row["issued"] > (before["issued"] or "")
+        loaded = datetime.fromisoformat(row["loaded"]).astimezone(ZONE).date().isoformat()
+        if (row["issued"] if later else loaded) <= as_of.isoformat():
+            known.append(row)
+    return known[-1]
 
 
 def _own_place(workspace: Workspace) -> str | None:

@@ -134,15 +134,17 @@ def number(cell: Any) -> float | None:
     return found
 
 
-def whole(cell: Any) -> int | None:
-    """Return the month or count in a cell: 3, 3.0, 3月, 2024-03. Raises ValueError."""
+def dated(cell: Any) -> tuple[int | None, int | None]:
+    """Return the year and month in a cell: 3, 3.0, 3月 (no year), 2024-03, 2024年3月, a date. Raises ValueError."""
     if isinstance(cell, str):
         clean = plain(cell)
-        dated = re.fullmatch(r"\d{4}[-年/.](\d{1,2})(?:[-月/.].*)?月?", clean)
-        cell = dated[1] if dated else clean.removesuffix("月份").removesuffix("月")
+        found = re.fullmatch(r"(\d{4})[-年/.](\d{1,2})(?:[-月/.].*)?月?", clean)
+        if found:
+            return int(found[1]), int(found[2])
+        cell = clean.removesuffix("月份").removesuffix("月")
     elif hasattr(cell, "month"):
-        return int(cell.month)
-    found = number(cell)
-    if found is not None and found != int(found):
+        return int(cell.year), int(cell.month)
+    month = number(cell)
+    if month is not None and month != int(month):
         raise ValueError(str(cell))
-    return None if found is None else int(found)
+    return None, None if month is None else int(month)

@@ -18,12 +18,15 @@ def unfinished(workspace: Workspace, plan: Asked = None, as_of: date | None = No
     """Return what a plan has left: `{line, name, kind, state, remaining, unit, reason: {zh, en}}`.
 
     Indicators that add up or go by steps and are not reached, tasks and policy documents that are not confirmed as
-    finished. `remaining` is None where the figure is a share, a change or unknown: it is not work that can be carried.
+    finished. `remaining` is None where the figure is unknown or goes by steps. Shares, changes and caps are never left:
+    they are not work that can be carried.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     found = []
     for row in follow.status(workspace, head, as_of, month=12):
         if row["figure"] not in ("flow", "cumulative", "milestones") or row["met"]:
+            continue
+        if row["better"] == "lower" and row["figure"] != "milestones":  # a cap, which was exceeded
             continue
         actual = row["actual"]
         left = None if actual is None or row["target"] is None else round(row["target"] - actual, 9)
@@ -51,16 +54,17 @@ def carry_over(
     at: date | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Carry what a plan left unfinished to a later plan of the same place; what was carried before is not again.
+    """Carry what a plan left unfinished to a later plan of the same place; carrying again brings it up to date.
 
-    Returns `{from_plan, plan, carried: [{from_line, line, name, remaining, unit, reason}], already}`; `line` is the
-    later plan's line of the same name, None where it has none: the work then stands beside the plan.
+    Returns `{from_plan, plan, carried: [{from_line, line, name, remaining, unit, reason}], already, finished}`; `line`
+    is the later plan's line of the same name, None where it has none: the work then stands beside the plan. What was
+    carried before with the same remainder is `already` there; what was finished since is taken off (`finished`).
     Raises Refused when the plans are of different places or the later one is not later.
     """
     old, new = document(workspace, plan), document(workspace, to)
     if old["place"] != new["place"] or old["year"] >= new["year"]:
         raise Refused(Problem("plan.not-later", value=new["plan"], params={"plan": old["plan"]}))
-    before = {row["from_line"] for row in reads.carried(workspace, new) if row["from_plan"] == old["plan"]}
+    before = {row["from_line"]: row for row in reads.carried(workspace, new) if row["from_plan"] == old["plan"]}
     same = {**_named(reads.indicators(workspace, new).to_dicts(), "name")}
     same |= _named(reads.tasks(workspace, new).to_dicts(), "title")
     same |= _named(reads.policies(workspace, new).to_dicts(), "title")
@@ -69,9 +73,11 @@ def carry_over(
         {"from_line": row["line"], "line": same.get((row["line"][0], names.core(_undated(row["name"])))),
          "name": row["name"], "remaining": row["remaining"], "unit": row["unit"], "reason": row["reason"]}
         for row in left
-        if row["line"] not in before
+        if row["line"] not in before or row["remaining"] != before[row["line"]]["remaining"]
     ]  # fmt: skip
-    if rows and not dry_run:
+    there = {row["line"] for row in left}
+    over = [row for line, row in before.items() if line not in there]
+    if (rows or over) and not dry_run:
         install(workspace)
         stamped = {name: value for name, value in stamp(at).items() if name in ("told", "recorded")}
         kept = [
@@ -79,9 +85,18 @@ def carry_over(
              "remaining": row["remaining"], "unit": row["unit"], "reason": row["reason"]["zh"], **stamped}
             for row in rows
         ]  # fmt: skip
+        kept += [
+            {name: row[name] for name in ("plan", "line", "from_plan", "from_line", "unit")}
+            | {"remaining": 0.0, "reason": "结转后已完成", **stamped}
+            for row in over
+        ]
         with writing(workspace) as connection:
             connection.execute(CARRIED.insert(), kept)
-    return {"from_plan": old["plan"], "plan": new["plan"], "carried": rows, "already": len(before), "dry_run": dry_run}
+    same_still = len(before) - len(over) - sum(row["from_line"] in before for row in rows)
+    return {
+        "from_plan": old["plan"], "plan": new["plan"], "carried": rows, "already": same_still,
+        "finished": [row["from_line"] for row in over], "dry_run": dry_run,
+    }  # fmt: skip
 
 
 def _undated(name: str) -> str:

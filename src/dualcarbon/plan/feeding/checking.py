@@ -6,7 +6,7 @@ taken from the form. A changed figure is a correction and needs a reason; a stag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -71,6 +71,42 @@ class Known:
     mine: frozenset[str] | None = None
 
 
+class Lists:
+    """The lists that stand, by line and key, while a submission is checked; the marked ones also by their names."""
+
+    def __init__(self, standing: Mapping[str, Mapping[str, Row]]) -> None:
+        self.rows: dict[str, dict[str, Row]] = {line: dict(own) for line, own in standing.items()}
+        self._named: dict[str, dict[str, dict[str, Row]]] = {}
+
+    def of(self, line: str) -> dict[str, Row]:
+        return self.rows.setdefault(line, {})
+
+    def add(self, line: str, key: str, row: Row) -> None:
+        named = self._names(line)
+        self.of(line)[key] = row
+        if row["mark"]:
+            named.setdefault(words.key(row["name"]), {})[key] = row
+
+    def strike(self, line: str, key: str) -> Row | None:
+        named = self._names(line)
+        row = self.of(line).pop(key, None)
+        if row is not None:
+            named.get(words.key(row["name"]), {}).pop(key, None)
+        return row
+
+    def marked(self, line: str, name: str) -> Row | None:
+        """Return the first row of a name that carries a mark."""
+        return next(iter(self._names(line).get(words.key(name), {}).values()), None)
+
+    def _names(self, line: str) -> dict[str, dict[str, Row]]:
+        if line not in self._named:
+            own = self._named[line] = {}
+            for key, row in self.of(line).items():
+                if row["mark"]:
+                    own.setdefault(words.key(row["name"]), {})[key] = row
+        return self._named[line]
+
+
 @dataclass
 class Checked:
     """What a submission comes to: rows to keep, how many rows say nothing new, and every problem."""
@@ -84,12 +120,13 @@ class Checked:
 def check(known: Known, told: Sequence[Told], listed: Sequence[Listed], month: int) -> Checked:
     """Return what `told` and `listed` of the month come to. Nothing is kept when there is any problem."""
     found = Checked()
-    standing = {line: dict(own) for line, own in known.open.items()}
+    standing = Lists(known.open)
     touched: set[str] = set()
     for one in listed:
         _list(known, standing, one, month, found)
         touched.add(one.line)
     said = {one.line for one in told}
+    together = frozenset((one.line, one.month) for one in told)
     silent = [
         Told(line, month)
         for line in sorted(touched - said)
@@ -99,12 +136,30 @@ def check(known: Known, told: Sequence[Told], listed: Sequence[Listed], month: i
     ]
     for each in [*told, *silent]:
         if each.line in known.indicators:
-            _figure(known, standing, each, each.line in touched, found)
+            _figure(known, standing.rows, each, each.line in touched, found, together)
         elif each.line in known.tasks:
             _task(known, each, found)
         else:
             found.problems.append(_problem("unknown-line", each, "line", each.line))
+    if not found.problems:
+        for line in sorted(touched):
+            recounted(known, standing.rows, line, month, found, "名单有更新，重新清点")
     return found
+
+
+def recounted(
+    known: Known, standing: Mapping[str, Mapping[str, Row]], line: str, month: int, found: Checked, reason: str
+) -> None:
+    """Add a report for each month after `month` whose value the lists or steps now give otherwise than was told."""
+    indicator, told = known.indicators[line], {row["month"] for row in found.reports if row["line"] == line}
+    for (other, later), last in sorted(known.reports.items()):
+        if other != line or later <= month or later in told or not last["counts"] or last["value"] is None:
+            continue
+        value = counted(indicator, standing.get(line, {}), known.steps.get(line, ()), later)
+        if abs(value - last["value"]) <= 1e-9 * max(1.0, abs(value)):
+            continue
+        kept = {"value": value, "stage": last["stage"], "progress": None, "text": last["text"], "remark": None}
+        found.reports.append({"line": line, "month": later, **kept, "reason": reason, "corrects": last["latest"]})
 
 
 def _problem(rule: str, one: Told | Listed, field: str | None, value: Any = None, /, **params: Any) -> Problem:
@@ -121,7 +176,7 @@ def _allowed(known: Known, one: Told | Listed, found: Checked) -> bool:
     return True
 
 
-def _list(known: Known, standing: dict[str, dict[str, Row]], one: Listed, month: int, found: Checked) -> None:
+def _list(known: Known, standing: Lists, one: Listed, month: int, found: Checked) -> None:
     """Check one row of a list and put it into `standing` and `found`."""
     indicator = known.indicators.get(one.line)
     if indicator is None:
@@ -149,9 +204,9 @@ def _list(known: Known, standing: dict[str, dict[str, Row]], one: Listed, month:
             found.problems.append(_problem("no-step", one, "step", name))
             return
         key, name = f"STEP:{words.key(step['title'])}", step["title"]
-    own = standing.setdefault(one.line, {})
+    own = standing.of(one.line)
     if action == "strike":
-        row = own.pop(key, None)
+        row = standing.strike(one.line, key)
         if row is None:
             found.problems.append(_problem("not-listed", one, "entry", name))
         if not one.reason:
@@ -166,7 +221,7 @@ def _list(known: Known, standing: dict[str, dict[str, Row]], one: Listed, month:
         return
     paper = str(one.paper).strip() if one.paper not in (None, "") else None
     row = {"name": name, "mark": mark, "site": site, "amount": amount, "month": when, "paper": paper}
-    twin = own.get(key) or _twin(own, name, mark, basis)
+    twin = own.get(key) or (_twin(standing, one.line, name, mark) if basis == "names" else None)
     if twin is not None:
         if all(twin[n] == row[n] for n in ("name", "mark", "site", "amount", "month")):
             found.unchanged += 1
@@ -178,11 +233,11 @@ def _list(known: Known, standing: dict[str, dict[str, Row]], one: Listed, month:
             said = {"where": {"zh": where, "en": english}}
             found.problems.append(_problem(rule, one, "site" if rule == "site-twice" else "entry", value, **said))
         return
-    other = _elsewhere(known, standing, one.line, key) if basis == "projects" and site and not one.reason else None
+    other = _elsewhere(known, standing.rows, one.line, key) if basis == "projects" and site and not one.reason else None
     if other is not None:
         found.problems.append(_problem("site-twice", one, "site", site, where={"zh": other, "en": other}))
         return
-    own[key] = {**row, "_row": one.row}
+    standing.add(one.line, key, {**row, "_row": one.row})
     found.entries.append({**row, "line": one.line, "action": "add", "key": key, "reason": one.reason})
 
 
@@ -191,15 +246,12 @@ def _step(steps: Sequence[Row], name: str) -> Row | None:
     return next((one for one in steps if wanted in (words.key(one["title"]), str(one["position"]))), None)
 
 
-def _twin(own: Mapping[str, Row], name: str, mark: str | None, basis: str) -> Row | None:
+def _twin(standing: Lists, line: str, name: str, mark: str | None) -> Row | None:
     """Return a row of the same name when one of the two has no mark to tell them apart."""
-    if basis != "names":
-        return None
-    key = words.key(name)
     if mark:
-        bare = own.get(key)
+        bare = standing.of(line).get(words.key(name))
         return bare if bare is not None and not bare["mark"] else None
-    return next((row for row in own.values() if row["mark"] and words.key(row["name"]) == key), None)
+    return standing.marked(line, name)
 
 
 def _elsewhere(known: Known, standing: Mapping[str, Mapping[str, Row]], line: str, key: str) -> str | None:
@@ -215,9 +267,14 @@ def _elsewhere(known: Known, standing: Mapping[str, Mapping[str, Row]], line: st
 
 def _month(known: Known, one: Listed, indicator: Row, month: int, found: Checked) -> int:
     try:
-        when = words.whole(one.month)
+        year, when = words.dated(one.month)
     except ValueError:
         found.problems.append(_problem("not-a-month", one, "month", one.month))
+        return month
+    if year is not None and year < known.year and indicator["figure"] == "cumulative":
+        return 0  # a stock had it before the year
+    if year not in (None, known.year):
+        found.problems.append(_problem("other-year", one, "month", str(one.month), year=known.year))
         return month
     when = month if when is None else when
     if not (0 if indicator["figure"] == "cumulative" else 1) <= when <= 12:
@@ -252,7 +309,14 @@ def counted(indicator: Row, own: Mapping[str, Row], steps: Sequence[Row], month:
     return float(len(there))
 
 
-def _figure(known: Known, standing: Mapping[str, Mapping[str, Row]], one: Told, touched: bool, found: Checked) -> None:
+def _figure(
+    known: Known,
+    standing: Mapping[str, Mapping[str, Row]],
+    one: Told,
+    touched: bool,
+    found: Checked,
+    together: Container[tuple[str, int]],
+) -> None:
     indicator = known.indicators[one.line]
     if not _allowed(known, one, found):
         return
@@ -287,6 +351,7 @@ def _figure(known: Known, standing: Mapping[str, Mapping[str, Row]], one: Told, 
         return
     if not listed:
         found.problems += _plausible(known, one, indicator, value)
+        found.problems += _overtaken(known, one, indicator, value, together)
     last = known.reports.get((one.line, one.month))
     row = {"line": one.line, "month": one.month, "value": value, "stage": stage, "progress": None}
     _keep(one, row, last, found, before, listed)
@@ -313,6 +378,23 @@ def _plausible(known: Known, one: Told, indicator: Row, value: float) -> list[Pr
                     problems.append(_problem("falling", one, "value", one.value, **said))
                 break
     return problems
+
+
+def _overtaken(
+    known: Known, one: Told, indicator: Row, value: float, together: Container[tuple[str, int]]
+) -> list[Problem]:
+    """Return that a sum is raised above what a later month tells, unless that is told too or was lower for a reason."""
+    if indicator["figure"] != "flow":
+        return []
+    for month in range(one.month + 1, 13):
+        later = known.reports.get((one.line, month))
+        if later is None or not later["counts"] or later["value"] is None:
+            continue
+        if value <= later["value"] + 1e-9 * abs(later["value"]) or later["reason"] or (one.line, month) in together:
+            return []
+        said = {"month": month, "later": f"{later['value']:g}", "name": indicator["name"]}
+        return [_problem("rising", one, "value", one.value, **said)]
+    return []
 
 
 def _time(known: Known, one: Told, frequency: str, found: Checked) -> None:
@@ -360,7 +442,10 @@ def _keep(one: Told, row: dict[str, Any], last: Row | None, found: Checked, befo
             found.problems.append(_problem("stage-falls", one, "stage", one.stage, last={"zh": zh, "en": en}))
         changed = last["value"] != row["value"] or last["progress"] != row["progress"]
         corrects = last["counts"] and not last["answering"] and not listed and row["stage"] == last["stage"]
-        if corrects and changed and not one.reason and row["value"] is not None:
+        if corrects and changed and not one.reason and row["progress"] is not None:
+            zh, en = words.PROGRESS_WORDS[last["progress"]]
+            found.problems.append(_problem("correction", one, "reason", one.progress, earlier={"zh": zh, "en": en}))
+        elif corrects and changed and not one.reason:
             listing = {"earlier": f"{last['value']:g}" if last["value"] is not None else "—"}
             found.problems.append(_problem("correction", one, "reason", one.value, **listing))
     if len(found.problems) > before:

@@ -10,7 +10,7 @@ from dualcarbon.core.faces import NoSuch
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import follow, reads, words
 from dualcarbon.plan.feeding import feeds, form, judging, systems
-from dualcarbon.plan.feeding.telling import department_of
+from dualcarbon.plan.feeding.telling import department_of, same_voice
 from dualcarbon.plan.store import Asked, document
 
 #: The words of codes as the templates pick them: `words.stage.flash` is {zh, en}.
@@ -113,11 +113,16 @@ def department(workspace: Workspace, name: str, plan: Asked = None, month: int |
             }
         )
     tasks = []
+    shared = {row["line"] for row in own["tasks"] if row["role"] == "配合"}
     for row in own["tasks"]:
-        earlier = [one for one in told if one["line"] == row["line"] and one["counts"] and one["month"] < at]
+        mine = [one for one in told if one["line"] == row["line"] and same_voice(one, who, shared)]
+        if row["line"] in shared:  # what the lead unit told stands beside it
+            mine = [one | {"counts": one["state"] != "returned"} for one in mine]
+        earlier = [one for one in mine if one["counts"] and one["month"] < at]
         last = max(earlier, key=lambda one: one["month"], default=None)
         told_before = {"reported": last["progress"] if last else None, "month": last["month"] if last else None}
-        tasks.append(row | told_before | {"now": latest.get((row["line"], at))})
+        now = [one for one in mine if one["month"] == at]
+        tasks.append(row | told_before | {"now": now[-1] if now else None})
     return page | {"department": who, "indicators": indicators, "tasks": tasks}
 
 
@@ -169,7 +174,7 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, 
         "paths": reads.paths(workspace, head).get(code),
         "tasks": tasks,
         "source": source["say"],
-        "mirrors": [_opened(one) for one in reads.mirrors(workspace, head) if one["line"] == code],
+        "mirrors": _mirrors(workspace, head, code),
         "systems": [one for one in systems.systems(workspace, head) if code in one["lines"]],
     }  # fmt: skip
 
@@ -185,6 +190,16 @@ def with_files(workspace: Workspace, head: Mapping[str, Any], line: str) -> list
         }
         for one in reads.report_rows(workspace, head, lines=[line])
     ]
+
+
+def _mirrors(workspace: Workspace, head: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
+    """Return the figures of other systems beside a line; of each name and period the last one."""
+    last = {
+        (row["system"], row["name"], row["period"]): row
+        for row in reads.mirrors(workspace, head)
+        if row["line"] == line
+    }
+    return [_opened(row) for row in last.values()]
 
 
 def _opened(row: Mapping[str, Any]) -> dict[str, Any]:

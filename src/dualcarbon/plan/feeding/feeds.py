@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,13 +19,16 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import reads
-from dualcarbon.plan.assessing import falls, handed
+from dualcarbon.plan import reads, shipping
+from dualcarbon.plan.assessing import falls, handed, yearly
 from dualcarbon.plan.feeding import feeding, systems, telling
 from dualcarbon.plan.feeding.checking import Told
-from dualcarbon.plan.store import Asked, document
+from dualcarbon.plan.reading import facts, names
+from dualcarbon.plan.store import Asked, document, install, stamp, writing
 
 PLATFORM = "dualcarbon"
+#: How the units of the accounts read in a sentence.
+_UNITS = {"tce_equivalent": ("吨标准煤（等价）", "tce (equivalent)"), "tCO2": ("吨二氧化碳", "tCO2")}
 
 
 def settings(pack: str, year: int) -> dict[str, Any]:
@@ -45,10 +48,12 @@ def figures(
     Rows `{line, name: {zh, en}, value, unit, month, period, status, use, missing: [{zh, en}], explain, from}`; `value`
     is None where something is missing, which is named; `explain` opens the figure.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     found = []
-    for feed in settings(head["pack"] or workspace.pack, head["year"])["feeds"]:
-        computed = _SOURCES[feed["from"]](workspace, head, feed, month, as_of)
+    unfit = _unfit(workspace, head)
+    for feed in settings(*shipping.of(workspace, head))["feeds"]:
+        wrong = unfit.get(feed["line"])
+        computed = _lack(*wrong) if wrong else _SOURCES[feed["from"]](workspace, head, feed, month, as_of)
         row = {name: feed[name] for name in ("line", "name", "unit", "use", "from")}
         span = periods.text(date(head["year"], 1, 1), _end(head["year"], month))
         found.append(row | {"month": month, "period": span, **computed})
@@ -58,8 +63,9 @@ def figures(
 def sources(workspace: Workspace, plan: Asked = None) -> list[dict[str, Any]]:
     """Return for each indicator where its figure comes from: `{line, name, feed, automatic, say: {zh, en}}`."""
     head = document(workspace, plan)
-    set_ = settings(head["pack"] or workspace.pack, head["year"])
-    fed = {one["line"]: one for one in set_["feeds"]}
+    set_ = settings(*shipping.of(workspace, head))
+    unfit = _unfit(workspace, head)
+    fed = {one["line"]: one for one in set_["feeds"] if one["line"] not in unfit}
     rows = []
     for row in reads.indicators(workspace, head).to_dicts():
         one = fed.get(row["line"])
@@ -79,14 +85,43 @@ def sources(workspace: Workspace, plan: Asked = None) -> list[dict[str, Any]]:
     return rows
 
 
+def _unfit(workspace: Workspace, head: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return why feeds cannot go to the lines they name: no such line, another indicator, another unit."""
+    pack, year = shipping.of(workspace, head)
+    feeds = settings(pack, year)["feeds"]
+    if not feeds:
+        return {}
+    meant = {f"I{row['number']}": names.core(row["name"]) for row in facts.shipped(pack, year)["indicators"]}
+    there = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    others = {
+        row["line"] for row in (*reads.tasks(workspace, head).to_dicts(), *reads.policies(workspace, head).to_dicts())
+    }
+    found = {}
+    for feed in feeds:
+        line, row = feed["line"], there.get(feed["line"])
+        if row is None and line not in others:
+            found[line] = (f"计划里没有 {line}", f"The plan has no {line}")
+        elif row is not None and names.core(row["name"]) != meant.get(line):
+            found[line] = (
+                f"{line} 现为“{row['name']}”，不是自动数据源所指的指标",
+                f"{line} is “{row['name']}” now, not what the feed is for",
+            )
+        elif row is not None and feed["use"] == "report" and row["unit"] != feed["unit"]:
+            found[line] = (
+                f"{line} 的单位是 {row['unit']}，自动数据源是 {feed['unit']}",
+                f"The unit of {line} is {row['unit']}, that of the feed {feed['unit']}",
+            )
+    return found
+
+
 def pull(
     workspace: Workspace, plan: Asked = None, month: int = 12, *, at: date | None = None, dry_run: bool = False
 ) -> dict[str, Any]:
     """Take the computed figures of a month into the plan. Returns `{plan, month, told, compared, missing, batch}`.
 
     Figures for `report` become flash reports that open to their explanation; those for `compare` are kept beside the
-    line as mirrored figures. A figure that stands already is not told again; a changed one is a correction.
-    Raises Refused.
+    line as mirrored figures, all in one transaction. A figure that stands already is not told again; a changed one is a
+    correction. Raises Refused.
     """
     head = document(workspace, plan)
     rows = figures(workspace, head, month, at)
@@ -98,8 +133,27 @@ def pull(
         for row in ready
         if row["use"] == "report" and (kinds[row["line"]]["frequency"] == "month" or month % 3 == 0)
     ]
+    beside = [_beside(row) for row in ready if row["use"] == "compare"]
+    stands = {
+        (one["line"], one["name"], one["period"]): one
+        for one in reads.mirrors(workspace, head)
+        if one["system"] == PLATFORM
+    }
+    fresh = [
+        systems.checked(workspace, head, PLATFORM, one)
+        for one in beside
+        if not _same(stands.get((one["line"], one["name"], one["period"])), one)
+    ]
     answer: dict[str, Any] = {"plan": head["plan"], "month": month, "missing": missing, "batch": None}
-    answer |= {"told": [], "compared": [], "dry_run": dry_run}
+    answer |= {"told": [], "dry_run": dry_run}
+    answer["compared"] = [
+        one | {"name": row["name"]}
+        for one, row in zip(beside, (row for row in ready if row["use"] == "compare"), strict=True)
+    ]
+
+    def keep(connection: sa.Connection) -> None:
+        systems.write(connection, fresh, stamp(at))
+
     if asked:
         said = "数据更新后重算"
         texts = {row["line"]: row["said"]["zh"] for row in asked if "said" in row}
@@ -111,16 +165,24 @@ def pull(
         made = telling.tell(
             workspace, head["plan"], month, told, at=at, feed="computed", person=PLATFORM,
             status=worst([row["status"] for row in asked]), queries=queries, dry_run=dry_run,
+            also=keep if fresh else None,
         )  # fmt: skip
         answer |= {"told": made["reports"], "batch": made["batch"]}
-    for row in ready:
-        if row["use"] == "compare":
-            kept = {"value": row["value"], "unit": row["unit"], "period": row["period"], "status": row["status"]}
-            kept |= {"source": "平台计算", "query": row["explain"]}
-            if not dry_run:
-                systems.mirror(workspace, head, row["line"], PLATFORM, row["name"]["zh"], at=at, **kept)
-            answer["compared"].append({"line": row["line"], "name": row["name"], **kept})
+    elif fresh and not dry_run:
+        install(workspace)
+        with writing(workspace) as connection:
+            keep(connection)
     return answer
+
+
+def _beside(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A computed figure as it is kept beside its line."""
+    kept = {"value": row["value"], "unit": row["unit"], "period": row["period"], "status": row["status"]}
+    return {"line": row["line"], "name": row["name"]["zh"], **kept, "source": "平台计算", "query": row["explain"]}
+
+
+def _same(stood: Mapping[str, Any] | None, one: Mapping[str, Any]) -> bool:
+    return stood is not None and all(stood[name] == one[name] for name in ("value", "unit", "status"))
 
 
 def _end(year: int, month: int) -> date:
@@ -136,6 +198,12 @@ def _intensity(
 ) -> dict[str, Any]:
     """The fall of energy or CO2 per GDP at comparable prices since January, in percent; what `falls` computes."""
     year, place = head["year"], head["place"]
+    for one in (year, year - 1):
+        last = yearly.covered(workspace, one, as_of)
+        if 0 < last < month:
+            return _lack(
+                f"{one} 年 {last + 1} 月起的能源数据不全", f"Energy of {one} is incomplete from month {last + 1}"
+            )
     told = handed.standing(workspace, place, as_of)
     row = falls.fall(workspace, feed["account"], place, year, told, until=month, known_at=as_of)
     if row["computed"] is None:
@@ -150,11 +218,11 @@ def _intensity(
             )
             missing.append(dict(zip(("zh", "en"), said, strict=True)))
         return {"value": None, "status": None, "explain": row["explain"], "missing": missing}
-    e, g, unit = row["growth"], row["gdp_growth"], row["unit"]
-    now, before = f"{row['value']:,.0f}", f"{row['previous']:,.0f}"
+    e, g = (f"{'+' if one >= 0 else '−'} {abs(one):.2%}" for one in (row["growth"], row["gdp_growth"]))
+    now, before, unit = f"{row['value']:,.0f}", f"{row['previous']:,.0f}", _UNITS.get(row["unit"], (row["unit"],) * 2)
     words = {
-        "zh": f"1 −（1 + {e:.4f}）/（1 + {g:.4f}）；本期 {now}、上年同期 {before} {unit}，GDP 按可比价",
-        "en": f"1 − (1 + {e:.4f})/(1 + {g:.4f}); now {now}, a year before {before} {unit}",
+        "zh": f"1 −（1 {e}）/（1 {g}）；本期 {now}、上年同期 {before} {unit[0]}，GDP 按可比价",
+        "en": f"1 − (1 {e})/(1 {g}); now {now}, a year before {before} {unit[1]}, GDP at comparable prices",
     }
     kept = {"value": 100 * row["computed"], "status": row["computed_status"], "explain": row["explain"]}
     return kept | {"missing": [], "said": words}
@@ -185,11 +253,16 @@ def _stock(
     keys = ["place", "entity", "process"]
     sums: list[float | None] = []
     for end in (date(head["year"], 1, 1), _end(head["year"], month)):
-        last = rows.filter((pl.col("start") <= end - timedelta(days=1)) & pl.col("value").is_not_null())
+        day = end - timedelta(days=1)
+        first = day.replace(day=1)
+        last = rows.filter((pl.col("start") <= day) & pl.col("value").is_not_null())
+        if last.filter((pl.col("start") >= first) | (pl.col("end") > first)).is_empty():
+            sums.append(None)  # the register ends before the month: what stood then is not known
+            continue
         recent = last.filter(pl.col("start") > end - timedelta(days=366)).sort("start").unique(keys, keep="last")
         sums.append(float(recent["value"].sum()) if recent.height else None)
     if sums[0] is None or sums[1] is None:
-        return _lack("年初或期末没有装机台账数据", "No stock at the year's start or at the month's end")
+        return _lack("年初或期末没有存量数据", "No stock at the year's start or at the month's end")
     asked = {"item": feed["item"], "place": head["place"], "period": str(head["year"])}
     status = worst(_statuses(workspace, rows))
     return {"value": (sums[1] - sums[0]) * feed.get("scale", 1.0), "status": status, "explain": asked, "missing": []}
@@ -207,11 +280,23 @@ def _flow(
     rows = _observed(workspace, head, feed, as_of).filter(pl.col("unit") == feed["source_unit"])
     span = rows.filter((pl.col("start") >= date(head["year"], 1, 1)) & (pl.col("end") <= _end(head["year"], month)))
     told = span.filter(pl.col("value").is_not_null())
-    if told.is_empty() or told["end"].max() != _end(head["year"], month):
+    gap = _gap(told.select("start", "end").iter_rows(), date(head["year"], 1, 1), _end(head["year"], month))
+    if told.is_empty():
         return _lack("该期没有数据", "No data of these months")
+    if gap is not None:
+        return _lack(f"{gap.year} 年 {gap.month} 月没有数据", f"No data of month {gap.month} of {gap.year}")
     asked = {"item": feed["item"], "place": head["place"], "period": f"{head['year']}-01/{head['year']}-{month:02d}"}
     value = float(told["value"].sum()) * feed.get("scale", 1.0)
     return {"value": value, "status": worst(_statuses(workspace, told)), "explain": asked, "missing": []}
+
+
+def _gap(spans: Iterable[tuple[date, date]], start: date, end: date) -> date | None:
+    """Return the first day from `start` before `end` that no span covers, None when all are covered."""
+    for first, last in sorted(spans):
+        if first > start:
+            break
+        start = max(start, last)
+    return start if start < end else None
 
 
 def _ledger(

@@ -105,7 +105,12 @@ def write(
         sheets[kind] = sheet
         sheet.title = SHEETS[kind]
         _top(sheet, kind, titles[kind], said)
-    _indicators(sheets["indicators"], asked, month)
+    stages = {
+        row["line"]: row["stage"]
+        for row in reads.report_rows(workspace, head)
+        if row["counts"] and row["month"] == month
+    }
+    _indicators(sheets["indicators"], asked, month, stages)
     _tasks(sheets["tasks"], own["tasks"])
     _lists(sheets["lists"], asked, workspace, name, month)
     _paths(sheets["paths"], own["indicators"], reads.paths(workspace, name))
@@ -195,7 +200,10 @@ def _choice(words_: Mapping[str, tuple[str, str]]) -> str:
     return '"' + ",".join(zh for zh, _ in words_.values()) + '"'
 
 
-def _indicators(sheet: Worksheet, asked: Sequence[Mapping[str, Any]], month: int) -> None:
+def _indicators(
+    sheet: Worksheet, asked: Sequence[Mapping[str, Any]], month: int, stages_told: Mapping[str, str]
+) -> None:
+    """Write the figures of a month; `stages_told`: the stage of the month's own report, by line."""
     rows = []
     for row in asked:
         told = {m: value for m, value in enumerate(row["values"], 1) if value is not None and m <= month}
@@ -206,7 +214,7 @@ def _indicators(sheet: Worksheet, asked: Sequence[Mapping[str, Any]], month: int
                 "line": row["line"], "number": row["indicator"], "name": row["name"], "unit": row["unit"],
                 "target": row["text"], "before": told.get(before) if before else None, "before_month": before,
                 "due": None if due is None else round(due, 4), "value": None if listed else now,
-                "stage": None if now is None else words.STAGE_WORDS[row["stage"] or "flash"][0],
+                "stage": None if now is None else words.STAGE_WORDS[stages_told.get(row["line"], "flash")][0],
                 "remark": LISTED if listed else None, "_closed": {"value": listed},
             }
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -167,7 +167,7 @@ def import_form(
     told = [_told(form, "indicators", row) for row in form.rows.get("indicators", ())]
     told += [_told(form, "tasks", row) for row in form.rows.get("tasks", ())]
     listed = [_listed(form, row) for row in form.rows.get("lists", ())]
-    set_, faults = _paths(form, indicators, reads.paths(workspace, form.plan))
+    set_, faults = _paths(form, indicators, reads.paths(workspace, head), _reported(workspace, head))
     problems += faults
     named = _named(form)
     proofs_, faults = _matched(form, named, folder, papers)
@@ -231,8 +231,15 @@ def _altered(form: Form, indicators: Mapping[str, Mapping[str, Any]]) -> list[Pr
     return problems
 
 
+def _reported(workspace: Workspace, head: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(row["line"] for row in reads.report_rows(workspace, head))
+
+
 def _paths(
-    form: Form, indicators: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
+    form: Form,
+    indicators: Mapping[str, Mapping[str, Any]],
+    before: Mapping[str, Mapping[str, Any]],
+    reported: Container[str],
 ) -> tuple[list[tuple[str, dict[str, Any], str | None]], list[Problem]]:
     """Return the ways that the form sets anew, and what is wrong with them."""
     found: list[tuple[str, dict[str, Any], str | None]] = []
@@ -268,6 +275,9 @@ def _paths(
             ways.laid(indicators[line], way)
         except Refused as refused:
             problems += [Problem(one.rule, value=one.value, params=one.params, **where) for one in refused.problems]
+            continue
+        if not _cell(row, "reason") and (earlier or line in reported):
+            problems.append(Problem("plan.path-set", value=line, column=heading("reason"), **where))
             continue
         found.append((line, way, _cell(row, "reason")))
     return found, problems

@@ -13,7 +13,7 @@ from dualcarbon.plan import follow, reads
 from dualcarbon.plan.feeding.telling import department_of
 from dualcarbon.plan.store import Asked, document, install, stamp, writing
 from dualcarbon.plan.tables import CONFIRMATION, DECISIONS, REVIEW, SETTLED
-from dualcarbon.plan.words import unit_name
+from dualcarbon.plan.words import key, unit_name
 
 
 def queue(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
@@ -59,18 +59,20 @@ def review(
 ) -> dict[str, Any]:
     """Accept or return reports by number, all or none. Returns `{plan, decision, reports, reviewed}`.
 
-    A return needs a reason, as does a second decision on one report; nobody reviews what they told themselves; only
-    the report that counts, or was returned last, is reviewed. Raises Refused with every problem.
+    A return needs a reason, as does a second decision on one report; nobody reviews what they told themselves, so a
+    report that names its person needs a `person` who reviews; only the report that counts, or was returned last, is
+    reviewed. Raises Refused with every problem.
     """
     if decision not in DECISIONS:
         raise Refused(Problem("plan.unknown-decision", value=decision))
     head = document(workspace, plan)
     name = str(head["plan"])
     install(workspace)
-    stamped = stamp(at, None, person)
     wanted = list(dict.fromkeys(reports))
     with writing(workspace) as connection:
         told = {row["number"]: row for row in reads.report_rows(workspace, head)}
+        shown = all(told[number]["status"] == "synthetic" for number in wanted if number in told)
+        stamped = stamp(at, None, person, ahead=shown)
         last: dict[tuple[str, int], int] = {}
         for number, row in told.items():
             last[(row["line"], row["month"])] = number
@@ -82,7 +84,9 @@ def review(
             row = told[number]
             if not row["counts"] and last[(row["line"], row["month"])] != number:
                 problems.append(Problem("plan.replaced-report", value=number))
-            if person and person == row["person"]:
+            if not person and row["person"]:
+                problems.append(Problem("plan.reviewer-missing", value=number))
+            if person and key(person) == key(row["person"]):
                 problems.append(Problem("plan.own-report", value=number, params={"person": person}))
             if not reason and (decision == "returned" or row["state"] != "submitted"):
                 problems.append(Problem("plan.decision-needs-reason", value=number))
@@ -110,8 +114,9 @@ def confirm(
     """Keep the lead unit's word that a line is done (`confirm`) or is not any more (`withdraw`, with a reason).
 
     A line is confirmed when its target is reached by a report that was accepted (and settled by the province where the
-    province settles), a task or policy when it was told as finished and accepted. Returns `{plan, line, action, …}`.
-    Raises Refused with every problem, NoSuch for an unknown line.
+    province settles; of December for levels, changes and caps, which only the year's end decides), a task or policy
+    when it was told as finished and accepted. It holds until a later report speaks against it. Returns
+    `{plan, line, action, …}`. Raises Refused with every problem, NoSuch for an unknown line.
     """
     head = document(workspace, plan)
     name = str(head["plan"])
@@ -135,7 +140,8 @@ def confirm(
     install(workspace)
     kept = {"line": row["line"], "action": action, "report": row["report"], "paper": paper, "reason": reason}
     with writing(workspace) as connection:
-        connection.execute(CONFIRMATION.insert().values(plan=name, **kept, **stamp(at, who, person)))
+        stamped = stamp(at, who, person, ahead=row["status"] == "synthetic")
+        connection.execute(CONFIRMATION.insert().values(plan=name, **kept, **stamped))
     return {"plan": name, "department": who, **kept}
 
 
@@ -164,6 +170,8 @@ def _unready(row: Mapping[str, Any]) -> list[Problem]:
     if not row["met"]:
         said = {"actual": f"{row['actual']:g}" if row["actual"] is not None else "—", "target": row["text"]}
         problems.append(Problem("plan.not-met", value=row["line"], params=said))
+    elif follow.early(row, row["reported"]):
+        problems.append(Problem("plan.too-early", value=row["line"], params={"month": row["reported"]}))
     if row["settles"] == "province" and row["stage"] not in SETTLED:
         problems.append(Problem("plan.not-settled", value=row["line"]))
     return problems

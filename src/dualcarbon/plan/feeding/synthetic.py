@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +19,7 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import follow, reads
 from dualcarbon.plan.feeding import judging, telling, ways
 from dualcarbon.plan.feeding.checking import Listed, Told
-from dualcarbon.plan.store import Asked, document
+from dualcarbon.plan.store import ZONE, Asked, document
 
 SLIP = "演示：小数点错位"
 REVIEWER, PERSON = "演示审核员", "演示填报员"
@@ -95,7 +95,7 @@ def fill(
 
 def _prepare(workspace: Workspace, plan: str, year: int, indicators: Sequence[Mapping[str, Any]]) -> None:
     """Set synthetic openings of stocks and the steps of targets without a figure."""
-    first = date(year, 1, 5)
+    first = min(date(year, 1, 5), datetime.now(ZONE).date())
     for row in indicators:
         if row["figure"] == "cumulative" and row["value"] is not None:
             opening = float(np.floor(row["value"] * 0.6))
@@ -259,6 +259,8 @@ def _confirm(workspace: Workspace, plan: Asked, at: date) -> int:
         if i % 10 == 9 or not row["lead"] or row["review"] != "accepted":
             continue
         if row.get("settles") == "province" and row["stage"] != "approved":
+            continue
+        if "figure" in row and follow.early(row, row["reported"]):
             continue
         paper = f"演示确认〔{at.year}〕{i + 1}号"
         judging.confirm(workspace, plan, row["line"], row["lead"][0], person=PERSON, paper=paper, at=at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -40,13 +40,18 @@ def known(
     """
     head = document(workspace, plan)
     indicators = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    tasks = {row["line"]: row for row in reads.tasks(workspace, head).to_dicts()}
+    joint = {line for line, row in tasks.items() if department in row["joint"]}
     wanted = None if lines is None else list(lines)
     if lines is not None:
         lines = [*lines, *(line for line, row in indicators.items() if row["basis"] == "projects")]
     last: dict[tuple[str, int], Mapping[str, Any]] = {}
     for row in reads.report_rows(workspace, head, lines=wanted):
         key = (row["line"], row["month"])
+        if department is not None and not same_voice(row, department, joint):
+            continue
         returned = row["state"] == "returned"
+        row["counts"] = row["counts"] or (row["line"] in joint and not returned)
         if row["counts"] or key not in last or not last[key]["counts"]:
             last[key] = row
         last[key] = {**last[key], "latest": row["number"], "answering": returned}
@@ -54,13 +59,17 @@ def known(
     for row in reads.entry_rows(workspace, head, lines):
         if row["struck"] is None:
             open_.setdefault(row["line"], {})[row["key"]] = row
-    tasks = {row["line"]: row for row in reads.tasks(workspace, head).to_dicts()}
     tasks |= {row["line"]: row for row in reads.policies(workspace, head).to_dicts()}
     mine = None
     if department is not None:
         own = next(one for one in reads.departments(workspace, head) if one["name"] == department)
         mine = frozenset((*own["lead"], *own["joint"], *own["drafter"]))
     return Known(int(head["year"]), day, indicators, tasks, last, open_, reads.steps(workspace, head), mine)
+
+
+def same_voice(row: Mapping[str, Any], department: str, joint: Container[str]) -> bool:
+    """Whether a report stands before what a department tells: a unit that shares a task speaks for itself alone."""
+    return row["department"] == department if row["line"] in joint else not row["joint"]
 
 
 def tell(
@@ -99,7 +108,7 @@ def tell(
     name = str(head["plan"])
     install(workspace)
     who = department_of(workspace, head, department) if department else None
-    stamped = stamp(at, who, person)
+    stamped = stamp(at, who, person, ahead=status == "synthetic")
     day = date.fromisoformat(stamped["told"])
     said = [*map(asdict, told), *map(asdict, listed)]
     content = json.dumps([name, month, who, said], ensure_ascii=False, sort_keys=True, default=str)
@@ -113,8 +122,10 @@ def tell(
     def work(connection: sa.Connection, keep: Keep | None = None) -> dict[str, Any]:
         nonlocal key
         earlier = connection.execute(sa.select(BATCH).where(BATCH.c.key == key)).mappings().first()
-        if earlier is not None and own and _returned(connection, earlier):
-            earlier, key = None, f"{digest}:{next_number(connection, BATCH)}"
+        if earlier is not None and own:
+            earlier = _standing(connection, name, digest)
+            if earlier is None or also is not None or not _stands(connection, earlier, month, told, listed):
+                earlier, key = None, f"{digest}:{next_number(connection, BATCH)}"
         if earlier is not None:
             if earlier["digest"] != digest:
                 raise Refused(Problem("plan.key-used", file=file, value=key))
@@ -148,6 +159,24 @@ def tell(
         return work(connection)
 
 
+def recount(
+    connection: sa.Connection, known: Known, plan: str, line: str, key: str, stamped: Mapping[str, Any], reason: str
+) -> list[dict[str, Any]]:
+    """Tell the reported months of a line anew after what it is counted by changed, within a transaction.
+
+    Returns the reports that were written, none where every month keeps its value.
+    """
+    found = Checked()
+    checking.recounted(known, known.open, line, 0, found, reason)
+    if not found.reports:
+        return []
+    answer: dict[str, Any] = {"key": key, "already": False, "plan": plan, "entries": 0, "unchanged": 0, "evidence": []}
+    common = {"plan": plan, "status": "unverified", **stamped}
+    _write(connection, answer, found, common, {"digest": key, "file": None}, "recount", {})
+    reports: list[dict[str, Any]] = answer["reports"]
+    return reports
+
+
 def _proved(
     workspace: Workspace,
     head: Mapping[str, Any],
@@ -174,11 +203,42 @@ def _proved(
     return [{"line": line, **row} for (line, _), row in zip(given, rows, strict=True)]
 
 
-def _returned(connection: sa.Connection, batch: sa.RowMapping) -> bool:
-    """Whether a report of an earlier submission was returned, so that the same content again is an answer to that."""
+def _standing(connection: sa.Connection, plan: str, digest: str) -> sa.RowMapping | None:
+    """Return the last submission of this very content."""
+    chosen = sa.select(BATCH).where(BATCH.c.plan == plan, BATCH.c.digest == digest).order_by(BATCH.c.number.desc())
+    return connection.execute(chosen.limit(1)).mappings().first()
+
+
+def _stands(
+    connection: sa.Connection, batch: sa.RowMapping, month: int, told: Sequence[Told], listed: Sequence[Listed]
+) -> bool:
+    """Whether an earlier submission still says what holds, so that the same content again tells nothing.
+
+    It does not when one of its reports was returned, when another value or progress was told of its lines and months
+    since, or when a name that it listed was struck or listed again.
+    """
     numbers = [row["number"] for row in json.loads(batch["answer"])["reports"]]
     chosen = sa.select(REVIEW.c.report, REVIEW.c.decision).where(REVIEW.c.report.in_(numbers)).order_by(REVIEW.c.number)
-    return "returned" in {row.report: row.decision for row in connection.execute(chosen)}.values()
+    if "returned" in {row.report: row.decision for row in connection.execute(chosen)}.values():
+        return False
+    asked = {(one.line, one.month) for one in told} | {(one.line, month) for one in listed}
+    lines = sorted({line for line, _ in asked})
+    same_plan = (REPORT.c.plan == batch["plan"], REPORT.c.line.in_(lines))
+    then: dict[tuple[str, int], Any] = {}
+    now: dict[tuple[str, int], Any] = {}
+    for row in connection.execute(sa.select(REPORT).where(*same_plan).order_by(REPORT.c.number)).mappings():
+        key = (row["line"], row["month"])
+        if key in asked and row["batch"] <= batch["number"]:
+            then[key] = (row["value"], row["progress"])
+        elif key in asked:
+            now[key] = (row["value"], row["progress"])
+    if any(then.get(key) != said for key, said in now.items()):
+        return False
+    named = {(one.line, words.key(cell)) for one in listed for cell in (one.name, one.mark, one.site) if cell}
+    later = sa.select(ENTRY.c.line, ENTRY.c.key).where(
+        ENTRY.c.plan == batch["plan"], ENTRY.c.line.in_(lines), ENTRY.c.batch > batch["number"]
+    )
+    return not any((row.line, row.key.removeprefix("STEP:")) in named for row in connection.execute(later))
 
 
 def _write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads, words
+from dualcarbon.plan.feeding import telling
 from dualcarbon.plan.feeding.telling import department_of
 from dualcarbon.plan.store import document, install, stamp, writing
 from dualcarbon.plan.tables import PATH, STEP
@@ -35,7 +37,8 @@ def set_path(
 
     `opening`: the value at the year's start; `points`: for `set`, values by month, December the target; `history`: for
     `seasonal`, twelve monthly increments of each earlier year; without it those reported in the place's earlier plans
-    under the same name. Raises Refused.
+    under the same name. Another way than the one set, or one set after something was reported, needs a `reason`.
+    Raises Refused.
     """
     from dualcarbon.plan.paths import shape
 
@@ -50,10 +53,17 @@ def set_path(
         months = list(shape(history if history is not None else earlier(workspace, head, indicator)))
     row: dict[str, Any] = {"method": method, "opening": opening, "months": months, "points": dict(points or {})}
     way = laid(indicator, row)
+    if not reason and settled(workspace, head, indicator["line"]):
+        raise Refused(Problem("plan.path-set", value=indicator["line"]))
     install(workspace)
     with writing(workspace) as connection:
         keep(connection, name, indicator["line"], row, stamp(at, who, person), reason)
     return {"plan": name, "line": indicator["line"], "method": method, "opening": opening, "path": way}
+
+
+def settled(workspace: Workspace, head: Mapping[str, Any], line: str) -> bool:
+    """Whether a line has a way or a report already, so that another way is a change with a reason."""
+    return line in reads.paths(workspace, head) or bool(reads.report_rows(workspace, head, lines=[line]))
 
 
 def keep(
@@ -70,8 +80,9 @@ def keep(
 
 
 def indicator_of(workspace: Workspace, plan: str, line: str) -> dict[str, Any]:
+    """Return an indicator by its code, `I7` or `7`; the number is the code's, not its place in the table."""
     for row in reads.indicators(workspace, plan).to_dicts():
-        if line in (row["line"], str(row["indicator"])):
+        if line in (row["line"], row["line"][1:]):
             return row
     raise Refused(Problem("plan.unknown-line", value=line))
 
@@ -124,7 +135,11 @@ def set_steps(
     reason: str | None = None,
     at: date | None = None,
 ) -> dict[str, Any]:
-    """Set the milestones of a line: `{title, month, weight}` each, as a new edition. A later edition needs a reason."""
+    """Set the milestones of a line: `{title, month, weight}` each, as a new edition. A later edition needs a reason.
+
+    The months that were reported are counted anew by the new steps. Returns `{plan, line, edition, steps, recounted}`,
+    `recounted` the reports that changed.
+    """
     head = document(workspace, plan)
     name = str(head["plan"])
     line = indicator_of(workspace, name, line)["line"]
@@ -147,6 +162,9 @@ def set_steps(
     stamped = stamp(at, who, person)
     edition = before[0]["edition"] + 1 if before else 1
     install(workspace)
+    known = telling.known(workspace, head, None, date.fromisoformat(stamped["told"]), [line])
+    known = replace(known, steps={line: [{"title": str(step["title"]), "month": step["month"],
+                                          "weight": float(step.get("weight", 1))} for step in steps]})  # fmt: skip
     with writing(workspace) as connection:
         rows = [
             {"plan": name, "line": line, "edition": edition, "position": i, "title": str(step["title"]),
@@ -154,4 +172,6 @@ def set_steps(
             for i, step in enumerate(steps, 1)
         ]  # fmt: skip
         connection.execute(STEP.insert(), rows)
-    return {"plan": name, "line": line, "edition": edition, "steps": len(rows)}
+        key = f"steps:{name}:{line}:{edition}"
+        made = telling.recount(connection, known, name, line, key, stamped, "里程碑有调整，重新计算")
+    return {"plan": name, "line": line, "edition": edition, "steps": len(rows), "recounted": made}
