@@ -22,6 +22,7 @@ from dualcarbon.engine.methods import Equation, FactorUse, Method, Output, Rows,
 from dualcarbon.engine.proof import Proven
 from dualcarbon.inventory.definitions import Account, Part
 from dualcarbon.inventory.parts import PLACES, SUPPLIER, WHO, Ends, output_of, part_of
+from dualcarbon.inventory.shares import shares_of
 from dualcarbon.inventory.snapshot import ENTITY_DIMS, Snapshot
 
 TIMES = ("in_month", "in_quarter", "in_year")
@@ -133,6 +134,38 @@ def _grain(snapshot: Snapshot, account: Account, by_entity: bool) -> Grain:
         recorded=kept.__getitem__ if kept else lambda name: _numbered(again(name).cells, by_name[name], ends, keys),
         times=calculation.cells.select("start", "end").unique().rows(),
     )
+
+
+def with_shares(snapshot: Snapshot, grain: Grain, place: str) -> Grain:
+    """The grain with its parts multiplied by the shares of a place, each cell by those of its own time.
+
+    Cells of a time in which the account is not set are not in it.
+    """
+    found = shares_of(snapshot, grain.account, place, grain.times)
+    weights = [
+        (start, end, part.name, 1.0 if part.share is None else values[part.share])
+        for (start, end), values in zip(grain.times, found, strict=True)
+        if values is not None
+        for part in grain.account.parts
+    ]
+    by_entity = bool(grain.ends.entity.any())
+    key = ("shared", grain.account.basis, by_entity, tuple(weights))
+    made: Grain = snapshot.once(key, lambda: _shared(grain, weights))
+    return made
+
+
+def _shared(grain: Grain, weights: Sequence[tuple[date, date, str, float]]) -> Grain:
+    number = {name: n for n, name in enumerate(grain.texts["part"])}
+    rows = [(start, end, number[part], weight) for start, end, part, weight in weights if part in number]
+    schema = {"start": pl.Date, "end": pl.Date, "part": pl.Int32, "weight": pl.Float64}
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    cells = grain.cells.join(table, on=["start", "end", "part"], how="inner", maintain_order="left")
+    slopes = [name for name in cells.columns if name.startswith("d:") and name != "d:total:quantity"]
+    weight = pl.col("weight")
+    linear = (pl.col(name) * weight for name in ("total", "spread1", *slopes))
+    cells = cells.with_columns(*linear, pl.col("spread2") * weight**2).drop("weight")
+    times = cells.select("start", "end").unique().rows()
+    return replace(grain, calculation=replace(grain.calculation, cells=cells), times=times)
 
 
 def inside(cells: pl.DataFrame, span: Period) -> pl.DataFrame:

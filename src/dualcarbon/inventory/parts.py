@@ -7,7 +7,7 @@ sign, so that areas add up to the whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
@@ -51,10 +51,23 @@ def part_of(snapshot: Snapshot, part: Part, by_entity: bool = False) -> Calculat
     calculation = snapshot.calculation(part.method, by_entity or bool(part.entity), part.item)
     cells, notations = _passing(calculation.cells, part.where), _passing(calculation.notations, part.where)
     if part.entity:
-        who = snapshot.entities.select(pl.col("code").alias("entity"), *part.entity)
-        cells = cells.join(who, on="entity", how="left", maintain_order="left").filter(_all(part.entity))
+        cells = _described(cells, snapshot.entities, list(part.entity)).filter(_all(part.entity))
         cells, notations = cells.drop(list(part.entity)), notations.clear()
     return replace(calculation, cells=cells, notations=notations)
+
+
+def _described(cells: pl.DataFrame, entities: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """The cells with what their entity was when they start: its last record that had begun by then, else its first."""
+    who = entities.select(pl.col("code").alias("entity"), *columns)
+    if not who["entity"].is_duplicated().any():
+        return cells.join(who, on="entity", how="left", maintain_order="left")
+    begun = entities["from"].fill_null(date.min).alias("begun")
+    dated = who.with_columns(begun).sort("begun", maintain_order=True).unique(["entity", "begun"], keep="last")
+    first = pl.col("begun") == pl.col("begun").min().over("entity")
+    dated = dated.with_columns(pl.when(first).then(date.min).otherwise(pl.col("begun")).alias("begun")).sort("begun")
+    pairs = cells.select("entity", "start").unique().sort("start")
+    found = pairs.join_asof(dated, left_on="start", right_on="begun", by="entity", check_sortedness=False)
+    return cells.join(found.drop("begun"), on=["entity", "start"], how="left", maintain_order="left", nulls_equal=True)
 
 
 def _passing(cells: pl.DataFrame, where: Mapping[str, Any]) -> pl.DataFrame:
@@ -146,10 +159,22 @@ class Where:
 _OUTSIDE, _SPLIT, _UNPLACED, _NOBODY = 0, 1, 2, 3
 
 
-def placed(ends: Ends, boundary: Boundary, where: Mapping[str, str]) -> Where:
+def apart_of(snapshot: Snapshot, boundary: Boundary) -> frozenset[tuple[str, str]]:
+    """Places that lie in no one area, each with the areas that none of its leaves is in."""
+    places, tree, at = snapshot.names.places, boundary.tree, boundary.at
+    loose = [code for code, area in areas_of(snapshot, boundary).items() if area == UNPLACED]
+    leaves = {area: places.leaves(area, tree, at) for area in boundary.areas} if loose else {}
+    extents = _extents(snapshot, at)
+    return frozenset((code, area) for code in loose for area in leaves if not extents[code] & leaves[area])
+
+
+def placed(
+    ends: Ends, boundary: Boundary, where: Mapping[str, str], apart: frozenset[tuple[str, str]] = frozenset()
+) -> Where:
     """Which ends lie inside the boundary, in which area, and which may lie inside and cannot be placed (`lost`).
 
-    `where`: area of each place code (see `areas_of`); for an entity's boundary it is not read. What leaves an area
+    `where`: area of each place code (see `areas_of`), `apart`: what `apart_of` says; for an entity's boundary neither
+    is read. What leaves an area
     counts in the area it leaves (the supplier's). `at_edge`: lost because its own place reaches over the border, else
     because nobody knows the other place.
     """
@@ -164,8 +189,9 @@ def placed(ends: Ends, boundary: Boundary, where: Mapping[str, str]) -> Where:
         here_of = np.array([number[where.get(code, SPLIT)] if code else _SPLIT for code in ends.codes])
         there_of = np.array([number[where.get(code, SPLIT)] if code else _NOBODY for code in ends.codes])
     here, there = here_of[own], there_of[other]
-    imported, import_lost = _crossing(here, there)
-    exported, export_lost = _crossing(there, here)
+    away = _apart(ends, here, there, names, apart)
+    imported, import_lost = _crossing(here, there, away)
+    exported, export_lost = _crossing(there, here, away)
     within = here > _SPLIT
     side = ends.side
     counts = np.select(
@@ -182,11 +208,27 @@ def placed(ends: Ends, boundary: Boundary, where: Mapping[str, str]) -> Where:
     return Where(counts, area, lost, here == _SPLIT, names)
 
 
-def _crossing(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Trade that surely crosses the border of my area, and trade of which nobody can tell."""
+def _apart(
+    ends: Ends, here: np.ndarray, there: np.ndarray, names: Sequence[str | None], apart: frozenset[tuple[str, str]]
+) -> np.ndarray:
+    """Ends of which one lies in an area and the other in no one area, but surely not in that one."""
+    found = np.zeros(len(here), bool)
+    if not apart:
+        return found
+    for loose, place, area in ((here, ends.place, there), (there, ends.counterparty_place, here)):
+        for end in np.flatnonzero((loose == _UNPLACED) & (area > _NOBODY)):
+            found[end] = (ends.codes[place[end]], names[area[end]]) in apart
+    return found
+
+
+def _crossing(mine: np.ndarray, theirs: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Trade that surely crosses the border of my area, and trade of which nobody can tell.
+
+    `away`: one end lies in no one area, but surely not in the other's.
+    """
     at_home = (mine != _OUTSIDE) & (mine != _SPLIT) & (mine != _NOBODY)
     unknown = (theirs == _NOBODY) | (theirs == _SPLIT)
     between_areas = (theirs != mine) & (mine != _UNPLACED) & (theirs != _UNPLACED) & ~unknown
-    crosses = at_home & ((theirs == _OUTSIDE) | between_areas)
+    crosses = at_home & ((theirs == _OUTSIDE) | between_areas | away)
     doubtful = at_home & (unknown | ((mine == _UNPLACED) != (theirs == _UNPLACED)))
     return crosses, (doubtful & ~crosses) | (mine == _SPLIT)

@@ -17,7 +17,7 @@ from dualcarbon.core.periods import Period
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.inventory.definitions import Account, asked
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary
-from dualcarbon.inventory.shares import share_values, unset_parameters
+from dualcarbon.inventory.shares import Shares, share_values, unset_parameters
 from dualcarbon.inventory.snapshot import Snapshot, snapshot
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import DIMENSIONS, UNPLACED_NAME, names_of
@@ -38,7 +38,7 @@ class Query:
     period: Period
     boundary: Boundary
     spans: dict[str, Period]
-    shares: dict[str, float]
+    shares: Mapping[str, float]
     unset: tuple[str, ...]
 
     @property
@@ -80,10 +80,12 @@ def query(
     tree: str = "admin",
     basis: str | None = "B",
     compare: bool = True,
+    partly: bool = False,
     **choices: Any,
 ) -> Query:
     """Settle what is asked; `place` is a place or an entity of the workspace (None: the place of its pack).
 
+    `partly`: an account is set when it is set in one year of the period, not in each.
     Raises Refused for an unknown place, entity, tree, basis, period or dataset.
     """
     span = settled_period(period)
@@ -102,12 +104,12 @@ def query(
     if tree not in names.places.trees or code is None or not names.places.within(code, tree, at):
         raise Refused(Problem("inventory.unknown-place", value=place, params={"tree": tree}))
     wanted = [a for a in made.accounts().values() if basis in (None, "", "headline", a.basis)]
-    unset = set().union(*(unset_parameters(made, a, code, span) for a in wanted))
+    unset = set().union(*(unset_parameters(made, a, code, span, partly) for a in wanted))
     account = asked(basis, made.accounts(), unset)
     missing = tuple(name for name in account.requires if name in unset)
     boundary = Boundary((entity,), entity=entity) if entity else Boundary((code,), tree=tree, at=at)
     spans = {NOW: span} | ({PREVIOUS: year_before(span)} if compare else {})
-    shares = {} if missing else share_values(made, account, code, span)
+    shares = Shares(code, {}) if missing else share_values(made, account, code, span)
     return Query(made, account, code, entity, tree, span, boundary, spans, shares, missing)
 
 

@@ -18,11 +18,11 @@ from dualcarbon.core.periods import Period
 from dualcarbon.engine import Calculation
 from dualcarbon.engine.methods import Output
 from dualcarbon.inventory.definitions import Account, Part
-from dualcarbon.inventory.grain import ABSENT, Grain, absent_cells, grain
-from dualcarbon.inventory.parts import Boundary, Where, areas_of, placed, settled
+from dualcarbon.inventory.grain import ABSENT, Grain, absent_cells, grain, with_shares
+from dualcarbon.inventory.parts import Boundary, Where, apart_of, areas_of, placed, settled
+from dualcarbon.inventory.shares import Shares
 from dualcarbon.inventory.snapshot import Snapshot
 
-NUMBERS = ("total", "spread1")
 KEPT = 60  # of what one stack was asked for
 
 
@@ -30,15 +30,14 @@ KEPT = 60  # of what one stack was asked for
 class Stack:
     """An account's grain seen from one boundary.
 
-    ``where``: which of the grain's ends count, and in which area (see ``parts.placed``). ``weights``: share of the
-    parts that have one. ``absent``: what lacks a factor, a place or a counterparty, as recorded, with `area`.
-    ``wanted``: labels that cells must have, by column, to be looked at. Columns are those of the grain, `area`, and
-    `entity`: whose a cell is (of an export, the supplier's), where the grain keeps entities.
+    ``where``: which of the grain's ends count, and in which area (see ``parts.placed``). ``absent``: what lacks a
+    factor, a place or a counterparty, as recorded, with `area`. ``wanted``: labels that cells must have, by column, to
+    be looked at. Columns are those of the grain, `area`, and `entity`: whose a cell is (of an export, the supplier's),
+    where the grain keeps entities.
     """
 
     grain: Grain
     where: Where
-    weights: Mapping[str, float]
     absent: pl.DataFrame
     wanted: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -113,8 +112,7 @@ class Stack:
 
         def make() -> pl.DataFrame:
             cells, rows = self.cut(span)
-            found = cells[rows]
-            return weighted(found, self.weight(found)) if self.weights else found
+            return cells[rows]
 
         found: pl.DataFrame = self.once(span, make)
         return found
@@ -123,11 +121,6 @@ class Stack:
         """The same without the memo parts."""
         found: pl.DataFrame = self.once(("counted", span), lambda: self.within(span).filter(~pl.col("memo")))
         return found
-
-    def weight(self, cells: pl.DataFrame) -> np.ndarray:
-        """The share of each cell."""
-        shares = np.array([self.weights.get(str(part), 1.0) for part in self.texts("part")])
-        return shares[cells["part"].to_numpy()]
 
     def only(self, wanted: Mapping[str, frozenset[str | None]], absent: pl.DataFrame) -> Stack:
         """The same account with only the cells that have the wanted labels, and what is then absent."""
@@ -168,34 +161,27 @@ def in_areas(cells: pl.DataFrame, where: Where, wanted: np.ndarray) -> pl.DataFr
     return cells[keep].with_columns(areas)
 
 
-def weighted(cells: pl.DataFrame, weight: np.ndarray) -> pl.DataFrame:
-    """Cells multiplied by their shares."""
-    shares = pl.Series(weight)
-    linear = [*NUMBERS, *(name for name in cells.columns if name.startswith("d:") and name != "d:total:quantity")]
-    return cells.with_columns(*(pl.col(name) * shares for name in linear), pl.col("spread2") * shares**2)
-
-
 def stacked(
     snapshot: Snapshot, account: Account, boundary: Boundary, shares: Mapping[str, float], by_entity: bool = False
 ) -> Stack:
-    """The stack of an account on a boundary. `shares`: value of each share parameter of its parts.
+    """The stack of an account on a boundary. `shares`: for which place the shares of its parts are (see ``Shares``).
 
     `by_entity`: show whose the cells are, in `entity`.
     """
     boundary = snapshot.once(("settled", boundary), lambda: settled(snapshot, boundary))
-    key = ("stack", account.basis, boundary, tuple(sorted(shares.items())), by_entity)
-    made: Stack = snapshot.once(key, lambda: _stacked(snapshot, account, boundary, shares, by_entity))
+    place = shares.place if isinstance(shares, Shares) and any(part.share for part in account.parts) else None
+    key = ("stack", account.basis, boundary, place, by_entity)
+    made: Stack = snapshot.once(key, lambda: _stacked(snapshot, account, boundary, place, by_entity))
     return made
 
 
-def _stacked(
-    snapshot: Snapshot, account: Account, boundary: Boundary, shares: Mapping[str, float], by_entity: bool
-) -> Stack:
+def _stacked(snapshot: Snapshot, account: Account, boundary: Boundary, place: str | None, by_entity: bool) -> Stack:
     source = snapshot.whole if boundary.entity and snapshot.whole is not None else snapshot
     base = grain(source, account, by_entity or boundary.entity is not None)
-    where = placed(base.ends, boundary, {} if boundary.entity else areas_of(snapshot, boundary))
-    shared = {part.name: shares[part.share] for part in account.parts if part.share}
-    return Stack(base, where, shared, _absent(base, where, account))
+    known = ({}, frozenset()) if boundary.entity else (areas_of(snapshot, boundary), apart_of(snapshot, boundary))
+    where = placed(base.ends, boundary, *known)
+    absent = _absent(base, where, account)
+    return Stack(base if place is None else with_shares(source, base, place), where, absent)
 
 
 def _absent(base: Grain, where: Where, account: Account) -> pl.DataFrame:

@@ -44,7 +44,7 @@ def sheet(
     if areas_below(q):
         views["areas"] = area_view(q)
     if months:
-        over = query(data, **{**asked, "period": months}, compare=False)
+        over = query(data, **{**asked, "period": months}, compare=False, partly=True)
         if not over.unset:
             views["months"] = series_view(over, "month")
     if tables:

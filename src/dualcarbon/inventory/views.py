@@ -15,7 +15,7 @@ from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.engine.keys import dense
 from dualcarbon.inventory.grain import TIMES, inside
 from dualcarbon.inventory.parts import PREVIOUS, SPLIT, UNPLACED
-from dualcarbon.inventory.stack import Stack, crossing, weighted
+from dualcarbon.inventory.stack import Stack, crossing
 
 #: What a view gives: by span of time and key of the row; and several views by their names.
 Rows = Mapping[str, Mapping[tuple[Any, ...], dict[str, Any]]]
@@ -56,7 +56,7 @@ def _combined(views: Mapping[str, View]) -> dict[str, Rows]:
     """The rows of each view: each takes its cells of the grains again, under the numbers of its own rows."""
     frames: dict[int, tuple[int, pl.DataFrame]] = {}
     keys: list[tuple[str, str, tuple[Any, ...]]] = []
-    taken, groups, weights, noted, height = [], [], [], [], 0
+    taken, groups, noted, height = [], [], [], 0
     for name, view in views.items():
         stack, timed = view.stack, bool(set(view.columns) & set(TIMES))
         for span, period in (view.spans or {}).items():
@@ -73,7 +73,6 @@ def _combined(views: Mapping[str, View]) -> dict[str, Rows]:
             keys += [(name, span, _named(view, span, key)) for key in found]
             taken.append(frames[id(cells)][0] + rows)
             groups.append(number[: len(rows)])
-            weights.append(stack.weight(cells)[rows] if stack.weights else np.ones(len(rows)))
             if notes.height:
                 noted.append(notes.select("notation", pl.Series("group", number[len(rows) :])))
     made: dict[str, dict[str, dict[tuple[Any, ...], dict[str, Any]]]]
@@ -81,8 +80,6 @@ def _combined(views: Mapping[str, View]) -> dict[str, Rows]:
     if not keys:
         return dict(made)
     cells = pl.concat([_numbers(cells) for _, cells in frames.values()])[np.concatenate(taken)]
-    if any(view.stack.weights for view in views.values()):
-        cells = weighted(cells, np.concatenate(weights))
     stack = next(iter(views.values())).stack
     calculation = replace(stack.calculation, cells=cells.hstack([pl.Series("group", np.concatenate(groups))]))
     if noted:
