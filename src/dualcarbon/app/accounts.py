@@ -201,7 +201,7 @@ def lines(view: View, account: Mapping[str, Any], by: str, scale: Scale) -> Iter
         since = None if timed else opens
         bounds = NOTHING if row["low"] is None else f"{w.scaled(row['low'], scale)} – {w.scaled(row['high'], scale)}"
         points = w.number(row["pull_points"], 2, True)
-        moved = None if value is None or not previous else (value / previous - 1) * 100
+        moved = None if value is None or not previous or row["change"] is None else (value / previous - 1) * 100
         yield (
             row.get(by) or "none",
             w.period(row[by]) if timed else _name(view, row, by),

@@ -159,7 +159,7 @@ def monthly(rows: Sequence[Row]) -> bool:
 
 def path_title(headline: Row, w: Words) -> str:
     """How far the year has come, and how that compares."""
-    if headline["value"] is None or headline["previous"]["value"] is None:
+    if headline["change"] is None:
         return w.say("逐月")
     scale = w.scale(headline["unit"], [headline["value"]])
     gap = headline["value"] - headline["previous"]["value"]

@@ -24,7 +24,8 @@ from dualcarbon.engine.proof import Proven
 from dualcarbon.engine.reduce import NO_NOTATIONS, notations, observations, reduce
 from dualcarbon.engine.resolve import Choice, resolve
 
-OPEN_NOTATIONS = frozenset({"NE"})
+#: Keys after which a sum is not complete: not estimated, and confidential without a value.
+OPEN_NOTATIONS = frozenset({"NE", "C"})
 
 
 @dataclass(frozen=True)

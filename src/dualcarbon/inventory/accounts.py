@@ -20,17 +20,18 @@ from dualcarbon.inventory import trace
 from dualcarbon.inventory.custody import settled
 from dualcarbon.inventory.definitions import Account
 from dualcarbon.inventory.disclosure import told
+from dualcarbon.inventory.grain import inside
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED
-from dualcarbon.inventory.question import Query, query, row_stack, settled_by, stack_of
+from dualcarbon.inventory.question import Query, located, query, row_stack, settled_by, stack_of
+from dualcarbon.inventory.reported import TIME, concerned, late_rows, reported
 from dualcarbon.inventory.snapshot import DEFAULT_FAMILY
-from dualcarbon.inventory.stack import stacked
-from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNIT
+from dualcarbon.inventory.stack import Stack, stacked
+from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, REASONS, UNIT
 from dualcarbon.inventory.views import Results, Rows, View, doubtful_areas, results
 
 APART = "process"
 NO_DATA = {"zh": "无数据", "en": "no data"}
 NOTHING = {"zh": "不存在", "en": "not occurring"}
-TIME = ("month", "quarter", "year")
 OTHER_GASES = {"zh": "其他温室气体", "en": "Other greenhouse gases"}
 
 
@@ -87,8 +88,10 @@ def document(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
     stack = stack_of(q)
     total, before = (made["total"][span].get((), ABSENT) for span in (NOW, PREVIOUS))
     now = stack.counted(q.period)
-    missing = trace.missing(stack, q.period)
-    change = _difference(total["value"], before["value"])
+    lacks = reported(q)
+    missing = [*late_rows(q, lacks.late), *map(_worded, trace.missing(stack, q.period))]
+    change = None if lacks.uneven else _difference(total["value"], before["value"])
+    earlier = bool(before["complete"]) and not lacks.holes and not doubtful_areas(stack, q.spans[PREVIOUS])
     return {
         **head(q),
         "value": total["value"],
@@ -98,9 +101,9 @@ def document(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
         "uncertainty": total["uncertainty"],
         "status": worst([total["status"], q.account.status]) if total["status"] else None,
         "complete": bool(total["complete"]) and not missing,
-        "notation": None if total["value"] is not None else NOTHING if total["complete"] else NO_DATA,
+        "notation": _notation(q, stack, total),
         "synthetic": trace.synthetic(stack, now),
-        "previous": {"period": str(q.spans[PREVIOUS]), "value": before["value"]},
+        "previous": {"period": str(q.spans[PREVIOUS]), "value": before["value"], "complete": earlier},
         "change": change,
         "change_percent": _percent(change, before["value"]),
         "parts": _parts(q, made["parts"]),
@@ -165,7 +168,8 @@ def not_set(q: Query, by: Sequence[str]) -> dict[str, Any]:
     empty: dict[str, Any] = {key: [] for key in ("rows", "apart", "missing", "fallbacks", "factors", "difference")}
     parts = [
         {"name": part.name, "title": part.title, "value": None, "low": None, "high": None, "status": None,
-         "complete": False, "memo": part.memo, "previous": None, "method": part.method, "explain": None}
+         "complete": False, "memo": part.memo, "previous": None, "change_percent": None, "method": part.method,
+         "explain": None}
         for part in q.account.parts
     ]  # fmt: skip
     return {
@@ -178,7 +182,7 @@ def not_set(q: Query, by: Sequence[str]) -> dict[str, Any]:
         "notation": {"zh": "未设定", "en": "not set"},
         "unset": unset,
         "synthetic": False,
-        "previous": {"period": str(q.spans[PREVIOUS]), "value": None},
+        "previous": {"period": str(q.spans[PREVIOUS]), "value": None, "complete": False},
         "parts": parts,
         "by": list(by),
         "freshness": None,
@@ -205,10 +209,48 @@ def _versions(q: Query) -> dict[str, str]:
     return {name: find_method(name, q.snapshot.choices.pack).method.version for name in q.account.methods()}
 
 
+def _worded(missing: dict[str, Any]) -> dict[str, Any]:
+    """What is missing, with the reason that its notation key gives."""
+    if missing.get("notation") != "C":
+        return missing
+    return {**missing, "reason": "confidential", "reason_text": REASONS["confidential"]}
+
+
+def _notation(q: Query, stack: Stack, total: Mapping[str, Any]) -> dict[str, str] | None:
+    """What stands where there is no value: what the rows' notation keys say, else that there are no data."""
+    if total["value"] is not None:
+        return None
+    noted = inside(stack.noted, q.period).filter(~pl.col("memo")) if stack.noted.height else stack.noted
+    keys = set(noted["notation"])
+    if "C" in keys:
+        return REASONS["confidential"]
+    if not total["complete"]:
+        return NO_DATA
+    return _included(q, noted) if "IE" in keys else NOTHING
+
+
+def _included(q: Query, noted: pl.DataFrame) -> dict[str, str]:
+    """Where the figures of rows that say IE are included."""
+    import narwhals as nw
+
+    places = noted.filter(pl.col("notation") == "IE")["place"].unique().to_list()
+    rows = nw.from_native(q.snapshot.table()).lazy()
+    within = (nw.col("start") >= q.period.start) & (nw.col("end") <= q.period.end) & nw.col("place").is_in(places)
+    told = rows.filter(within & (nw.col("notation") == "IE")).select("included_in").unique()
+    codes = sorted(told.collect(backend="polars").to_native()["included_in"].drop_nulls().to_list())
+    known = (q.names.places, q.names.sectors, q.names.carriers, q.names.items)
+    names = {
+        lang: [next((one.name(code, lang) for one in known if code in one), code) for code in codes]
+        for lang in ("zh", "en")
+    }
+    return {"zh": "已计入 " + "、".join(names["zh"]), "en": "included in " + ", ".join(names["en"])}
+
+
 def _parts(q: Query, made: Rows) -> list[dict[str, Any]]:
-    found = []
+    found, uneven = [], concerned(q, ("part",), reported(q).uneven)
     for part in q.account.parts:
         row, before = (made[span].get((part.name,), ABSENT) for span in (NOW, PREVIOUS))
+        change = None if uneven((part.name,)) else _difference(row["value"], before["value"])
         found.append(
             {
                 "name": part.name,
@@ -217,6 +259,7 @@ def _parts(q: Query, made: Rows) -> list[dict[str, Any]]:
                 **{key: row[key] for key in ("value", "low", "high", "status", "complete")},
                 "memo": part.memo,
                 "previous": before["value"],
+                "change_percent": _percent(change, before["value"]),
                 "explain": q.explained(part=part.name, method=part.method),
             }
         )
@@ -226,13 +269,21 @@ def _parts(q: Query, made: Rows) -> list[dict[str, Any]]:
 def account_rows(
     q: Query, by: Sequence[str], made: Rows, total: float | None, before: float | None
 ) -> list[dict[str, Any]]:
-    """Rows by the asked dimensions; they sum to the total, a row without an area included."""
+    """Rows by the asked dimensions; they sum to the total, a row without an area included.
+
+    A row of which an area's months lack in one of the years has no change, and none has a pull when the year before
+    lacks some; a month, quarter or year that the other year does not hold by itself is not compared.
+    """
     doubtful = doubtful_areas(row_stack(q, by), q.period) if "place" in by else frozenset()
+    lacks = reported(q)
+    late, uneven = concerned(q, by, lacks.late), concerned(q, by, lacks.uneven)
+    apart = _apart_in_time(by, made)
     found, earlier = [], made.get(PREVIOUS, {})
     for key in dict.fromkeys([*made[NOW], *earlier]) if by else ():
         row, old = made[NOW].get(key, ABSENT), earlier.get(key, ABSENT)
         dims = dict(zip(by, (None if part == UNPLACED else part for part in key), strict=True))
-        change = None if before is None else _difference(row["value"], old["value"], whole=False)
+        same = before is not None and not uneven(key) and apart.isdisjoint(key)
+        change = _difference(row["value"], old["value"], whole=False) if same else None
         shown = {name: code or "" for name, code in dims.items() if name not in ("place", *TIME)}
         found.append(
             {
@@ -244,21 +295,21 @@ def account_rows(
                 "share": row["value"] / total if row["value"] is not None and total else None,
                 "previous": old["value"],
                 "change": change,
-                "pull_points": 100 * change / before if change is not None and before else None,
+                "pull_points": _percent(change, before) if not lacks.holes else None,
                 "status": row["status"],
-                "complete": row["complete"] and not doubtful.intersection(key),
-                "explain": q.explained(**shown, **_at(dims)),
+                "complete": False if late(key) else row["complete"] and not doubtful.intersection(key),
+                "explain": q.explained(**shown, **located(dims)),
             }
         )
     timed = [name for name in by if name in TIME]
     return sorted(found, key=lambda r: (*(str(r[name]) for name in timed), -(r["value"] or 0.0)))
 
 
-def _at(dims: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's own place and period in its query."""
-    found = {"place": dims["place"]} if dims.get("place") else {}
-    time = next((dims[name] for name in TIME if dims.get(name)), None)
-    return found | ({"period": time} if time else {})
+def _apart_in_time(by: Sequence[str], made: Rows) -> frozenset[str]:
+    """Months, quarters and years (of this year's names) that only one of the two years holds by themselves."""
+    places = [n for n, name in enumerate(by) if name in TIME]
+    now, before = ({key[n] for key in made.get(span, {}) for n in places} for span in (NOW, PREVIOUS))
+    return frozenset(now ^ before)
 
 
 def _difference(now: float | None, before: float | None, whole: bool = True) -> float | None:

@@ -43,12 +43,16 @@ def key_rows(frame: pl.DataFrame, value: str = "value", share: float = KEY_SHARE
     """
     size = np.abs(frame[value].to_numpy())
     order = np.argsort(-size, kind="stable")[: frame.height - frame[value].null_count()]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # where all are 0 nobody has a share
         level = size[order] / size[order].sum()
     cumulative = np.cumsum(level)
     key = cumulative - level < share - 1e-12
     return frame[order].hstack(
-        [pl.Series("level", level), pl.Series("cumulative", cumulative), pl.Series("key", key, dtype=pl.Boolean)]
+        [
+            pl.Series("level", level, nan_to_null=True),
+            pl.Series("cumulative", cumulative, nan_to_null=True),
+            pl.Series("key", key, dtype=pl.Boolean),
+        ]
     )
 
 
@@ -60,7 +64,8 @@ def key_rows_with_uncertainty(
     Rows without a known uncertainty stand last and are never key. IPCC 2006 Guidelines, volume 1, chapter 4,
     equation 4.4 (approach 2, level).
     """
-    weight = pl.col(half).abs() / pl.col(value).abs().sum()
+    whole = frame[value].abs().sum()
+    weight = pl.col(half).abs() / whole if whole else pl.lit(None, pl.Float64)
     ordered = frame.filter(pl.col(value).is_not_null()).with_columns(weight.alias("level"))
     ordered = ordered.sort("level", descending=True, nulls_last=True, maintain_order=True)
     total = ordered["level"].sum()

@@ -11,7 +11,8 @@ from dualcarbon.core import units
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, areas_of
-from dualcarbon.inventory.question import Query, areas_below, query, settled_by, stack_of
+from dualcarbon.inventory.question import Query, areas_below, located, query, settled_by, stack_of
+from dualcarbon.inventory.reported import concerned, reported
 from dualcarbon.inventory.stack import stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, UNPLACED_NAME, names_of
 from dualcarbon.inventory.views import Rows, View, doubtful_areas, results
@@ -38,7 +39,7 @@ def series(
     if step not in STEPS:
         raise Refused(Problem("inventory.unknown-dimension", value=step, params={"known": ", ".join(STEPS)}))
     by = settled_by(by)
-    q = query(data, place=place, period=periods, tree=tree, basis=basis, compare=False, **chosen)
+    q = query(data, place=place, period=periods, tree=tree, basis=basis, compare=False, partly=True, **chosen)
     if q.unset:
         return []
     return series_rows(q, step, by, results({"series": series_view(q, step, by)}, q.spans)["series"])
@@ -55,15 +56,17 @@ def series_view(q: Query, step: str, by: Sequence[str] = ()) -> View:
 
 def series_rows(q: Query, step: str, by: Sequence[str], made: Rows) -> list[dict[str, Any]]:
     """The rows of a series from what its view gave."""
-    found = []
+    found, late = [], concerned(q, (step, *by), reported(q).late)
     for key, row in made[NOW].items():
         dims = {name: None if code == UNPLACED else code for name, code in zip(by, key[1:], strict=True)}
         names = q.named(dict(zip(by, key[1:], strict=True)))
-        cell = {key: row[key] for key in ("value", "low", "high", "status", "complete")}
-        shown = {name: code for name, code in dims.items() if code is not None}
+        cell = {name: row[name] for name in ("value", "low", "high", "status", "complete")}
+        cell["complete"] = cell["complete"] and not late(key)
+        where = {name: code for name, code in dims.items() if name == "place"}
+        shown = {name: code or "" for name, code in dims.items() if name != "place"}
         found.append(
             {"period": key[0], step: key[0], **dims, **({"name": names} if by else {}), **cell,
-             "explain": q.explained(**{**shown, "period": key[0]})}
+             "explain": q.explained(**shown, **located({**where, step: key[0]}))}
         )  # fmt: skip
     return sorted(found, key=lambda row: (row["period"], *(str(row[name]) for name in by)))
 
@@ -103,12 +106,14 @@ def area_rows(q: Query, made: Rows) -> list[dict[str, Any]]:
     rows = {span: {key[0]: row for key, row in made[span].items()} for span in (NOW, PREVIOUS)}
     doubtful = doubtful_areas(stack, q.period)
     gdp = q.snapshot.once(("gdp", boundary, q.period), lambda: _gdp(q, below))
-    found = []
+    found, lacks = [], reported(q)
     for code in [*below, *({UNPLACED} & {*rows[NOW], *rows[PREVIOUS]})]:
         row, before = rows[NOW].get(code, ABSENT), rows[PREVIOUS].get(code, ABSENT)
-        change = None if row["value"] is None or before["value"] is None else row["value"] - before["value"]
+        same = row["value"] is not None and before["value"] is not None and code not in lacks.uneven
+        change = row["value"] - before["value"] if same else None
         name = UNPLACED_NAME if code == UNPLACED else names_of("place", code, q.names)
-        economy = gdp.get(code)
+        economy = gdp.get(code) if row["value"] is not None and code not in lacks.blank else None
+        product = gdp[code]["value"] if code in gdp else None
         found.append(
             {
                 "place": None if code == UNPLACED else code,
@@ -117,15 +122,17 @@ def area_rows(q: Query, made: Rows) -> list[dict[str, Any]]:
                 "low": row["low"],
                 "high": row["high"],
                 "status": row["status"],
-                "complete": row["complete"] and code not in doubtful,
+                "complete": False if code in lacks.late else row["complete"] and code not in doubtful,
                 "previous": before["value"],
                 "change": change,
                 "change_percent": 100 * change / before["value"] if change is not None and before["value"] else None,
-                "gdp": economy["value"] if economy else None,
-                "intensity": row["value"] / economy["value"] if economy and row["value"] is not None else None,
+                "gdp": product,
+                "intensity": row["value"] / product if economy and product else None,
                 "intensity_unit": "tCO2/wan_CNY",
-                "intensity_status": worst([row["status"], economy["status"]]) if economy and row["status"] else None,
-                "explain": q.explained(place=None if code == UNPLACED else code),
+                "intensity_status": worst([row["status"], economy["status"]])
+                if economy and product and row["status"]
+                else None,
+                "explain": q.explained(**located({"place": None if code == UNPLACED else code})),
             }
         )
     return found

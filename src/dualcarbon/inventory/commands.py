@@ -237,9 +237,14 @@ def _interval(found: dict[str, Any], scale: float) -> str:
 
 def _change(found: dict[str, Any], scale: float, unit: str) -> str:
     before = found["previous"]
+    if before["value"] is not None and found["change"] is None:
+        return say(f"与上年同期 {before['period']} 不可比：有地区缺月份",
+                   f"not compared with {before['period']}: an area lacks months")  # fmt: skip
     if found["change"] is None:
         return say(f"上年同期 {before['period']} 无数据", f"no data for {before['period']}")
-    change = f"{found['change_percent']:+.2f}%  ({found['change'] / scale:+,.2f} {unit})"
+    change = f"{found['change'] / scale:+,.2f} {unit}"
+    if found["change_percent"] is not None:
+        change = f"{found['change_percent']:+.2f}%  ({change})"
     return say(f"比上年同期 {before['period']}  {change}", f"against {before['period']}  {change}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -9,8 +10,10 @@ import polars as pl
 from dualcarbon.core import units
 from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
+from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.inventory.parts import NOW, OUTSIDE, PREVIOUS, SPLIT, areas_of
-from dualcarbon.inventory.question import Query, query
+from dualcarbon.inventory.question import Query, areas_below, query
+from dualcarbon.inventory.reported import Reported, compared, reported
 from dualcarbon.inventory.stack import stacked
 from dualcarbon.inventory.tables import ABSENT
 from dualcarbon.inventory.views import View, doubtful_areas, results
@@ -26,6 +29,10 @@ TCE_NOTE = {
     "en": "consumption less transformation output and recovery; the two are never added",
 }
 POWER = {"zh": "用电量", "en": "Electricity used"}
+#: A quantity, or a key that says there is none.
+FIGURE = pl.col("value").is_not_null() | (
+    pl.col("notation").is_not_null() & ~pl.col("notation").is_in(list(OPEN_NOTATIONS))
+)
 POWER_NOTE = {"zh": "含自发自用和线损", "en": "own generation and grid losses included"}
 
 
@@ -41,9 +48,10 @@ def energy(
         made = results({"total": View(stacked(q.snapshot, q.account, q.boundary, q.shares))}, q.spans)["total"]
         now, before = made[NOW].get((), ABSENT), made[PREVIOUS].get((), ABSENT)
         stack = stacked(q.snapshot, q.account, q.boundary, q.shares)
-        complete = bool(now["complete"]) and not doubtful_areas(stack, q.period)
+        lacks = reported(q)
+        complete = bool(now["complete"]) and not lacks.late and not doubtful_areas(stack, q.period)
         shown.append(
-            _value(SHORT[basis], now["value"], before["value"], q.account.unit, complete, q.explained())
+            _value(SHORT[basis], now["value"], before["value"], q.account.unit, complete, q.explained(), lacks)
             | {"status": now["status"]}
         )
     status = worst([one["status"] for one in shown]) if any(one["status"] for one in shown) else None
@@ -53,37 +61,64 @@ def energy(
 
 
 def _value(
-    title: dict[str, str], now: float | None, before: float | None, unit: str, complete: bool, explain: dict[str, Any]
+    title: dict[str, str],
+    now: float | None,
+    before: float | None,
+    unit: str,
+    complete: bool,
+    explain: dict[str, Any],
+    lacks: Reported,
 ) -> dict[str, Any]:
-    percent = None if now is None or not before else 100 * (now - before) / before
+    """One figure; not compared where an area has figures of other months than the year before."""
+    percent = None if now is None or not before or lacks.uneven else 100 * (now - before) / before
     return {"title": title, "value": now, "unit": unit, "previous": before, "change_percent": percent,
             "complete": complete, "explain": explain}  # fmt: skip
 
 
 def _electricity(q: Query) -> dict[str, Any]:
     """Electricity consumed inside the boundary; shown as the sum of what was observed."""
-    now, before = (_consumed(q, span) for span in (q.period, q.spans[PREVIOUS]))
+    seen = _observed(q)
+    now, before = (_consumed(q, seen, span) for span in (q.period, q.spans[PREVIOUS]))
     explain = q.explained(item="energy.consumption", carrier="electricity")
     explain.pop("basis")
-    value = _value(POWER, now["value"], before["value"], "MWh", now["complete"], explain)
+    lacks = _reported(q, seen)
+    complete = now["complete"] and not lacks.late
+    value = _value(POWER, now["value"], before["value"], "MWh", complete, explain, lacks)
     return {"name": "electricity", "title": POWER, "status": now["status"], "note": POWER_NOTE, "values": [value]}
 
 
-def _consumed(q: Query, span: Period) -> dict[str, Any]:
+def _observed(q: Query) -> pl.DataFrame:
+    """Quantities of electricity used of the counted datasets, with their `area`: those about the entity, or inside or
+    at the edge of the boundary."""
+    counted = pl.col("dataset").is_in([str(one["id"]) for one in q.snapshot.datasets])
+    wanted = counted & (pl.col("item") == "energy.consumption") & (pl.col("carrier") == "electricity")
+    if q.entity:
+        whole = q.snapshot.whole or q.snapshot
+        about = whole.by_entity().with_columns(pl.col(pl.Categorical).cast(pl.String)).filter(wanted)
+        return about.filter(pl.col("entity") == q.entity).with_columns(pl.lit(q.entity).alias("area"))
+    seen: pl.DataFrame = q.snapshot.once("electricity used", lambda: q.snapshot.quantities().filter(wanted))
+    below = areas_below(q)
+    boundary = replace(q.boundary, areas=tuple(below), whole=q.place) if below else q.boundary
+    area = pl.col("place").replace_strict(areas_of(q.snapshot, boundary), default=OUTSIDE, return_dtype=pl.String)
+    return seen.with_columns(area.alias("area")).filter(pl.col("area") != OUTSIDE)
+
+
+def _consumed(q: Query, seen: pl.DataFrame, span: Period) -> dict[str, Any]:
+    """What was used in a span of time; complete when nothing in it is open, reaches over its edge or the border's."""
     counted = {str(one["id"]): one.get("status") for one in q.snapshot.datasets}
-    seen = q.snapshot.quantities().filter(
-        (pl.col("item") == "energy.consumption")
-        & (pl.col("carrier") == "electricity")
-        & pl.col("dataset").is_in(list(counted))
-        & (pl.col("start") >= span.start)
-        & (pl.col("end") <= span.end)
-        & pl.col("value").is_not_null()
-    )
-    codes = {} if q.entity else areas_of(q.snapshot, q.boundary)
-    inside = seen.filter(pl.col("place").is_in([code for code, area in codes.items() if area not in (OUTSIDE, SPLIT)]))
-    inside = seen if q.entity else inside
-    sums = inside.group_by("unit").agg(pl.col("value").sum()).rows()
+    near = seen.filter((pl.col("start") < span.end) & (pl.col("end") > span.start))
+    inside = near.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end) & (pl.col("area") != SPLIT))
+    known = inside.filter(pl.col("value").is_not_null())
+    sums = known.group_by("unit").agg(pl.col("value").sum()).rows()
     value = sum(amount * units.ratio(unit or "MWh", "MWh") for unit, amount in sums) if sums else None
-    statuses = [counted[name] for name in inside["dataset"].unique()]
-    complete = SPLIT not in {codes.get(code) for code in seen["place"].unique()}
+    statuses = [counted[name] for name in known["dataset"].unique()]
+    complete = inside.height == near.height and bool(inside.select(FIGURE.all()).item())
     return {"value": value, "complete": complete, "status": worst(statuses) if statuses else None}
+
+
+def _reported(q: Query, seen: pl.DataFrame) -> Reported:
+    """Which areas lack months of electricity used."""
+    seen = seen.filter(pl.col("area") != SPLIT)
+    names = seen["area"].unique().sort().to_list()
+    number = seen["area"].cast(pl.Enum(names)).to_physical().to_numpy()
+    return compared(names, number, seen.select("start", "end", FIGURE.alias("figure")), q.period)

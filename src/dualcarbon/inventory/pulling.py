@@ -12,6 +12,7 @@ from dualcarbon.inventory.accounts import head, outline
 from dualcarbon.inventory.disclosure import custodies
 from dualcarbon.inventory.parts import NOW, PREVIOUS
 from dualcarbon.inventory.question import Query, query
+from dualcarbon.inventory.reported import concerned, reported
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
 from dualcarbon.inventory.views import View, results
@@ -37,7 +38,9 @@ def top_movers(
     ``{…, sector, unit, value, previous, change, change_percent, enterprises, rows, rest}``: `rows` from the largest
     |change| down with `change`, `pull_points` (拉动点数: per cent of the previous total), `status`, `custody` (who may
     use what stands behind it) and the query that opens the figure; `rest` is what everything else moved, so that both
-    sum to the change. Estimates for units that nobody observed are in `rest`. Raises Refused as ``account`` does.
+    sum to the change. Estimates for units that nobody observed are in `rest`, and enterprises of an area that has not
+    reported the same months of both years are not compared; then the whole has no change either. Raises Refused as
+    ``account`` does.
     """
     q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
     code = q.names.sectors.find(sector) if sector else None
@@ -52,9 +55,12 @@ def top_movers(
     now, before = (made["total"][span].get((), ABSENT)["value"] for span in (NOW, PREVIOUS))
     every = _rows(q, made["entities"], before, code)
     named = [row for row in every if row.pop("kind") not in ESTIMATES]
-    rows = sorted(named, key=lambda row: -abs(row["change"]))[:top]
+    compared = [row for row in named if row["change"] is not None]
+    rows = sorted(compared, key=lambda row: -abs(row["change"]))[:top]
     custody = custodies(q.snapshot)
-    change = None if now is None or before is None else now - before
+    uneven = reported(q).uneven
+    apart = concerned(q, ("sector",), uneven)((code,)) if code else bool(uneven)
+    change = None if now is None or before is None or apart else now - before
     moved = sum(row["change"] for row in rows)
     rest = None if change is None else {"change": change - moved, "pull_points": _points(change - moved, before)}
     return {
@@ -125,12 +131,13 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """What each entity contributes now and did a year before."""
     known = {row["code"]: row for row in q.snapshot.entities.iter_rows(named=True)}
-    found = []
+    lacks = reported(q)
+    found, uneven = [], concerned(q, ("entity",), lacks.uneven)
     for key in dict.fromkeys([*made[NOW], *made[PREVIOUS]]):
         row, old, code = made[NOW].get(key, ABSENT), made[PREVIOUS].get(key, ABSENT), key[0]
         if code is None:
             continue
-        change = (row["value"] or 0.0) - (old["value"] or 0.0)
+        change = None if uneven(key) else (row["value"] or 0.0) - (old["value"] or 0.0)
         entity = known.get(code, {})
         more = {"sector": sector} if sector else {}
         found.append(
@@ -143,7 +150,7 @@ def _rows(
                 "value": row["value"],
                 "previous": old["value"],
                 "change": change,
-                "pull_points": _points(change, before),
+                "pull_points": None if change is None or lacks.holes else _points(change, before),
                 "status": row["status"] or old["status"],
                 "explain": q.explained(contributor=code, **more),
             }

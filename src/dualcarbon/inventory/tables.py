@@ -53,7 +53,9 @@ REASONS = {
     "place": {"zh": "记录的地区跨越边界，须拆分才能归属", "en": "the recorded place reaches over the border"},
     "period": {"zh": "记录的时期跨越所问时期，须拆分才能归属", "en": "the recorded period reaches over the one asked"},
     "counterparty": {"zh": "供热单位所在地区不明", "en": "nobody says where the supplier stands"},
+    "confidential": {"zh": "保密", "en": "confidential"},
     "notation": {"zh": "未估算", "en": "not estimated"},
+    "late": {"zh": "尚未报送", "en": "not reported yet"},
     "entity": {"zh": "主体属性不明", "en": "the attribute of the entity is unknown"},
 }
 
