@@ -26,6 +26,8 @@ LACKS = {
     "gdp": (" GDP", " GDP"),
     "equivalent": ("能耗（账户）", " energy (account)"),
     "B": ("碳账户", " carbon account"),
+    "equivalent.part": ("能耗（账户）的部分数据", " part of the energy (account)"),
+    "B.part": ("碳账户的部分数据", " part of the carbon account"),
     "energy": ("能耗（账户）", " energy (account)"),
     "feedstock": ("原料用能", " feedstock"),
     "non_fossil": ("非化石能源扣减量", " non-fossil energy deducted"),
@@ -70,12 +72,13 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     reference, told, synthetic}`.
 
     `energy` and `carbon` are `{basis, unit, years, fall, from, state, said, basic, incentive, targets, cumulative,
-    indicative, missing, months, provisional}`; `years` are rows of `falls.fall`; `targets` name each target's value,
-    status and source; `said` is the judgement in words. `cumulative` is as `over_years` gives it. `energy` has `views`
-    (statistical, minus feedstock, minus non-fossil, after certificates) under the rule in force and `regimes` with
-    those of both rules. `lacks` names every figure that nobody told, and what it would serve. While the year is under
-    way its row (`months` below 12, `provisional`) holds the months known against the same months a year before; five
-    years together leave it out.
+    indicative, missing, months, provisional, short}`; `years` are rows of `falls.fall`; `targets` name each target's
+    value, status and source; `said` is the judgement in words. `cumulative` is as `over_years` gives it. `energy` has
+    `views` (statistical, minus feedstock, minus non-fossil, after certificates) under the rule in force and `regimes`
+    with those of both rules. `lacks` names every figure that nobody told, and what it would serve. While the year is
+    under way its row (`months` below 12, `provisional`) holds the months known against the same months a year before;
+    five years together leave it out. `short` are the months whose rows are still coming in (`yearly.coverage`) and
+    that do not count. A fall notified for the year makes it whole, however far the accounts go.
     """
     head = document(workspace, plan)
     year, set_ = head["year"], settings(*shipping.of(workspace, head))
@@ -83,7 +86,8 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     five = set_["five_year"] or five_years(year)
     told = handed.standing(workspace, place, as_of)
     span = [one for one in five if one <= year] or [year]
-    covered = yearly.covered(workspace, year, as_of) or 12
+    reach = yearly.coverage(workspace, year, as_of, place=place)
+    covered = reach["until"] or (1 if reach["rows"] else 12)
     until = covered - covered % 3 or covered  # GDP is quarterly
     answer: dict[str, Any] = {"year": year, "place": place, "five_year": five, "reference": set_["reference"]}
     made: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
@@ -104,7 +108,8 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
             "basis": basis, "unit": last["unit"], "years": _worded(rows), "fall": last["fall"], "from": last["from"],
             "state": state, "indicative": last["indicative"], "basic": values["basic"],
             "incentive": values["incentive"], "targets": targets, "cumulative": over_years(rows, five, values),
-            "missing": last["missing"], "months": last["months"], "provisional": last["months"] < 12,
+            "missing": last["missing"], "months": last["months"], "provisional": not last["whole"],
+            "short": reach["short"],
         }  # fmt: skip
         own["whole_previous"] = yearly.amount(workspace, basis, place, year - 1, known_at=as_of)["value"]
         answer[kind] = own | {"said": judged(own)}
@@ -141,7 +146,7 @@ def over_years(rows: Sequence[Mapping[str, Any]], years: Sequence[int], set_: Ma
     `fall` is of the years known (`years`); `missing` are years that have passed without a figure, and then no state is
     said. `needed` is the equal yearly fall that the years left need for the basic target.
     """
-    whole_years = [row for row in rows if row.get("months", 12) == 12]
+    whole_years = [row for row in rows if row.get("whole", True)]
     known = {row["year"]: row["fall"] for row in whole_years if row["fall"] is not None}
     last = max((row["year"] for row in whole_years), default=0)
     missing = [year for year in years if year <= last and year not in known]
@@ -195,17 +200,34 @@ def judged(own: Mapping[str, Any]) -> dict[str, str]:
         "missed": ("未达基本目标", "basic target missed"),
     }
     year = own["years"][-1]["year"]
+    late = _late(own["short"])
     if own["state"] is None:
         lacks = [*own["missing"], *([f"{year}.basic"] if own["basic"] is None else [])]
-        return {"zh": f"不能判断：缺 {lacking(lacks, 'zh')}", "en": f"Cannot be judged: {lacking(lacks, 'en')} missing"}
+        zh, en = f"不能判断：缺 {lacking(lacks, 'zh')}", f"Cannot be judged: {lacking(lacks, 'en')} missing"
+        return {"zh": zh + late["zh"], "en": en + late["en"]}
     if own["state"] == "not set":
         names = [f"{year}.basic"]
         return {"zh": f"不能判断：缺 {lacking(names, 'zh')}", "en": f"Cannot be judged: {lacking(names, 'en')} missing"}
     zh, en = words[own["state"]]
     if own["provisional"]:
         months = own["months"]
-        return {"zh": f"1—{months} 月{zh}（年度未完）", "en": f"January to month {months}: {en}"}
+        return {
+            "zh": f"1—{months} 月{zh}（年度未完）{late['zh']}",
+            "en": f"January to month {months}: {en}{late['en']}",
+        }
     return {"zh": zh, "en": en}
+
+
+def _late(short: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The months whose rows are still coming in, in words."""
+    if not short:
+        return {"zh": "", "en": ""}
+    said = [f"{one['month']} 月 {one['rows']}/{one['of']}" for one in short]
+    en = [f"month {one['month']} {one['rows']}/{one['of']}" for one in short]
+    return {
+        "zh": f"；能耗数据未齐、未计入：{'、'.join(said)} 行",
+        "en": f"; rows still missing, not counted: {', '.join(en)}",
+    }
 
 
 def _regimes(
@@ -224,7 +246,7 @@ def _regimes(
     def figures(one: int, energy: float | None) -> intensity.Year:
         own = {name: told[name, str(one)]["value"] for name in ("non_fossil", "renewable_over_2020", "feedstock")
                if (name, str(one)) in told}  # fmt: skip
-        seen = yearly.feedstock(workspace, "equivalent", answer["place"], one)
+        seen = yearly.feedstock(workspace, "equivalent", answer["place"], one, as_of)
         return intensity.Year(
             energy=energy, gdp=prices[one], feedstock=seen if seen is not None else own.get("feedstock"),
             renewable_over_2020=own.get("renewable_over_2020"), non_fossil=own.get("non_fossil"),
@@ -264,7 +286,7 @@ def _certificates(
     mwh = ledger["mwh"] if ledger["mwh"] is not None else stated["value"] if stated else None
     tce = yearly.tonnes_of_power(workspace, "equivalent", place, year, mwh) if mwh is not None else None
     cap = told.get(("certificate_cap", str(year)), {}).get("value")
-    national, missing = _national(workspace, place, answer, set_.get("share"), five)
+    national, missing = _national(workspace, place, answer, set_.get("share"), five, as_of)
     at = "ledger" if ledger["mwh"] is not None else "told" if stated else None
     return {
         "mwh": mwh, "unit": "MWh", "tce": tce, "used": tce if cap is None or tce is None else min(tce, cap),
@@ -275,12 +297,17 @@ def _certificates(
 
 
 def _national(
-    workspace: Workspace, place: str, answer: Mapping[str, Any], share: float | None, five: Sequence[int]
+    workspace: Workspace,
+    place: str,
+    answer: Mapping[str, Any],
+    share: float | None,
+    five: Sequence[int],
+    as_of: date | None,
 ) -> tuple[float | None, list[str]]:
     """The notice's cap as if it were the city's, in tce, and what it lacks."""
     first, target = five[0], answer["energy"]["cumulative"]["basic"]
-    base = yearly.amount(workspace, "equivalent", place, first - 1)["value"]
-    gdp = yearly.gdp(workspace, place, first - 1)["current"]
+    base = yearly.amount(workspace, "equivalent", place, first - 1, known_at=as_of)["value"]
+    gdp = yearly.gdp(workspace, place, first - 1, known_at=as_of)["current"]
     rows = {row["year"]: row["gdp_growth"] for row in answer["energy"]["years"]}
     missing = [name for name, value in ((".five_year_basic", target), (f"{first - 1}.equivalent", base),
                                         (f"{first - 1}.gdp", gdp)) if not value]  # fmt: skip

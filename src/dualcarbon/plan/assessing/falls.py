@@ -36,7 +36,8 @@ def growth(
     if ("gdp_growth", key) in told:
         return {name: told["gdp_growth", key][name] for name in ("value", "status", "source")}
     now, before = told.get(("gdp_fixed", str(year))), told.get(("gdp_fixed", str(year - 1)))
-    if until == 12 and now and before and now["price_year"] == before["price_year"] and before["value"]:
+    same = now and before and now["price_year"] == before["price_year"]
+    if until == 12 and same and now and before and now["value"] and before["value"]:
         source = f"{now['source']}（{now['price_year']} 年价格）"
         states = worst([now["status"], before["status"]])
         return {"value": now["value"] / before["value"] - 1, "status": states, "source": source}
@@ -58,22 +59,26 @@ def fall(
 
     `{year, months, value, unit, low, high, status, complete, explain, previous, growth, gdp, gdp_growth, gdp_status,
     gdp_source, nominal_growth, computed, computed_status, notified, fall, fall_status, from, source, indicative,
-    missing}`. `basis` is the account. `computed` is the fall by the accounts, `notified` the one told from above (of
-    whole years, with `kind`), which comes first: `from` says which of them `fall` is. `missing` names what a fall
-    lacks, as `2024.gdp_growth`.
+    whole, missing}`. `basis` is the account. `computed` is the fall by the accounts of these months, and only where
+    they are complete in both years (`yearly.covered`). `notified` is the one told from above (of the whole year, with
+    `kind`), which comes first however far the accounts go: `from` says which of them `fall` is, `whole` whether it is
+    the whole year's. `missing` names what a fall lacks, as `2024.gdp_growth`, `2024.equivalent.part`.
     """
     now, before = (
         yearly.amount(workspace, basis, place, one, until=until, known_at=known_at) for one in (year, year - 1)
     )
     gdp, last = (yearly.gdp(workspace, place, one, until=until, known_at=known_at) for one in (year, year - 1))
     grown = growth(workspace, place, year, told, until=until, known_at=known_at)
-    both = now["value"] is not None and before["value"]
+    reach = {one: yearly.covered(workspace, one, known_at, place=place) for one in (year, year - 1)}
+    part = [one for one in (before, now) if one["value"] and reach[one["year"]] < until]
+    both = now["value"] is not None and before["value"] and not part
     change = now["value"] / before["value"] - 1 if both else None
     nominal = gdp["current"] / last["current"] - 1 if gdp["current"] and last["current"] else None
-    known = change is not None and grown["value"] is not None
+    known = change is not None and grown["value"] is not None and grown["value"] > -1
     computed = intensity.fall(change, grown["value"]) if known and change is not None else None
-    notice = told.get((NOTIFIED[kind], str(year))) if kind is not None and until == 12 else None
+    notice = told.get((NOTIFIED[kind], str(year))) if kind is not None else None
     missing = [f"{one['year']}.{basis}" for one in (before, now) if not one["value"]]
+    missing += [f"{yearly.months(one['year'], until)}.{basis}.part" for one in part]
     missing += [] if grown["value"] is not None else [f"{yearly.months(year, until)}.gdp_growth"]
     row = {name: now[name] for name in ("year", "value", "unit", "low", "high", "status", "complete", "explain")}
     states = [one for one in (now["status"], before["status"], grown["status"]) if one]
@@ -88,5 +93,6 @@ def fall(
         "from": "notified" if notice else "computed" if computed is not None else None,
         "source": notice["source"] if notice else None,
         "indicative": None if change is None or nominal is None else intensity.fall(change, nominal),
+        "whole": until == 12 or notice is not None,
         "missing": [] if notice else missing,
     }  # fmt: skip

@@ -140,9 +140,13 @@ def _read(row: Mapping[str, Any], file: str | None, problems: list[Problem]) -> 
     value = _number(given)
     if value is None or (unit == "%" and abs(value) >= 100) or (unit != "%" and value < 0):
         wrong("bad-number", "value", given)
+    if name == "gdp_fixed" and value == 0:
+        wrong("handed-positive", "value", given, name={"zh": one["title_zh"], "en": one["title_en"]})
     period = _period(str(row.get("period") or ""), one["span"])
     if period is None:
         wrong("bad-period", "period", row.get("period"))
+    elif not _read_as(name, one["span"], period):
+        wrong("handed-period", "period", row.get("period"), name={"zh": one["title_zh"], "en": one["title_en"]})
     status = status_of(str(row.get("status") or "unverified"))
     if status is None:
         wrong("unknown-status", "status", row["status"])
@@ -179,6 +183,16 @@ def _period(said: str, span: str) -> str | None:
     if (years > 1) != (span == "five"):
         return None
     return periods.text(found.start, found.end)
+
+
+def _read_as(name: str, span: str, period: str) -> bool:
+    """Whether anything reads a figure of such a period: growth since January, else whole years or five years' plans."""
+    found = periods.parse(period)
+    if span == "five":
+        return found.start.year % 5 == 1 and found.end == date(found.start.year + 5, 1, 1) and found.start.month == 1
+    if name == "gdp_growth":
+        return found.start.month == 1
+    return (found.end - found.start).days > 360 and found.start.month == 1
 
 
 def five(years: Sequence[int]) -> str:

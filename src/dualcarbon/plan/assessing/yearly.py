@@ -11,6 +11,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dualcarbon.core import pack as packs
@@ -20,7 +21,9 @@ from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 
 KEPT_ROWS, KEPT_ANSWERS = 3, 200
-HALF = 0.5
+#: A month counts as known with this share of the rows of the same month a year before; of a first year, whose firms
+#: may still be coming in, with this share of its fullest month.
+NEAR, FIRST = 0.95, 0.5
 _NEEDED = (
     "dataset", "place", "entity", "sector", "carrier", "item", "start", "end", "value", "unit", "notation", "low",
     "high", "error_group", "known_at", "domain", "process", "counterparty", "counterparty_place", "gas", "equipment",
@@ -79,29 +82,64 @@ def months(year: int, until: int) -> str:
     return str(year) if until == 12 else f"{year}-01/{year}-{until:02d}" if until > 1 else f"{year}-01"
 
 
-def covered(workspace: Workspace, year: int, known_at: date | None = None) -> int:
+def covered(workspace: Workspace, year: int, known_at: date | None = None, *, place: str | None = None) -> int:
     """Return the last month of a year whose energy is known as far as it was a year before; 0 without any.
 
-    A month counts when it has at least half as many rows as the same month of the year before (or of this year's
-    fullest month where there is none): later ones are still coming in, and a year so far is held against the same
-    months. Rows of whole years cover their year.
+    All months up to it count as `coverage` counts them: a year so far is held against the same months, and what is
+    still coming in is left out. `place`: of its rows alone.
+    """
+    return int(coverage(workspace, year, known_at, place=place)["until"])
+
+
+def coverage(
+    workspace: Workspace, year: int, known_at: date | None = None, *, place: str | None = None
+) -> dict[str, Any]:
+    """Return how far a year's energy is known: `{until, rows, short: [{month, rows, of}]}`.
+
+    A month is known up to a later one when the rows that cover it and end by then are near as many as a year before
+    (NEAR; FIRST of the fullest month where the year before has none). `until` is the last month up to which all are;
+    `short` names the months behind it that have rows, with how many and of how many. Rows of whole years cover their
+    year, those of two months both; a quantity that was not estimated (NE) is no row.
     """
 
-    def rows(one: int) -> dict[int, int]:
+    def counts(one: int) -> Any:
         frame = _rows(workspace, str(one), known_at)
-        counted = frame.group_by(pl.col("end").dt.offset_by("-1d").dt.month().alias("month")).len()
-        return {int(month): int(number) for month, number in counted.iter_rows()}
+        if place is not None:
+            frame = frame.filter(pl.col("place").is_in(list(_within(workspace.pack, place))))
+        frame = frame.filter(pl.col("value").is_not_null() | (pl.col("notation") != "NE"))
+        spans = frame.group_by(
+            pl.col("start").dt.month().alias("first"), pl.col("end").dt.offset_by("-1d").dt.month().alias("last")
+        ).len()
+        table = np.zeros((12, 12), int)
+        for first, last, number in spans.iter_rows():
+            table[first - 1, last - 1] = number
+        return table
 
-    def find() -> int:
-        now, before = rows(year), rows(year - 1)
-        if not now:
-            return 0
-        usual = max(now.values())
-        good = [month for month, number in now.items() if number >= HALF * before.get(month, usual)]
-        return max(good, default=0)
+    def known(table: Any, month: int, until: int) -> int:
+        return int(table[:month, month - 1 : until].sum())
 
-    key = ("covered", str(workspace.path), workspace.version(), year, known_at)
-    answer: int = _once(_answers_kept, KEPT_ANSWERS, key, find)
+    def find() -> dict[str, Any]:
+        now, before = counts(year), counts(year - 1)
+        usual = max(known(now, month, 12) for month in range(1, 13))
+        share = NEAR if before.any() else FIRST
+
+        def wanted(month: int, until: int) -> int:
+            return known(before, month, until) or usual
+
+        def near(month: int, until: int) -> bool:
+            return known(now, month, until) >= share * wanted(month, until)
+
+        whole = [until for until in range(1, 13) if all(near(month, until) for month in range(1, until + 1))]
+        until = max(whole, default=0) if now.any() else 0
+        short = [
+            {"month": month, "rows": known(now, month, 12), "of": wanted(month, 12)}
+            for month in range(until + 1, 13)
+            if known(now, month, 12)
+        ]
+        return {"until": until, "rows": int(now.sum()), "short": short}
+
+    key = ("covered", str(workspace.path), workspace.version(), year, known_at, place)
+    answer: dict[str, Any] = _once(_answers_kept, KEPT_ANSWERS, key, find)
     return answer
 
 
@@ -183,14 +221,15 @@ def tonnes_of_power(workspace: Workspace, basis: str, place: str, year: int, mwh
     return None if not found or found[0] is None else float(found[0])
 
 
-def feedstock(workspace: Workspace, basis: str, place: str, year: int) -> float | None:
-    """Return feedstock of a year in standard coal; None where nothing was reported."""
+def feedstock(workspace: Workspace, basis: str, place: str, year: int, known_at: date | None = None) -> float | None:
+    """Return the place's feedstock of a year in standard coal; None where nothing was reported."""
     from dualcarbon.engine import calculate
 
-    rows = _rows(workspace, str(year), None).filter(pl.col("item") == "energy.feedstock")
+    inside = pl.col("place").is_in(list(_within(workspace.pack, place)))
+    rows = _rows(workspace, str(year), known_at).filter((pl.col("item") == "energy.feedstock") & inside)
     if rows.is_empty():
         return None
-    made = calculate("cn.tce.feedstock", rows, pack=workspace.pack, canonical=True)
+    made = calculate("cn.tce.feedstock", rows, pack=workspace.pack, known_at=known_at, canonical=True)
     return float(made.cells[basis].sum()) if made.cells[basis].count() else None
 
 
