@@ -125,3 +125,17 @@ def test_a_dataset_that_is_not_there_is_refused(store: Workspace) -> None:
     with pytest.raises(Refused):
         runs.calc("cn.electricity", table(BOUGHT), datasets=["typo"])
     assert runs.calc("cn.electricity", workspace=store, datasets=["returns"]).complete
+
+
+def test_a_replay_uses_no_factor_of_a_source_that_was_not_out_yet() -> None:
+    rows = table("place,carrier,item,period,value,unit\n330481,heat,energy.purchased,2023,1000,GJ\n")
+    known = {}
+    for day in ("2024-06-30", "2026-01-31", None):
+        run = runs.calc("cn.heat", rows, known_at=day)
+        (row,) = run.calculation.used_factors().iter_rows(named=True)
+        known[day] = row["source"]
+    assert known == {"2024-06-30": "ndrc-sector-guides", "2026-01-31": "gbt-32150-2025", None: "gbt-32150-2025"}
+    stone = table("place,carrier,item,period,value,unit\n330481,limestone,material.carbonate,2023,10,t\n")
+    assert runs.calc("cn.carbonate", stone).complete
+    replay = runs.calc("cn.carbonate", stone, known_at="2024-06-30")
+    assert not replay.complete and replay.missing[0]["parameter"] == "carbonate.co2"

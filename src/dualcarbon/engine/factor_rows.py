@@ -1,8 +1,9 @@
 """Rows of factor files: each checked and brought to its parameter's unit."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,8 @@ def factor_row(
             end = period.end
         else:
             known_at = period.start
+    if known_at is None and not given:
+        known_at = _issued(row_of(names.sources, source))
     if begin >= end:
         fault("engine.factor-date", "valid_to")
     place = (row.get("place") or "").strip()
@@ -155,6 +158,14 @@ def factor_row(
         "file": str(row["_file"]),
         "line": int(row["_line"]),
     }
+
+
+def _issued(source: Mapping[str, str]) -> date | None:
+    """The day from which a source can be known (the last of the year or month, where no day is said), if any."""
+    text = source.get("issued")
+    if not text:
+        return None
+    return periods.parse(text).end - timedelta(days=1)
 
 
 def row_of(codes: Codes, code: str) -> dict[str, str]:
