@@ -92,7 +92,7 @@ def test_what_if_on_the_score_page(planned: TestClient) -> None:
 
 def test_warnings_are_answered_and_the_page_shows_it(planned: TestClient) -> None:
     form = {
-        "warning": "out-of-reach/I36",
+        "warning": "year-unreported/I36",
         "action": "follow-up",
         "text": "已约谈",
         "person": "张三",
@@ -211,7 +211,9 @@ def test_a_sheet_of_counties_goes_its_way_on_the_page(planned: TestClient) -> No
     assert tried.json()["what_if"][0]["after"] == pytest.approx(told["what_if"]["after"])
     item = "{id: saving, title: {zh: 节能, en: Saving}, weight: 5}"
     small = f"id: small\ntitle: {{zh: 小方案, en: Small}}\nof: place\nitems: [{item}]"
-    both = {**sent, "own": ("small.yaml", small.encode(), "text/yaml")}
+    rows = [told["values"][0], *(row for row in told["values"] if ",saving," in row)]  # its items and no others
+    fitting = ("values.csv", "\n".join(rows).encode(), "text/csv")
+    both = {"file": fitting, "own": ("small.yaml", small.encode(), "text/yaml")}
     own = planned.post("/plan/score/小/open", files=both, data={"plan": "330400-2024"})
     assert own.status_code == 201 and own.json()["scheme"]["id"] == "small"
     assert [row["item"] for row in own.json()["result"]["subjects"][0]["rows"]] == ["saving"]

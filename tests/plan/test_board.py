@@ -146,7 +146,8 @@ def test_a_sheet_goes_its_way_on_the_command_line(june: Workspace, verb: Callabl
     assert opened.json["state"] == "open"
     step = ("plan", "score", "step", "half-year")
     told = verb(*step, "self-score", *at, "--subject", "市建设局", "--points", "I36=1.5").json
-    assert told["subjects"]["市建设局"] == {"state": "self-scored", "claimed": {"I36": 1.5}, "settled": {}}
+    own = told["subjects"]["市建设局"]
+    assert own == {"state": "self-scored", "claimed": {"I36": 1.5}, "settled": {}, "lifted": []}
     assert verb(*step, "freeze", *at).code == 1
     assert verb(*step, "review", *at, "--subject", "市建设局", "--points", "I36=0.5").code == 0
     assert verb("plan", "score", "show", *at).json["sheets"][0]["sheet"] == "half-year"

@@ -58,7 +58,7 @@ def test_word_and_pdf_can_be_read_back(june: Workspace, found: dict[str, Any], t
 def test_a_department_sheet_opens_its_score(june: Workspace, found: dict[str, Any]) -> None:
     own = board.department(june, "市建设局", None, DAY, whole=found)
     text = words(bulletin.sheet(own))
-    assert "未达基本目标" in text
+    assert "误差未知，0—2 分都可能" in text  # one report gives a forecast without an interval, which scores nothing
     assert "新开工装配式建筑" in text
 
 

@@ -119,7 +119,9 @@ def _row(
         "confirmed": confirmed,
         "confirmation": dict(sure) if sure else None,
         "missing": [m for m in range(every, at + 1, every) if m not in counting],
-        "late": sum(row["late"] for row in counting.values()),
+        "late": sum(
+            row["late"] and row["feed"] != "computed" for row in counting.values()
+        ),  # the platform's is nobody's
         "revised": sum(row["corrects"] is not None for row in told),
         "evidence": sum(row["evidence"] for row in told),
         "values": values,

@@ -20,8 +20,8 @@ STATES = ("done", "on_pace", "behind", "at_risk", "no_data")
 class Standing:
     """One indicator at the end of a month. Values are in the target's unit; None means not known.
 
-    `met`: the figure is there; `done` needs the lead department's confirmation as well. `low`, `high`: the 90 %
-    prediction interval of `forecast`, None with too few reports.
+    `met`: the figure is there; `settled`: it cannot be lost any more this year; `done` needs the lead department's
+    confirmation as well. `low`, `high`: the 90 % prediction interval of `forecast`, None with too few reports.
     """
 
     state: str
@@ -31,6 +31,7 @@ class Standing:
     expected: float | None
     target: float
     met: bool
+    settled: bool
     forecast: float | None
     low: float | None
     high: float | None
@@ -73,10 +74,10 @@ def assess(
     found = standings([path], [told], month, lower=[better == "lower"], confirmed=[confirmed])
     row = {name: _plain(column[0]) for name, column in found.items()}
     expected = path.expected[month - 1]
-    if row["state"] == "no_data":
+    if math.isnan(found["reported"][0]):
         reason = (f"截至 {month} 月没有填报。", f"Nothing has been reported by month {month}.")
         return Standing(
-            "no_data", month, None, None, expected, path.target, False, None, None, None, None, None, reason
+            "no_data", month, None, None, expected, path.target, False, False, None, None, None, None, None, reason
         )
     last, actual, forecast = int(row["reported"]), row["actual"], row["forecast"]
     due = path.expected[last - 1]
@@ -91,6 +92,7 @@ def assess(
         expected=expected,
         target=path.target,
         met=row["met"],
+        settled=row["settled"],
         forecast=forecast,
         low=row["low"],
         high=row["high"],
@@ -147,6 +149,14 @@ def _reason(
         if state == "done":
             return f"{zh}，已完成并经牵头单位确认。", f"{en}: reached and confirmed by the lead department."
         return f"{zh}，已达到，待牵头单位确认。", f"{en}: reached, to be confirmed by the lead department."
+    if state == "no_data":
+        why = (f"{last} 月以后没有填报", f"nothing reported since month {last}")
+        if month == 12:
+            why = ("全年的数还没有报", "the figure of the whole year is not reported")
+        elif expected is None:
+            why = ("缺年初值", "its opening value is missing") if path.kind == "cumulative" else (
+                "这个月没有进度安排", "its path says nothing of that month")  # fmt: skip
+        return f"{zh}，不能判断：{why[0]}。", f"{en}; cannot be judged: {why[1]}."
     if last == 12 and path.kind != "milestones":
         gap = both(abs(float(figure(path.target, 6)) - float(figure(actual, 5))))  # of the two figures as shown
         short = ("还差", "short by") if better == "higher" else ("超出", "over by")

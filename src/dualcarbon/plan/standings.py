@@ -32,6 +32,10 @@ def standings(
     Flows and stocks: each stretch between reports gains θ·w, w its share of the path, with variance σ²·w; what
     remains, W, is forecast θ·W with variance σ²(W + W²/S), S the share behind (weighted least squares through the
     origin, Student's t). Levels: a random walk with drift; changes: one without.
+
+    `no_data` is also said of what was reported but says nothing: in December for a figure of an earlier month that is
+    not met for good, later in the year of a last report that is older than `limits()["silence"]` months and would be
+    on pace, and of a figure whose path is not known (a stock without its opening value).
     """
     n = len(paths)
     told = np.array(reports, dtype=float).reshape(n, 12)
@@ -53,7 +57,7 @@ def standings(
     due = expected[rows, last]
     slack = 1e-9 * np.maximum(1.0, np.abs(target))
     met = np.where(low_good, actual <= target + slack, actual >= target - slack) & some
-    settled = met & ((month == 12) | (sums & ~low_good))
+    settled = met & ((last == 11) | (sums & ~low_good))
 
     forecast, low, high = _forecasts(kinds, told, shares, start)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -69,12 +73,16 @@ def standings(
     reach = np.where(low_good, best <= target + slack, best >= target - slack)
     will = np.where(low_good, forecast <= target + slack, forecast >= target - slack)
     unknown = np.isnan(due)
+    stale = (month == 12) | (month - 1 - last > limits()["silence"])
     state = np.select(
         [
             ~some,
             settled & sure,
             settled,
             last == 11,
+            np.full(n, month == 12),
+            unknown & np.isnan(forecast),
+            stale & (unknown | (short <= (1 - limits()["on_pace"]) * way + 1e-12)) & (~unknown | will),
             ~unknown & (short <= (1 - limits()["on_pace"]) * way + 1e-12),
             unknown & will,
             ~np.isnan(best) & reach,
@@ -82,7 +90,21 @@ def standings(
             unknown,
             short > (1 - limits()["at_risk"]) * way,
         ],
-        ["no_data", "done", "on_pace", "at_risk", "on_pace", "on_pace", "behind", "at_risk", "behind", "at_risk"],
+        [
+            "no_data",
+            "done",
+            "on_pace",
+            "at_risk",
+            "no_data",
+            "no_data",
+            "no_data",
+            "on_pace",
+            "on_pace",
+            "behind",
+            "at_risk",
+            "behind",
+            "at_risk",
+        ],
         "behind",
     )
     return {

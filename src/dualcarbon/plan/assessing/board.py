@@ -15,7 +15,7 @@ from dualcarbon.plan import follow, reads, shipping
 from dualcarbon.plan.assessing import dual as duals
 from dualcarbon.plan.assessing import effect, effect_overlap, handed, projects, warnings, yearly
 from dualcarbon.plan.progress import STATES
-from dualcarbon.plan.store import ZONE, document
+from dualcarbon.plan.store import ZONE, Asked, document
 from dualcarbon.plan.words import STANDING_WORDS
 
 TITLES = {state: {"zh": zh, "en": en} for state, (zh, en) in STANDING_WORDS.items()}
@@ -41,9 +41,9 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
     `departments` have `{name, counts, lines, states}`; `indicators` are rows of `follow.status` with their task's
     `domain`; `effect` is planned and reached so far; `areas` are the counties' energy by the workspace's accounts.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     name, day = str(head["plan"]), as_of or datetime.now(ZONE).date()
-    standing, tasks = follow.status(workspace, name, as_of), follow.task_status(workspace, name, as_of)
+    standing, tasks = follow.status(workspace, head, as_of), follow.task_status(workspace, head, as_of)
     of_task = {one["number"]: one["domain"] for one in tasks if one["kind"] == "task"}
     for row in standing:
         row["domain"] = row["domain"] or next((of_task.get(number) for number in row["tasks"]), None)
@@ -51,7 +51,7 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
     dual = duals.dual(workspace, name, as_of)
     month = follow.last_due(head["year"], reads.deadline_day(workspace, head), day)
     statuses = {row["status"] for row in standing if row["status"]}
-    people = [one["name"] for one in reads.departments(workspace, name)]
+    people = [one["name"] for one in reads.departments(workspace, head)]
     return {
         "plan": name, "title": head["title"], "year": head["year"], "place": head["place"], "city": head["city"],
         "issued": head["issued"], "as_of": day, "month": month, "indicators": standing,
@@ -62,7 +62,7 @@ def board(workspace: Workspace, plan: str | None = None, as_of: date | None = No
         "domains": _grouped(standing, lambda row: [row["domain"]], list(dict.fromkeys(of_task.values()))),
         "departments": _grouped(standing, lambda row: row["lead"], people),
         **_warned(workspace, head, standing, tasks, told["projects"], dual, day),
-        "dual": dual, "projects": told, "effect": effects(workspace, name, standing, dual),
+        "dual": dual, "projects": told, "effect": effects(workspace, head, standing, dual),
         "areas": areas(workspace, dual, head, as_of), "status": worst(statuses) if statuses else None,
         "synthetic": "synthetic" in statuses or dual["synthetic"],
     }  # fmt: skip
@@ -107,16 +107,14 @@ def _warned(
 ) -> dict[str, Any]:
     rules = warnings.rules(head["pack"] or workspace.pack, head["year"])
     fired = warnings.fire(rules, warnings.kinds(standing, tasks, told, dual, day))
-    known = warnings.answers(workspace, str(head["plan"]), day)
-    for one in fired:
-        one |= known.get(one["warning"], {"state": "open", "answers": []})
+    warnings.answered(workspace, head, rules, fired, day)
     levels = Counter(one["level"] for one in fired)
     return {"warnings": fired, "warning_counts": {level: levels[level] for level in rules["levels"]},
             "warning_levels": rules["levels"]}  # fmt: skip
 
 
 def effects(
-    workspace: Workspace, plan: str, standing: Sequence[Mapping[str, Any]], dual: Mapping[str, Any]
+    workspace: Workspace, plan: Asked, standing: Sequence[Mapping[str, Any]], dual: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what the plan avoids as planned and as far as reached: `{planned, reached, need}`.
 
@@ -126,7 +124,7 @@ def effects(
     head = document(workspace, plan)
     pack, year = shipping.of(workspace, head)
     need = needed(dual)
-    facts_ = plan_facts(workspace, plan)
+    facts_ = plan_facts(workspace, head)
     told = effect.measures(pack, year)["measures"]
     actual = {row["line"]: row["actual"] for row in standing}
     done = {one["id"]: actual[one["line"]] for one in told if one.get("method") and actual.get(one["line"]) is not None}
@@ -148,7 +146,7 @@ def needed(dual: Mapping[str, Any]) -> dict[str, Any] | None:
         fall = dual["energy"]["basic"]
         assumed.append(ASSUMED["fall"])
     growth = rows[-1]["gdp_growth"] if rows else None
-    if growth is not None and dual["carbon"]["provisional"]:
+    if growth is not None and rows[-1]["months"] < 12:
         months = rows[-1]["months"]
         assumed.append({"zh": f"GDP 增速按 1—{months} 月", "en": f"growth of GDP as in months 1–{months}"})
     if growth is None:
@@ -160,11 +158,17 @@ def needed(dual: Mapping[str, Any]) -> dict[str, Any] | None:
     return found | {"fall": fall, "growth": growth, "previous": before, "assumed": assumed}
 
 
-def plan_facts(workspace: Workspace, plan: str) -> dict[str, Any]:
+def plan_facts(workspace: Workspace, plan: Asked) -> dict[str, Any]:
     """The plan in the workspace as `effect` reads it."""
     indicators = reads.indicators(workspace, plan).to_dicts()
     rows = [
-        {"number": one["indicator"], "name": one["name"], "value": one["value"], "unit": one["unit"]}
+        {
+            "line": one["line"],
+            "number": one["indicator"],
+            "name": one["name"],
+            "value": one["value"],
+            "unit": one["unit"],
+        }
         for one in indicators
     ]
     return {"indicators": rows, "quantities": reads.quantities(workspace, plan).to_dicts()}
@@ -225,6 +229,7 @@ def department(
     whole = whole if whole is not None else board(workspace, str(head["plan"]), as_of)
     mine = own["name"]
     reports = reads.reports(workspace, head["plan"], as_of).filter(pl.col("department") == mine)
+    late = reports.filter(pl.col("late") & (pl.col("feed") != "computed"))
     scored = scores(workspace, str(head["plan"]), whole["indicators"], as_of)
     return {
         "plan": whole["plan"], "title": whole["title"], "year": whole["year"], "as_of": whole["as_of"],
@@ -235,8 +240,8 @@ def department(
         "policies": [one for one in whole["policies"] if mine in one["lead"]],
         "warnings": [one for one in whole["warnings"] if mine in one["departments"]],
         "counts": counted(row["state"] for row in whole["indicators"] if mine in row["lead"]),
-        "reports": {"late": int(reports["late"].sum()), "returned": int((reports["state"] == "returned").sum()),
-                    "all": reports.height},
+        "reports": {"late": late.select("line", "month").n_unique(), "all": reports.height,
+                    "returned": int((reports["state"] == "returned").sum())},
         "score": next((one for one in scored["subjects"] if one["subject"] == mine), None) if scored else None,
     }  # fmt: skip
 

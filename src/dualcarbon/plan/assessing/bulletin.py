@@ -12,7 +12,7 @@ from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
 from dualcarbon.plan.assessing import dual_blocks
 from dualcarbon.plan.assessing.board import TITLES
 from dualcarbon.plan.assessing.dual_blocks import in_lang, percent
-from dualcarbon.plan.progress import STATES
+from dualcarbon.plan.progress import STATES, figure
 from dualcarbon.plan.words import STATUS_WORDS, listed
 
 LABEL = {"zh": "演示数据", "en": "Synthetic data"}
@@ -48,8 +48,10 @@ def bulletin(board: Board, lang: str = "zh", *, year_end: bool = False) -> Repor
     zh, told = lang == "zh", numbers(board)
     city, year, month = board["city"], board["year"], board["month"]
     kind = ("年度自评报告", "year-end self-assessment") if year_end else ("工作月报", "monthly bulletin")
+    if year_end and month < 12:
+        kind = (f"{kind[0]}（年度未完）", f"{kind[1]} (the year is not over)")
     title = f"{city}{year}年碳达峰碳中和{kind[0]}" if zh else f"Carbon peaking plan {year}: {kind[1]}"
-    when = f"截至{year}年{month}月" if zh else f"up to month {month} of {year}"
+    when = _when(year, month, lang)
     blocks: list[Block] = [
         Heading("一、总体进展" if zh else "1 Overview"),
         Paragraph(_overview(board, told, lang)),
@@ -82,7 +84,7 @@ def sheet(department: Mapping[str, Any], lang: str = "zh") -> Report:
         if zh
         else f"{department['name']}: carbon peaking {department['year']}"
     )
-    when = f"截至{department['month']}月" if zh else f"up to month {department['month']}"
+    when = _when(department["year"], department["month"], lang)
     blocks: list[Block] = [
         Heading("一、指标" if zh else "1 Indicators"),
         Paragraph(states_text(department["counts"], lang)),
@@ -104,6 +106,13 @@ def sheet(department: Mapping[str, Any], lang: str = "zh") -> Report:
         day=department["as_of"],
         label=LABEL[lang] if department["synthetic"] else "",
     )
+
+
+def _when(year: int, month: int, lang: str) -> str:
+    """The months that a document speaks of."""
+    if month == 0:
+        return in_lang(lang, f"{year}年，还没有到期的填报", f"{year}, no report is due yet")
+    return in_lang(lang, f"截至{year}年{month}月", f"up to month {month} of {year}")
 
 
 def _role(role: str, lang: str) -> str:
@@ -206,9 +215,15 @@ def tonnes(value: float | None, lang: str) -> str:
 def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
     plan, reached, need = told["planned"]["parts"]["energy"], told["reached"]["parts"]["energy"], told["need"]
     value, low, high = (tonnes(plan[name], lang) for name in ("value", "low", "high"))
-    done = tonnes(reached["value"], lang)
+    able = [one["id"] for one in told["planned"]["rows"] if one["method"] is not None]
+    nothing = able and len(told["not_reported"]) == len(able)
+    done = in_lang(lang, "还没有填报", "nothing is reported") if nothing else tonnes(reached["value"], lang)
     zh = f"按全年计，计划措施每年约减少能源活动二氧化碳 {value}（95% 区间 {low}—{high}），已完成部分 {done}。"
     en = f"In a full year the measures avoid about {value} of energy CO2 ({low} to {high} at 95 %); so far {done}."
+    if told["not_reported"]:
+        all_, silent = len(able), len(told["not_reported"])
+        zh += f"有方法的 {all_} 项措施中 {silent} 项还没有填报，未计入已完成部分。"
+        en += f" Of {all_} measures with a method {silent} are not reported yet and not in what is reached."
     zh += "参数未核实，重叠措施只计一次。"
     en += " The parameters are unverified; what overlaps counts once."
     blocks: list[Block] = [Paragraph(in_lang(lang, zh, en))]
@@ -224,7 +239,8 @@ def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
     rows = []
     for one in told["planned"]["rows"]:
         if one["value"] is not None and one["counted"]:
-            quantity = f"{one['quantity']:g}{one['unit_name'][lang]}" if one["quantity"] is not None else ""
+            shown = None if one["quantity"] is None else figure(one["quantity"], 6)
+            quantity = "" if shown is None else f"{shown}{one['unit_name'][lang]}"
             rows.append([one["title"], quantity, f"{one['value']:,.0f}", STATUS_WORDS[one["status"]][lang != "zh"]])
     heads = (
         ["措施", "计划量", "年减排", "状态"] if lang == "zh" else ["Measure", "Quantity", "Avoided a year", "Status"]
@@ -233,7 +249,8 @@ def _effect(told: Mapping[str, Any], lang: str) -> list[Block]:
 
 
 def _missed(board: Board, lang: str) -> list[Block]:
-    rows = [row for row in board["indicators"] if row["state"] in ("behind", "at_risk", "no_data")]
+    """Every indicator that is neither done nor met for good."""
+    rows = [row for row in board["indicators"] if row["state"] != "done" and not row["settled"]]
     if not rows:
         return [Paragraph("指标全部完成或待确认。" if lang == "zh" else "All targets are met or wait to be confirmed.")]
     asked: dict[str, str] = {}
@@ -246,11 +263,13 @@ def _missed(board: Board, lang: str) -> list[Block]:
 
 def score_blocks(score: Mapping[str, Any], lang: str) -> list[Block]:
     """Return a department's score as blocks: the total with its range and rank, and the arithmetic of each item."""
-    if score["total"] is None:
-        return [Paragraph(in_lang(lang, "没有可计分的数据。", "There are no data to score."))]
-    total, low, high, rank = f"{score['total']:.1f}", f"{score['low']:.1f}", f"{score['high']:.1f}", rank_text(score)
-    zh = f"按现有数据 {total} 分（{low}—{high}），第 {rank} 名；区间重叠的视为并列。"
-    en = f"As things stand {total} points ({low} to {high}), rank {rank}; overlapping ranges are ties."
+    ahead = any(row["forecast"] for row in score["rows"])
+    by = ("按预计全年", "By the year-end forecast") if ahead else ("按现有数据", "As things stand")
+    zh, en = "还没有可计分的数据，各项情况见下表。", "There are no data to score yet; the table says why."
+    if score["total"] is not None:
+        total, low, high = (f"{score[name]:.1f}" for name in ("total", "low", "high"))
+        zh = f"{by[0]} {total} 分（{low}—{high}），第 {rank_text(score)} 名；区间重叠的视为并列。"
+        en = f"{by[1]} {total} points ({low} to {high}), rank {rank_text(score)}; overlapping ranges are ties."
     rows = []
     for row in score["rows"]:
         points = "—" if row["points"] is None else f"{row['points'] + row['bonus']:.2f}"
@@ -276,7 +295,7 @@ def indicators(rows: Sequence[Mapping[str, Any]], lang: str) -> Table:
     english = ["No.", "Indicator", "Unit", "Target", "Actual", "Due", "Forecast", "State"]
 
     def cell(value: float | None) -> str:
-        return "—" if value is None else f"{value:.4g}"
+        return "—" if value is None else figure(value, 6)
 
     made = [
         [str(row["indicator"]), row["name"], row["unit_name"][lang].strip(), cell(row["target"]), cell(row["actual"]),

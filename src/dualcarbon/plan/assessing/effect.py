@@ -52,10 +52,14 @@ def measures(pack: str, year: int) -> dict[str, Any]:
 
 
 def targets(plan: Mapping[str, Any]) -> dict[tuple[str, str | None], dict[str, Any]]:
-    """Return what a plan's facts ask for: (line, subject or None) to `{title, value, unit}`."""
+    """Return what a plan's facts ask for: (line, subject or None) to `{title, value, unit}`.
+
+    An indicator's line is its code, which stays when a revision moves it; facts without codes are in the pack's order.
+    """
     found: dict[tuple[str, str | None], dict[str, Any]] = {}
     for one in plan["indicators"]:
-        found[f"I{one['number']}", None] = {"title": one["name"], "value": one["value"], "unit": one["unit"]}
+        line = one.get("line") or f"I{one['number']}"
+        found[line, None] = {"title": one["name"], "value": one["value"], "unit": one["unit"]}
     for one in plan["quantities"]:
         key = (f"T{one['task']}" if one["task"] else "", one["subject"])
         found.setdefault(key, {"title": one["subject"], "value": one["value"], "unit": one["unit"]})
@@ -103,8 +107,8 @@ def estimate(
         parts[part]["missing"] = [row["id"] for row in inside if row["treatment"] == "missing"]
     rows.sort(key=lambda row: (list(PARTS).index(row["part"]), -(row["marginal"] or 0.0), -(row["value"] or 0.0)))
     energy = parts["energy"]["value"]
-    share = energy / need["needed"] if need and energy is not None and need["needed"] > 0 else None
-    compared = dict(need) | {"share": share} if need else None
+    covers = energy / need["needed"] if need and energy is not None and need["needed"] > 0 else None
+    compared = dict(need) | {"share": covers} if need else None
     return {"year": year, "place": told["place"], "rows": rows, "parts": parts, "groups": told["groups"],
             "need": compared, "status": told["status"]}  # fmt: skip
 

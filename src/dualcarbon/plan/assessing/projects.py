@@ -56,12 +56,19 @@ def tell(
     `stage`, `text`. What is told later stands beside what was told before. `by`: the department that tells it.
 
     Raises Refused `plan.bad-project` for other names, months outside 1 to 12, amounts below zero, a finish before the
-    start.
+    start; `plan.no-project` for a project that nobody named (a new one begins with its terms and a title),
+    `plan.project-future` for a month that is not over.
     """
     wrong = _wrong(told, month)
     if wrong:
         raise Refused([Problem("plan.bad-project", column=name, value=told.get(name, month)) for name in wrong])
     head = document(workspace, plan)
+    known = {one["project"] for one in projects(workspace, str(head["plan"]))["projects"]}
+    if project not in known and (month is not None or not told.get("title")):
+        raise Refused(Problem("plan.no-project", value=project))
+    stamped = stamp(at, by, person)
+    if month is not None and stamped["told"] < date(head["year"] + month // 12, month % 12 + 1, 1).isoformat():
+        raise Refused(Problem("plan.project-future", column="month", value=month))
     if not _installed(workspace):
         with writing(workspace) as connection:
             METADATA.create_all(connection)
@@ -69,7 +76,7 @@ def tell(
         {name: value for name, value in told.items() if value is not None}, ensure_ascii=False, default=str
     )
     row = {"plan": head["plan"], "project": project, "action": "define" if month is None else "progress", "body": body,
-           "month": month, "status": status, "reason": reason, **stamp(at, by, person)}  # fmt: skip
+           "month": month, "status": status, "reason": reason, **stamped}  # fmt: skip
     with writing(workspace) as connection:
         connection.execute(sa.insert(PROJECT), row)
     return next(one for one in projects(workspace, str(head["plan"]))["projects"] if one["project"] == project)
@@ -109,8 +116,9 @@ def projects(workspace: Workspace, plan: str | None = None, as_of: date | None =
     """Return `{projects, total, capacity}` as of a day.
 
     A project is its terms with `months` (12 values of investment since January, None where not told), `invested`,
-    `share` (of the year's investment), `scheduled` (share of the time from start to finish, within the year, that has
-    passed), `lag` (scheduled − share, None where either is not known), `physical`, `stage`, `text`, `month`, `status`.
+    `invested_month` (of that figure), `share` (of the year's investment), `scheduled` (share of the time from start to
+    finish, within the year, that had passed by then), `lag` (scheduled − share, None where either is not known),
+    `physical`, `stage`, `text`, `month` (of the last word), `status`.
     `total` adds what was invested to the plan's figure: `{planned, invested, share, told, of, unit}`.
     """
     head = document(workspace, plan)
@@ -137,11 +145,13 @@ def projects(workspace: Workspace, plan: str | None = None, as_of: date | None =
 
 def _standing(one: dict[str, Any], year: int) -> dict[str, Any]:
     month = one.get("month")
-    told = [value for value in one["months"][: month or 0] if value is not None]
-    invested = told[-1] if told else None
+    told = {n: value for n, value in enumerate(one["months"][: month or 0], 1) if value is not None}
+    spent = max(told, default=None)
+    invested = told[spent] if spent is not None else None
     share = invested / one["investment"] if invested is not None and one["investment"] else None
-    passed = scheduled(one.get("start"), one.get("finish"), year, month) if month else None
-    row = {"invested": invested, "share": share, "scheduled": passed, "month": month}
+    at = spent or month
+    passed = scheduled(one.get("start"), one.get("finish"), year, at) if at else None
+    row = {"invested": invested, "invested_month": spent, "share": share, "scheduled": passed, "month": month}
     row["lag"] = passed - share if passed is not None and share is not None else None
     return {**dict.fromkeys(PROGRESS), **one, **row}
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dualcarbon.plan.progress import figure
 from dualcarbon.plan.words import unit_in_english
 
 MISSED = ("share", "zero", "veto")
@@ -22,8 +23,9 @@ def score(
     """Return the score sheet `{scheme, title, full, subjects, status, synthetic}`, the best subject first.
 
     `scheme`: as `score_scheme.read` gives it. `values`: subject → item → `{value, low?, high?, basic?, incentive?,
-    status?, confirmed?, points?}`; an item counts for the subjects that have a cell for it, `value` None when nothing
-    was reported; `points` are points settled by a review. `deductions`: subject → deduction → how often.
+    status?, confirmed?, forecast?, points?, lifted?}`; an item counts for the subjects that have a cell for it, `value`
+    None when nothing was reported; `points` are points settled by a review, `lifted` says that it lifted the item's
+    veto; `forecast` that the value is a year-end forecast. `deductions`: subject → deduction → how often.
     A subject is `{subject, rows, points, weight, base, bonus, deducted, veto, total, low, high, complete, rank_from,
     rank_to, tied}`; a row is as `item` gives it.
     """
@@ -45,10 +47,13 @@ def _order(total: float | None) -> float:
 
 def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
     """Return one item's points: `{item, title, unit, weight, value, basic, incentive, outcome, points, bonus, low,
-    high, veto, arithmetic: {zh, en}, status, confirmed, missed, settled}`.
+    high, veto, arithmetic: {zh, en}, status, confirmed, missed, settled, forecast, lifted}`.
 
-    `outcome`: `incentive`, `basic`, `missed`, `no data`, `not set` (no target to compare with). `low`, `high`: points
-    with bonus at the ends of the value's interval; for an item without data the whole range it leaves open.
+    `outcome`: `incentive`, `basic`, `missed`, `settled`, `no data`, `open` (a forecast whose interval is not known),
+    `not set` (no target to compare with). `low`, `high`: points with bonus at the ends of the value's interval; for an
+    item without data the whole range it leaves open. Settled points above the weight are bonus, and a missed value
+    keeps its veto unless it was lifted. A forecast is no result: it never vetoes, though it may say that a veto is
+    possible.
     """
     basic = cell.get("basic", one.get("basic"))
     incentive = cell.get("incentive", one.get("incentive"))
@@ -57,13 +62,12 @@ def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, A
         "item": one["id"], "title": one["title"], "unit": one.get("unit") or "", "weight": weight, "value": value,
         "basic": basic, "incentive": incentive, "better": one.get("better", "higher"), "veto": False, "bonus": 0.0,
         "status": cell.get("status"), "confirmed": cell.get("confirmed"), "settled": cell.get("points") is not None,
-        "missed": one.get("missed", "share"),
+        "missed": one.get("missed", "share"), "forecast": bool(cell.get("forecast")),
+        "lifted": bool(cell.get("lifted")),
     }  # fmt: skip
     most = weight + (float(one.get("bonus") or 0.0) if incentive is not None else 0.0)
     if cell.get("points") is not None:
-        points = float(cell["points"])
-        words = (f"复核认定 {points:g} 分", f"{points:g} points as reviewed")
-        return row | _told("settled", points, (points, points), (0.0, 0.0), words)
+        return _settled(scheme, one, row, float(cell["points"]))
     if basic is None:
         words = ("目标未设定，不计分", "no target is set, not scored")
         return row | _told("not set", None, (0.0, weight), (0.0, most - weight), words)
@@ -72,13 +76,36 @@ def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, A
             return row | _told("no data", 0.0, (0.0, 0.0), (0.0, 0.0), ("没有数据，0 分", "no data, 0 points"))
         words = (f"没有数据，0—{most:g} 分都可能", f"no data, anything from 0 to {most:g}")
         return row | _told("no data", None, (0.0, weight), (0.0, most - weight), words)
+    if row["forecast"] and (cell.get("low") is None or cell.get("high") is None):
+        words = (f"预计全年 {figure(value)}{row['unit']}，误差未知，0—{most:g} 分都可能",
+                 f"year-end forecast {figure(value)}{unit_in_english(row['unit'])}, its error is not known: "
+                 f"anything from 0 to {most:g}")  # fmt: skip
+        return row | _told("open", None, (0.0, weight), (0.0, most - weight), words)
     points, bonus, outcome, veto = _points(scheme, one, row["better"], value, basic, incentive)
     ends = [end if end is not None else value for end in (cell.get("low"), cell.get("high"))]
     at = [_points(scheme, one, row["better"], end, basic, incentive) for end in ends]
     reach = [points, *(p for p, *_ in at)], [bonus, *(b for _, b, *_ in at)]
-    row |= {"bonus": bonus, "veto": veto, "veto_possible": veto or any(v for *_, v in at)}
+    maybe = (veto or any(v for *_, v in at)) and not row["lifted"]
+    row |= {"bonus": bonus, "veto": veto and maybe and not row["forecast"], "veto_possible": maybe}
     words = _arithmetic(one, row, points, bonus, outcome)
     return row | _told(outcome, points, (min(reach[0]), max(reach[0])), (min(reach[1]), max(reach[1])), words)
+
+
+def _settled(scheme: Mapping[str, Any], one: Mapping[str, Any], row: dict[str, Any], told: float) -> dict[str, Any]:
+    """A row whose points a review settled; the veto stays the value's."""
+    points = min(told, row["weight"])
+    bonus = told - points
+    known = row["value"] is not None and row["basic"] is not None and not row["forecast"]
+    veto = known and _points(scheme, one, row["better"], row["value"], row["basic"], row["incentive"])[3]
+    row |= {"bonus": bonus, "veto": veto and not row["lifted"]}
+    zh, en = f"复核认定 {told:g} 分", f"{told:g} points as reviewed"
+    if bonus:
+        zh, en = f"{zh}，其中加分 {figure(bonus)} 分", f"{en}, bonus {figure(bonus)} of them"
+    if row["veto"]:
+        zh, en = f"{zh}；数值未达基本目标，一票否决", f"{en}; the value misses the basic target: veto"
+    elif veto:
+        zh, en = f"{zh}；一票否决已解除", f"{en}; its veto was lifted"
+    return row | _told("settled", points, (points, points), (bonus, bonus), (zh, en))
 
 
 def _told(
@@ -122,21 +149,27 @@ def _arithmetic(
 ) -> tuple[str, str]:
     unit, value, basic = row["unit"], row["value"], row["basic"]
     en_unit = unit_in_english(unit)
+    shown, goal = figure(value, 6), figure(basic, 6)
+    ahead = (f"按预计 {shown}{unit}，", f"by the forecast of {shown}{en_unit}, ") if row["forecast"] else ("", "")
     if outcome == "missed":
         rule = one.get("missed", "share")
         if rule == "zero":
-            return f"{value:g}{unit} 未达 {basic:g}{unit}，0 分", (
-                f"{value:g}{en_unit} misses {basic:g}{en_unit}: 0 points"
+            return f"{ahead[0]}{shown}{unit} 未达 {goal}{unit}，0 分", (
+                f"{ahead[1]}{shown}{en_unit} misses {goal}{en_unit}: 0 points"
             )
         share, cap = achieved(value, basic, row["better"]), float(one.get("cap", 1.0))
-        fraction = f"{basic:g}/{value:g}" if row["better"] == "lower" else f"{value:g}/{basic:g}"
-        sum_ = f"{row['weight']:g} × min({fraction} = {share:.4g}, {cap:g}) = {points:.4g}"
-        veto = ("；一票否决", "; veto") if rule == "veto" else ("", "")
-        return f"未达基本目标：{sum_} 分{veto[0]}", f"basic target missed: {sum_} points{veto[1]}"
-    zh, en = f"达到基本目标 {basic:g}{unit}：{points:g} 分", f"basic target {basic:g}{en_unit} met: {points:g} points"
+        fraction = f"{goal}/{shown}" if row["better"] == "lower" else f"{shown}/{goal}"
+        sum_ = f"{row['weight']:g} × min({fraction} = {figure(share)}, {cap:g}) = {figure(points)}"
+        veto = ("", "")
+        if rule == "veto":
+            veto = ("；一票否决", "; veto") if row["veto"] else ("；一票否决已解除", "; its veto was lifted")
+            veto = ("；年终如此将一票否决", "; a veto if the year ends so") if row["forecast"] else veto
+        zh, en = f"未达基本目标：{sum_} 分{veto[0]}", f"basic target missed: {sum_} points{veto[1]}"
+        return f"{ahead[0]}{zh}", f"{ahead[1]}{en}"
+    zh, en = f"达到基本目标 {goal}{unit}：{points:g} 分", f"basic target {goal}{en_unit} met: {points:g} points"
     if bonus:
-        zh, en = f"{zh}，激励加 {bonus:.4g} 分", f"{en}, bonus {bonus:.4g}"
-    return zh, en
+        zh, en = f"{zh}，激励加 {figure(bonus)} 分", f"{en}, bonus {figure(bonus)}"
+    return f"{ahead[0]}{zh}", f"{ahead[1]}{en}"
 
 
 def summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: Mapping[str, float]) -> dict[str, Any]:
@@ -145,7 +178,7 @@ def summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: M
     `rows` as `item` gives them; `told`: how often each deduction applies.
     """
     scored = [row for row in rows if row["points"] is not None]
-    open_ = [row for row in rows if row["points"] is None and row["outcome"] == "no data"]
+    open_ = [row for row in rows if row["points"] is None and row["outcome"] in ("no data", "open")]
     weight = sum(row["weight"] for row in scored)
     whole = weight + sum(row["weight"] for row in open_)
     points, bonus = sum(row["points"] for row in scored), sum(row["bonus"] for row in scored)
@@ -170,7 +203,7 @@ def summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: M
     worst = points - _apart(scored, "points", 0), bonus - _apart(scored, "bonus", 0)
     best = points + _apart(scored, "points", 1), bonus + _apart(scored, "bonus", 1)
     free, more = sum(row["weight"] for row in open_), sum(row["bonus_range"][1] for row in open_)
-    stays = any(row["veto"] and row["points_range"][1] < row["weight"] - 1e-9 for row in scored)
+    stays = any(row["veto"] and (row["settled"] or row["points_range"][1] < row["weight"] - 1e-9) for row in scored)
     return head | {
         "base": scheme["full"] * points / weight,
         "total": now,

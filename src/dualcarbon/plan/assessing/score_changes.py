@@ -112,14 +112,19 @@ def _items(
 ) -> list[dict[str, Any]]:
     found = []
     for row in below["rows"]:
-        if row["outcome"] not in ("missed", "no data") or row["basic"] is None:
+        if row["outcome"] not in ("missed", "no data", "open") or row["basic"] is None:
             continue
-        met = {**pair[below["subject"]][row["item"]], "value": row["basic"], "low": None, "high": None}
+        met = {**pair[below["subject"]][row["item"]], **_known(row["basic"])}
         moved = {**pair, below["subject"]: {**pair[below["subject"]], row["item"]: met}}
         gap = _gap(scheme, moved, told, above["subject"], below["subject"])
         if gap is not None and gap < 0:
             found.append({"item": row["item"], "value": row["value"], "basic": row["basic"], "gap": gap})
     return found
+
+
+def _known(value: float) -> dict[str, Any]:
+    """What a cell has of a value that is taken for sure."""
+    return {"value": value, "low": None, "high": None, "forecast": False}
 
 
 def what_if(
@@ -143,7 +148,7 @@ def what_if(
         if change["subject"] not in cells or change["item"] not in cells[change["subject"]]:
             raise KeyError(f"{change['subject']} {change['item']}")
         old = cells[change["subject"]][change["item"]]
-        cells[change["subject"]][change["item"]] = {**old, "value": change["value"], "low": None, "high": None}
+        cells[change["subject"]][change["item"]] = {**old, **_known(change["value"])}
     unknown = set(weights) - {one["id"] for one in scheme["items"]}
     if unknown:
         raise KeyError(", ".join(sorted(unknown)))

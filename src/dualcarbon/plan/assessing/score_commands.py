@@ -35,6 +35,14 @@ Change = Annotated[
 Points = Annotated[
     list[str] | None, typer.Option("--points", metavar="ITEM=POINTS", help=say("各项得分", "points of items"))
 ]
+Lift = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lift-veto",
+        metavar="ITEM",
+        help=say("解除哪一项的一票否决（要写理由）", "an item whose veto is lifted (needs a reason)"),
+    ),
+]
 score_cli = typer.Typer(help=say("评分：查看、试算、办理", "scores: show, what-if, steps"), invoke_without_command=True)
 
 
@@ -77,10 +85,11 @@ def _asked(
 
     if scheme is not None and values is not None:
         if scheme.is_file():
-            return score_scheme.read(scheme), score_scheme.read_values(values), {}
+            own = score_scheme.read(scheme)
+            return own, score_scheme.read_values(values, own), {}
         opened = opened_at(workspace)
         chosen = score_scheme.named(opened, document(opened, plan), str(scheme))
-        return chosen, score_scheme.read_values(values), {}
+        return chosen, score_scheme.read_values(values, chosen), {}
     if values is not None:
         raise typer.BadParameter(say("--values 要和 --scheme 一起用", "--values goes with --scheme"))
     opened = opened_at(workspace)
@@ -210,6 +219,7 @@ def take_step(
     ],
     subject: Annotated[str | None, typer.Option("--subject", help=say("部门或地区", "department or place"))] = None,
     points: Points = None,
+    lift: Lift = None,
     values: Values = None,
     reason: Annotated[str | None, typer.Option("--reason", help=say("理由", "the reason"))] = None,
     department: Department = None,
@@ -222,7 +232,7 @@ def take_step(
     told = {one["item"]: one["weight"] for one in (_change(text) for text in points or [])}
     cells = score_scheme.read_values(values) if values is not None else None
     found = score_sheet.step(
-        opened_at(workspace), sheet, action, subject=subject, points=told, values=cells, reason=reason,
+        opened_at(workspace), sheet, action, subject=subject, points=told, lift=lift, values=cells, reason=reason,
         department=department, person=person,
     )  # fmt: skip
     emit(found, json, lambda: _show_sheet(found))

@@ -19,7 +19,7 @@ pages: list[Page] = []
 
 Value = Annotated[float | None, Query(description="a value to try")]
 Weight = Annotated[float | None, Query(ge=0, description="a weight to try")]
-STEP = ("action", "subject", "points", "values", "deductions", "reason", "department", "person", "plan")
+STEP = ("action", "subject", "points", "lift", "values", "deductions", "reason", "department", "person", "plan")
 MOST = 5 * 1024 * 1024
 
 
@@ -156,8 +156,8 @@ async def open_sheet(
             for path, (_, content) in zip(paths, sent, strict=True):
                 path.parent.mkdir()
                 path.write_bytes(content)
-            values = score_scheme.read_values(paths[0])
             chosen = score_scheme.named(workspace, head, paths[1] if len(paths) > 1 else scheme)
+            values = score_scheme.read_values(paths[0], chosen)
         return score_sheet.start(
             workspace, called, chosen, values, plan=str(head["plan"]), person=person or None
         )  # fmt: skip
@@ -168,8 +168,9 @@ async def open_sheet(
 
 @router.post("/score/{sheet}/steps", status_code=201)
 def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()], key: Key = None) -> dict[str, Any]:
-    """Take a step of a score sheet: `{action, subject?, points?, values?, deductions?, reason?, department?, person?}`;
-    `open` makes one of the departments' values as they stand."""
+    """Take a step of a score sheet: `{action, subject?, points?, lift?, values?, deductions?, reason?, department?,
+    person?}`; `lift` names items whose veto a review or decision lifts; `open` makes one of the departments' values as
+    they stand."""
     from dualcarbon.plan.assessing import board as boards
     from dualcarbon.plan.assessing import score_sheet
     from dualcarbon.plan.store import document
@@ -197,13 +198,15 @@ def step_form(
     action: Annotated[str, Form(max_length=20)],
     subject: Annotated[str, Form(max_length=80)] = "",
     points: Annotated[str, Form(max_length=4000)] = "",
+    lift: Annotated[str, Form(max_length=400)] = "",
     reason: Annotated[str, Form(max_length=2000)] = "",
     person: Annotated[str, Form(max_length=80)] = "",
 ) -> RedirectResponse:
-    """A step from the sheet's page; `points` has a line `item=points` for each item that is settled or claimed."""
+    """A step from the sheet's page; `points` has a line `item=points` for each item that is settled or claimed, `lift`
+    the items whose veto is lifted."""
     from dualcarbon.plan.assessing import score_sheet, score_steps
 
-    told = score_steps.points_of(points)
-    said: dict[str, Any] = {"subject": subject or None, "points": told, "reason": reason or None}
+    said: dict[str, Any] = {"subject": subject or None, "points": score_steps.points_of(points),
+                            "lift": score_steps.items_of(lift), "reason": reason or None}  # fmt: skip
     score_sheet.step(request.app.state.site.workspace, sheet, action, person=person or None, **said)
     return RedirectResponse(f"/plan/score/sheets/{quote(sheet)}", status_code=303)

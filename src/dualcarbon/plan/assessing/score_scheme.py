@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,26 +119,28 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def checked(told: Mapping[str, Any], file: str | None = None) -> dict[str, Any]:
-    """Return a scheme with its defaults and its numbers as numbers. Raises Refused with every fault."""
+    """Return a scheme with its defaults and its numbers as numbers. Raises Refused with every fault.
+
+    A title that is one text stands for both languages; an item without one has its id.
+    """
     problems: list[Problem] = []
-    scheme = {**_DEFAULTS, **told}
 
     def fault(column: str, value: Any, row: int | None = None) -> None:
         problems.append(Problem("plan.bad-scheme", file=file, row=row, column=column, value=value))
 
-    for name in ("id", "title", "items"):
-        if not scheme.get(name) and not (name == "items" and scheme.get("each_indicator")):
-            fault(name, None)
+    scheme = _headed({**_DEFAULTS, **told}, fault)
     items, seen = [], set()
-    for position, one in enumerate(scheme.get("items") or [], 1):
+    for position, one in enumerate(scheme["items"], 1):
+        if not isinstance(one, Mapping):
+            fault("items", one, position)
+            continue
         row = one.get("_row", position)
         kept = {name: value for name, value in one.items() if name != "_row" and value is not None}
-        for name in NUMBERS:
-            if name in kept:
-                try:
-                    kept[name] = float(kept[name])
-                except (TypeError, ValueError):
-                    fault(name, kept.pop(name), row)
+        _numbered(kept, NUMBERS, fault, row)
+        if "title" in kept or not scheme.get("each_indicator"):
+            kept["title"] = _titled(kept.get("title") or str(kept.get("id")), fault, row)
+        if kept.get("better", "higher") not in ("higher", "lower"):
+            fault("better", kept["better"], row)
         if not kept.get("id") or kept["id"] in seen:
             fault("id", kept.get("id"), row)
         seen.add(kept.get("id"))
@@ -149,6 +152,70 @@ def checked(told: Mapping[str, Any], file: str | None = None) -> dict[str, Any]:
     if problems:
         raise Refused(problems)
     return {**scheme, "items": items}
+
+
+_Fault = Callable[..., None]
+
+
+def _headed(scheme: dict[str, Any], fault: _Fault) -> dict[str, Any]:
+    """A scheme whose head can be scored by; what cannot goes to `fault`."""
+    for name in ("id", "title", "items"):
+        if not scheme.get(name) and not (name == "items" and scheme.get("each_indicator")):
+            fault(name, None)
+    scheme["title"] = _titled(scheme.get("title") or "", fault, None)
+    for name, kind in (("items", list), ("deductions", list), ("uncertainty", dict), ("each_indicator", dict)):
+        if scheme.get(name) and not isinstance(scheme[name], kind):
+            fault(name, scheme.pop(name))
+    scheme |= {name: list(scheme.get(name) or []) for name in ("items", "deductions")}
+    _numbered(scheme, ("full", "veto_cap", "bonus_limit", "deduction_limit"), fault, None)
+    scheme["uncertainty"] = _numbered(dict(scheme.get("uncertainty") or {}), None, fault, None)
+    if scheme.get("each_indicator"):
+        scheme["each_indicator"] = _numbered(dict(scheme["each_indicator"]), NUMBERS, fault, None)
+    for name, known in (("no_data", ("open", "zero")), ("bonus_rule", ("step", "linear"))):
+        if scheme[name] not in known:
+            fault(name, scheme[name])
+    taken = []
+    for one in scheme["deductions"]:
+        if not isinstance(one, Mapping) or not one.get("id") or one.get("each") is None:
+            fault("deductions", one)
+            continue
+        kept = _numbered({name: value for name, value in one.items() if value is not None}, ("each", "limit"), fault)
+        taken.append(kept | {"title": _titled(one.get("title") or str(one["id"]), fault, None)})
+    return scheme | {"deductions": taken}
+
+
+def _titled(title: Any, fault: _Fault, row: int | None) -> dict[str, Any]:
+    """A title in both languages."""
+    if isinstance(title, str):
+        return {"zh": title, "en": title}
+    if not isinstance(title, Mapping) or not isinstance(title.get("zh"), str):
+        fault("title", title, row)
+        return {"zh": "", "en": ""}
+    return {"zh": title["zh"], "en": title.get("en") or title["zh"]}
+
+
+def _numbered(
+    told: dict[str, Any], names: Sequence[str] | None, fault: _Fault, row: int | None = None
+) -> dict[str, Any]:
+    """`told` with its numbers (all of it when `names` is None) as finite numbers."""
+    for name in list(told) if names is None else names:
+        if told.get(name) is None:
+            continue
+        value = number(told[name])
+        if value is None:
+            fault(name, told.pop(name), row)
+        else:
+            told[name] = value
+    return told
+
+
+def number(told: Any) -> float | None:
+    """Return a finite number, None for anything else."""
+    try:
+        value = float(told)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) and not isinstance(told, bool) else None
 
 
 def laid_out(scheme: Mapping[str, Any], indicators: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -175,19 +242,21 @@ def from_standing(
     """Return values by subject and item from the standing of a plan's lines (`status.status`).
 
     Each indicator counts for the departments that lead it. The value is the figure as reported, with the scheme's
-    uncertainty of its stage; with `forecast`, the year-end forecast with its interval.
+    uncertainty of its stage; with `forecast`, the year-end forecast with its interval (None where it is not known),
+    except for what is met for good. A figure that can no longer be judged (`no_data`) is none.
     """
     spread = scheme.get("uncertainty") or {}
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        value, low, high = row["actual"], None, None
-        if forecast and row["forecast"] is not None:
+        value, low, high = row["actual"] if row["state"] != "no_data" else None, None, None
+        ahead = forecast and value is not None and row["forecast"] is not None and not row["settled"]
+        if ahead:
             value, low, high = row["forecast"], row["low"], row["high"]
         elif value is not None:
             share = float(spread.get(row["stage"], 0.0))
             low, high = value - abs(value) * share, value + abs(value) * share
         cell = {"value": value, "low": low, "high": high, "status": row["status"], "confirmed": row["confirmed"],
-                "report": row["report"]}  # fmt: skip
+                "report": row["report"], "forecast": ahead}  # fmt: skip
         for department in row["lead"]:
             found.setdefault(department, {})[row["line"]] = cell
     return found
@@ -196,10 +265,11 @@ def from_standing(
 def slips(rows: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Return how often each department reported late and had reports returned: subject → {late, returned}.
 
-    `rows` of `status.status`, `reports` of `reads.reports`. A line with several leads counts for each of them.
+    `rows` of `status.status`, `reports` of `reads.reports`. A line with several leads counts for each of them; a
+    month that is late counts once, and what the platform computed (`feed` computed) is nobody's lateness.
     """
     lead = {row["line"]: row["lead"] for row in rows}
-    late = {(one["line"], one["month"]) for one in reports if one["late"]}
+    late = {(one["line"], one["month"]) for one in reports if one["late"] and one["feed"] != "computed"}
     returned = [one["line"] for one in reports if one["state"] == "returned"]
     found: dict[str, dict[str, float]] = {}
     for name, lines in (("late", [line for line, _ in late]), ("returned", returned)):
@@ -210,11 +280,20 @@ def slips(rows: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]
     return found
 
 
-def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
+def unknown_items(scheme: Mapping[str, Any], values: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """Return a problem for every item of `values` that the scheme does not have."""
+    known = {one["id"] for one in scheme["items"]}
+    names = dict.fromkeys(item for told in values.values() for item in told if item not in known)
+    return [Problem("plan.no-item", value=name) for name in names]
+
+
+def read_values(path: str | Path, scheme: Mapping[str, Any] | None = None) -> dict[str, dict[str, dict[str, Any]]]:
     """Return values by subject and item from a CSV or Excel file with the headings of `VALUE_HEADINGS`.
 
-    An empty value stays without data. Raises Refused with every fault.
+    An empty value stays without data. `scheme`: the one they are for; an item that it lacks is refused, and a place
+    without a row for an item of its scheme has no data for it. Raises Refused with every fault.
     """
+    known = None if scheme is None else {one["id"] for one in scheme["items"]}
     found: dict[str, dict[str, dict[str, Any]]] = {}
     problems: list[Problem] = []
 
@@ -231,15 +310,22 @@ def read_values(path: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
         for name in ("value", "low", "high", "basic", "incentive"):
             if row.get(name) in (None, ""):
                 continue
-            try:
-                cell[name] = float(str(row[name]).replace(",", "").rstrip("%"))
-            except ValueError:
+            told = number(str(row[name]).replace(",", "").rstrip("%"))
+            if told is None:
                 wrong(one, "bad-number", name, row[name])
+            else:
+                cell[name] = told
         subject, item = row.get("subject"), row.get("item")
         if not subject or not item or item in found.get(subject, {}):
             wrong(one, "bad-scheme", "subject", subject)
             continue
+        if known is not None and str(item) not in known:
+            wrong(one, "no-item", "item", item)
         found.setdefault(str(subject), {})[str(item)] = cell
     if problems:
         raise Refused(problems)
+    if scheme is not None and scheme["of"] == "place":
+        for own in found.values():
+            for item in known or ():
+                own.setdefault(item, {"status": "unverified", "source": None, "value": None})
     return found

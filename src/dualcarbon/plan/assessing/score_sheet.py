@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -57,6 +58,7 @@ def step(
     *,
     subject: str | None = None,
     points: Mapping[str, float] | None = None,
+    lift: Sequence[str] | None = None,
     values: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     deductions: Mapping[str, Mapping[str, float]] | None = None,
     reason: str | None = None,
@@ -67,20 +69,21 @@ def step(
     """Take a step and return the sheet as `read` does.
 
     `self-score`, `review`, `object`, `decide` need a `subject`; `points` are by item (what a department claims, what a
-    review or decision settles). `freeze` needs every subject reviewed and no objection open. `recalculate` needs a
-    frozen sheet, new `values` and a reason, and opens a new edition in which points settled by hand stay only for items
-    whose value stays. Raises Refused (`plan.wrong-step`, `plan.no-reason`, `plan.not-reviewed`, `plan.no-subject`,
+    review or decision settles); `lift` are items whose veto a review or decision lifts, with a reason: settled points
+    alone lift none. `freeze` needs every subject reviewed and no objection open. `recalculate` needs a frozen sheet, a
+    reason, and `values` or `deductions` that differ: they replace those of the subjects and items they name, the rest
+    stays. It opens a new edition in which points settled by hand stay only for items whose value stays. Raises Refused
+    (`plan.wrong-step`, `plan.no-reason`, `plan.not-reviewed`, `plan.no-subject`, `plan.no-item`, `plan.no-new-values`,
     `plan.points-range`), NoSuch for an unknown sheet.
     """
     with _writing(workspace) as connection:
         steps = _steps(connection, sheet)
         now = _known(sheet, steps)
-        check(now, action, subject, points or {}, reason)
+        check(now, action, subject, points or {}, reason, lift or ())
         edition = now["edition"] + (action == "recalculate")
-        body: dict[str, Any] = {"points": dict(points or {})}
+        body: dict[str, Any] = {"points": dict(points or {})} | ({"lift": list(lift)} if lift else {})
         if action == "recalculate":
-            body = {"values": values or now["values"], "deductions": deductions or now["deductions"]}
-            _sound(now["scheme"], body["values"], body["deductions"])
+            body = _renewed(now, values or {}, deductions or {})
         if action == "freeze":
             body = {"digest": _digest(sealed(result(now)))}
         _add(
@@ -90,8 +93,36 @@ def step(
     return read(workspace, sheet)
 
 
+def _renewed(now: Mapping[str, Any], values: Any, deductions: Any) -> dict[str, Any]:
+    """The values and deductions of a recalculation: those told in place of the ones they name. Raises Refused."""
+    from dualcarbon.plan.assessing.score_scheme import unknown_items
+
+    _sound(now["scheme"], values, deductions)
+    problems = unknown_items(now["scheme"], values)
+    if problems:
+        raise Refused(problems)
+    before = {"values": now["values"], "deductions": now["deductions"]}
+    body = {
+        name: {**old, **{subject: {**old.get(subject, {}), **own} for subject, own in new.items()}}
+        for (name, old), new in zip(before.items(), (values, deductions), strict=True)
+    }
+    if _digest(body) == _digest(before):
+        raise Refused(Problem("plan.no-new-values", value=""))
+    return body
+
+
+def _told(values: Any) -> bool:
+    """Whether values are by subject and item."""
+    owns = list(values.values()) if isinstance(values, Mapping) else [None]
+    return all(isinstance(own, Mapping) and all(isinstance(one, Mapping) for one in own.values()) for own in owns)
+
+
 def _sound(scheme: Mapping[str, Any], values: Any, deductions: Any) -> None:
     """Refuse values that cannot be scored, before they are kept for good."""
+    numbers = [cell.get(name) for own in values.values() for cell in own.values()
+               for name in ("value", "low", "high", "basic", "incentive")] if _told(values) else []  # fmt: skip
+    if any(isinstance(one, float) and not math.isfinite(one) for one in numbers):
+        raise Refused(Problem("plan.bad-number", column="values", value="nan"))
     try:
         score(scheme, values, deductions)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

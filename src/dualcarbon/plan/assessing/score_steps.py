@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ SUBJECT_STEPS = {
 }
 READY = ("reviewed", "decided")
 REASONED = ("object", "decide", "recalculate")
+LIFTING = ("review", "decide")
 STATES = {
     "waiting": {"zh": "待自评", "en": "waiting for the self-score"},
     "self-scored": {"zh": "已自评", "en": "self-scored"},
@@ -42,11 +44,16 @@ ACTIONS = {
 
 
 def check(
-    now: Mapping[str, Any], action: str, subject: str | None, points: Mapping[str, float], reason: str | None
+    now: Mapping[str, Any],
+    action: str,
+    subject: str | None,
+    points: Mapping[str, float],
+    reason: str | None,
+    lift: Sequence[str] = (),
 ) -> None:
-    """Refuse a step that is not possible now."""
+    """Refuse a step that is not possible now. `lift`: items whose veto a review or decision lifts, with a reason."""
     wrong = impossible(action, now["state"])
-    if action in REASONED and not (reason or "").strip():
+    if (action in REASONED or lift) and not (reason or "").strip():
         raise Refused(Problem("plan.no-reason", value=action, params={"action": ACTIONS[action]}))
     if action == "recalculate":
         if now["state"] != "frozen":
@@ -68,10 +75,12 @@ def check(
         raise Refused(impossible(action, stands))
     if not isinstance(points, Mapping):
         raise Refused(Problem("plan.no-subject", value=str(points)))
-    items = {one["id"]: one for one in now["scheme"]["items"]}
-    problems = []
+    if lift and action not in LIFTING:
+        raise Refused(Problem("plan.lift-step", value=action, params={"action": ACTIONS[action]}))
+    items, own = {one["id"]: one for one in now["scheme"]["items"]}, now["values"].get(subject, {})
+    problems = [Problem("plan.no-item", value=name) for name in lift if name not in items or name not in own]
     for name, value in points.items():
-        if name not in items or name not in now["values"][subject]:
+        if name not in items or name not in own:
             problems.append(Problem("plan.no-subject", value=f"{subject} {name}"))
             continue
         most = float(items[name]["weight"]) + float(items[name].get("bonus") or 0.0)
@@ -90,11 +99,12 @@ def impossible(action: str, state: str) -> Problem:
 def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what a sheet's steps make: `{state, edition, scheme, values, deductions, subjects, editions, steps}`.
 
-    A subject is `{state, claimed, settled}`: points by item that it claims, and that reviews or decisions settled.
+    A subject is `{state, claimed, settled, lifted}`: points by item that it claims, and that reviews or decisions
+    settled; items whose veto they lifted.
     """
     first = steps[0]["body"]
     now: dict[str, Any] = {**first, "state": "open", "edition": 1, "editions": []}
-    now["subjects"] = {name: {"state": "waiting", "claimed": {}, "settled": {}} for name in first["values"]}
+    now["subjects"] = {name: {"state": "waiting", **_untouched()} for name in first["values"]}
     for one in steps[1:]:
         if one["action"] == "freeze":
             now["state"] = "frozen"
@@ -104,13 +114,11 @@ def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             before = now["values"]
             now |= {"state": "recalculated", "edition": one["edition"], **one["body"]}
             for name in now["values"]:
-                own = now["subjects"].setdefault(name, {"state": "reviewed", "claimed": {}, "settled": {}})
+                own = now["subjects"].setdefault(name, {"state": "reviewed", **_untouched()})
                 own["state"] = "reviewed"
-                own["settled"] = {
-                    item: points
-                    for item, points in own["settled"].items()
-                    if before.get(name, {}).get(item) == now["values"][name].get(item)
-                }
+                stays = {item for item, cell in now["values"][name].items() if before.get(name, {}).get(item) == cell}
+                own["settled"] = {item: points for item, points in own["settled"].items() if item in stays}
+                own["lifted"] = [item for item in own["lifted"] if item in stays]
         else:
             own = now["subjects"][one["subject"]]
             own["state"] = SUBJECT_STEPS[own["state"]][one["action"]]
@@ -118,8 +126,13 @@ def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 own["claimed"] = one["body"]["points"]
             elif one["action"] in ("review", "decide"):
                 own["settled"] = {**own["settled"], **one["body"]["points"]}
+                own["lifted"] = sorted({*own["lifted"], *one["body"].get("lift", ())})
     now["steps"] = [{name: value for name, value in one.items() if name != "body"} for one in steps]
     return now
+
+
+def _untouched() -> dict[str, Any]:
+    return {"claimed": {}, "settled": {}, "lifted": []}
 
 
 def result(now: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,15 +151,15 @@ def sealed(told: Mapping[str, Any]) -> list[Any]:
 
 def cells(now: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the values of a folded state (or of `read`) by subject and item, with the points settled by hand."""
-    return {
-        subject: {
-            item: {**cell, "points": now["subjects"][subject]["settled"][item]}
-            if item in now["subjects"][subject]["settled"]
-            else cell
-            for item, cell in told.items()
-        }
-        for subject, told in now["values"].items()
-    }
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for subject, told in now["values"].items():
+        own = now["subjects"][subject]
+        found[subject] = {item: dict(cell) for item, cell in told.items()}
+        for item, points in own["settled"].items():
+            found[subject][item] |= {"points": points}
+        for item in own["lifted"]:
+            found[subject][item] |= {"lifted": True}
+    return found
 
 
 def gathered(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -167,6 +180,11 @@ def possible(now: Mapping[str, Any]) -> list[str]:
     if all(one["state"] in READY for one in now["subjects"].values()):
         found.add("freeze")
     return [action for action in ACTIONS if action in found]
+
+
+def items_of(text: str) -> list[str]:
+    """Return items from text with one a line, or set apart by commas or blanks."""
+    return [one for one in re.split(r"[\s,，、;；]+", text) if one]
 
 
 def points_of(text: str) -> dict[str, float]:

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import follow, reads
+from dualcarbon.plan.assessing import projects as major
 from dualcarbon.plan.assessing.assess_tables import ANSWER, METADATA
 from dualcarbon.plan.feeding import feeding
 from dualcarbon.plan.store import document, stamp, writing
@@ -185,13 +187,17 @@ def answer(
     """Keep what was done about a warning and return its state: `{warning, state, answers}`.
 
     `action`: `acknowledge`, `follow-up`, `close` (these two with a text) or `reopen`. Raises Refused
-    `plan.no-such-step` for an unknown action, `plan.no-reason` without the text.
+    `plan.no-such-step` for an unknown action, `plan.no-reason` without the text, `plan.no-warning` for a rule or line
+    that there is not.
     """
     if action not in ACTIONS:
         raise Refused(Problem("plan.no-such-step", value=action, params={"known": ", ".join(ACTIONS)}))
     if action in ("follow-up", "close") and not (text or "").strip():
         raise Refused(Problem("plan.no-reason", value=action, params={"action": ACTION_WORDS[action]}))
-    name = str(document(workspace, plan)["plan"])
+    head = document(workspace, plan)
+    name = str(head["plan"])
+    if not _possible(workspace, head, warning):
+        raise Refused(Problem("plan.no-warning", value=warning))
     if not _installed(workspace):
         with writing(workspace) as connection:
             METADATA.create_all(connection)
@@ -215,6 +221,92 @@ def answers(workspace: Workspace, plan: str, as_of: date | None = None) -> dict[
             own["state"] = ACTIONS[row["action"]]
             own["answers"].append({name: row[name] for name in ("action", "text", "department", "person", "told")})
     return found
+
+
+def _possible(workspace: Workspace, head: Mapping[str, Any], warning: str) -> bool:
+    """Whether a rule of the plan may fire for that line."""
+    name, _, line = warning.partition("/")
+    told = rules(head["pack"] or workspace.pack, head["year"])["rules"]
+    kind = next((one["of"] for one in told if one["id"] == name), None)
+    if kind == "dual":
+        return line in ("energy", "carbon")
+    if kind == "project":
+        return line in {one["project"] for one in major.projects(workspace, str(head["plan"]))["projects"]}
+    known = {"indicator": reads.indicators, "task": reads.tasks, "policy": reads.policies}
+    return kind in known and line in known[kind](workspace, head)["line"].to_list()
+
+
+def answered(
+    workspace: Workspace,
+    head: Mapping[str, Any],
+    told: Mapping[str, Any],
+    fired: Sequence[dict[str, Any]],
+    day: date,
+) -> None:
+    """Put `state` and `answers` to the warnings that fired on a day by the rules `told`.
+
+    An answer is about the trouble of its day. It counts no more once the warning had gone and came again; a closed one
+    counts no more when the line was told anew and the rule fires still.
+    """
+    known = answers(workspace, str(head["plan"]), day)
+    past = _Past(workspace, head, told)
+    for one in fired:
+        one |= known.get(one["warning"], {"state": "open", "answers": []})
+        if one["answers"] and one["state"] != "open":
+            since = date.fromisoformat(one["answers"][-1]["told"])
+            gone = one["of"] == "indicator" and past.stopped(one, since, day)
+            if gone or (one["state"] == "closed" and past.facts(one, since) != past.facts(one, day)):
+                one["state"] = "open"
+
+
+class _Past:
+    """How a plan stood on earlier days, each day looked up once."""
+
+    def __init__(self, workspace: Workspace, head: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+        self.workspace, self.head, self.told = workspace, head, told
+        self.kept: dict[tuple[str, date], dict[str, Mapping[str, Any]]] = {}
+
+    def rows(self, kind: str, day: date) -> dict[str, Mapping[str, Any]]:
+        """The lines of a kind as they stood."""
+        if (kind, day) not in self.kept:
+            if kind == "indicator":
+                found: Sequence[Mapping[str, Any]] = follow.status(self.workspace, self.head, day)
+            elif kind == "project":
+                own = major.projects(self.workspace, str(self.head["plan"]), day)["projects"]
+                found = [{**one, "line": one["project"]} for one in own]
+            elif kind == "dual":
+                from dualcarbon.plan.assessing import dual
+
+                both = dual.dual(self.workspace, str(self.head["plan"]), day)
+                found = [{**both[name], "line": name} for name in ("energy", "carbon")]
+            else:
+                found = follow.task_status(self.workspace, self.head, day)
+            self.kept[kind, day] = {row["line"]: row for row in found}
+        return self.kept[kind, day]
+
+    def facts(self, one: Mapping[str, Any], day: date) -> Any:
+        """What a warning would be about on a day: the last report, the months missing, the figure."""
+        row = self.rows(one["of"], day).get(one["line"], {})
+        rule = next(rule for rule in self.told["rules"] if rule["id"] == one["rule"])
+        fields = {"indicator": ("report",), "project": ("month", "invested"), "dual": ("fall", "months")}
+        names = fields.get(one["of"], ("report",))
+        if any(when["field"] == "missing_count" for when in rule["when"]):
+            names = ("missing",)
+        return [row.get(name) for name in names]
+
+    def stopped(self, one: Mapping[str, Any], since: date, day: date) -> bool:
+        """Whether an indicator's trouble was over on a day between: when reports of it came or fell due."""
+        year, due_day = self.head["year"], reads.deadline_day(self.workspace, self.head)
+        days = {reads.due(year, month, due_day) for month in range(1, 13)}
+        days |= {row["told"] for row in reads.report_rows(self.workspace, self.head, day, [one["line"]])}
+        rule = next(rule for rule in self.told["rules"] if rule["id"] == one["rule"])
+        family = rule.get("family", rule["id"])
+        same = {**self.told, "rules": [r for r in self.told["rules"] if r.get("family", r["id"]) == family]}
+        for then in sorted(then for then in days if since < then <= day):
+            row = self.rows("indicator", then)[one["line"]]
+            if not fire(same, kinds([row], [], [], None, then)):
+                return True
+        return False
 
 
 def last_answer(workspace: Workspace) -> int:
