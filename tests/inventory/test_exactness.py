@@ -253,3 +253,18 @@ def test_our_sum_is_compared_with_the_published_total_of_the_place_alone(made: A
     asked: dict[str, Any] = {"place": "330481", "period": "2024", "carrier": "electricity", "dataset": "yearbook"}
     assert inventory.explain(store, "energy.consumption", **asked)["value"] == 100
     assert inventory.explain(store, "energy.consumption", **asked, entity="E1")["value"] == 40
+
+
+def test_a_row_that_is_a_difference_says_what_was_reported(made: Any) -> None:
+    head, line = "place,sector,carrier,item,period,value,unit,cumulative\n", "330481,C17,electricity,energy.purchased,"
+    store = made(head + f"{line}2024年1-2月,190,MWh,是\n{line}2024年1-3月,310,MWh,是\n{line}2024-04,70,MWh,否\n")
+    asked: dict[str, Any] = {"place": "330481", "period": "2024", "carrier": "electricity"}
+    for node in (
+        inventory.explain(store, basis="B", part="electricity", **asked),
+        inventory.explain(store, "energy.purchased", **asked),
+    ):
+        rows = {row["period"]: row for row in node["rows"]}
+        march = rows.pop("2024-03")
+        assert (march["value"], march["reported"], march["before"]) == (120, 310, 190)
+        assert march["since_january"] == "2024-Q1"
+        assert rows and all("reported" not in row for row in rows.values())

@@ -239,7 +239,12 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
     for row in node.get("rows", [])[:10]:
         where = " ".join(str(row[key]) for key in ("place", "entity", "sector", "carrier", "period") if row.get(key))
         source = " ".join(str(row[key]) for key in ("source", "sheet", "row") if row.get(key) is not None)
-        typer.echo(f"{pad}  · {where}: {number(row['value'])} {row.get('unit', '')}  {source}")
+        told = (
+            f"  ({row['since_january']}: {number(row['reported'])} - {number(row['before'])})"
+            if row.get("since_january")
+            else ""
+        )
+        typer.echo(f"{pad}  · {where}: {number(row['value'])} {row.get('unit', '')}{told}  {source}")
     if node["rows_total"] > min(len(node.get("rows", [])), 10) and node.get("rows"):
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))
     for child in node.get("children", []):

@@ -216,6 +216,15 @@ def row_keys(view: View, row: Mapping[str, Any]) -> str:
     return " · ".join(names)
 
 
+def difference(view: View, row: Mapping[str, Any]) -> str:
+    """What the file says of a row that is the difference of two reports since January."""
+    w = view.words
+    before, now = w.number(row["before"]), w.number(row["reported"])
+    return w.say(
+        "所报为{period}累计 {now}，减上次累计 {before}", period=w.period(row["since_january"]), now=now, before=before
+    )
+
+
 def row_source(view: View, row: Mapping[str, Any]) -> str:
     """Where a row stands: file, sheet, row number, and when it was published."""
     w = view.words

@@ -84,6 +84,7 @@ def explain(
         node = _part_node(q, stack, parts[0], filters, custody)
     else:
         node = _account_node(q, stack, parts, filters)
+    trace.add_reports(data, q.snapshot, node)
     if custody is None:
         return node
     named = q.entity or filters.get("contributor")
@@ -122,6 +123,7 @@ def _observed(
         item, table, place=place, period=period, tree=tree, basis=basis, method=method, custody=custody,
         entity=asked.get("entity"), where=where or None, **names, **_choices(made),
     )  # fmt: skip
+    trace.add_reports(data, made, node)
     if custody is None:
         return node
     question = {"item": item, "place": place, "period": period, **names, "entity": asked.get("entity")}

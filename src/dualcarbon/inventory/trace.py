@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+import math
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import polars as pl
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
 from dualcarbon.core.periods import Period
+from dualcarbon.core.tables import DIMENSIONS as COUNTED
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
 from dualcarbon.engine.uncertainty import numbers
 from dualcarbon.inventory.parts import OUTSIDE, SPLIT, Boundary, areas_of
@@ -327,3 +329,54 @@ def _control_row(
         "quality": row["quality"],
         "status": record.get("status"),
     }
+
+
+def add_reports(data: Any, snapshot: Snapshot, node: dict[str, Any]) -> None:
+    """Say of rows that are differences of two reports since January what was reported: the number in the file.
+
+    Such a row gets `since_january` (the span of its report), `reported`, and `before`, the report before it.
+    """
+    source = snapshot.whole or snapshot
+    reports: pl.DataFrame | None = source.once("reports", lambda: _reports(data, source))
+    leaves = list(_leaves(node)) if reports is not None else []
+    rows = [row for leaf in leaves for row in leaf["rows"] if row.get("source") and row.get("value") is not None]
+    if reports is None or not rows:
+        return
+    near = pl.col("source").is_in([row["source"] for row in rows]) & pl.col("end").is_in([_end(row) for row in rows])
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for one in reports.filter(near).iter_rows(named=True):
+        found.setdefault(tuple(one[name] for name in ADDRESS), []).append(one)
+    for row in rows:
+        for one in found.get(tuple(row.get(name) for name in ADDRESS), ()):
+            if one["end"] == _end(row) and math.isclose(one["level"] - one["before"], row["value"], abs_tol=1e-9):
+                span = periods.text(one["start"], one["end"])
+                row.update(since_january=span, reported=one["level"], before=one["before"])
+
+
+ADDRESS = ("source", "sheet", "row", "place", "entity", "sector", "carrier", "process")
+
+
+def _end(row: Mapping[str, Any]) -> date:
+    return periods.parse(row["period"]).end
+
+
+def _leaves(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if node.get("rows"):
+        yield node
+    for child in node.get("children") or ():
+        yield from _leaves(child)
+
+
+def _reports(data: Any, snapshot: Snapshot) -> pl.DataFrame | None:
+    """Reports since January that follow another of the year, with `level` and the one `before`; None without any."""
+    if not hasattr(data, "imports") or not any(one.get("cumulative") for one in data.imports()):
+        return None
+    names = [str(one["id"]) for one in snapshot.datasets]
+    choices = snapshot.choices
+    asked = {"datasets": names, "known_at": choices.known_at, "version": snapshot.version, "cumulative": "reported"}
+    rows: pl.DataFrame = data.observations(**asked).filter("cumulative").pl()
+    nothing = pl.col("notation").is_in(["NO", "NA"])
+    level = pl.when(nothing).then(0.0).otherwise(pl.col("value")).alias("level")
+    chain = ["dataset", *COUNTED, "start"]
+    known = rows.with_columns(level).filter(pl.col("level").is_not_null()).sort("end")
+    return known.with_columns(before=pl.col("level").shift(1).over(chain)).filter(pl.col("before").is_not_null())
