@@ -235,7 +235,6 @@ def settle(
     tree: str,
     family: str,
     method: str = "raking",
-    made: dict[int, tuple[Month, Month]] | None = None,
 ) -> Settled:
     """As `settled`, with the official totals that were known on the day of `seen`.
 
@@ -250,8 +249,7 @@ def settle(
     if far > seen.months[-1]:
         seen = cities.read(workspace, as_of=seen.as_of, until=far, place=place, tree=tree, family=family,
                            version=seen.version)  # fmt: skip
-        made = None
-    return settled(seen, asked, published, place, method, made)
+    return settled(seen, asked, published, place, method)
 
 
 def settled(
@@ -260,15 +258,14 @@ def settled(
     published: Sequence[Official],
     place: str,
     method: str = "raking",
-    made: dict[int, tuple[Month, Month]] | None = None,
 ) -> Settled:
     """The months `asked` (numbers) of a city, and those a year before, moved to meet the official totals of `place` and
     its areas; months that no total binds stay as they are.
 
-    `seen` reaches as far as the longest total does (`horizon`). `made`: months that were estimated already. With
-    `least_squares` each month's totals are those of raking, met by cells moved in proportion to their variance.
+    `seen` reaches as far as the totals that bear on them do (`officials.horizon`). With `least_squares` each month's
+    totals are those of raking, met by cells moved in proportion to their variance.
     """
-    done = Settled(seen, place, method, _made=dict(made or {}))
+    done = Settled(seen, place, method)
     totals = [one for one in published if one.item == TOTAL] if method != "none" else []
     if not totals:
         return done
