@@ -11,7 +11,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import arrivals, flags, months, officials, present, revisions, settling, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import known, month_text
+from dualcarbon.nowcast.figures import known, month_text, reach
 from dualcarbon.nowcast.nodes import FAMILY, NONE
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.settling import Settled
@@ -33,7 +33,8 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         raise Refused(Problem("nowcast.too-short", value=month_text(now.months[-1])))
     last = now.months[-1]
     this = after(last, 1) if known(now, len(now.months) - 1) is not None else last
-    horizon = max(after(this, AHEAD), date(last.year, 12, 1))
+    farthest = after(now.months[0], reach(now, len(now.months) - 1))
+    horizon = max(this, min(farthest, max(after(this, AHEAD), date(last.year, 12, 1))))
     full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree)
     t = full.months.index(this)
     shown = range(max(t - BEHIND, 1), len(full.months))
@@ -117,7 +118,7 @@ def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> 
         **{name: sums[name] for name in ("value", "low", "high", "last_year", "change", "alike")},
         "estimated_months": guessed, "complete": len(path) == 12, "official": told,
         "target": None if aim is None else {"value": aim.value, "dataset": aim.dataset, "status": aim.status,
-                                            "gap": sums["value"] - aim.value},
+                                            "gap": sums["value"] - aim.value if len(path) == 12 else None},
     }  # fmt: skip
 
 

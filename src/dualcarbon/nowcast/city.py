@@ -41,7 +41,7 @@ UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
 class City:
     """`direct`, `indirect` (tCO2) and `power` (MWh) by cell (place, sector, domain) and month (N, T), NaN where not
     seen; `months` (T). `zeros` are cells that never reported anything but zero, `absent` areas that never reported,
-    `unallocated` the recorded places that lie in none of the areas and are an area of their own."""
+    `unallocated` the recorded places that lie in none of the areas and are an area of their own, `place` the whole."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -59,6 +59,7 @@ class City:
     zeros: list[tuple[str, str, str]] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     unallocated: list[str] = field(default_factory=list)
+    place: str = ""
 
     @cached_property
     def terms(self) -> Array:
@@ -132,14 +133,14 @@ def read(
     if end.year > as_of.year + 1:
         raise Refused(Problem("nowcast.too-far", value=end.isoformat()[:7], params={"day": as_of.isoformat()}))
     base = code.removesuffix(UNALLOCATED)
-    targets = book.places.children(base, tree, end) or [base]
     made, joint, fallbacks, lacking = {}, {}, [], 0
-    areas: dict[str, str] = {}
+    rest: set[str] = set()
     for part, found in counted(workspace, as_of, family, version).items():
         fallbacks += found.fallbacks
         lacking += len(found.missing)
-        areas |= _areas(found.cells, book, code, targets, tree, end)
-        made[part], joint[part] = (_monthly(found.cells, book, areas, end, length) for length in ("1mo", "2mo"))
+        inside = placed(found.cells, book, code, tree, end)
+        rest |= set(inside.filter(pl.col("area") == base + UNALLOCATED)["place"])
+        made[part], joint[part] = (_monthly(inside, end, length) for length in ("1mo", "2mo"))
     if all(frame.is_empty() for frame in made.values()):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
     frames = [*made.values(), *joint.values()]
@@ -157,10 +158,10 @@ def read(
     power, more = screened(power, months, "power")
     arrays["indirect"][~np.isfinite(power)] = np.nan
     weather = _weather(rows, book.places.path(base, tree, end))
-    absent = sorted(set(targets) - {cell[0] for cell in cells}) if code == base else []
-    rest = sorted(place for place, area in areas.items() if area == base + UNALLOCATED)
+    absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if code == base else []
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
-                weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent, rest)  # fmt: skip
+                weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent, sorted(rest),
+                code)  # fmt: skip
 
 
 def counted(workspace: Any, as_of: date, family: str, version: int) -> dict[str, Calculation]:
@@ -238,35 +239,42 @@ def _weather(rows: Any, path: list[str]) -> dict[str, dict[date, float]]:
     return out
 
 
-def _areas(
-    cells: pl.DataFrame, book: Classification, code: str, targets: list[str], tree: str, end: date
-) -> dict[str, str]:
-    """The area of each recorded place inside the place `code`: of the `targets`, or unallocated. `code` may itself be
-    what is unallocated in a place.
+def areas(places: pl.Series, book: Classification, code: str, tree: str, end: date) -> dict[str, str]:
+    """The area of each recorded place inside the place `code`: one directly under it, or unallocated. `code` may itself
+    be what is unallocated in a place.
     """
     base = code.removesuffix(UNALLOCATED)
-    recorded = cells["place"].unique().drop_nulls().to_list()
-    areas = book.places.rollup(recorded, targets, tree, end)
+    recorded = places.unique().drop_nulls().to_list()
+    under = book.places.rollup(recorded, _targets(book, base, tree, end), tree, end)
     inside = book.places.rollup(recorded, [base], tree, end)
-    every = {place: areas[place] or base + UNALLOCATED for place in recorded if inside[place]}
+    every = {place: under[place] or base + UNALLOCATED for place in recorded if inside[place]}
     return every if code == base else {place: area for place, area in every.items() if area == code}
 
 
-def _monthly(cells: pl.DataFrame, book: Classification, areas: dict[str, str], end: date, length: str) -> pl.DataFrame:
-    """CO2 and quantity by area, sector and start of the periods of one `length`: a month, or January–February as one.
+def _targets(book: Classification, base: str, tree: str, end: date) -> list[str]:
+    return book.places.children(base, tree, end) or [base]
 
-    Rows of other periods, or outside the areas, are left out.
-    """
-    whole = pl.col("start").dt.offset_by(length) == pl.col("end")
-    if length != "1mo":
-        whole &= pl.col("start").dt.month() == 1
-    cells = cells.filter(whole & (pl.col("start") <= end) & pl.col("co2").is_not_null())
+
+def placed(cells: pl.DataFrame, book: Classification, code: str, tree: str, end: date) -> pl.DataFrame:
+    """Rows of a calculation inside the place `code`, with the cell of each: `area`, `sector` and `domain`."""
+    inside = areas(cells["place"], book, code, tree, end)
     of_sector = {code: (book.sectors.row(code) or {}).get("domain", "") for code in book.sectors}
-    cells = cells.with_columns(
-        pl.col("place").replace_strict(areas, default=None, return_dtype=pl.String).alias("area"),
+    return cells.with_columns(
+        pl.col("place").replace_strict(inside, default=None, return_dtype=pl.String).alias("area"),
         pl.col("sector").fill_null(""),
         pl.coalesce("domain", pl.col("sector").replace_strict(of_sector, default="")).fill_null("").alias("domain"),
     ).filter(pl.col("area").is_not_null())
+
+
+def spans(cells: pl.DataFrame, length: str) -> pl.DataFrame:
+    """Rows of the periods of one `length`: a month (``1mo``), or January–February as one (``2mo``)."""
+    whole = pl.col("start").dt.offset_by(length) == pl.col("end")
+    return cells.filter(whole if length == "1mo" else whole & (pl.col("start").dt.month() == 1))
+
+
+def _monthly(cells: pl.DataFrame, end: date, length: str) -> pl.DataFrame:
+    """CO2 and quantity by area, sector and start of the periods of one `length`; rows of other periods are left out."""
+    cells = spans(cells, length).filter((pl.col("start") <= end) & pl.col("co2").is_not_null())
     by = cells.group_by("area", "sector", "domain", "start")
     return by.agg(pl.col("co2").sum(), pl.col("quantity").sum(), pl.col("dataset").first())
 

@@ -11,19 +11,32 @@ from dualcarbon.nowcast import months
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.months import Month
 
+#: A month farther than this from the last of which anything has arrived is not estimated.
+FARTHEST = 12
+
 
 def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
-    """Direct and indirect CO2 of month number `t` (default: the last). Raises Refused if nothing before is known."""
+    """Direct and indirect CO2 of month number `t` (default: the last). Raises Refused if nothing before is known, or
+    nothing within `FARTHEST` months.
+    """
     t = len(seen.months) - 1 if t is None else t
     if t < 1:
         raise Refused(Problem("nowcast.too-short", value=month_text(seen.months[-1]) if seen.months else ""))
     if not (np.isfinite(seen.direct[:, :t]).any() or np.isfinite(seen.indirect[:, :t]).any()):
         raise Refused(Problem("nowcast.too-short", value=month_text(seen.months[t])))
+    if t > reach(seen, t):
+        last = {"last": month_text(seen.months[reach(seen, t) - FARTHEST]), "count": FARTHEST}
+        raise Refused(Problem("nowcast.no-data-for-long", value=month_text(seen.months[t]), params=last))
     made = [
         months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms, seen.term_names)
         for part in (seen.direct, seen.indirect)
     ]
     return made[0], made[1]
+
+
+def reach(seen: City, t: int) -> int:
+    """Number of the last month that can be estimated by what is seen up to month number `t`."""
+    return t - min(months.away(part, t) for part in (seen.direct, seen.power)) + FARTHEST
 
 
 def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:

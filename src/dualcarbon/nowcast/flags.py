@@ -1,12 +1,14 @@
 """What looks wrong in the latest months of the cells.
 
-Months not believed, late places, jumps of carbon per kWh, divergence, new levels.
+Months of which nothing has arrived, months not believed, late places, places that began or ceased to report, jumps of
+carbon per kWh, divergence, new levels.
 """
 
 from typing import Any
 
 import numpy as np
 
+from dualcarbon.nowcast import gaps, months
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.shape import Array
 
@@ -16,15 +18,20 @@ DEVIATIONS, FACTOR = 6.0, 1.5
 SMALL = 5e-4
 #: Fewer months than this before the month are said: growth on a year ago is then known for less than a year.
 SHORT = 24
+#: Months without any fuels, or any electricity, that are said: one or two late is how they usually come; so is a month
+#: without both just after its end.
+LATE, NOTHING = 3, 2
 _SIGMA = 1.4826
 
 
 def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     """Flags of month number `t` (default: the last), the largest cells first.
 
-    Each is {rule, place, sector, month, value, usual}: `nowcast.negative-direct`, `-power` and
+    Each is {rule, place, sector, month, value, usual}: `nowcast.no-data-since`, `-fuel-since`, `-power-since` (the
+    month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and
     `nowcast.doubtful-direct`, `-power` (months that cannot be right and were not used, until they are corrected),
-    `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.short-history`,
+    `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`,
+    `nowcast.place-ceased` (the month is the first or last of a place), `nowcast.short-history`,
     `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year
     and, where known, the month a year before),
     `nowcast.divergence` (growth of fuels' CO2 against that of electricity), `nowcast.level-shift` (growth on a year ago
@@ -34,7 +41,7 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     direct, power = city.direct[:, : t + 1], city.power[:, : t + 1]
     month = city.months[t].isoformat()[:7]
     size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
-    told: list[tuple[float, dict[str, Any]]] = []
+    told = _stopped(city, t)
     for doubt in city.doubts:
         if doubt.month <= city.months[t]:
             where, what, _ = city.cells[doubt.cell]
@@ -69,6 +76,27 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     return [flag for _, flag in sorted(told, key=lambda one: -one[0])]
 
 
+def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
+    """That nothing has arrived for some months, and places that began or ceased to report in the last year."""
+    told: list[tuple[float, dict[str, Any]]] = []
+
+    def tell(rule: str, place: str, since: int, value: float) -> None:
+        month = city.months[since].isoformat()[:7]
+        told.append((float("inf"), {"rule": f"nowcast.{rule}", "place": place, "sector": "", "month": month,
+                                    "value": value, "usual": 0.0}))  # fmt: skip
+
+    away = {name: months.away(part, t) for name, part in (("fuel", city.direct), ("power", city.power))}
+    nearest = min(away.values())
+    if NOTHING <= nearest <= t:
+        tell("no-data-since", city.place, t - nearest, float(nearest))
+    for name, count in away.items():
+        if max(LATE, nearest + 1) <= count <= t:
+            tell(f"no-{name}-since", city.place, t - count, float(count))
+    for one in gaps.unlike(city, range(max(t - 23, 0), t + 1)):
+        tell("new-place" if one.began else "place-ceased", one.place, one.month, 0.0)
+    return told
+
+
 def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, dict[str, Any]]]:
     """Single cells that are late, cells of zeros, areas that never reported, and a history that is too short."""
     told: list[tuple[float, dict[str, Any]]] = []
@@ -77,19 +105,19 @@ def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, di
         told.append((weight, {"rule": f"nowcast.{rule}", "place": place, "sector": sector, "month": month,
                               "value": value, "usual": 0.0}))  # fmt: skip
 
+    places = city.places
     for rule, part in (("late-power", city.power), ("late-direct", city.direct)):
         lost = ~np.isfinite(part[:, t])
         if 0 < lost.mean() < 0.5:
-            whole = {place for place in city.places[lost] if lost[city.places == place].mean() > 0.5}
-            for k in np.nonzero(lost & (size > SMALL * size.sum()))[0].tolist():
-                if city.places[k] not in whole:
-                    tell(rule, city.cells[k][0], city.cells[k][1], 1.0, float(size[k]))
+            share = np.bincount(places, lost) / np.bincount(places)
+            for k in np.nonzero(lost & (share[places] <= 0.5) & (size > SMALL * size.sum()))[0].tolist():
+                tell(rule, city.cells[k][0], city.cells[k][1], 1.0, float(size[k]))
     for place, sector, _ in city.zeros:
         tell("all-zero", place, sector, 0.0, 0.0)
     for place in city.absent:
         tell("place-absent", place, "", 0.0, float("inf"))
     if t < SHORT:
-        tell("short-history", city.cells[0][0], "", float(t), float("inf"))
+        tell("short-history", city.place, "", float(t), float("inf"))
     return told
 
 

@@ -49,6 +49,7 @@ def parts(
     movement: float = 1.0,
     level: float = 0.9,
     groups: np.ndarray | None = None,
+    overlap: int = 1,
 ) -> tuple[float, Array]:
     """Half-widths in logarithms for `level`: what all cells share, and each cell's own (N,).
 
@@ -56,17 +57,20 @@ def parts(
     `history` (H,): common growth of past years, the error of the last value, which counts for a year more as far as the
     method has not been better. `movement` ≥ 1 stretches both parts in a year whose indicators move farther together
     than they did; `errors` are then those of years of usual movement (each divided by its own). `groups` (N,) number
-    cells alike in kind, where errors are many enough to tell cells and groups apart. In a sum the shared parts add up
-    and the own parts add up in quadrature.
+    cells alike in kind, where errors are many enough to tell cells and groups apart. `overlap`: over how many periods
+    each error has built up; errors fewer apart have some of it in common. In a sum the shared parts add up and the own
+    parts add up in quadrature.
     """
     known = np.isfinite(errors)
     live = known.any(0)
     common = np.array([np.median(errors[known[:, q], q]) for q in np.nonzero(live)[0]])
     prior = float(np.mean((history - np.mean(history)) ** 2)) if len(history) >= 3 else UNKNOWN**2
-    squares = float((common**2).sum())
-    prior = min(prior, (squares + WEIGHT * prior) / (len(common) + WEIGHT))
-    variance = (squares + WEIGHT * prior) / (len(common) + WEIGHT)
-    freedom = len(common) + WEIGHT if len(common) else np.inf
+    # Errors k apart have 1 − k / overlap in common, their squares the square of that; so many then count as one.
+    alike = 2 * overlap / 3 + 1 / (3 * overlap)
+    number, squares = len(common) / alike, float((common**2).sum()) / alike
+    prior = min(prior, (squares + WEIGHT * prior) / (number + WEIGHT))
+    variance = (squares + WEIGHT * prior) / (number + WEIGHT)
+    freedom = number + WEIGHT if len(common) else np.inf
     shared = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance)
     scale = own_scale(usual)
     rest = np.abs(errors[:, live] - common) / scale[:, None]

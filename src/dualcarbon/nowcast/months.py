@@ -55,6 +55,19 @@ def gap(direct: Array, t: int) -> int:
     return t + 1
 
 
+def away(values: Array, t: int) -> int:
+    """How many months before `t` (0: in it) most of `values` (N, T) was last seen; cells count by what they reported.
+
+    Where no month was seen as far as that, half of the best counts as most. Nothing but zeros is not waited for: 0.
+    """
+    seen = np.isfinite(values[:, : t + 1])
+    weight = np.where(seen, values[:, : t + 1], 0.0).sum(1)
+    if not weight.sum():
+        return 0
+    share = weight @ seen
+    return t - int(np.nonzero(share >= 0.5 * share.max())[0].max())
+
+
 def features(
     direct: Array, power: Array, t: int, late: int, power_late: int, places: np.ndarray, terms: Array | None = None
 ) -> Array:
@@ -94,7 +107,7 @@ def _recent(values: Array, t: int, late: int) -> Array:
 
 def base(direct: Array, t: int, late: int) -> Array:
     """The last value (N,): the month a year ago; where that is not known or zero, the mean of the last three seen."""
-    before = direct[:, t - YEAR] if t >= YEAR else np.full(len(direct), np.nan)
+    before = direct[:, t - YEAR] if t >= YEAR >= late else np.full(len(direct), np.nan)
     months = direct[:, max(t - late - RECENT + 1, 0) : max(t - late + 1, 0)]
     known = np.isfinite(months)
     mean = np.where(known, months, 0).sum(1) / np.maximum(known.sum(1), 1)
@@ -137,24 +150,21 @@ def estimate(
     start = base(direct, t, late)
     inputs = made.get(t, np.zeros((len(direct), len(FEATURES) + (0 if terms is None else terms.shape[1]))))
     candidates = _candidates(start, inputs, model, sectors)
-    errors: dict[str, list[Array]] = {}
-    for s in past:
-        without = training.fit([s]) if training is not None else None
-        then = _candidates(base(direct, s, late), made[s], without, sectors)
-        for name in candidates:
-            with np.errstate(all="ignore"):
-                error = np.log(direct[:, s] / then[name]) if name in then else np.full(len(direct), np.nan)
-            errors.setdefault(name, []).append(np.where(np.isfinite(error), error, np.nan))
-    record = {name: np.array(rows).T for name, rows in errors.items()}
+    record: dict[str, Array] = {}
+    if training is not None:
+        record = _errors(direct, late, made, training, past, list(candidates), sectors)
     able = [name for name in METHODS if name in candidates]
     chosen, skill = choose(record, able) if record else (np.zeros(len(direct), int), {})
     value = picked(candidates, able, chosen)
-    shown = picked(record, able, chosen) if record else np.full((len(direct), 0), np.nan)
+    far = record
+    if training is not None and late > 1:
+        far = _errors(direct, late, made, training, past, list(candidates), sectors, apart=late)
+    shown = picked(far, able, chosen) if far else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
     nothing = record.get("last_value", shown)
-    shared, own = _widths(shown, nothing, usual, history, unseen, sectors, 0.9)
-    inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, 0.8)
+    shared, own = _widths(shown, nothing, usual, history, unseen, sectors, late, 0.9)
+    inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, late, 0.8)
     method = np.array([METHODS.index(name) for name in able])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
@@ -163,13 +173,35 @@ def estimate(
     )  # fmt: skip
 
 
-def _widths(
-    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, sectors: np.ndarray, level: float
-) -> tuple[float, Array]:
-    """Half-widths as of `intervals.parts`, by sector; a cell whose electricity was `unseen` while that of others came
-    is wider by half, and no narrower than with the errors of knowing `nothing`.
+def _errors(
+    direct: Array, late: int, made: dict[int, Array], training: bridge.Training, past: list[int], methods: list[str],
+    sectors: np.ndarray, apart: int = 1,
+) -> dict[str, Array]:  # fmt: skip
+    """Log errors (N, K) of each of the `methods` in the months `past`, with what was known `late` months before each.
+
+    Bridges are fitted without the months less than `apart` away. With `apart` = `late` these are the months that were
+    not known then, and as many after: what moved between the last known month and this one is in none of the others.
     """
-    shared, own = intervals.parts(errors, usual, history, level=level, groups=sectors)
+    errors: dict[str, list[Array]] = {name: [] for name in methods}
+    for s in past:
+        without = training.fit([other for other in past if abs(other - s) < apart])
+        then = _candidates(base(direct, s, late), made[s], without, sectors)
+        for name, rows in errors.items():
+            with np.errstate(all="ignore"):
+                error = np.log(direct[:, s] / then[name]) if name in then else np.full(len(direct), np.nan)
+            rows.append(np.where(np.isfinite(error), error, np.nan))
+    return {name: np.array(rows).T for name, rows in errors.items()}
+
+
+def _widths(
+    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, sectors: np.ndarray, late: int,
+    level: float,
+) -> tuple[float, Array]:  # fmt: skip
+    """Half-widths as of `intervals.parts`, by sector, from errors `late` months after the last known; a cell whose
+    electricity was `unseen` while that of others came is wider by half, and no narrower than with the errors of knowing
+    `nothing`.
+    """
+    shared, own = intervals.parts(errors, usual, history, level=level, groups=sectors, overlap=late)
     if unseen.any():
         least = intervals.parts(nothing, usual, history, level=level, groups=sectors)[1]
         own = np.where(unseen, np.maximum(1.5 * own, least), own)
@@ -203,7 +235,11 @@ def replay(
     sectors: np.ndarray,
     terms: Array | None = None,
 ) -> dict[str, Array]:
-    """Estimates (N, M) of `months` as if CO2 came `late` months after electricity: the chosen, and the last value."""
+    """Estimates (N, M) of `months` as if CO2 came `late` months after electricity: the chosen, and the last value.
+
+    They are made from `direct` and `power` as they are known today, with what came after each month hidden: corrections
+    and factors that came later are in them. What was in fact said at the time is in `revisions.vintages`.
+    """
     out: dict[str, list[Array]] = {"selected": [], "last_value": [], "inside": []}
     for t in months:
         seen = direct[:, : t + 1].copy()

@@ -1,0 +1,173 @@
+"""What was not reported, or not believed, in a span of months: what is estimated for it, where, and what cannot be
+compared with another year."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.months import Month
+from dualcarbon.nowcast.shape import Array
+
+#: A month of which more than this share of its fuels' CO2, or of its electricity's, is estimated is open as a whole.
+OPEN = 0.5
+#: Places that a text names.
+NAMED = 5
+PARTS = {"direct": {"zh": "燃料", "en": "fuels"}, "indirect": {"zh": "用电", "en": "electricity"}}
+Made = Callable[[int], tuple[Month, Month]]
+
+
+class Span(NamedTuple):
+    """Months of a city by cell (N, M) in t CO2, `direct` and `indirect`, with what of them was counted; `open` are the
+    numbers of the months that are open as a whole, `lost` the cells (N,) of which some month cannot be known at all."""
+
+    numbers: list[int]
+    direct: Array
+    indirect: Array
+    counted: dict[str, np.ndarray]
+    open: list[int]
+    lost: np.ndarray
+
+    @property
+    def cells(self) -> Array:
+        """CO2 (N, M) of both parts."""
+        return self.direct + self.indirect
+
+
+class Unlike(NamedTuple):
+    """A place of which some months of a span hold nothing: it `began` in the `month` (number), or ceased after it."""
+
+    place: str
+    began: bool
+    month: int
+
+
+def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
+    """The months of these numbers: counted where seen, else estimated by `made` (of a number).
+
+    A cell that was not seen and has no earlier month is 0 and `lost`.
+    """
+    values: dict[str, list[Array]] = {"direct": [], "indirect": []}
+    known: dict[str, list[np.ndarray]] = {"direct": [], "indirect": []}
+    open_, lost = [], np.zeros(len(seen.cells), bool)
+    for t in numbers:
+        pair = {name: getattr(seen, name) for name in values}
+        able = t > 0 and any(np.isfinite(part[:, :t]).any() for part in pair.values())
+        whole = all(np.isfinite(part[:, t]).all() for part in pair.values())
+        guess = dict(zip(pair, made(t), strict=True)) if able and not whole else {}
+        for name, part in pair.items():
+            there = np.isfinite(part[:, t])
+            value = guess[name].value if guess else np.nan_to_num(part[:, t])
+            lost |= ~there & ~np.isfinite(part[:, :t]).any(1)
+            if float(value[~there].sum()) > OPEN * float(value.sum()) or (not there.any() and not guess):
+                open_.append(t)
+            values[name].append(value)
+            known[name].append(there)
+    shape = (0, len(seen.cells))
+    stacked = {name: np.array(rows).reshape(shape if not rows else (-1, shape[1])).T for name, rows in values.items()}
+    counted = {name: np.array(rows, bool).reshape(-1, shape[1]).T for name, rows in known.items()}
+    return Span(list(numbers), stacked["direct"], stacked["indirect"], counted, sorted(set(open_)), lost)
+
+
+def unlike(seen: City, numbers: Sequence[int]) -> list[Unlike]:
+    """Places that have energy in some of the months and none in others: compared, they would seem to grow or fall."""
+    made = []
+    for place in sorted({cell[0] for cell in seen.cells}):
+        mine = np.array([cell[0] == place for cell in seen.cells])
+        active = ~((seen.direct[mine] == 0).all(0) & (seen.indirect[mine] == 0).all(0))
+        if active[list(numbers)].all() or not active[list(numbers)].any():
+            continue
+        last = max(numbers)
+        before = np.nonzero(active[: last + 1] != active[last])[0].max()
+        made.append(Unlike(place, bool(active[last]), int(before) + 1 if active[last] else int(before)))
+    return made
+
+
+def alike(seen: City, spans: Sequence[Span]) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Cells (N,) that can be compared through all of the spans, and what cannot: {place, sectors, began, month}, where
+    `sectors` is empty for all of a place and `began` None for cells with a month that cannot be known."""
+    told: list[dict[str, Any]] = [
+        {"place": one.place, "sectors": [], "began": one.began, "month": month_text(seen.months[one.month])}
+        for one in unlike(seen, [t for span in spans for t in span.numbers])
+    ]
+    places = {one["place"] for one in told}
+    fine = np.array([cell[0] not in places for cell in seen.cells])
+    lost = np.any([span.lost for span in spans], 0) & fine & _live(spans)
+    for place in sorted({seen.cells[k][0] for k in np.nonzero(lost)[0]}):
+        sectors = sorted({seen.cells[k][1] for k in np.nonzero(lost)[0] if seen.cells[k][0] == place})
+        first = min(span.numbers[0] for span in spans)
+        told.append({"place": place, "sectors": sectors, "began": None, "month": month_text(seen.months[first])})
+    return fine & ~lost, told
+
+
+def _live(spans: Sequence[Span]) -> np.ndarray:
+    return np.any([(span.cells > 0).any(1) for span in spans], 0)
+
+
+def told(seen: City, span: Span) -> list[dict[str, Any]]:
+    """What is estimated in the span's months, but for those open as a whole, by place, the largest first: {place,
+    months, sectors, parts, value, share, doubted}.
+
+    `sectors` is empty where no cell of the place was seen; `parts` names what was not: fuels (`direct`), electricity
+    (`indirect`). `value` is the estimate in t CO2, `share` of the whole span; `doubted`: some of it was reported and
+    not believed.
+    """
+    closed = [n for n, t in enumerate(span.numbers) if t not in span.open]
+    doubted = {(one.cell, one.month) for one in seen.doubts}
+    guess = {name: np.where(there, 0.0, getattr(span, name)) for name, there in span.counted.items()}
+    both = guess["direct"] + guess["indirect"]
+    total = float(span.cells.sum())
+    made = []
+    for place in sorted({cell[0] for cell in seen.cells}):
+        mine = np.array([cell[0] == place for cell in seen.cells])
+        here = [n for n in closed if both[mine, n].sum() > 0]
+        if not here:
+            continue
+        lacking = mine & (both[:, here] > 0).any(1)
+        live = mine & (span.cells[:, here] > 0).any(1)
+        value = float(both[mine][:, here].sum())
+        made.append({
+            "place": place, "months": [month_text(seen.months[span.numbers[n]]) for n in here],
+            "sectors": sorted({seen.cells[k][1] for k in np.nonzero(lacking)[0]}) if (live & ~lacking).any() else [],
+            "parts": [name for name, part in guess.items() if part[mine][:, here].sum() > 0],
+            "value": value, "share": value / total if total else None,
+            "doubted": any((k, seen.months[span.numbers[n]]) in doubted for k in np.nonzero(lacking)[0] for n in here),
+        })  # fmt: skip
+    return sorted(made, key=lambda one: -one["value"])
+
+
+def said(gaps: Sequence[dict[str, Any]], lang: str) -> str:
+    """The gaps of `told`, with the `name` of each place, as a part of a sentence: who has not reported which months."""
+    texts = []
+    for one in gaps[:NAMED]:
+        when, what = span_text(one["months"], lang), "、".join(PARTS[part]["zh"] for part in one["parts"])
+        count = len(one["sectors"])
+        if lang == "zh":
+            who = one["name"][lang] + (f"（{count} 个行业）" if count else " ")
+            what = f"的{what}" if len(one["parts"]) == 1 else ""
+            texts.append(f"{who}{when} {what}未报{'或异常未采用' if one['doubted'] else ''}")
+        else:
+            what = PARTS[one["parts"][0]]["en"] if len(one["parts"]) == 1 else "fuels and electricity"
+            who = one["name"][lang] + (f" ({count} sectors)" if count > 1 else " (one sector)" if count else "")
+            how = "not reported or not believed" if one["doubted"] else "not reported"
+            texts.append(f"{what} of {who} in {when} ({how})")
+    rest = len(gaps) - NAMED
+    if rest > 0:
+        texts.append(f"另有 {rest} 个地区部分月份未报" if lang == "zh" else f"and of {rest} more areas in some months")
+    return ("；" if lang == "zh" else "; ").join(texts)
+
+
+def span_text(months: Sequence[str], lang: str) -> str:
+    """Months (``2024-03``) as spans of consecutive ones: ``2024-03 至 2024-05、2024-08``."""
+    runs: list[list[str]] = []
+    for month in sorted(set(months)):
+        number = int(month[:4]) * 12 + int(month[5:7])
+        last = runs[-1][-1] if runs else ""
+        if last and number == int(last[:4]) * 12 + int(last[5:7]) + 1:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    to, sep = (" 至 ", "、") if lang == "zh" else (" to ", ", ")
+    return sep.join(run[0] if len(run) == 1 else f"{run[0]}{to}{run[-1]}" for run in runs)
