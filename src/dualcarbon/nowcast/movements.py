@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification, load
@@ -65,6 +66,8 @@ def _effect_of_sector(
 ) -> Node:
     parts = made.sectors[sector]
     found = next(((row, mine) for name, row, mine in why.effect_rows(parts, made.carriers) if name == effect), None)
+    if effect == "scope" and parts.scope != (0.0, 0.0):
+        return _scope_of_sector(made, sector, book, asked)
     if found is None:
         raise Refused(Problem("nowcast.no-such-figure", value=effect))
     row, mine = found
@@ -77,21 +80,17 @@ def _effect_of_sector(
         how = f"{tonnes(weight[j])} × ln({number(b, 6)} / {number(a, 6)})" if smooth else f"{tonnes(new[j] - old[j])}"
         children.append(line(named_code(book.carriers, made.carriers[j]), value, "tCO2", made.status,
                               filled=f"{how} = {tonnes(value, True)}"))  # fmt: skip
-    kept: Node = {name: asked[name] for name in ("place", "as_of", "tree", "family") if name in asked}
-    question = {**kept, "kind": "sum", "sector": sector, "reconcile": "none"}
     inputs = []
-    for when, period in (("before", asked["against"]), ("after", asked["period"])):
+    for n, (when, period) in enumerate((("before", asked["against"]), ("after", asked["period"]))):
         name = text(f"{period} 该行业二氧化碳", f"CO2 of the sector in {period}")
-        total = float((old if when == "before" else new).sum())
-        inputs.append(line(name, total, "tCO2", made.status, question={**question, "period": period}))
-        if effect in ("activity", "structure", "intensity") and made.activity.height:
-            own = made.activity.filter((made.activity["when"] == when) & (made.activity["sector"] == sector))
-            item = made.activity["item"][0]
-            query = {"item": item, "place": made.place, "sector": sector, "period": period, "tree": tree,
-                     "known_at": asked["as_of"]}  # fmt: skip
-            inputs.append(line(text(f"{period} 该行业增加值", f"value added of the sector in {period}"),
-                                float(own["value"].sum()), (book.items.row(item) or {}).get("unit", ""), made.status,
-                                query=query))  # fmt: skip
+        total = float((old if when == "before" else new).sum()) + parts.scope[n]
+        inputs.append(line(name, total, "tCO2", made.status, question=_sum_of(asked, period, sector=sector)))
+        if parts.scope[n]:
+            name = text(f"{period} 其中没有可比数的部分", f"of it in {period}, what has nothing to compare with")
+            inputs.append(line(name, parts.scope[n], "tCO2", made.status, question={**asked, "effect": "scope",
+                                                                                     "sector": sector}))  # fmt: skip
+        if effect in ("activity", "structure", "intensity"):
+            inputs += _added(made, sector, when, period, book, asked, tree)
     words = {
         "activity": ("各有增加值行业的增加值合计", "value added of all sectors that have any"),
         "structure": ("该行业占增加值合计的比重", "the sector's share of that value added"),
@@ -110,6 +109,58 @@ def _effect_of_sector(
     filled = " + ".join(f"({tonnes(one['value'], True)})" for one in children) or "0"
     return {"title": why.TITLES[effect], "about": [named_code(book.sectors, sector)], "value": value, "inputs": inputs,
             "equation": equation, "filled": f"{filled} = {tonnes(value, True)}", "children": children}  # fmt: skip
+
+
+def _sum_of(asked: Node, period: str, **about: str) -> Node:
+    """What opens the months of a period added up, before official totals move them."""
+    kept: Node = {name: asked[name] for name in ("place", "as_of", "tree", "family") if name in asked}
+    return {**kept, "kind": "sum", "city": asked["place"], "period": period, "reconcile": "none", **about}
+
+
+def _added(
+    made: why.Compared, sector: str, when: str, period: str, book: Classification, asked: Node, tree: str
+) -> list[Node]:
+    """Value added of a sector in a period; by area where some do not cover both periods, and so are left out."""
+    own = made.added.rows.filter((pl.col("when") == when) & (pl.col("sector") == sector))
+    item = made.added.item
+    if item is None or own.is_empty():
+        return []
+    zh, en, unit = f"{period} 该行业增加值", f"value added of the sector in {period}", _unit(book, item)
+    query = {"item": item, "place": made.place, "sector": sector, "period": period, "tree": tree,
+             "known_at": asked["as_of"]}  # fmt: skip
+    if not made.left and not any(code == sector for _, code in made.added.left):
+        return [line(text(zh, en), float(own["value"].sum()), unit, made.status, query=query)]
+    rows = []
+    for place, value in own.select("place", "value").iter_rows():
+        name = named_code(book.places, place)
+        rows.append(line(text(f"{zh}：{name['zh']}", f"{en}: {name['en']}"), value, unit, made.status,
+                         query={**query, "place": place}))  # fmt: skip
+    return rows
+
+
+def _unit(book: Classification, item: str) -> str:
+    return str((book.items.row(item) or {}).get("unit", ""))
+
+
+def _scope_of_sector(made: why.Compared, sector: str, book: Classification, asked: Node) -> Node:
+    """The change of a sector in areas, or cells, that have nothing to be compared with."""
+    inputs, children = [], []
+    for (place, code), pair in made.apart.items():
+        if code != sector or pair == (0.0, 0.0):
+            continue
+        name = named_code(book.places, place)
+        for value, period in zip(pair, (asked["against"], asked["period"]), strict=True):
+            question = _sum_of(asked, period, place=place, sector=sector)
+            inputs.append(line(text(f"{period} {name['zh']}", f"{name['en']} in {period}"), value, "tCO2", made.status,
+                               question=question))  # fmt: skip
+        children.append(line(name, pair[1] - pair[0], "tCO2", made.status,
+                             filled=f"{tonnes(pair[1])} − {tonnes(pair[0])}"))  # fmt: skip
+    value = float(sum(one["value"] for one in children))
+    filled = " + ".join(f"({tonnes(one['value'], True)})" for one in children) or "0"
+    equation = text("没有可比数的地区：本期 − 对比期", "areas with nothing to compare with: later less earlier period")
+    return {"title": why.TITLES["scope"], "about": [named_code(book.sectors, sector)], "value": value,
+            "inputs": inputs, "equation": equation, "filled": f"{filled} = {tonnes(value, True)}",
+            "children": children}  # fmt: skip
 
 
 def news_node(

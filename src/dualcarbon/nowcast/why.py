@@ -6,6 +6,7 @@ Sectors without value added (residents) enter as the effect of their own energy.
 the data.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -13,13 +14,17 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.core import periods
-from dualcarbon.core.classification import load
+from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
+from dualcarbon.nowcast import carriers, gaps, present, settling, value_added
 from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.decompose import effects
-from dualcarbon.nowcast.nodes import options
+from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.nodes import options, text
 from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.value_added import Added
 
 TITLES = {
     "activity": {"zh": "经济规模", "en": "economic activity"},
@@ -29,33 +34,38 @@ TITLES = {
     "grid_factor": {"zh": "电网因子", "en": "grid factor"},
     "fuel_factor": {"zh": "燃料因子", "en": "fuel factors"},
     "own_energy": {"zh": "居民等无增加值部门用能", "en": "energy of sectors without value added"},
+    "scope": {"zh": "口径变化（没有可比数的地区）", "en": "scope (areas with nothing to compare with)"},
 }
-#: Value added, the most general first; the second only where the first does not cover the periods.
-ACTIVITIES = ("economy.value_added", "economy.industrial_value_added_above_scale")
-GJ_PER_MWH = 3.6
 
 
 class Parts(NamedTuple):
     """One sector's product: `names` (F) of its factors, their values `before` and `after` by carrier (F, J), and what
-    each factor did to the CO2 of each carrier, `made` (F, J)."""
+    each factor did to the CO2 of each carrier, `made` (F, J); besides, the CO2 before and after of its cells that
+    cannot be compared (`scope`)."""
 
     names: list[str]
     before: Array
     after: Array
     made: Array
+    scope: tuple[float, float] = (0.0, 0.0)
 
 
 class Compared(NamedTuple):
-    """Two periods of a place: `cells` with CO2 (t) and energy (GJ), value added, and the parts by sector."""
+    """Two periods of a place: their CO2 (`totals`, t), value `added`, carriers, the parts by sector, what of each
+    period is estimated (`gaps`), what cannot be compared (`left`), and its CO2 before and after by place and sector
+    (`apart`)."""
 
     place: str
     as_of: date
     spans: dict[str, periods.Period]
-    cells: pl.DataFrame
-    activity: pl.DataFrame
+    totals: dict[str, float]
+    added: Added
     carriers: list[str]
     sectors: dict[str, Parts]
     status: str
+    gaps: dict[str, list[dict[str, Any]]]
+    left: list[dict[str, Any]]
+    apart: dict[tuple[str, str], tuple[float, float]]
 
 
 def explain(
@@ -72,22 +82,23 @@ def explain(
     (default: that of the pack).
 
     `period` (default: the last month known) against `against` (default: the same a year before). Effects are in tCO2
-    and in percent of the earlier value, in all and by sector. Raises Refused for an unknown place or period, and for a
-    period in which energy of some month was not known on `as_of`.
+    and in percent of the earlier value, in all and by sector. What was not reported, or not believed, is estimated and
+    named in `gaps`; what has nothing to be compared with is the effect `scope` and named in `left_out`; `note` says
+    both. Raises Refused for an unknown place or period, and for a period with a month of which most is not reported.
     """
-    from dualcarbon.nowcast.present import opened
-
-    workspace = opened(workspace)
+    workspace = present.opened(workspace)
     book = load(workspace.pack)
     made = compared(workspace, place, period, against, as_of, tree, family)
     later, earlier = (periods.text(*made.spans[when]) for when in ("after", "before"))
-    before, after = (float(made.cells.filter(pl.col("when") == when)["co2"].sum()) for when in ("before", "after"))
+    before, after = (made.totals[when] for when in ("before", "after"))
     sectors = {sector: by_effect(parts, made.carriers) for sector, parts in made.sectors.items()}
     total = {name: sum(parts.get(name, 0.0) for parts in sectors.values()) for name in TITLES}
+    if not any(parts.scope != (0.0, 0.0) for parts in made.sectors.values()):
+        total.pop("scope")
     asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
              "as_of": made.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     return {
-        "place": made.place, "place_name": {lang: book.places.name(made.place, lang) for lang in ("zh", "en")},
+        "place": made.place, "place_name": present.named_code(book.places, made.place),
         "period": later, "against": earlier, "as_of": made.as_of, "tree": tree, "unit": "tCO2",
         "before": before, "after": after, "change": after - before,
         "change_percent": 100 * (after / before - 1) if before else None, "status": made.status,
@@ -96,7 +107,8 @@ def explain(
              "percent": 100 * value / before if before else None, "explain": {**asked, "effect": name}}
             for name, value in total.items()
         ],
-        "activity": made.activity["item"][0] if made.activity.height else None,
+        "activity": made.added.item, "gaps": made.gaps, "left_out": made.left,
+        "note": _note(made.gaps, made.left, made.added),
         "rows": [
             {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
              "change": sum(parts.values()), "effects": parts, "explain": {**asked, "sector": one} if one else None}
@@ -114,27 +126,85 @@ def compared(
     code = cities.located(workspace, place)
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
     as_of = as_of or cities.last_arrival(workspace.observations(datasets=list(datasets)))
-    rows = workspace.observations(datasets=list(datasets), known_at=as_of)
     later = _period(period or cities.month_before(as_of).isoformat()[:7])
     earlier = _period(against) if against else periods.Period(_year_before(later.start), _year_before(later.end))
     spans = {"before": earlier, "after": later}
-    cells = _cells(workspace, code, tree, family, as_of, spans)
-    _complete(cells, spans)
-    activity = _activity(rows, book, code, tree, spans)
-    carriers = sorted(cells["carrier"].unique().to_list())
-    status = worst([*(datasets[n].get("status") for n in cells["dataset"].unique() if n in datasets), "unverified"])
-    return Compared(code, as_of, spans, cells, activity, carriers, _decomposed(cells, activity, carriers),
-                    status or "unverified")  # fmt: skip
+    last = cities.month_before(max(span.end for span in spans.values()))
+    seen = cities.read(workspace, as_of=as_of, until=last, place=code, tree=tree, family=family)
+    known = _known(seen, spans, book)
+    alike, left = gaps.alike(seen, list(known.values()))
+    whole = carriers.by_carrier(seen, known, carriers.reported(workspace, seen, tree, family))
+    cells = whole.filter(pl.Series(alike)[whole["row"]]).rename({"name": "when"})
+    rows = workspace.observations(datasets=list(datasets), known_at=as_of)
+    without = {one["place"] for one in left if not one["sectors"]}
+    added = value_added.read(rows, book, code, tree, spans, without, _idle(seen, known))
+    names = sorted(cells["carrier"].unique().to_list())
+    parts = _decomposed(cells, added.rows, names)
+    apart = _apart(seen, known, ~alike)
+    for sector in {sector for _, sector in apart}:
+        both = [pair for (_, code), pair in apart.items() if code == sector]
+        scope = float(sum(pair[0] for pair in both)), float(sum(pair[1] for pair in both))
+        empty = np.zeros((0, len(names)))
+        parts[sector] = parts.get(sector, Parts([], empty, empty, empty))._replace(scope=scope)
+    status = worst([*(datasets[n].get("status") for n in whole["dataset"].unique() if n in datasets), "unverified"])
+    told = {name: named(gaps.told(seen, span), book) for name, span in known.items()}
+    totals = {name: float(whole.filter(pl.col("name") == name)["co2"].sum()) for name in spans}
+    return Compared(code, as_of, spans, totals, added, names, parts, status or "unverified", told, named(left, book),
+                    apart)  # fmt: skip
+
+
+def named(rows: Sequence[dict[str, Any]], book: Classification) -> list[dict[str, Any]]:
+    """Rows about places with their names."""
+    return [{**row, "name": present.named_code(book.places, row["place"])} for row in rows]
+
+
+def _idle(seen: City, spans: dict[str, gaps.Span]) -> value_added.Idle:
+    """Whether an area's sector has no energy in a month of the spans."""
+    live: set[tuple[str, str, date]] = set()
+    for span in spans.values():
+        for k, n in zip(*np.nonzero(span.cells > 0), strict=True):
+            live.add((*seen.cells[k][:2], seen.months[span.numbers[n]]))
+    return lambda area, sector, month: (area, sector, month) not in live
+
+
+def _apart(seen: City, spans: dict[str, gaps.Span], mine: np.ndarray) -> dict[tuple[str, str], tuple[float, float]]:
+    """CO2 (t) of the cells `mine` before and after, by place and sector."""
+    made: dict[tuple[str, str], tuple[float, float]] = {}
+    for k in np.nonzero(mine)[0]:
+        old, new = made.get(seen.cells[k][:2], (0.0, 0.0))
+        before, after = (float(spans[when].cells[k].sum()) for when in ("before", "after"))
+        made[seen.cells[k][:2]] = old + before, new + after
+    return made
+
+
+def _note(told: dict[str, list[dict[str, Any]]], left: list[dict[str, Any]], added: Added) -> dict[str, str] | None:
+    """What of the periods is estimated, not compared, or left out of value added."""
+    zh, en = [], []
+    for when, label in {"before": ("对比期", "the earlier period"), "after": ("本期", "the later period")}.items():
+        who = {lang: gaps.said(told[when], lang) for lang in ("zh", "en")}
+        if told[when]:
+            zh.append(f"{label[0]}{who['zh']}，按估算计入，沿用此前的用能结构。")
+            en.append(f"Of {label[1]}, estimated with the mix of carriers before: {who['en']}.")
+    if left:
+        zh.append(f"{'、'.join(one['name']['zh'] for one in left)}没有可比数，单列为口径变化。")
+        en.append(f"{', '.join(one['name']['en'] for one in left)}: nothing to compare with, apart as scope.")
+    if added.item and added.left:
+        zh.append(f"增加值只用两期都齐的地区和行业，另有 {len(added.left)} 组未用。")
+        en.append(f"Value added is of areas and sectors that cover both periods; {len(added.left)} pairs do not.")
+    return text("".join(zh), " ".join(en)) if zh else None
 
 
 def by_effect(parts: Parts, carriers: list[str]) -> dict[str, float]:
     """Effects of one sector, in tCO2; they sum to its change."""
-    return {name: float(parts.made[row][mine].sum()) for name, row, mine in effect_rows(parts, carriers)}
+    made = {name: float(parts.made[row][mine].sum()) for name, row, mine in effect_rows(parts, carriers)}
+    return made if parts.scope == (0.0, 0.0) else {**made, "scope": parts.scope[1] - parts.scope[0]}
 
 
 def effect_rows(parts: Parts, carriers: list[str]) -> list[tuple[str, int, np.ndarray]]:
     """Each effect of a sector with the number of its factor and the carriers (J,) in which it counts: the last factor
     is that of the grid for electricity, and that of fuels for the others."""
+    if not parts.names:
+        return []
     whole, power = np.ones(len(carriers), bool), np.array([carrier == "electricity" for carrier in carriers])
     rows = [(name, n, whole) for n, name in enumerate(parts.names[:-1])]
     return [*rows, ("grid_factor", len(rows), power), ("fuel_factor", len(rows), ~power)]
@@ -142,73 +212,48 @@ def effect_rows(parts: Parts, carriers: list[str]) -> list[tuple[str, int, np.nd
 
 def _period(text: str) -> periods.Period:
     try:
-        return periods.parse(text)
+        made = periods.parse(text)
     except periods.BadPeriod as error:
         raise Refused(Problem("nowcast.bad-period", value=text)) from error
+    if made.start.day != 1 or made.end.day != 1:
+        raise Refused(Problem("nowcast.bad-period", value=text))
+    return made
 
 
 def _year_before(day: date) -> date:
     return date(day.year - 1, day.month, min(day.day, 28) if day.month == 2 else day.day)
 
 
-def _cells(
-    workspace: Any, code: str, tree: str, family: str, as_of: date, spans: dict[str, periods.Period]
-) -> pl.DataFrame:
-    """CO2 (t) and energy (GJ) by sector, carrier, month and period (`when`), with the dataset."""
-    book = load(workspace.pack)
-    frames = []
-    for found in cities.counted(workspace, as_of, family, workspace.version()).values():
-        cells = found.cells.filter(pl.col("co2").is_not_null())
-        if "factor:ncv" in cells.columns:
-            heat = found.factors.frame["value"].gather(cells["factor:ncv"])
-            energy, carrier = cells["quantity"] * heat, pl.col("carrier")
-        else:
-            energy, carrier = cells["quantity"] * GJ_PER_MWH, pl.lit("electricity")
-        areas = book.places.rollup(cells["place"].unique().drop_nulls(), [code], tree, spans["after"].start)
-        inside = pl.col("place").replace_strict(areas, default=None, return_dtype=pl.String).is_not_null()
-        cells = cells.with_columns(energy.alias("energy"), carrier.alias("carrier"), pl.col("sector").fill_null(""))
-        frames.append(cells.filter(inside).select("sector", "carrier", "start", "end", "co2", "energy", "dataset"))
-    whole = pl.concat(frames)
-    parts = [
-        whole.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end)).with_columns(when=pl.lit(name))
-        for name, span in spans.items()
-    ]
-    return pl.concat(parts)
-
-
-def _complete(cells: pl.DataFrame, spans: dict[str, periods.Period]) -> None:
-    """Raise Refused unless both kinds of energy are known for every month of both periods."""
-    lost = []
+def _known(seen: City, spans: dict[str, periods.Period], book: Classification) -> dict[str, gaps.Span]:
+    """The months of both periods by cell, counted or estimated. Raises Refused for those that are open as a whole."""
+    done = settling.Settled(seen, seen.place, "none")
+    made, lost = {}, []
     for name, span in spans.items():
-        mine = cells.filter(pl.col("when") == name)
-        for month in periods.months(span):
-            of_month = mine.filter(pl.col("start") == month.start)["carrier"]
-            if not (of_month == "electricity").any() or not (of_month != "electricity").any():
-                lost.append(month.start.isoformat()[:7])
+        numbers = {month.start: (month.start.year - seen.months[0].year) * 12 + month.start.month - seen.months[0].month
+                   for month in periods.months(span)}  # fmt: skip
+        lost += [start for start, t in numbers.items() if not 0 <= t < len(seen.months)]
+        made[name] = gaps.of(seen, [t for t in numbers.values() if 0 <= t < len(seen.months)], done.before)
+        lost += [seen.months[t] for t in made[name].open]
     if lost:
-        raise Refused(Problem("nowcast.period-open", value="、".join(lost[:12])))
+        raise Refused(Problem("nowcast.period-open", value="、".join(month_text(one) for one in sorted(lost)[:12]),
+                              params={"places": _silent(seen, made, book)}))  # fmt: skip
+    return made
 
 
-def _activity(rows: Any, book: Any, code: str, tree: str, spans: dict[str, periods.Period]) -> pl.DataFrame:
-    """Value added by sector and period (`when`, `sector`, `value`, `item`); empty where none covers both periods."""
-    for item in ACTIVITIES:
-        query = f"item = '{item}' and value is not null and sector is not null"
-        given = rows.filter(query).aggregate('place, sector, start, "end", sum(value) as value').pl()
-        areas = book.places.rollup(given["place"].unique().drop_nulls(), [code], tree, spans["after"].start)
-        inside = pl.col("place").replace_strict(areas, default=None, return_dtype=pl.String).is_not_null()
-        given = given.filter(inside) if given.height else given
-        parts = []
-        for name, span in spans.items():
-            mine = given.filter((pl.col("start") >= span.start) & (pl.col("end") <= span.end))
-            days = (
-                mine.select("start", "end").unique().select((pl.col("end") - pl.col("start")).dt.total_days())
-            ).sum()
-            if mine.is_empty() or days.item() != (span.end - span.start).days:
-                break
-            parts.append(mine.group_by("sector").agg(pl.col("value").sum()).with_columns(when=pl.lit(name)))
-        if len(parts) == len(spans):
-            return pl.concat(parts).with_columns(item=pl.lit(item))
-    return pl.DataFrame(schema={"sector": pl.String, "value": pl.Float64, "when": pl.String, "item": pl.String})
+def _silent(seen: City, made: dict[str, gaps.Span], book: Classification) -> dict[str, str]:
+    """The areas of which most is estimated in the open months, where these are not all, as a text in brackets."""
+    found = set()
+    for span in made.values():
+        open_ = [n for n, t in enumerate(span.numbers) if t in span.open]
+        for (place,), mine in present.grouped(seen, [0]):
+            for name, counted in span.counted.items():
+                value = getattr(span, name)[mine][:, open_]
+                if value[~counted[mine][:, open_]].sum() > gaps.OPEN * value.sum():
+                    found.add(place)
+    if not found or found == {cell[0] for cell in seen.cells}:
+        return text("", "")
+    names = [present.named_code(book.places, place) for place in sorted(found)]
+    return text(f"（{'、'.join(one['zh'] for one in names)}）", f" ({', '.join(one['en'] for one in names)})")
 
 
 def _decomposed(cells: pl.DataFrame, activity: pl.DataFrame, carriers: list[str]) -> dict[str, Parts]:

@@ -1,0 +1,85 @@
+"""Value added of the sectors of a place in two periods, from the areas and sectors that cover both."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification
+from dualcarbon.nowcast import city as cities
+
+#: The most general first; the others only where they cover more sectors than one that does not cover all it has.
+ITEMS = ("economy.value_added", "economy.industrial_value_added_above_scale")
+SCHEMA = {"place": pl.String, "sector": pl.String, "when": pl.String, "value": pl.Float64, "item": pl.String}
+#: Whether an area's sector has no energy in a month.
+Idle = Callable[[str, str, date], bool]
+
+
+class Added(NamedTuple):
+    """Value added by `place`, `sector` and period (`when`), with its `item`; and the pairs of place and sector that do
+    not cover both periods and were left out."""
+
+    rows: pl.DataFrame
+    left: list[tuple[str, str]]
+
+    @property
+    def item(self) -> str | None:
+        return self.rows["item"][0] if self.rows.height else None
+
+
+def read(
+    rows: Any, book: Classification, place: str, tree: str, spans: Mapping[str, periods.Period],
+    without: Collection[str], idle: Idle,
+) -> Added:  # fmt: skip
+    """Value added inside `place`, but for the areas `without`; no rows where none covers both periods.
+
+    Months without value added count as none where the sector is `idle` in the area: it has begun or ceased. Where a
+    place has a sector's value added itself, that of its parts is not added to it.
+    """
+    read = [_of(rows, book, place, tree, spans, without, idle, item) for item in ITEMS]
+    whole = next((one for one in read if one.rows.height and not one.left), None)
+    return whole or max(read, key=lambda one: one.rows["sector"].n_unique())
+
+
+def _of(
+    rows: Any, book: Classification, place: str, tree: str, spans: Mapping[str, periods.Period],
+    without: Collection[str], idle: Idle, item: str,
+) -> Added:  # fmt: skip
+    query = f"item = '{item}' and value is not null and sector is not null"
+    given = rows.filter(query).aggregate('place, sector, start, "end", sum(value) as value').pl()
+    areas = cities.areas(given["place"], book, place, tree, spans["after"].start)
+    found: dict[tuple[str, str], list[tuple[date, date, float]]] = {}
+    for where, sector, start, end, value in given.select("place", "sector", "start", "end", "value").iter_rows():
+        near = any(span.start <= start and end <= span.end for span in spans.values())
+        if near and areas.get(where) not in (None, *without):
+            found.setdefault((where, sector), []).append((start, end, value))
+    kept, left = [], []
+    for (where, sector), parts in sorted(found.items()):
+        sums = {name: _through(parts, span, areas[where], sector, idle) for name, span in spans.items()}
+        if None in sums.values():
+            left.append((where, sector))
+        else:
+            kept += [(where, sector, name, value, item) for name, value in sums.items()]
+    whole = {(where, sector) for where, sector, *_ in kept}
+    kept = [row for row in kept if not any((up, row[1]) in whole for up in book.places.path(row[0], tree)[1:])]
+    return Added(pl.DataFrame(kept, schema=SCHEMA, orient="row"), left)
+
+
+def _through(
+    rows: list[tuple[date, date, float]], span: periods.Period, area: str, sector: str, idle: Idle
+) -> float | None:
+    """The sum of the periods that follow each other through all of `span`, long ones first, but for idle months; None
+    where they do not."""
+    at, total = span.start, 0.0
+    while at < span.end:
+        here = [one for one in rows if one[0] == at and one[1] <= span.end]
+        if here:
+            _, at, value = max(here, key=lambda one: one[1])
+            total += value
+        elif idle(area, sector, at):
+            at = date(at.year + at.month // 12, at.month % 12 + 1, 1)
+        else:
+            return None
+    return total
