@@ -3,6 +3,7 @@
 A year that is not over is analysed up to the last month before `as_of`.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import figures, flags, months, officials, present, telling, why
+from dualcarbon.nowcast import flags, gaps, months, officials, present, settling, telling, why
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
 
 
@@ -27,10 +30,12 @@ def analyse(
 ) -> dict[str, Any]:
     """The situation of `year` (default: that of the last month): its figures, and the report's `paragraphs`.
 
-    Values are tCO2 of fuels burned other than for power and of purchased electricity; months not reported are
-    estimated. `target` is the year's, where one was set, and the gap to it (positive: beyond it). `paragraphs` holds
-    {heading, text, table} in Chinese (`zh`) and English (`en`). Raises Refused for an
-    unknown place, or a year without data in it and the year before.
+    Values are tCO2 of fuels burned other than for power and of purchased electricity, settled against official totals;
+    months not reported, or not believed, are estimated, in this year and in the one before: `gaps` names them. What has
+    no year before to be compared with is `left_out` of `last_year`, of the change and of the points. `target` is the
+    year's, where one was set, and the gap to it (positive: beyond it). `paragraphs` holds {heading, text, table} in
+    Chinese (`zh`) and English (`en`). Raises Refused for an unknown place, a year without data in it and the year
+    before, and months that cannot be estimated.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
@@ -40,98 +45,133 @@ def analyse(
     span = [t for t, month in enumerate(seen.months) if month.year == year]
     if not span or span[0] < 12:
         raise Refused(Problem("nowcast.year-not-covered", value=str(year)))
-    seen = seen.upto(span[-1])
-    now, low, high, guessed, by_month = _summed(seen, span)
-    past = [t - 12 for t in span]
-    before = np.nan_to_num(seen.direct[:, past]).sum(1) + np.nan_to_num(seen.indirect[:, past]).sum(1)
+    done = settling.settle(workspace, seen, span, code, tree=tree, family=family)
     last = seen.months[span[-1]].month
     period = str(year) if last == 12 else f"{year}-01/{year}-{last:02d}" if last > 1 else f"{year}-01"
     made: dict[str, Any] = {
         "place": code, "place_name": present.named_code(book.places, code), "year": year,
-        "period": period, "as_of": seen.as_of, "unit": "tCO2", "status": seen.status, "tree": tree,
-        "synthetic": seen.status == "synthetic", "value": float(now.sum()), "low": low, "high": high,
-        "estimated_months": [seen.months[t].isoformat()[:7] for t in guessed],
-        "last_year": float(before.sum()), "change": float(now.sum() - before.sum()),
+        "period": period, "as_of": seen.as_of, "unit": "tCO2", "status": done.status, "tree": tree,
+        "synthetic": done.status == "synthetic", **_compared(done, span, book),
     }  # fmt: skip
-    made["months"] = [
-        {"month": seen.months[t].isoformat()[:7], "value": by_month[k], "last_year": _known(seen, t - 12),
-         "estimated": t in guessed}
-        for k, t in enumerate(span)
-    ]  # fmt: skip
     titles = {one["id"]: one for one in workspace.datasets()}
     made["sources"] = [
         {"dataset": name, "title": {lang: titles[name].get(f"title_{lang}") or name for lang in ("zh", "en")}}
-        for name in seen.datasets
+        for name in dict.fromkeys([*seen.datasets, *(one.one.dataset for one in done.totals)])
     ]
-    made["status_name"] = {lang: book.terms["status"].name(seen.status, lang) for lang in ("zh", "en")}
+    made["status_name"] = {lang: book.terms["status"].name(done.status, lang) for lang in ("zh", "en")}
     aim = officials.target(officials.read(workspace, seen, code), code, year)
     made["target"] = aim and {
         "value": aim.value, "gap": made["value"] - aim.value, "dataset": aim.dataset, "status": aim.status,
         "status_name": {lang: book.terms["status"].name(aim.status, lang) for lang in ("zh", "en")},
     }  # fmt: skip
-    made["change_percent"] = 100 * made["change"] / made["last_year"] if made["last_year"] else None
-    for name, column in (("areas", 0), ("sectors", 1), ("domains", 2)):
-        made[name] = _grouped(seen, now, before, column, book)
-    made["causes"] = None
-    if not guessed:
+    made["causes"], made["undecomposed"] = None, None
+    try:
         made["causes"] = why.explain(workspace, place=code, period=period, as_of=seen.as_of, tree=tree, family=family)
+    except Refused as fault:
+        made["undecomposed"] = fault.problems[0].value
     asked = [t for t in span if np.isfinite(seen.direct[:, t]).mean() >= 0.5]
     replayed = (
         months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms) if asked else None
     )
     made["record"] = present.scored(seen.direct[:, asked], replayed) if replayed else None
-    found = {
-        (flag["rule"], flag["place"], flag["sector"]): flag for t in reversed(span) for flag in flags.find(seen, t)
-    }
-    made["flags"] = [{**flag, **present.named(book, flag)} for flag in found.values()]
+    made["flags"] = _flags(done, seen, span, book)
     made["paragraphs"] = {lang: telling.paragraphs(made, lang) for lang in ("zh", "en")}
     return made
 
 
-def _summed(seen: City, span: list[int]) -> tuple[Array, float | None, float | None, list[int], list[float]]:
-    """CO2 of the months `span` by cell (N,), the 90 % interval of their sum, the months with estimates, and each month.
+def _compared(done: Settled, span: list[int], book: Classification) -> dict[str, Any]:
+    """The months `span` and those a year before, as settled, in all, by month, area, sector and domain; what of both is
+    estimated; and what has no year before.
 
-    Errors of the months are taken as shared among them, which is the wider reading.
+    Where official totals hold in one of the years only, growth is that of what was counted and estimated.
     """
-    total, width, counted = np.zeros(len(seen.cells)), 0.0, 0.0
-    guessed: list[int] = []
-    by_month: list[float] = []
-    for t in span:
-        parts = seen.direct[:, t], seen.indirect[:, t]
-        if all(np.isfinite(part).all() for part in parts):
-            of_month = parts[0] + parts[1]
-        else:
-            guessed.append(t)
-            variance, of_month = 0.0, np.zeros(len(seen.cells))
-            for part in figures.estimated(seen, t):
-                guess = np.where(part.counted, 0.0, part.value)
-                of_month = of_month + part.value
-                counted += float(guess.sum())
-                variance += (part.shared * guess.sum()) ** 2 + float(((part.own * guess) ** 2).sum())
-            width += float(np.sqrt(variance))
-        total += of_month
-        by_month.append(float(of_month.sum()))
-    if not guessed:
-        return total, None, None, [], by_month
-    value = float(total.sum())
-    return total, max(value - width, value - counted), value + width, guessed, by_month
+    seen = done.seen
+    sums = done.summed(span, np.ones(len(seen.cells), bool))
+    then = [t - 12 for t in span]
+    now, past = (gaps.of(seen, numbers, done.before) for numbers in (span, then))
+    alike, left = gaps.alike(seen, [past, now])
+    settled = np.array([done.cells(t) for t in span]).T
+    like = settled if sums["alike"] else now.cells
+    before = np.array([
+        done.moved[t] if t in done.moved and sums["alike"] else past.cells[:, n] for n, t in enumerate(then)
+    ]).T  # fmt: skip
+    value, compared, last = float(settled.sum()), float(like[alike].sum()), float(before[alike].sum())
+    known = bool(alike.any())
+    made: dict[str, Any] = {
+        "value": value, "low": sums["low"], "high": sums["high"],
+        "estimated_months": [month_text(seen.months[t]) for t in sums["open"]],
+        "open_months": [month_text(seen.months[t]) for t in now.open if t in sums["open"]],
+        "last_year": last if known else None, "change": compared - last if known else None,
+        "change_percent": 100 * (compared - last) / last if last else None,
+        "settled": value - float(now.cells.sum()), "alike": sums["alike"],
+        "gaps": {
+            "now": why.named(gaps.told(seen, now), book), "before": why.named(gaps.told(seen, past), book),
+            "open_before": [month_text(seen.months[t]) for t in past.open],
+        },
+        "left_out": why.named(left, book), **_growth(done, sums, past, compared, last),
+    }  # fmt: skip
+    made["months"] = [
+        {"month": month_text(seen.months[t]), "value": float(settled[:, n].sum()),
+         "last_year": float(before[:, n].sum()) if alike.all() else None, "estimated": t in sums["open"]}
+        for n, t in enumerate(span)
+    ]  # fmt: skip
+    for name, column in (("areas", 0), ("sectors", 1), ("domains", 2)):
+        made[name] = _grouped(seen, settled.sum(1), like.sum(1), before.sum(1), alike, column, book)
+    return made
 
 
-def _known(seen: City, t: int) -> float:
-    """CO2 of month number `t` as far as it is known."""
-    return float(np.nansum(seen.direct[:, t]) + np.nansum(seen.indirect[:, t]))
+def _growth(done: Settled, sums: dict[str, Any], past: gaps.Span, value: float, last: float) -> dict[str, Any]:
+    """How much of last year is estimated, and the ends of growth that follow from it; none where nothing is."""
+    guess = float(sum(np.where(there, 0.0, getattr(past, name)).sum() for name, there in past.counted.items()))
+    made: dict[str, Any] = {"last_year_estimated": guess, "change_low_percent": None, "change_high_percent": None}
+    if guess and last and value:
+        whole = np.ones(len(done.seen.cells), bool)
+        unsure = [t for t, column in zip(past.numbers, _unknown(past), strict=True) if column and t > 0]
+        ends = [one["high"] - one["value"] for one in (done.figure(t, whole) for t in unsure) if one["high"]]
+        now = (sums["high"] or sums["value"]) / sums["value"] - 1
+        width = float(np.hypot(np.log1p(now), np.log1p(sum(ends) / last)))
+        made["change_low_percent"], made["change_high_percent"] = (
+            100 * (value / last * float(np.exp(side * width)) - 1) for side in (-1, 1)
+        )
+    return made
 
 
-def _grouped(seen: City, now: Array, before: Array, column: int, book: Classification) -> list[dict[str, Any]]:
+def _unknown(span: gaps.Span) -> list[bool]:
+    """Which months of a span are not counted in full."""
+    return [bool(one) for one in ~np.all([there.all(0) for there in span.counted.values()], 0)]
+
+
+def _flags(done: Settled, seen: City, span: Sequence[int], book: Classification) -> list[dict[str, Any]]:
+    """What looks wrong in the months `span`, of each place and sector once: as of the last month, with all `months`."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for t in reversed(span):
+        for flag in [*done.flags(t), *flags.find(seen, t)]:
+            found.setdefault((flag["rule"], flag["place"], flag["sector"]), []).append(flag)
+    made = []
+    for same in found.values():
+        told = sorted({flag["month"] for flag in same})
+        when = same[0].get("period") or {lang: gaps.span_text(told, lang) for lang in ("zh", "en")}
+        made.append({**same[0], "months": told, **present.named(book, {**same[0], "period": when})})
+    return made
+
+
+def _grouped(
+    seen: City, settled: Array, now: Array, before: Array, alike: np.ndarray, column: int, book: Classification
+) -> list[dict[str, Any]]:
+    """The year by area, sector or domain (the number of the `column`), the largest first: `settled` (N,) are its cells,
+    `now` and `before` what is compared, where it can be (`alike`).
+    """
     codes: Any = (book.places, book.sectors, book.domains)[column]
+    whole = float(before[alike].sum())
     rows = []
-    for code in sorted({cell[column] for cell in seen.cells}):
-        mine = np.array([cell[column] == code for cell in seen.cells])
-        value, past = float(now[mine].sum()), float(before[mine].sum())
+    for (code,), mine in present.grouped(seen, [column]):
+        value, like = float(settled[mine].sum()), mine & alike
+        past = float(before[like].sum()) if like.any() else None
+        change = float(now[like].sum()) - past if past is not None else None
         rows.append({
             "code": code, "name": present.named_code(codes, code) if code else {"zh": "—", "en": "—"},
-            "value": value, "share": value / float(now.sum()) if now.sum() else None, "last_year": past,
-            "change_percent": 100 * (value / past - 1) if past else None,
-            "pull_points": 100 * (value - past) / float(before.sum()) if before.sum() else None,
+            "value": value, "share": value / float(settled.sum()) if settled.sum() else None, "last_year": past,
+            "change_percent": 100 * change / past if past and change is not None else None,
+            "pull_points": 100 * change / whole if whole and change is not None else None,
         })  # fmt: skip
     return sorted(rows, key=lambda row: -row["value"])
