@@ -268,3 +268,12 @@ def test_a_row_that_is_a_difference_says_what_was_reported(made: Any) -> None:
         assert (march["value"], march["reported"], march["before"]) == (120, 310, 190)
         assert march["since_january"] == "2024-Q1"
         assert rows and all("reported" not in row for row in rows.values())
+
+
+def test_a_quarter_asked_in_part_opens_in_that_part() -> None:
+    lines = "".join(f"330481,C17,electricity,energy.purchased,2024-{month:02d},{month},MWh\n" for month in range(1, 13))
+    rows = observed("place,sector,carrier,item,period,value,unit\n" + lines)
+    for row in inventory.account(rows, place="330481", period="2024-02/2024-05", by=("quarter",))["rows"]:
+        opens(rows, row["value"], **row["explain"])
+    for row in inventory.series(rows, place="330481", periods="2024-05", step="year"):
+        opens(rows, row["value"], **row["explain"])

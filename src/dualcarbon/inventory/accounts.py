@@ -298,7 +298,7 @@ def account_rows(
                 "pull_points": _percent(change, before) if not lacks.holes else None,
                 "status": row["status"],
                 "complete": False if late(key) else row["complete"] and not doubtful.intersection(key),
-                "explain": q.explained(**shown, **located(dims)),
+                "explain": q.explained(**shown, **located(dims, q.period)),
             }
         )
     timed = [name for name in by if name in TIME]

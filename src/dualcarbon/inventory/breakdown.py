@@ -66,7 +66,7 @@ def series_rows(q: Query, step: str, by: Sequence[str], made: Rows) -> list[dict
         shown = {name: code or "" for name, code in dims.items() if name != "place"}
         found.append(
             {"period": key[0], step: key[0], **dims, **({"name": names} if by else {}), **cell,
-             "explain": q.explained(**shown, **located({**where, step: key[0]}))}
+             "explain": q.explained(**shown, **located({**where, step: key[0]}, q.period))}
         )  # fmt: skip
     return sorted(found, key=lambda row: (row["period"], *(str(row[name]) for name in by)))
 
@@ -132,7 +132,7 @@ def area_rows(q: Query, made: Rows) -> list[dict[str, Any]]:
                 "intensity_status": worst([row["status"], economy["status"]])
                 if economy and product and row["status"]
                 else None,
-                "explain": q.explained(**located({"place": None if code == UNPLACED else code})),
+                "explain": q.explained(**located({"place": None if code == UNPLACED else code}, q.period)),
             }
         )
     return found

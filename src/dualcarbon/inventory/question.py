@@ -134,8 +134,8 @@ def _year_before(day: date) -> date:
     return day.replace(year=day.year - 1, day=28 if last else day.day)
 
 
-def located(dims: Mapping[str, Any]) -> dict[str, Any]:
-    """Place and period of a row in the query that opens it.
+def located(dims: Mapping[str, Any], asked: Period) -> dict[str, Any]:
+    """Place and period of a row in the query that opens it: of a quarter that is asked in part, that part.
 
     A row without an area says `unplaced`; one of a period longer than its step says so by the step's name, so that
     nothing else of that period is opened with it.
@@ -145,7 +145,9 @@ def located(dims: Mapping[str, Any]) -> dict[str, Any]:
         found = {"place": dims["place"]} if dims["place"] else {"unplaced": "yes"}
     for step in STEPS:
         if dims.get(step):
-            return {**found, "period": dims[step]} | ({step: dims[step]} if exact(step, dims[step]) else {})
+            span = settled_period(dims[step])
+            period = periods.text(max(span.start, asked.start), min(span.end, asked.end))
+            return {**found, "period": period} | ({step: dims[step]} if exact(step, dims[step]) else {})
     return found
 
 
