@@ -267,6 +267,15 @@ def test_steps_that_change_are_counted_anew(make: Make) -> None:
     assert follow.status(workspace, line="I25", as_of=date(2024, 4, 12))[0]["actual"] == 0.25
 
 
+def test_a_recount_of_demonstration_data_stays_labelled(make: Make) -> None:
+    workspace = make("cn-jiaxing/2024")
+    one, two = [Listed("I40", "浙F1", 4)], [Listed("I40", "浙F2", 3)]
+    telling.tell(workspace, None, 4, [], one, department=MOVE, at=date(2024, 5, 5), status="synthetic")
+    telling.tell(workspace, None, 3, [], two, department=MOVE, at=date(2024, 5, 6))
+    counts = {row["month"]: row for row in reads.report_rows(workspace) if row["counts"]}
+    assert (counts[4]["value"], counts[4]["status"], counts[3]["status"]) == (2, "synthetic", "unverified")
+
+
 @pytest.mark.parametrize("month", ["2023-11", date(2022, 5, 3), "2023年8月", "2025-01"])
 def test_a_name_of_another_year_does_not_count(make: Make, month: Any) -> None:
     workspace = make("cn-jiaxing/2024")

@@ -159,6 +159,8 @@ def recounted(
         if abs(value - last["value"]) <= 1e-9 * max(1.0, abs(value)):
             continue
         kept = {"value": value, "stage": last["stage"], "progress": None, "text": last["text"], "remark": None}
+        if last["status"] == "synthetic":
+            kept["status"] = "synthetic"  # what demonstration names give stays labelled
         found.reports.append({"line": line, "month": later, **kept, "reason": reason, "corrects": last["latest"]})
 
 

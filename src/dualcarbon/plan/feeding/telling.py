@@ -253,7 +253,7 @@ def _write(
     """Write a submission and complete its answer with the numbers that its reports got."""
     first, number = next_number(connection, REPORT), next_number(connection, BATCH)
     reports = [
-        {**row, **common, "number": first + i, "batch": number, "feed": feed, "query": queries.get(row["line"])}
+        {**common, **row, "number": first + i, "batch": number, "feed": feed, "query": queries.get(row["line"])}
         for i, row in enumerate(found.reports)
     ]
     answer["batch"] = number
