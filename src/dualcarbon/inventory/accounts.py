@@ -27,7 +27,7 @@ from dualcarbon.inventory.reported import TIME, concerned, late_rows, reported
 from dualcarbon.inventory.snapshot import DEFAULT_FAMILY
 from dualcarbon.inventory.stack import Stack, stacked
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS, REASONS, UNIT
-from dualcarbon.inventory.views import Results, Rows, View, doubtful_areas, results
+from dualcarbon.inventory.views import Results, Rows, View, doubtful_areas, left_out, results
 
 APART = "process"
 NO_DATA = {"zh": "无数据", "en": "no data"}
@@ -91,7 +91,9 @@ def document(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
     lacks = reported(q)
     missing = [*late_rows(q, lacks.late), *map(_worded, trace.missing(stack, q.period))]
     change = None if lacks.uneven else _difference(total["value"], before["value"])
-    earlier = bool(before["complete"]) and not lacks.holes and not doubtful_areas(stack, q.spans[PREVIOUS])
+    memo = {part.name for part in q.account.parts if part.memo}
+    lost = set(left_out(stack, q.spans[PREVIOUS])["part"]) - memo
+    earlier = bool(before["complete"]) and not lacks.holes and not lost
     return {
         **head(q),
         "value": total["value"],

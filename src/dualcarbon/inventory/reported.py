@@ -42,7 +42,13 @@ class Reported:
 def reported(q: Query) -> Reported:
     """What the areas below the asked place (or it itself, or the entity) have reported of the account."""
     stack = row_stack(q, ("place",))
-    made: Reported = stack.once(("reported", q.period), lambda: compared(*_records(stack), q.period))
+    made: Reported = stack.once(("reported", q.period), lambda: compared(*_kept(stack), q.period))
+    return made
+
+
+def _kept(stack: Stack) -> tuple[Sequence[str | None], np.ndarray, pl.DataFrame]:
+    """The records of a stack, kept: every period is looked up in them."""
+    made: tuple[Sequence[str | None], np.ndarray, pl.DataFrame] = stack.once("records", lambda: _records(stack))
     return made
 
 
@@ -58,7 +64,9 @@ def _records(stack: Stack) -> tuple[Sequence[str | None], np.ndarray, pl.DataFra
         noted = stack.noted.select("ends", "start", "end", "memo", (~open_).alias("figure"))
         found = pl.concat([found, noted])
     found = found.filter(~pl.col("memo"))
-    return stack.where.names, stack.where.area[found["ends"].to_numpy()], found.select("start", "end", "figure")
+    area = pl.Series("area", stack.where.area[found["ends"].to_numpy()])
+    found = found.select(area, "start", "end", "figure").unique()
+    return stack.where.names, found["area"].to_numpy(), found.drop("area")
 
 
 def compared(names: Sequence[str | None], area: np.ndarray, records: pl.DataFrame, period: Period) -> Reported:
