@@ -123,3 +123,11 @@ def test_bars_of_sectors_hold_their_intervals(workspace: Workspace) -> None:
     text = client.get("/nowcast?known_at=2024-11-15").text
     drawn = re.findall(r'<u style="left:([\d.]+)%;width:([\d.]+)%"', text)
     assert len(drawn) == 6 and all(float(left) + float(width) <= 100.1 for left, width in drawn)
+
+
+@pytest.mark.parametrize("workspace", ["whole"], indirect=True)
+def test_the_report_has_the_ends_of_the_page(workspace: Workspace) -> None:
+    page = board.board(workspace, place=None, as_of=EARLY, tree="admin")["year"]["path"][9]
+    made = nowcast.analyse(workspace, year=2024, as_of=EARLY)
+    assert page["month"] == "2024-10" and same_ends(made, page)
+    assert all(f"{made[end] / 1e4:,.1f}" in made["paragraphs"]["zh"][0]["text"] for end in ("low", "high"))
