@@ -324,7 +324,6 @@ class Site:
             _keep(self._data, name, found, KEPT_DATA)
         return found
 
-
     def _forget(self) -> None:
         """Drop what was kept of an older version: nobody can ask for it again."""
         version = self.workspace.version()
