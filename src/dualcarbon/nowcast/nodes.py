@@ -1,9 +1,11 @@
 """The parts of which the node of a derived figure is made: texts in both languages, lines, numbers of equations."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem, Refused
+
+if TYPE_CHECKING:
+    from dualcarbon.core.periods import Period
 
 Node = dict[str, Any]
 #: The family of factors and the way to meet official totals that are meant where a question names none.
@@ -49,8 +51,10 @@ def number(value: float, digits: int = 4) -> str:
     return (f"{value:,.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
 
 
-def span_of(period: str) -> periods.Period:
+def span_of(period: str) -> "Period":
     """A period from its text. Raises Refused."""
+    from dualcarbon.core import periods
+
     try:
         return periods.parse(period)
     except periods.BadPeriod as error:
