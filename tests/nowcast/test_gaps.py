@@ -5,13 +5,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, city, flags
+from dualcarbon.nowcast import board, city, flags, months
 from tests.nowcast.test_run import DATASET, EARLY, published, rows, total
 
 LATE = date(2025, 6, 1)
@@ -152,7 +153,7 @@ def test_a_county_that_begins_to_report_is_no_growth(tmp_path: Path, whole: Work
     fine, told = (nowcast.analyse(one, year=2024, as_of=LATE) for one in (whole, workspace))
     assert told["value"] == pytest.approx(fine["value"], rel=1e-6)
     assert told["change_percent"] == pytest.approx(fine["change_percent"], abs=4)
-    assert told["left_out"][0]["place"] == "330402" and told["left_out"][0]["month"] == "2024-01"
+    assert told["left_out"][0]["place"] == "330402" and told["left_out"][0]["months"] == ["2024-01"]
     text = told["paragraphs"]["zh"][0]["text"]
     assert "按可比口径同比" in text and "南湖区 2024-01 起才有数据，没有可比数，同比不含" in text
     nanhu = next(row for row in told["areas"] if row["code"] == "330402")
@@ -246,3 +247,25 @@ def test_the_page_shows_no_month_beyond_reach(whole: Workspace) -> None:
     with pytest.raises(Refused) as caught:
         board.board(whole, place="330400", as_of=date(2026, 3, 1), tree="admin")
     assert caught.value.problems[0].rule == "nowcast.no-data-for-long"
+
+
+def blind(seed: int, length: int, ahead: int) -> tuple[bool, float]:
+    """Whether the interval of a city's total held, `ahead` months after the last data, and its half-width: 60 cells
+    with a common growth that wanders by 1 % a month."""
+    rng = np.random.default_rng(seed)
+    places, sectors = np.repeat(np.arange(6), 10), np.tile(np.arange(10), 6)
+    common, own = (np.cumsum(rng.normal(0, sd, (n, length)), 1) for sd, n in ((0.01, 1), (0.02, 60)))
+    level = rng.normal(8, 1, (60, 1)) + common + own
+    power, direct = (np.exp(level + rng.normal(0, sd, (60, length))) for sd in (0.03, 0.06))
+    seen = direct.copy()
+    seen[:, length - ahead :] = power[:, length - ahead :] = np.nan
+    made = months.estimate(seen, power, length - 1, places, sectors)
+    total = made.value.sum()
+    half = np.hypot(made.shared, np.sqrt(((made.own * made.value) ** 2).sum()) / total)
+    return bool(abs(np.log(direct[:, -1].sum() / total)) <= half), float(half)
+
+
+def test_intervals_hold_what_moves_in_common_while_nothing_arrives() -> None:
+    near, far = ([blind(seed, 36, ahead) for seed in range(40)] for ahead in (1, 12))
+    assert np.mean([held for held, _ in near]) >= 0.85 and np.mean([held for held, _ in far]) >= 0.85
+    assert np.median([half for _, half in far]) > 2 * np.median([half for _, half in near])

@@ -21,7 +21,7 @@ Made = Callable[[int], tuple[Month, Month]]
 
 class Span(NamedTuple):
     """Months of a city by cell (N, M) in t CO2, `direct` and `indirect`, with what of them was counted; `open` are the
-    numbers of the months that are open as a whole, `lost` the cells (N,) of which some month cannot be known at all."""
+    numbers of the months that are open as a whole, `lost` what cannot be known at all (N, M)."""
 
     numbers: list[int]
     direct: Array
@@ -37,7 +37,8 @@ class Span(NamedTuple):
 
 
 class Unlike(NamedTuple):
-    """A place of which some months of a span hold nothing: it `began` in the `month` (number), or ceased after it."""
+    """A place of which some months of a span hold nothing: it `began` in the `month` (number), or ceased after it, the
+    last that it has reported."""
 
     place: str
     began: bool
@@ -49,10 +50,11 @@ def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
 
     A cell that was not seen and has no earlier month is 0 and `lost`.
     """
+    cells = len(seen.cells)
     values: dict[str, list[Array]] = {"direct": [], "indirect": []}
     known: dict[str, list[np.ndarray]] = {"direct": [], "indirect": []}
-    open_, lost = [], np.zeros(len(seen.cells), bool)
-    for t in numbers:
+    open_, lost = [], np.zeros((cells, len(numbers)), bool)
+    for n, t in enumerate(numbers):
         pair = {name: getattr(seen, name) for name in values}
         able = t > 0 and any(np.isfinite(part[:, :t]).any() for part in pair.values())
         whole = all(np.isfinite(part[:, t]).all() for part in pair.values())
@@ -60,14 +62,13 @@ def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
         for name, part in pair.items():
             there = np.isfinite(part[:, t])
             value = guess[name].value if guess else np.nan_to_num(part[:, t])
-            lost |= ~there & ~np.isfinite(part[:, :t]).any(1)
+            lost[:, n] |= ~there & ~np.isfinite(part[:, :t]).any(1)
             if float(value[~there].sum()) > OPEN * float(value.sum()) or (not there.any() and not guess):
                 open_.append(t)
             values[name].append(value)
             known[name].append(there)
-    shape = (0, len(seen.cells))
-    stacked = {name: np.array(rows).reshape(shape if not rows else (-1, shape[1])).T for name, rows in values.items()}
-    counted = {name: np.array(rows, bool).reshape(-1, shape[1]).T for name, rows in known.items()}
+    stacked = {name: np.array(rows).reshape(-1, cells).T for name, rows in values.items()}
+    counted = {name: np.array(rows, bool).reshape(-1, cells).T for name, rows in known.items()}
     return Span(list(numbers), stacked["direct"], stacked["indirect"], counted, sorted(set(open_)), lost)
 
 
@@ -80,35 +81,43 @@ def unlike(seen: City, numbers: Sequence[int]) -> list[Unlike]:
         if active[list(numbers)].all() or not active[list(numbers)].any():
             continue
         last = max(numbers)
-        before = np.nonzero(active[: last + 1] != active[last])[0].max()
-        made.append(Unlike(place, bool(active[last]), int(before) + 1 if active[last] else int(before)))
+        if active[last]:
+            made.append(Unlike(place, True, int(np.nonzero(~active[: last + 1])[0].max()) + 1))
+            continue
+        reported = np.nansum(seen.direct[mine, : last + 1], 0) + np.nansum(seen.indirect[mine, : last + 1], 0) > 0
+        made.append(Unlike(place, False, int(np.nonzero(reported)[0].max(initial=0))))
     return made
 
 
 def alike(seen: City, spans: Sequence[Span]) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Cells (N,) that can be compared through all of the spans, and what cannot: {place, sectors, began, month}, where
-    `sectors` is empty for all of a place and `began` None for cells with a month that cannot be known."""
+    """Cells (N,) that can be compared through all of the spans, and what cannot: {place, sectors, began, months}, where
+    `sectors` is empty for all of a place, `months` are the first or last of it, and `began` is None for cells whose
+    `months` cannot be known."""
     told: list[dict[str, Any]] = [
-        {"place": one.place, "sectors": [], "began": one.began, "month": month_text(seen.months[one.month])}
+        {"place": one.place, "sectors": [], "began": one.began, "months": [month_text(seen.months[one.month])]}
         for one in unlike(seen, [t for span in spans for t in span.numbers])
     ]
     places = {one["place"] for one in told}
     fine = np.array([cell[0] not in places for cell in seen.cells])
-    lost = np.any([span.lost for span in spans], 0) & fine & _live(spans)
+    live = np.any([(span.cells > 0).any(1) for span in spans], 0) & fine
+    lost = np.any([span.lost.any(1) for span in spans], 0) & live
     for place in sorted({seen.cells[k][0] for k in np.nonzero(lost)[0]}):
-        sectors = sorted({seen.cells[k][1] for k in np.nonzero(lost)[0] if seen.cells[k][0] == place})
-        first = min(span.numbers[0] for span in spans)
-        told.append({"place": place, "sectors": sectors, "began": None, "month": month_text(seen.months[first])})
+        mine = np.array([cell[0] == place for cell in seen.cells])
+        months = {month_text(seen.months[t]) for span in spans
+                  for t, gone in zip(span.numbers, span.lost[mine & lost].any(0), strict=True) if gone}  # fmt: skip
+        told.append({"place": place, "sectors": _sectors(seen, mine & lost, mine & live), "began": None,
+                     "months": sorted(months)})  # fmt: skip
     return fine & ~lost, told
 
 
-def _live(spans: Sequence[Span]) -> np.ndarray:
-    return np.any([(span.cells > 0).any(1) for span in spans], 0)
+def _sectors(seen: City, lacking: np.ndarray, live: np.ndarray) -> list[str]:
+    """The sectors of the cells (N,) `lacking`; none where these are all that are `live`."""
+    return sorted({seen.cells[k][1] for k in np.nonzero(lacking)[0]}) if (live & ~lacking).any() else []
 
 
-def told(seen: City, span: Span) -> list[dict[str, Any]]:
-    """What is estimated in the span's months, but for those open as a whole, by place, the largest first: {place,
-    months, sectors, parts, value, share, doubted}.
+def told(seen: City, span: Span, among: np.ndarray) -> list[dict[str, Any]]:
+    """What is estimated of the cells `among` (N,) in the span's months, but for those open as a whole, by place, the
+    largest first: {place, months, sectors, parts, value, share, doubted}.
 
     `sectors` is empty where no cell of the place was seen; `parts` names what was not: fuels (`direct`), electricity
     (`indirect`). `value` is the estimate in t CO2, `share` of the whole span; `doubted`: some of it was reported and
@@ -116,9 +125,9 @@ def told(seen: City, span: Span) -> list[dict[str, Any]]:
     """
     closed = [n for n, t in enumerate(span.numbers) if t not in span.open]
     doubted = {(one.cell, one.month) for one in seen.doubts}
-    guess = {name: np.where(there, 0.0, getattr(span, name)) for name, there in span.counted.items()}
+    guess = {name: np.where(there | ~among[:, None], 0.0, getattr(span, name)) for name, there in span.counted.items()}
     both = guess["direct"] + guess["indirect"]
-    total = float(span.cells.sum())
+    total = float(span.cells[among].sum())
     made = []
     for place in sorted({cell[0] for cell in seen.cells}):
         mine = np.array([cell[0] == place for cell in seen.cells])
@@ -130,7 +139,7 @@ def told(seen: City, span: Span) -> list[dict[str, Any]]:
         value = float(both[mine][:, here].sum())
         made.append({
             "place": place, "months": [month_text(seen.months[span.numbers[n]]) for n in here],
-            "sectors": sorted({seen.cells[k][1] for k in np.nonzero(lacking)[0]}) if (live & ~lacking).any() else [],
+            "sectors": _sectors(seen, lacking, live),
             "parts": [name for name, part in guess.items() if part[mine][:, here].sum() > 0],
             "value": value, "share": value / total if total else None,
             "doubted": any((k, seen.months[span.numbers[n]]) in doubted for k in np.nonzero(lacking)[0] for n in here),
@@ -142,21 +151,41 @@ def said(gaps: Sequence[dict[str, Any]], lang: str) -> str:
     """The gaps of `told`, with the `name` of each place, as a part of a sentence: who has not reported which months."""
     texts = []
     for one in gaps[:NAMED]:
-        when, what = span_text(one["months"], lang), "、".join(PARTS[part]["zh"] for part in one["parts"])
-        count = len(one["sectors"])
+        who, when, single = whose(one, lang), span_text(one["months"], lang), len(one["parts"]) == 1
         if lang == "zh":
-            who = one["name"][lang] + (f"（{count} 个行业）" if count else " ")
-            what = f"的{what}" if len(one["parts"]) == 1 else ""
+            what = f"的{PARTS[one['parts'][0]]['zh']}" if single else ""
             texts.append(f"{who}{when} {what}未报{'或异常未采用' if one['doubted'] else ''}")
         else:
-            what = PARTS[one["parts"][0]]["en"] if len(one["parts"]) == 1 else "fuels and electricity"
-            who = one["name"][lang] + (f" ({count} sectors)" if count > 1 else " (one sector)" if count else "")
+            what = PARTS[one["parts"][0]]["en"] if single else "fuels and electricity"
             how = "not reported or not believed" if one["doubted"] else "not reported"
             texts.append(f"{what} of {who} in {when} ({how})")
     rest = len(gaps) - NAMED
     if rest > 0:
         texts.append(f"另有 {rest} 个地区部分月份未报" if lang == "zh" else f"and of {rest} more areas in some months")
     return ("；" if lang == "zh" else "; ").join(texts)
+
+
+def apart(left: Sequence[dict[str, Any]], lang: str) -> str:
+    """What `alike` leaves out, with the `name` of each place, as a part of a sentence."""
+    groups: dict[tuple[bool | None, str], list[str]] = {}
+    for one in left:
+        groups.setdefault((one["began"], span_text(one["months"], lang)), []).append(whose(one, lang).strip())
+    said = {
+        "zh": {True: "起才有数据", False: "之后没有数据", None: "未报，此前也没有数据，无从估算"},
+        "en": {True: "no data before", False: "no data after", None: "nothing to estimate from in"},
+    }[lang]
+    if lang == "zh":
+        told = "；".join(f"{'、'.join(who)} {when} {said[began]}" for (began, when), who in groups.items())
+        return told.replace("） ", "）")
+    return "; ".join(f"{', '.join(who)}: {said[began]} {when}" for (began, when), who in groups.items())
+
+
+def whose(one: dict[str, Any], lang: str) -> str:
+    """A place, and how many of its sectors, before the months."""
+    count = len(one["sectors"])
+    if lang == "zh":
+        return str(one["name"]["zh"]) + (f"（{count} 个行业）" if count else " ")
+    return str(one["name"]["en"]) + (f" ({count} sectors)" if count > 1 else " (one sector)" if count else "")
 
 
 def span_text(months: Sequence[str], lang: str) -> str:

@@ -156,15 +156,16 @@ def estimate(
     able = [name for name in METHODS if name in candidates]
     chosen, skill = choose(record, able) if record else (np.zeros(len(direct), int), {})
     value = picked(candidates, able, chosen)
+    dark = min(late, max(power_late, 1))  # electricity that was seen carries what moved since
     far = record
-    if training is not None and late > 1:
-        far = _errors(direct, late, made, training, past, list(candidates), sectors, apart=late)
+    if training is not None and dark > 1:
+        far = _errors(direct, late, made, training, past, list(candidates), sectors, apart=dark)
     shown = picked(far, able, chosen) if far else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
     nothing = record.get("last_value", shown)
-    shared, own = _widths(shown, nothing, usual, history, unseen, sectors, late, 0.9)
-    inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, late, 0.8)
+    shared, own = _widths(shown, nothing, usual, history, unseen, sectors, dark, 0.9)
+    inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, dark, 0.8)
     method = np.array([METHODS.index(name) for name in able])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
@@ -179,8 +180,8 @@ def _errors(
 ) -> dict[str, Array]:  # fmt: skip
     """Log errors (N, K) of each of the `methods` in the months `past`, with what was known `late` months before each.
 
-    Bridges are fitted without the months less than `apart` away. With `apart` = `late` these are the months that were
-    not known then, and as many after: what moved between the last known month and this one is in none of the others.
+    Bridges are fitted without the months less than `apart` away: where neither fuels nor electricity were known for so
+    long, these are the months that were not known then, and as many after. What moved in between is in no other month.
     """
     errors: dict[str, list[Array]] = {name: [] for name in methods}
     for s in past:
@@ -194,14 +195,14 @@ def _errors(
 
 
 def _widths(
-    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, sectors: np.ndarray, late: int,
+    errors: Array, nothing: Array, usual: Array, history: Array, unseen: np.ndarray, sectors: np.ndarray, dark: int,
     level: float,
 ) -> tuple[float, Array]:  # fmt: skip
-    """Half-widths as of `intervals.parts`, by sector, from errors `late` months after the last known; a cell whose
+    """Half-widths as of `intervals.parts`, by sector, from errors `dark` months after anything was known; a cell whose
     electricity was `unseen` while that of others came is wider by half, and no narrower than with the errors of knowing
     `nothing`.
     """
-    shared, own = intervals.parts(errors, usual, history, level=level, groups=sectors, overlap=late)
+    shared, own = intervals.parts(errors, usual, history, level=level, groups=sectors, overlap=dark)
     if unseen.any():
         least = intervals.parts(nothing, usual, history, level=level, groups=sectors)[1]
         own = np.where(unseen, np.maximum(1.5 * own, least), own)

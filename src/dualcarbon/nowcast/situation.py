@@ -68,7 +68,7 @@ def analyse(
     try:
         made["causes"] = why.explain(workspace, place=code, period=period, as_of=seen.as_of, tree=tree, family=family)
     except Refused as fault:
-        made["undecomposed"] = fault.problems[0].value
+        made["undecomposed"] = fault.problems[0].params.get("months")
     asked = [t for t in span if np.isfinite(seen.direct[:, t]).mean() >= 0.5]
     replayed = (
         months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms) if asked else None
@@ -86,7 +86,8 @@ def _compared(done: Settled, span: list[int], book: Classification) -> dict[str,
     Where official totals hold in one of the years only, growth is that of what was counted and estimated.
     """
     seen = done.seen
-    sums = done.summed(span, np.ones(len(seen.cells), bool))
+    whole = np.ones(len(seen.cells), bool)
+    sums = done.summed(span, whole)
     then = [t - 12 for t in span]
     now, past = (gaps.of(seen, numbers, done.before) for numbers in (span, then))
     alike, left = gaps.alike(seen, [past, now])
@@ -105,10 +106,11 @@ def _compared(done: Settled, span: list[int], book: Classification) -> dict[str,
         "change_percent": 100 * (compared - last) / last if last else None,
         "settled": value - float(now.cells.sum()), "alike": sums["alike"],
         "gaps": {
-            "now": why.named(gaps.told(seen, now), book), "before": why.named(gaps.told(seen, past), book),
+            "now": why.named(gaps.told(seen, now, whole), book),
+            "before": why.named(gaps.told(seen, past, alike), book),
             "open_before": [month_text(seen.months[t]) for t in past.open],
         },
-        "left_out": why.named(left, book), **_growth(done, sums, past, compared, last),
+        "left_out": why.named(left, book), **_growth(done, span, past, alike, compared, last),
     }  # fmt: skip
     made["months"] = [
         {"month": month_text(seen.months[t]), "value": float(settled[:, n].sum()),
@@ -120,14 +122,18 @@ def _compared(done: Settled, span: list[int], book: Classification) -> dict[str,
     return made
 
 
-def _growth(done: Settled, sums: dict[str, Any], past: gaps.Span, value: float, last: float) -> dict[str, Any]:
-    """How much of last year is estimated, and the ends of growth that follow from it; none where nothing is."""
-    guess = float(sum(np.where(there, 0.0, getattr(past, name)).sum() for name, there in past.counted.items()))
-    made: dict[str, Any] = {"last_year_estimated": guess, "change_low_percent": None, "change_high_percent": None}
+def _growth(
+    done: Settled, span: list[int], past: gaps.Span, mine: np.ndarray, value: float, last: float
+) -> dict[str, Any]:
+    """How much of last year is estimated of the cells `mine` (N,), whose CO2 was `last` and is `value` (t), and the
+    ends of growth that follow from both years' estimates; none where nothing of last year is."""
+    guess = sum(np.where(there, 0.0, getattr(past, name))[mine].sum() for name, there in past.counted.items())
+    made: dict[str, Any] = {"last_year_estimated": float(guess), "change_low_percent": None,
+                            "change_high_percent": None}  # fmt: skip
     if guess and last and value:
-        whole = np.ones(len(done.seen.cells), bool)
-        unsure = [t for t, column in zip(past.numbers, _unknown(past), strict=True) if column and t > 0]
-        ends = [one["high"] - one["value"] for one in (done.figure(t, whole) for t in unsure) if one["high"]]
+        unsure = [t for t, column in zip(past.numbers, _unknown(past, mine), strict=True) if column and t > 0]
+        ends = [one["high"] - one["value"] for one in (done.figure(t, mine) for t in unsure) if one["high"]]
+        sums = done.summed(span, mine)
         now = (sums["high"] or sums["value"]) / sums["value"] - 1
         width = float(np.hypot(np.log1p(now), np.log1p(sum(ends) / last)))
         made["change_low_percent"], made["change_high_percent"] = (
@@ -136,9 +142,9 @@ def _growth(done: Settled, sums: dict[str, Any], past: gaps.Span, value: float, 
     return made
 
 
-def _unknown(span: gaps.Span) -> list[bool]:
+def _unknown(span: gaps.Span, mine: np.ndarray) -> list[bool]:
     """Which months of a span are not counted in full."""
-    return [bool(one) for one in ~np.all([there.all(0) for there in span.counted.values()], 0)]
+    return [bool(one) for one in ~np.all([there[mine].all(0) for there in span.counted.values()], 0)]
 
 
 def _flags(done: Settled, seen: City, span: Sequence[int], book: Classification) -> list[dict[str, Any]]:

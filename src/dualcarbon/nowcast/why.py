@@ -147,7 +147,7 @@ def compared(
         empty = np.zeros((0, len(names)))
         parts[sector] = parts.get(sector, Parts([], empty, empty, empty))._replace(scope=scope)
     status = worst([*(datasets[n].get("status") for n in whole["dataset"].unique() if n in datasets), "unverified"])
-    told = {name: named(gaps.told(seen, span), book) for name, span in known.items()}
+    told = {name: named(gaps.told(seen, span, alike), book) for name, span in known.items()}
     totals = {name: float(whole.filter(pl.col("name") == name)["co2"].sum()) for name in spans}
     return Compared(code, as_of, spans, totals, added, names, parts, status or "unverified", told, named(left, book),
                     apart)  # fmt: skip
@@ -186,8 +186,8 @@ def _note(told: dict[str, list[dict[str, Any]]], left: list[dict[str, Any]], add
             zh.append(f"{label[0]}{who['zh']}，按估算计入，沿用此前的用能结构。")
             en.append(f"Of {label[1]}, estimated with the mix of carriers before: {who['en']}.")
     if left:
-        zh.append(f"{'、'.join(one['name']['zh'] for one in left)}没有可比数，单列为口径变化。")
-        en.append(f"{', '.join(one['name']['en'] for one in left)}: nothing to compare with, apart as scope.")
+        zh.append(f"{gaps.apart(left, 'zh')}，没有可比数，单列为口径变化。")
+        en.append(f"Nothing to compare with, apart as scope: {gaps.apart(left, 'en')}.")
     if added.item and added.left:
         zh.append(f"增加值只用两期都齐的地区和行业，另有 {len(added.left)} 组未用。")
         en.append(f"Value added is of areas and sectors that cover both periods; {len(added.left)} pairs do not.")
@@ -235,8 +235,11 @@ def _known(seen: City, spans: dict[str, periods.Period], book: Classification) -
         made[name] = gaps.of(seen, [t for t in numbers.values() if 0 <= t < len(seen.months)], done.before)
         lost += [seen.months[t] for t in made[name].open]
     if lost:
-        raise Refused(Problem("nowcast.period-open", value="、".join(month_text(one) for one in sorted(lost)[:12]),
-                              params={"places": _silent(seen, made, book)}))  # fmt: skip
+        months = [month_text(one) for one in lost]
+        raise Refused(Problem("nowcast.period-open", value="、".join(sorted(set(months))), params={
+            "months": text(gaps.span_text(months, "zh"), gaps.span_text(months, "en")),
+            "places": _silent(seen, made, book),
+        }))  # fmt: skip
     return made
 
 

@@ -126,19 +126,13 @@ class Chinese(Words):
                 f"{'增长' if self.up else '下降'} {self.size}。{self.left_out()}")  # fmt: skip
 
     def left_out(self) -> str:
-        told = []
-        for one in self.made["left_out"]:
-            name, month = one["name"]["zh"], one["month"]
-            if one["began"] is None:
-                told.append(f"{name}（{len(one['sectors'])} 个行业）{month} 没有数据，此前也没有，无从估算")
-            else:
-                told.append(f"{name} {month} {'起才有数据' if one['began'] else '之后没有数据'}")
-        return f"{'；'.join(told)}，没有可比数，同比不含。" if told else ""
+        told = gaps.apart(self.made["left_out"], "zh")
+        return f"{told}，没有可比数，同比不含。" if told else ""
 
     def guessed(self) -> str:
         made, parts = self.made, []
         if made["open_months"]:
-            parts.append(f" {'、'.join(made['open_months'])} 尚未报齐，缺报部分为估算")
+            parts.append(f" {gaps.span_text(made['open_months'], 'zh')} 尚未报齐，缺报部分为估算")
         if made["gaps"]["now"]:
             parts.append(f"{self.gaps('now')}，按估算计入")
         ends = f"，90% 区间 {'—'.join(self.ends)} 万吨" if self.ends else ""
@@ -147,7 +141,7 @@ class Chinese(Words):
     def before(self) -> str:
         made, parts = self.made, []
         if made["gaps"]["open_before"]:
-            parts.append(f" {'、'.join(made['gaps']['open_before'])} 未报齐")
+            parts.append(f" {gaps.span_text(made['gaps']['open_before'], 'zh')} 未报齐")
         if made["gaps"]["before"]:
             parts.append(self.gaps("before"))
         if not parts or not made["last_year_estimated"]:
@@ -209,7 +203,7 @@ class Chinese(Words):
     def causes(self) -> str:
         causes = self.made["causes"]
         if not causes:
-            return f"{self.made['undecomposed'] or '年内尚有月份'}未报齐，暂不分解。"
+            return f"{(self.made['undecomposed'] or {}).get('zh', '年内尚有月份')} 未报齐，暂不分解。"
         parts, scope = self.effects()
         parts.sort(key=lambda one: -abs(one["percent"]))
         up = [f"{one['title']['zh']} {one['percent']:.2f} 个百分点" for one in parts if one["percent"] > 0]
@@ -286,19 +280,13 @@ class English(Words):
                 f"{self.left_out()}")  # fmt: skip
 
     def left_out(self) -> str:
-        told = []
-        for one in self.made["left_out"]:
-            name, month = one["name"]["en"], one["month"]
-            if one["began"] is None:
-                told.append(f"{name} ({len(one['sectors'])} sectors) lacks {month} and all before")
-            else:
-                told.append(f"{name} has no data {'before' if one['began'] else 'after'} {month}")
-        return f" {'; '.join(told)}: not compared." if told else ""
+        told = gaps.apart(self.made["left_out"], "en")
+        return f" Not compared: {told}." if told else ""
 
     def guessed(self) -> str:
         made, parts = self.made, []
         if made["open_months"]:
-            parts.append(f"Reports of {', '.join(made['open_months'])} are incomplete and estimated")
+            parts.append(f"Reports of {gaps.span_text(made['open_months'], 'en')} are incomplete and estimated")
         if made["gaps"]["now"]:
             parts.append(f"Estimated: {self.gaps('now')}")
         ends = f"; 90 % interval {' to '.join(self.ends)}" if self.ends else ""
@@ -307,7 +295,7 @@ class English(Words):
     def before(self) -> str:
         made, parts = self.made, []
         if made["gaps"]["open_before"]:
-            parts.append(f"most of {', '.join(made['gaps']['open_before'])}")
+            parts.append(f"most of {gaps.span_text(made['gaps']['open_before'], 'en')}")
         if made["gaps"]["before"]:
             parts.append(self.gaps("before"))
         if not parts or not made["last_year_estimated"]:
@@ -354,7 +342,7 @@ class English(Words):
     def causes(self) -> str:
         causes = self.made["causes"]
         if not causes:
-            return f"Not reported yet: {self.made['undecomposed'] or 'some months'}; no decomposition."
+            return f"Not reported: {(self.made['undecomposed'] or {}).get('en', 'some months')}; no decomposition."
         parts, scope = self.effects()
         each = "; ".join(f"{one['title']['en']} {signed(one['percent'], 2)} points" for one in parts)
         text = f"Additive LMDI, summing to the change: {each}."
