@@ -101,6 +101,8 @@ def causes(result: dict[str, Any]) -> None:
     table(rows, {"effect": say("因素", "effect"), "value": say("万吨", "10⁴ t"), "percent": say("拉动点数", "points")})
     used = result["activity"] or say("无（数据未覆盖两个时期）", "none (no data for both periods)")
     typer.echo(say(f"增加值指标：{used}。", f"Value added: {used}."))
+    if result["note"]:
+        typer.echo(result["note"][language()])
 
 
 ARRIVALS = {
