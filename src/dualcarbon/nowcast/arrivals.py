@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
@@ -35,9 +36,12 @@ def news(
 
     Arrivals are taken in one after the other: corrections of what was known (a new factor is one), the weather,
     electricity, fuels; of the month itself, of the month a year before, of all others. Their effects sum to the change.
+    Raises Refused where `after` is not after `before`.
     """
     workspace = opened(workspace)
     place = cities.located(workspace, place)
+    if after is not None and after <= before:
+        raise Refused(Problem("nowcast.days-turned", value=after.isoformat(), params={"before": before.isoformat()}))
     new, taken = steps(workspace, before, after, month, place, tree, family)
     totals = [float(by_cell(seen).sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),

@@ -118,10 +118,12 @@ def read(
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
-    Raises Refused when the workspace holds no monthly energy data, or the place is unknown, or the month
+    Raises Refused when the workspace holds no monthly energy data, or the place or the tree is unknown, or the month
     lies after the year that follows `as_of`.
     """
     book = load(workspace.pack)
+    if tree not in book.places.trees:
+        raise Refused(Problem("nowcast.unknown-tree", value=tree, params={"known": "、".join(book.places.trees)}))
     code = located(workspace, place)
     version = workspace.version() if version is None else version
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}

@@ -128,6 +128,9 @@ def compared(
     as_of = as_of or cities.last_arrival(workspace.observations(datasets=list(datasets)))
     later = _period(period or cities.month_before(as_of).isoformat()[:7])
     earlier = _period(against) if against else periods.Period(_year_before(later.start), _year_before(later.end))
+    if len(periods.months(earlier)) != len(periods.months(later)):
+        texts = {"other": periods.text(earlier.start, earlier.end)}
+        raise Refused(Problem("nowcast.unlike-periods", value=periods.text(later.start, later.end), params=texts))
     spans = {"before": earlier, "after": later}
     last = cities.month_before(max(span.end for span in spans.values()))
     seen = cities.read(workspace, as_of=as_of, until=last, place=code, tree=tree, family=family)
