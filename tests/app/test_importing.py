@@ -198,3 +198,14 @@ def test_what_was_made_of_older_data_is_not_kept(site: TestClient, folder: Path)
     snapshot(workspace)
     gc.collect()
     assert old() is None
+
+
+def test_nobody_is_said_to_pull_while_a_county_is_late(site: TestClient) -> None:
+    row = "{place},{sector},柴油,燃料燃烧量,{year}-01,{value},吨\n"
+    before = [("330402", "C17", 2023, 100), ("330402", "C18", 2023, 10), ("330481", "C17", 2023, 50)]
+    now = [("330402", "C17", 2024, 90), ("330402", "C18", 2024, 30)]
+    said = [row.format(place=p, sector=s, year=y, value=v) for p, s, y, v in before + now]
+    sent(site, HEAD + "".join(said))
+    for place, pulls in (("330402", True), ("330400", False)):
+        page = site.get(f"/account/{place}?period=2024-01&basis=A&by=sector", headers={"accept": "text/html"}).text
+        assert ("拉动最大" in page) == pulls
