@@ -84,6 +84,7 @@ def calculate(
     statuses: Mapping[str, str] | None = None,
     keep_rows: bool = False,
     canonical: bool = False,
+    borrow: bool = False,
 ) -> Calculation:
     """Calculate one method over a table of observations.
 
@@ -91,7 +92,8 @@ def calculate(
     layout, with ``start`` and ``end`` (exclusive) or ``period``. ``dims``: dimensions kept in the cells beside
     those that key factors. ``where``: equal values (or lists) by column. ``statuses``: status by dataset.
     ``keep_rows`` keeps one cell per row even for a linear method. ``canonical`` promises one unit per carrier, as
-    imported tables have. Raises Refused with every fault found.
+    imported tables have. ``borrow`` serves what has no factor with one of another time, and says so among the
+    fallbacks (:func:`dualcarbon.engine.resolve.borrowed`). Raises Refused with every fault found.
     """
     given = factors if isinstance(factors, pl.DataFrame) else None
     factor_table = with_factors(pack, None if given is not None else factors, given)  # type: ignore[arg-type]
@@ -99,7 +101,7 @@ def calculate(
     natural_units = {row_of(names.carriers, c).get("natural_unit", "") for c in _caller_carriers(factor_table, pack)}
     proven = method if isinstance(method, Proven) else find_method(method, pack, natural_units - {""})
     declared(proven, factor_table)
-    choice = Choice(family, gwp, known_at)
+    choice = Choice(family, gwp, known_at, borrow)
     frame = observations(table, known_at)
     rows = keep_rows or not proven.linear
     cells = reduce(frame, proven, factor_table, names, dims, where, rows, bool(statuses), canonical)

@@ -47,6 +47,7 @@ def explain(
     statuses: Mapping[str, str] | None = None,
     custody: Collection[str] | None = None,
     canonical: bool = True,
+    borrow: bool = False,
 ) -> dict[str, Any]:
     """The node of a figure: ``{item, dimensions, value, unit, low, high, status, complete, method, equations,
     equation, substituted, factors, inputs, children, rows, rows_total, withheld, missing, fallbacks, next}``.
@@ -72,7 +73,7 @@ def explain(
     proven, output = found[0]
     calculation = calculate(
         proven, frame, pack=pack, factors=factors, family=family, known_at=known_at, gwp=gwp,
-        dims=(*CELL, *(["entity"] if entity else [])), statuses=statuses, canonical=canonical,
+        dims=(*CELL, *(["entity"] if entity else [])), statuses=statuses, canonical=canonical, borrow=borrow,
     )  # fmt: skip
     if not calculation.cells.height and not calculation.notations.height:
         raise nothing(question)

@@ -4,16 +4,17 @@ The result is a small table that an auditor can read. Order of search: the entit
 its administrative ancestors up to the nation and the world; at each the most specific other keys first; an exact
 validity wins, else the latest earlier value within the parameter's carry-forward. Every departure from what was
 wanted is recorded; a parameter that has not ``place`` among its keys is wanted for the nation. Nothing found is
-missing, never zero.
+missing, never zero: only who asks to borrow gets a value of another time, and is told so.
 """
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from dualcarbon.core import periods
@@ -26,15 +27,20 @@ from dualcarbon.engine.methods import FactorUse
 ROOTS = ("CN", "WORLD", "")
 
 NOTHING: Candidate = (-1, (), True)
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a run chooses factors by: the family, the GWP set and what was known when."""
+    """What a run chooses factors by: the family, the GWP set and what was known when.
+
+    ``borrow``: what has no value is served by one of the same parameter and family of another time (`borrowed`).
+    """
 
     family: str
     gwp: str
     known_at: date | None = None
+    borrow: bool = False
 
 
 def resolve(
@@ -43,7 +49,8 @@ def resolve(
     """Add to ``cells`` one column ``factor:NAME`` per use: the row of ``table.frame`` or null when missing.
 
     ``cells`` holds ``start``, ``end`` and the key columns that the parameters need (absent ones count as
-    empty). Returns the cells and the fallbacks ``{parameter, wanted, used, reason: place|period|key}``.
+    empty). Returns the cells and the fallbacks ``{parameter, wanted, used, reason: place|period|key|later}``; ``later``
+    is what was not published yet, which is used only where borrowing was asked for.
     """
     fallbacks: list[dict[str, Any]] = []
     found: list[pl.Series] = []
@@ -69,11 +76,13 @@ def resolve(
         places = {place: upward(place, names) for place in {one.get("place", "") for one in wanted}}
         served = [candidates(one, places[one.get("place", "")], parameter, table, names, choice) for one in wanted]
         rows, chosen = pick(served, days, parameter, table, choice.known_at)
-        numbers = rows[group, when]
-        found.append(pl.Series(f"factor:{use.name}", numbers).set(pl.Series(numbers < 0), None))
         asked = np.zeros(rows.shape, np.bool_)
         asked[group, when] = True
-        fallbacks += _fallbacks(wanted, served, np.where(asked, chosen, -1), spans.rows(), parameter, table)
+        if choice.borrow and (rows[asked] < 0).any():
+            served = borrowed(rows, chosen, asked, served, spans.rows(), table, choice.known_at)
+        numbers = rows[group, when]
+        found.append(pl.Series(f"factor:{use.name}", numbers).set(pl.Series(numbers < 0), None))
+        fallbacks += _fallbacks(wanted, served, np.where(asked, chosen, -1), spans.rows(), parameter, table, choice)
     return cells.with_columns(found), fallbacks
 
 
@@ -142,6 +151,49 @@ def pick(
     return rows[picked], picked - first_of[:, None]
 
 
+def borrowed(
+    rows: Numbers,
+    chosen: Numbers,
+    asked: npt.NDArray[np.bool_],
+    served: list[list[Candidate]],
+    spans: list[tuple[date, date]],
+    table: FactorTable,
+    known_at: date | None,
+) -> list[list[Candidate]]:
+    """Fill what is missing in ``rows`` and ``chosen`` (of :func:`pick`), where ``asked``, with values of another time.
+
+    The nearest place's value counts that was known on the day, of the nearest year (of two as near the earlier);
+    where no place's was known, that of the nearest place which was published first. Returns ``served``, with what was
+    borrowed after NOTHING.
+    """
+    found: dict[tuple[tuple[int, ...], int], Candidate] = {}
+    made = list(served)
+    for group in np.flatnonzero(((rows < 0) & asked).any(1)).tolist():
+        near = {key: number for number, key in enumerate(dict.fromkeys(key for _, key, _ in served[group]))}
+        own = {row: key for row, key, _ in served[group] if row >= 0}
+        held = tuple(own)
+        for when in np.flatnonzero((rows[group] < 0) & asked[group]).tolist() if own else ():
+            if (held, when) not in found:
+                row = min(held, key=lambda n: _apart(table.rows[n], near[own[n]], spans[when], known_at))
+                whole = table.rows[row]["start"] <= spans[when][0] and spans[when][1] <= table.rows[row]["end"]
+                found[held, when] = (row, own[row], whole)
+            one = found[held, when]
+            if one not in made[group][len(served[group]) :]:
+                made[group] = [*made[group], one]
+            rows[group, when] = one[0]
+            chosen[group, when] = made[group].index(one, len(served[group]))
+    return made
+
+
+def _apart(row: dict[str, Any], near: int, span: tuple[date, date], known_at: date | None) -> tuple[Any, ...]:
+    """How far a value is from what was wanted, what was not known being farthest; the least is borrowed."""
+    day, year = row["known_at"] or FAR_PAST, (span[1] - ONE_DAY).year
+    later = known_at is not None and day > known_at
+    years = max(row["start"].year - year, year - (row["end"] - ONE_DAY).year, 0)
+    after = row["start"] > span[0]
+    return (later, near, day, years, after) if later else (later, near, years, after, -day.toordinal())
+
+
 def _fallbacks(
     wanted: list[dict[str, str]],
     served: list[list[Candidate]],
@@ -149,13 +201,15 @@ def _fallbacks(
     spans: list[tuple[date, date]],
     parameter: Parameter,
     table: FactorTable,
+    choice: Choice,
 ) -> list[dict[str, Any]]:
     """Every departure from what was wanted, the periods of one year together; ``chosen`` is -1 where none was asked."""
     found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     for one, several, line in zip(wanted, served, chosen.tolist(), strict=True):
-        for number in {*line} - {-1, len(several) - 1}:
+        for number in {*line} - {-1, several.index(NOTHING)}:
             row, key, exact = several[number]
-            reasons = _reasons(one, key, exact, parameter)
+            later = choice.known_at is not None and (table.rows[row]["known_at"] or FAR_PAST) > choice.known_at
+            reasons = [*_reasons(one, key, exact, parameter), *(["later"] if later else [])]
             if not reasons:
                 continue
             here = sorted(span for span, chose in zip(spans, line, strict=True) if chose == number)
@@ -164,6 +218,8 @@ def _fallbacks(
                 start, end = within[0][0], max(end for _, end in within)
                 for reason in reasons:
                     told = _departure(one, table.rows[row], parameter, reason, start, end)
+                    if choice.borrow:
+                        told["used"]["known_at"] = table.rows[row]["known_at"]
                     found.append(((*one.values(), year, row), told))
     return [told for _, told in sorted(found, key=lambda one: one[0])]
 
