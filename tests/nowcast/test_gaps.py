@@ -62,7 +62,7 @@ def test_months_of_which_nothing_arrived_are_said_and_wider_the_farther(whole: W
     shown = board.board(whole, place="330400", as_of=days[2], tree="admin")
     assert "nowcast.no-data-since" in {flag["rule"] for flag in shown["flags"]}
     report = nowcast.analyse(whole, year=2025, as_of=days[2])
-    assert "2024-12 之后没有收到" in report["paragraphs"]["zh"][6]["text"]
+    assert "2024年12月" in report["paragraphs"]["zh"][6]["text"]
 
 
 def test_a_year_after_the_last_data_nothing_is_estimated(whole: Workspace) -> None:
@@ -94,7 +94,7 @@ def test_a_month_not_believed_is_estimated_in_causes_and_named(tmp_path: Path, w
     assert effects(told)["own_energy"] == pytest.approx(effects(fine)["own_energy"], abs=1)
     (gap,) = told["gaps"]["after"]
     assert (gap["place"], gap["months"], gap["sectors"], gap["doubted"]) == ("330402", ["2024-09"], ["C17"], True)
-    assert "南湖区（1 个行业）2024-09 的用电未报或异常未采用，按估算计入" in told["note"]["zh"]
+    assert "南湖区（1个行业）2024年9月的用电未报或异常未采用，按估算计入" in told["note"]["zh"]
     shown = board.board(workspace, place="330400", as_of=day, tree="admin")["causes"]
     assert shown["period"] == "2024-01/2024-10" and abs(shown["change_percent"]) < 10 and shown["note"]
     assert fine["note"] is None and fine["gaps"] == {"before": [], "after": []}
@@ -106,7 +106,7 @@ def test_a_late_county_is_estimated_in_causes_and_no_fall(tmp_path: Path, whole:
     fine, told = (nowcast.explain(one, period="2024-10", as_of=LATE) for one in (whole, workspace))
     assert told["change_percent"] == pytest.approx(fine["change_percent"], abs=1.5)
     assert sum(one["value"] for one in told["effects"]) == pytest.approx(told["change"])
-    assert "南湖区 2024-10 未报，按估算计入" in told["note"]["zh"] and "Nanhu in 2024-10" in told["note"]["en"]
+    assert "南湖区2024年10月未报，按估算计入" in told["note"]["zh"] and "Nanhu in 2024-10" in told["note"]["en"]
     for row in told["rows"]:
         node = nowcast.open_reason(workspace, kind="effect", effect="own_energy", sector=row["sector"],
                                    period="2024-10", as_of=LATE)  # fmt: skip
@@ -120,7 +120,7 @@ def test_a_month_that_most_have_not_reported_is_not_decomposed(tmp_path: Path) -
     with pytest.raises(Refused) as caught:
         nowcast.explain(workspace, period="2024", as_of=LATE)
     said = caught.value.problems[0]
-    assert said.rule == "nowcast.period-open" and "2024-10（南湖区、" in said.line("zh")
+    assert said.rule == "nowcast.period-open" and "2024年10月（南湖区、" in said.line("zh")
     with pytest.raises(Refused) as caught:
         nowcast.explain(workspace, period="2024-03-05", as_of=LATE)
     assert caught.value.problems[0].rule == "nowcast.bad-period"
@@ -133,7 +133,7 @@ def test_a_hole_of_last_year_is_estimated_and_said_in_the_report(tmp_path: Path,
     assert told["change_percent"] == pytest.approx(fine["change_percent"], abs=1.5)
     assert told["change_low_percent"] < fine["change_percent"] < told["change_high_percent"]
     text = told["paragraphs"]["zh"][0]["text"]
-    assert "上年数中，南湖区 2023-03 至 2023-08 未报，按估算计入（占上年的" in text and "增速的 90% 区间为" in text
+    assert "上年数中，南湖区2023年3月至8月未报，按估算计入（占上年的" in text and "增速的 90% 区间为" in text
     assert "Nanhu in 2023-03 to 2023-08" in told["paragraphs"]["en"][0]["text"]
     assert told["causes"]["change"] == pytest.approx(told["change"])
     assert "按估算计入" in told["paragraphs"]["zh"][4]["text"] and "补报上年" in told["paragraphs"]["zh"][7]["text"]
@@ -144,7 +144,7 @@ def test_a_hole_of_last_year_is_estimated_and_said_in_the_report(tmp_path: Path,
 def test_a_county_that_has_not_reported_a_month_of_this_year_is_said(tmp_path: Path) -> None:
     march = COUNTY & between(date(2024, 3, 1), date(2024, 3, 1))
     told = nowcast.analyse(made(tmp_path, lambda frame: frame.filter(~march)), year=2024, as_of=LATE)
-    assert "其中南湖区 2024-03 未报，按估算计入，90% 区间" in told["paragraphs"]["zh"][0]["text"]
+    assert "其中南湖区2024年3月未报，按估算计入，90% 区间" in told["paragraphs"]["zh"][0]["text"]
     assert told["estimated_months"] == ["2024-03"] and told["open_months"] == [] and told["causes"]
 
 
@@ -155,7 +155,7 @@ def test_a_county_that_begins_to_report_is_no_growth(tmp_path: Path, whole: Work
     assert told["change_percent"] == pytest.approx(fine["change_percent"], abs=4)
     assert told["left_out"][0]["place"] == "330402" and told["left_out"][0]["months"] == ["2024-01"]
     text = told["paragraphs"]["zh"][0]["text"]
-    assert "按可比口径同比" in text and "南湖区 2024-01 起才有数据，没有可比数，同比不含" in text
+    assert "按可比口径同比" in text and "南湖区2024年1月起才有数据，没有可比数，同比不含" in text
     nanhu = next(row for row in told["areas"] if row["code"] == "330402")
     assert nanhu["change_percent"] is None and nanhu["pull_points"] is None
     assert sum(row["pull_points"] or 0 for row in told["areas"]) == pytest.approx(told["change_percent"])
@@ -223,7 +223,7 @@ def test_flags_of_the_report_have_all_their_months(tmp_path: Path) -> None:
     told = nowcast.analyse(workspace, year=2024, as_of=LATE)
     flag = next(one for one in told["flags"] if one["rule"] == "nowcast.late-place" and one["place"] == "330402")
     assert flag["months"] == [f"2024-{month:02d}" for month in range(6, 11)]
-    assert "2024-06 至 2024-10" in flag["message"]["zh"] and "2024-06 to 2024-10" in flag["message"]["en"]
+    assert "2024年6月至10月" in flag["message"]["zh"] and "2024-06 to 2024-10" in flag["message"]["en"]
 
 
 def test_numbers_of_places_are_found_once(whole: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,7 +246,7 @@ def test_an_open_year_says_what_is_estimated(place: Workspace, tmp_path: Path) -
     made = nowcast.analyse(place, year=2024, as_of=EARLY)
     assert made["period"] == "2024-01/2024-10" and made["estimated_months"] == ["2024-10"]
     assert made["low"] < made["value"] < made["high"] and made["causes"] is None
-    assert "2024-10 尚未报齐" in made["paragraphs"]["zh"][0]["text"]
+    assert "2024年10月 尚未报齐" in made["paragraphs"]["zh"][0]["text"]
     for year in (2022, 2030):
         with pytest.raises(Refused) as caught:
             nowcast.analyse(place, year=year)

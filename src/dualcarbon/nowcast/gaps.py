@@ -154,14 +154,14 @@ def said(gaps: Sequence[dict[str, Any]], lang: str) -> str:
         who, when, single = whose(one, lang), span_text(one["months"], lang), len(one["parts"]) == 1
         if lang == "zh":
             what = f"的{PARTS[one['parts'][0]]['zh']}" if single else ""
-            texts.append(f"{who}{when} {what}未报{'或异常未采用' if one['doubted'] else ''}")
+            texts.append(f"{who}{when}{what}未报{'或异常未采用' if one['doubted'] else ''}")
         else:
             what = PARTS[one["parts"][0]]["en"] if single else "fuels and electricity"
             how = "not reported or not believed" if one["doubted"] else "not reported"
             texts.append(f"{what} of {who} in {when} ({how})")
     rest = len(gaps) - NAMED
     if rest > 0:
-        texts.append(f"另有 {rest} 个地区部分月份未报" if lang == "zh" else f"and of {rest} more areas in some months")
+        texts.append(f"另有{rest}个地区部分月份未报" if lang == "zh" else f"and of {rest} more areas in some months")
     return ("；" if lang == "zh" else "; ").join(texts)
 
 
@@ -175,8 +175,7 @@ def apart(left: Sequence[dict[str, Any]], lang: str) -> str:
         "en": {True: "no data before", False: "no data after", None: "nothing to estimate from in"},
     }[lang]
     if lang == "zh":
-        told = "；".join(f"{'、'.join(who)} {when} {said[began]}" for (began, when), who in groups.items())
-        return told.replace("） ", "）")
+        return "；".join(f"{'、'.join(who)}{when}{said[began]}" for (began, when), who in groups.items())
     return "; ".join(f"{', '.join(who)}: {said[began]} {when}" for (began, when), who in groups.items())
 
 
@@ -184,12 +183,12 @@ def whose(one: dict[str, Any], lang: str) -> str:
     """A place, and how many of its sectors, before the months."""
     count = len(one["sectors"])
     if lang == "zh":
-        return str(one["name"]["zh"]) + (f"（{count} 个行业）" if count else " ")
+        return str(one["name"]["zh"]) + (f"（{count}个行业）" if count else "")
     return str(one["name"]["en"]) + (f" ({count} sectors)" if count > 1 else " (one sector)" if count else "")
 
 
 def span_text(months: Sequence[str], lang: str) -> str:
-    """Months (``2024-03``) as spans of consecutive ones: ``2024-03 至 2024-05、2024-08``."""
+    """Months (``2024-03``) as spans of consecutive ones: ``2024年3月至5月、8月``; in English ``2024-03 to 2024-05``."""
     runs: list[list[str]] = []
     for month in sorted(set(months)):
         number = int(month[:4]) * 12 + int(month[5:7])
@@ -198,5 +197,13 @@ def span_text(months: Sequence[str], lang: str) -> str:
             runs[-1].append(month)
         else:
             runs.append([month])
-    to, sep = (" 至 ", "、") if lang == "zh" else (" to ", ", ")
-    return sep.join(run[0] if len(run) == 1 else f"{run[0]}{to}{run[-1]}" for run in runs)
+    if lang != "zh":
+        return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    said, year = [], ""
+    for run in runs:
+        ends = []
+        for month in run[:: max(len(run) - 1, 1)]:
+            ends.append(("" if month[:4] == year else f"{month[:4]}年") + f"{int(month[5:7])}月")
+            year = month[:4]
+        said.append("至".join(ends))
+    return "、".join(said)
