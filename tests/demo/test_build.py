@@ -30,7 +30,7 @@ def workspace(made: dict) -> Workspace:
 def test_synthetic_and_published_data_are_different_data_sets(workspace: Workspace) -> None:
     found = {one["id"]: one for one in workspace.datasets()}
     synthetic = {name for name, one in found.items() if one["status"] == "synthetic"}
-    assert synthetic == {"demo-city", "demo-economy", "demo-control", "demo-target"}
+    assert synthetic == {"demo-city", "demo-economy", "demo-control", "demo-target", "demo-weather"}
     published = set(found) - synthetic
     assert "jiaxing-statistics" in published
     assert all(found[name]["role"] == "control" and found[name]["custody"] == "public" for name in published)

@@ -14,6 +14,7 @@ from dualcarbon.demo.city import MOVED_FROM, MOVED_ON, MOVED_TO, City, datasets
 from dualcarbon.demo.firms import sample
 
 CITY, ECONOMY, CONTROL, TARGET = "demo-city", "demo-economy", "demo-control", "demo-target"
+WEATHER = "demo-weather"
 #: Brands and firms of the region and the country that no invented name may contain.
 KNOWN = [
     "桐昆",
@@ -72,11 +73,12 @@ def test_rows_have_the_schema_and_say_that_they_are_synthetic(city: City) -> Non
         assert dict(frame.schema) == OBSERVATION
         assert frame["quality"].unique().to_list() == ["synthetic"]
         assert frame["source"].unique().to_list() == ["demo-generator"]
-        assert frame["value"].is_not_null().all() and (frame["value"] > 0).all()
+        assert frame["value"].is_not_null().all()
+        assert (frame.filter(pl.col("dataset") != WEATHER)["value"] > 0).all() and (frame["value"] >= 0).all()
         assert frame["known_at"].is_not_null().all()
     assert {row["status"] for row in datasets()} == {"synthetic"}
     named = {row["id"] for row in datasets()}
-    assert named == set(city.observations["dataset"].unique()) == {CITY, ECONOMY, CONTROL, TARGET}
+    assert named == set(city.observations["dataset"].unique()) == {CITY, ECONOMY, CONTROL, TARGET, WEATHER}
     assert 150_000 <= len(city.observations) <= 350_000
 
 
@@ -87,7 +89,7 @@ def test_the_checks_of_an_import_find_nothing(city: City) -> None:
 
 def test_rows_stand_at_leaves_of_place_sector_and_carrier(city: City) -> None:
     book = load("cn-jiaxing")
-    rows = city.observations.filter(~pl.col("dataset").is_in([CONTROL, TARGET]))
+    rows = city.observations.filter(~pl.col("dataset").is_in([CONTROL, TARGET, WEATHER]))
     places = set(rows["place"]) | set(rows["counterparty_place"].drop_nulls())
     assert all(book.places.leaves(code) == frozenset([code]) for code in places)
     assert all(book.places.leaves(code, "management") == frozenset([code]) for code in places)

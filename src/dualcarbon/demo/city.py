@@ -18,8 +18,9 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core.classification import load
+from dualcarbon.core.pack import place as place_of
 from dualcarbon.core.tables import OBSERVATION
-from dualcarbon.demo import economy, heat, industry, society
+from dualcarbon.demo import economy, heat, industry, seasons, society
 from dualcarbon.demo import firms as firm_list
 from dualcarbon.demo.errors import bounded
 from dualcarbon.demo.tables import CITY, PACK, SEED, SIZE, Array, finished, leaves, read, thousandths
@@ -34,7 +35,7 @@ MOVED_FROM, MOVED_TO, MOVED_ON = "330402-chengnan", "330411-rest", date(2023, 7,
 
 @dataclass(frozen=True)
 class City:
-    """Observations of the three data sets, the later vintage of some of them, and the entities."""
+    """Observations of the data sets, the later vintage of some of them, and the entities."""
 
     observations: pl.DataFrame
     revision: pl.DataFrame
@@ -85,6 +86,7 @@ def generate(seed: int = SEED, step: Callable[[str], None] = lambda _: None) -> 
     step("finish")
     frames = [_moved(frame, _mover(firms)) for frame in frames]
     frames += [economy.controls(_electricity_by_county(frames), seed), economy.targets()]
+    frames.append(seasons.degree_days(str(place_of(PACK))))
     entities = firm_list.entities(_entity_rows(firms, networks, [rest_units, small_units, losses], seed)).sort("code")
     observations = bounded(finished(frames, domains), entities)
     return City(observations, bounded(revision_of(observations), entities), entities)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import numpy as np
+import polars as pl
 
-from dualcarbon.demo.tables import ENDS, MONTHS, SIZE, YEARS, Array, read
+from dualcarbon.demo.tables import ENDS, MONTHS, SIZE, WEATHER, YEARS, Array, read
 
 #: First day of the lunar year.
 SPRING_FESTIVAL = {2022: date(2022, 2, 1), 2023: date(2023, 1, 22), 2024: date(2024, 2, 10)}
@@ -17,6 +18,8 @@ DAYS = np.array([(end - start).days for start, end in zip(MONTHS, ENDS, strict=T
 #: each month was from it. Weather is judgement: hot summers in 2022 and 2024, a mild one between.
 COOLING = np.array([0, 0, 0, 0, 0.10, 0.45, 1.0, 0.97, 0.42, 0.05, 0, 0])
 HEATING = np.array([1.0, 0.85, 0.40, 0.10, 0, 0, 0, 0, 0, 0.05, 0.35, 0.85])
+#: Degree days (°C·d) of an ordinary July above 26 °C, and of an ordinary January below 18 °C: judgement.
+COOLING_DAYS, HEATING_DAYS = 130.0, 400.0
 
 
 def cooling() -> Array:
@@ -27,6 +30,22 @@ def cooling() -> Array:
 def heating() -> Array:
     """Need for heating by month ([36], 1 = an ordinary January)."""
     return np.tile(HEATING, len(YEARS)) * weather("heating")
+
+
+def degree_days(place: str) -> pl.DataFrame:
+    """Rows of the cooling and heating degree days of `place`, known on the fifth of the next month."""
+    items = {"weather.cooling_degree_days": COOLING_DAYS * cooling(),
+             "weather.heating_degree_days": HEATING_DAYS * heating()}  # fmt: skip
+    return pl.concat(
+        pl.DataFrame({"start": MONTHS, "end": ENDS, "value": np.round(days, 1)}).with_columns(
+            pl.lit(item).alias("item"),
+            pl.lit("degree_day").alias("unit"),
+            pl.lit(place).alias("place"),
+            pl.lit(WEATHER).alias("dataset"),
+            pl.col("end").dt.offset_by("4d").alias("known_at"),
+        )
+        for item, days in items.items()
+    )
 
 
 def weather(name: str) -> Array:
@@ -108,8 +127,6 @@ def overhauls(low: Array, high: Array, cycle: Array, rng: np.random.Generator) -
 
 def profile(name: str) -> Array:
     """Monthly shape ([36]) of a use outside industry or of a plant, from `data/profiles.csv`."""
-    import polars as pl
-
     row = read("profiles").row(by_predicate=pl.col("profile") == name, named=True)
     shape = np.tile(np.array([float(row[str(month)]) for month in range(1, 13)]), len(YEARS))
     summer = 1 + row["cooling"] * (cooling() - np.tile(COOLING, len(YEARS)))

@@ -37,6 +37,7 @@ CITY = "demo-city"
 ECONOMY = "demo-economy"
 CONTROL = "demo-control"
 TARGET = "demo-target"
+WEATHER = "demo-weather"
 SOURCE = "demo-generator"
 
 

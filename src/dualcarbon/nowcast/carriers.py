@@ -40,8 +40,8 @@ def reported(workspace: Any, seen: City, tree: str, family: str) -> pl.DataFrame
 
 
 def by_carrier(seen: City, spans: dict[str, gaps.Span], energy: pl.DataFrame) -> pl.DataFrame:
-    """CO2 (t) and energy (GJ) of both periods by cell (`row`), `sector`, `carrier` and period (`name`), with the
-    dataset.
+    """CO2 (t) and energy (GJ) of both periods by `part`, cell (`row`), `month` (a number), `sector`, `carrier` and
+    period (`name`), with the dataset.
 
     What is estimated has the mix and factors of the cell's year before, else of all its months, else of its sector.
     """
@@ -84,4 +84,5 @@ def _scaled(wanted: pl.DataFrame, mix: pl.DataFrame, keys: list[str]) -> pl.Data
     rows = wanted.join(mix.select(*keys, "carrier", "co2", "energy", "dataset"), on=keys).join(whole, on=keys)
     times = pl.when(pl.col("whole") > 0).then(pl.col("value") / pl.col("whole")).otherwise(1.0)
     times = pl.when((times - 1).abs() < 1e-9).then(1.0).otherwise(times)
-    return rows.select("name", "row", "sector", "carrier", pl.col("co2", "energy") * times, "dataset")
+    names = ("name", "part", "row", pl.col("when").alias("month"), "sector", "carrier")
+    return rows.select(*names, pl.col("co2", "energy") * times, "dataset")

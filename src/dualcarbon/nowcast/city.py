@@ -20,7 +20,8 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine import Calculation, calculate
-from dualcarbon.nowcast import calendar_terms
+from dualcarbon.nowcast import calendar_terms, factors
+from dualcarbon.nowcast.factors import Lost
 from dualcarbon.nowcast.screening import Doubt, screened
 from dualcarbon.nowcast.shape import Array
 
@@ -32,6 +33,8 @@ PARTS: dict[str, tuple[str, dict[str, Any]]] = {
 DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
 #: A cell whose rows stay away longer than this no longer has that energy, rather than being late.
 SILENT = 12
+#: Months before a month by which it is estimated.
+YEAR = 12
 #: Ending of the code of the area that holds what was recorded at a place itself, or across its areas; its name.
 UNALLOCATED = "-unallocated"
 UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
@@ -40,8 +43,10 @@ UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
 @dataclass(frozen=True)
 class City:
     """`direct`, `indirect` (tCO2) and `power` (MWh) by cell (place, sector, domain) and month (N, T), NaN where not
-    seen; `months` (T). `zeros` are cells that never reported anything but zero, `absent` areas that never reported,
-    `unallocated` the recorded places that lie in none of the areas and are an area of their own, `place` the whole."""
+    seen; `months` (T). `fallbacks` says which factors were borrowed, `lost` which rows have none and are in no value.
+    `zeros` are cells that never reported anything but zero, `absent` areas that never reported, `unallocated` the
+    recorded places that lie in none of the areas and are an area of their own, `place` the whole,
+    `weather` degree days by name and month, of `weather_places`."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -52,8 +57,9 @@ class City:
     as_of: date
     version: int
     fallbacks: list[dict[str, Any]]
-    missing: int
+    lost: list[Lost] = field(default_factory=list)
     weather: dict[str, dict[date, float]] = field(default_factory=dict)
+    weather_places: dict[str, str] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
     datasets: list[str] = field(default_factory=list)
     zeros: list[tuple[str, str, str]] = field(default_factory=list)
@@ -80,6 +86,27 @@ class City:
     def sectors(self) -> np.ndarray:
         """A number (N,) for the sector of each cell."""
         return _numbers([cell[1] for cell in self.cells])
+
+    @cached_property
+    def _lost(self) -> dict[str, dict[int, set[int]]]:
+        """Numbers of the months with rows that have no factor, by part and number of the cell."""
+        made: dict[str, dict[int, set[int]]] = {}
+        place, row = ({one: n for n, one in enumerate(held)} for held in (self.months, self.cells))
+        for one in self.lost:
+            if one.start in place and one.cell in row:
+                months = range(place[one.start], place[one.start] + (2 if one.end > month_after(one.start) else 1))
+                made.setdefault(one.part, {}).setdefault(row[one.cell], set()).update(months)
+        return made
+
+    def lacking(self, t: int, part: str | None = None) -> np.ndarray:
+        """Cells (N,) whose value of month number `t` lacks rows without a factor: those of the month or, where it is
+        not seen yet, of the year before, by which it is estimated."""
+        out = np.zeros(len(self.cells), bool)
+        for name, lost in self._lost.items() if part is None else [(part, self._lost.get(part, {}))]:
+            seen = np.isfinite(getattr(self, name)[:, t])
+            for k, months in lost.items():
+                out[k] |= t in months if seen[k] else any(s in months for s in range(t - YEAR, t))
+        return out
 
     def upto(self, t: int) -> "City":
         """The same, seen no further than month number `t`."""
@@ -118,8 +145,9 @@ def read(
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
-    Raises Refused when the workspace holds no monthly energy data, or the place or the tree is unknown, or the month
-    lies after the year that follows `as_of`.
+    Rows whose factor nobody knew then take one of another time (`fallbacks`); those that have none are `lost`. Raises
+    Refused when the workspace holds no monthly energy data, or none that any factor counts, or the place, the tree or
+    the family is unknown, or the month lies after the year that follows `as_of`.
     """
     book = load(workspace.pack)
     if tree not in book.places.trees:
@@ -135,17 +163,19 @@ def read(
     if end.year > as_of.year + 1:
         raise Refused(Problem("nowcast.too-far", value=end.isoformat()[:7], params={"day": as_of.isoformat()}))
     base = code.removesuffix(UNALLOCATED)
-    made, joint, fallbacks, lacking = {}, {}, [], 0
+    made, joint, fallbacks, lost = {}, {}, [], []
     rest: set[str] = set()
     for part, found in counted(workspace, as_of, family, version).items():
-        fallbacks += found.fallbacks
-        lacking += len(found.missing)
-        inside = placed(found.cells, book, code, tree, end)
+        inside = factors.known(placed(found.cells, book, code, tree, end))
+        lost += factors.lost(part, found, _whole(inside, end))
+        fallbacks += _inside(found.fallbacks, inside)
         rest |= set(inside.filter(pl.col("area") == base + UNALLOCATED)["place"])
         made[part], joint[part] = (_monthly(inside, end, length) for length in ("1mo", "2mo"))
+    frames = [*made.values(), *joint.values()]
+    if lost and all(frame["lost"].all() for frame in frames):
+        raise Refused(Problem("nowcast.no-factors", value="、".join(sorted({one.carrier for one in lost}))))
     if all(frame.is_empty() for frame in made.values()):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
-    frames = [*made.values(), *joint.values()]
     cells = sorted({tuple(row) for frame in frames for row in frame.select("area", "sector", "domain").iter_rows()})
     starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
     months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
@@ -159,11 +189,11 @@ def read(
     arrays["direct"], doubts = screened(arrays["direct"], months, "direct")
     power, more = screened(power, months, "power")
     arrays["indirect"][~np.isfinite(power)] = np.nan
-    weather = _weather(rows, book.places.path(base, tree, end))
+    weather, weather_places = _weather(rows, book.places.path(base, tree, end))
     absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if code == base else []
-    return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lacking,
-                weather, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent, sorted(rest),
-                code)  # fmt: skip
+    return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lost,
+                weather, weather_places, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent,
+                sorted(rest), code)  # fmt: skip
 
 
 def counted(workspace: Any, as_of: date, family: str, version: int) -> dict[str, Calculation]:
@@ -173,6 +203,7 @@ def counted(workspace: Any, as_of: date, family: str, version: int) -> dict[str,
     """
     accounts = sorted(one["id"] for one in workspace.datasets() if one["role"] == "account")
     state = packs.fingerprint(workspace.pack)
+    factors.checked(str(workspace.pack), family)
     return _counted(workspace.path, version, tuple(accounts), as_of, family, str(workspace.pack), (workspace.id, state))
 
 
@@ -182,7 +213,9 @@ def _counted(
 ) -> dict[str, Calculation]:
     rows = Workspace.open(folder).observations(datasets=list(datasets), known_at=as_of, version=version)
     return {
-        part: calculate(method, rows, pack=pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True)
+        part: calculate(
+            method, rows, pack=pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True, borrow=True
+        )
         for part, (method, where) in PARTS.items()
     }
 
@@ -221,24 +254,30 @@ def last_arrival(rows: Any) -> date:
     return (last[0][1] or last[0][0]) if last else date.today()
 
 
+def month_after(day: date) -> date:
+    """First day of the month after that of `day`."""
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
 def month_before(day: date) -> date:
     """First day of the month before that of `day`."""
     return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)
 
 
-def _weather(rows: Any, path: list[str]) -> dict[str, dict[date, float]]:
-    """Degree days by name and month, of the nearest of the places `path` that has any."""
+def _weather(rows: Any, path: list[str]) -> tuple[dict[str, dict[date, float]], dict[str, str]]:
+    """Degree days by name and month, of the nearest of the places `path` that has any; and that place by name."""
     items = ", ".join(f"'{item}'" for item in calendar_terms.WEATHER)
     found = rows.filter(f"item in ({items}) and value is not null")
     sums = found.aggregate("item, place, date_trunc('month', start)::date as month, sum(value) as value").fetchall()
     out: dict[str, dict[date, float]] = {}
+    of: dict[str, str] = {}
     for item, name in calendar_terms.WEATHER.items():
         for place in path:
             mine = {month: float(value) for i, p, month, value in sums if i == item and p == place}
             if mine:
-                out[name] = mine
+                out[name], of[name] = mine, place
                 break
-    return out
+    return out, of
 
 
 def areas(places: pl.Series, book: Classification, code: str, tree: str, end: date) -> dict[str, str]:
@@ -274,11 +313,23 @@ def spans(cells: pl.DataFrame, length: str) -> pl.DataFrame:
     return cells.filter(whole if length == "1mo" else whole & (pl.col("start").dt.month() == 1))
 
 
+def _whole(cells: pl.DataFrame, end: date) -> pl.DataFrame:
+    """Rows of months, and of January–February as one, that begin no later than `end`."""
+    return pl.concat([spans(cells, length) for length in ("1mo", "2mo")]).filter(pl.col("start") <= end)
+
+
+def _inside(fallbacks: list[dict[str, Any]], cells: pl.DataFrame) -> list[dict[str, Any]]:
+    """The fallbacks of the places of `cells`, or of every place."""
+    places = {"", *cells["place"].unique().drop_nulls().to_list()}
+    return [one for one in fallbacks if one["wanted"].get("place", "") in places]
+
+
 def _monthly(cells: pl.DataFrame, end: date, length: str) -> pl.DataFrame:
-    """CO2 and quantity by area, sector and start of the periods of one `length`; rows of other periods are left out."""
+    """CO2 and quantity by area, sector and start of the periods of one `length`, and whether all of it is `lost`; rows
+    of other periods are left out."""
     cells = spans(cells, length).filter((pl.col("start") <= end) & pl.col("co2").is_not_null())
     by = cells.group_by("area", "sector", "domain", "start")
-    return by.agg(pl.col("co2").sum(), pl.col("quantity").sum(), pl.col("dataset").first())
+    return by.agg(pl.col("co2").sum(), pl.col("quantity").sum(), pl.col("dataset").first(), pl.col("lost").all())
 
 
 def _parted(

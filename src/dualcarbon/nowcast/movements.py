@@ -15,6 +15,7 @@ from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.decompose import logarithmic_mean
 from dualcarbon.nowcast.nodes import Node, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
+from dualcarbon.nowcast.weather_nodes import weather_of_sector
 
 #: Rows of observations that a node shows.
 ROWS = 30
@@ -22,9 +23,12 @@ ROWS = 30
 
 def effect_node(
     workspace: Any, place: str, day: date | None, tree: str, family: str, *, effect: str | None = None,
-    sector: str | None = None, period: str | None = None, against: str | None = None,
+    sector: str | None = None, period: str | None = None, against: str | None = None, month: str | None = None,
 ) -> Node:  # fmt: skip
-    """One effect of the decomposition, of all sectors or of one; or one sector's change by effects."""
+    """One effect of the decomposition, of all sectors or of one; or one sector's change by effects.
+
+    The effect `weather` of a sector opens by month, and with a `month` by area.
+    """
     made = why.compared(workspace, place, period, against, day, tree, family)
     book = load(workspace.pack)
     later, earlier = (periods.text(*made.spans[when]) for when in ("after", "before"))
@@ -33,6 +37,8 @@ def effect_node(
     head: Node = {"period": later, "against": earlier, "as_of": made.as_of, "unit": "tCO2", "status": made.status}
     if (effect and effect not in why.TITLES) or (sector and sector not in made.sectors) or not (effect or sector):
         raise Refused(Problem("nowcast.no-such-figure", value=sector or effect or ""))
+    if effect == "weather" and sector:
+        return head | weather_of_sector(made, sector, month, book, asked)
     if effect and sector:
         return head | _effect_of_sector(made, effect, sector, book, asked, tree)
     if sector:
@@ -83,8 +89,12 @@ def _effect_of_sector(
     inputs = []
     for n, (when, period) in enumerate((("before", asked["against"]), ("after", asked["period"]))):
         name = text(f"{period} 该行业二氧化碳", f"CO2 of the sector in {period}")
-        total = float((old if when == "before" else new).sum()) + parts.scope[n]
+        total = float(old.sum() if when == "before" else new.sum() + parts.weather.sum()) + parts.scope[n]
         inputs.append(line(name, total, "tCO2", made.status, question=_sum_of(asked, period, sector=sector)))
+        if when == "after" and parts.weather.any():
+            name = text(f"{period} 其中气温造成的", f"of it in {period}, what the weather made")
+            inputs.append(line(name, float(parts.weather.sum()), "tCO2", made.status,
+                               question={**asked, "effect": "weather", "sector": sector}))  # fmt: skip
         if parts.scope[n]:
             name = text(f"{period} 其中没有可比数的部分", f"of it in {period}, what has nothing to compare with")
             inputs.append(line(name, parts.scope[n], "tCO2", made.status, question={**asked, "effect": "scope",
@@ -95,7 +105,8 @@ def _effect_of_sector(
         "activity": ("各有增加值行业的增加值合计", "value added of all sectors that have any"),
         "structure": ("该行业占增加值合计的比重", "the sector's share of that value added"),
         "intensity": ("该行业单位增加值用能", "the sector's energy per value added"),
-        "own_energy": ("该部门用能", "the sector's energy"),
+        "own_energy": ("居民用能", "the households' energy"),
+        "unmeasured_energy": ("该行业用能", "the sector's energy"),
         "mix": ("该品种占行业用能的比重", "the carrier's share of the sector's energy"),
         "grid_factor": ("单位电量（按热值）的二氧化碳", "CO2 per unit of electricity, by its heat"),
         "fuel_factor": ("单位热值燃料的二氧化碳", "CO2 per unit of the fuel's heat"),
@@ -103,8 +114,14 @@ def _effect_of_sector(
     value = float(parts.made[row][mine].sum())
     form = "Σ L(C₁, C₀) × ln(x₁ / x₀)"
     mean = "L(a, b) = (a − b) / ln(a / b)"
+    fair = (
+        ("（本期按对比期气温）", " (the later period with the weather of the earlier)")
+        if parts.weather.any()
+        else ("", "")
+    )
     equation = text(
-        f"{form}，{mean}；C 是各品种二氧化碳，x 是{words[0]}", f"{form}, {mean}; C is CO2 by carrier, x is {words[1]}"
+        f"{form}，{mean}；C 是各品种二氧化碳{fair[0]}，x 是{words[0]}",
+        f"{form}, {mean}; C is CO2 by carrier{fair[1]}, x is {words[1]}",
     )
     filled = " + ".join(f"({tonnes(one['value'], True)})" for one in children) or "0"
     return {"title": why.TITLES[effect], "about": [named_code(book.sectors, sector)], "value": value, "inputs": inputs,

@@ -1,9 +1,11 @@
-"""Why the carbon of a place changed between two periods: activity, structure, intensity, fuel mix, grid factor.
+"""Why the carbon of a place changed between two periods: weather, activity, structure, intensity, fuel mix, factors.
 
-CO2 of sector s and carrier j = Q · (Q_s/Q) · (E_s/Q_s) · (E_sj/E_s) · (CO2_sj/E_sj), with value added Q and final
-energy E (GJ, electricity at 3.6 GJ/MWh), decomposed by LMDI-I (`decompose.effects`): the effects sum to the change.
-Sectors without value added (residents) enter as the effect of their own energy. Value added is taken as it stands in
-the data.
+The weather is removed first: the later period as it would have been with the degree days of the earlier one (module
+`weather`). The rest is decomposed by LMDI-I (`decompose.effects`) over CO2 of sector s and carrier j =
+Q · (Q_s/Q) · (E_s/Q_s) · (E_sj/E_s) · (CO2_sj/E_sj), with value added Q and final energy E (GJ, electricity at
+3.6 GJ/MWh): all effects sum to the change. A share or factor that one period does not have is that of the other.
+Residents, and sectors whose value added does not cover both periods, enter as the effect of their own energy. Value
+added is taken as it stands in the data.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.nowcast import carriers, gaps, present, settling, value_added
+from dualcarbon.nowcast import carriers, gaps, present, settling, value_added, weather
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.decompose import effects
@@ -27,33 +29,37 @@ from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.value_added import Added
 
 TITLES = {
+    "weather": {"zh": "气温", "en": "weather"},
     "activity": {"zh": "经济规模", "en": "economic activity"},
     "structure": {"zh": "产业结构", "en": "structure of sectors"},
     "intensity": {"zh": "用能强度", "en": "energy intensity"},
     "mix": {"zh": "用能结构", "en": "mix of carriers"},
     "grid_factor": {"zh": "电网因子", "en": "grid factor"},
     "fuel_factor": {"zh": "燃料因子", "en": "fuel factors"},
-    "own_energy": {"zh": "居民等无增加值部门用能", "en": "energy of sectors without value added"},
+    "own_energy": {"zh": "居民生活用能", "en": "energy of households"},
+    "unmeasured_energy": {"zh": "缺增加值行业用能", "en": "energy of sectors whose value added is not given"},
     "scope": {"zh": "口径变化（没有可比数的地区）", "en": "scope (areas with nothing to compare with)"},
 }
 
 
 class Parts(NamedTuple):
     """One sector's product: `names` (F) of its factors, their values `before` and `after` by carrier (F, J), and what
-    each factor did to the CO2 of each carrier, `made` (F, J); besides, the CO2 before and after of its cells that
-    cannot be compared (`scope`)."""
+    each factor did to the CO2 of each carrier, `made` (F, J), where `after` has the weather of before; besides, what
+    the weather did, `weather` (J,), and the CO2 before and after of its cells that cannot be compared (`scope`)."""
 
     names: list[str]
     before: Array
     after: Array
     made: Array
+    weather: Array
     scope: tuple[float, float] = (0.0, 0.0)
 
 
 class Compared(NamedTuple):
     """Two periods of a place: their CO2 (`totals`, t), value `added`, carriers, the parts by sector, what of each
-    period is estimated (`gaps`), what cannot be compared (`left`), and its CO2 before and after by place and sector
-    (`apart`)."""
+    period is estimated (`gaps`), what cannot be compared (`left`), its CO2 before and after by place and sector
+    (`apart`), what the weather did (`moved`), and of each cell, part, month and carrier of the later period the CO2 and
+    that with the weather of the earlier one, `fair` (`later`)."""
 
     place: str
     as_of: date
@@ -66,6 +72,10 @@ class Compared(NamedTuple):
     gaps: dict[str, list[dict[str, Any]]]
     left: list[dict[str, Any]]
     apart: dict[tuple[str, str], tuple[float, float]]
+    seen: City
+    known: dict[str, gaps.Span]
+    moved: weather.Moved | None
+    later: pl.DataFrame
 
 
 def explain(
@@ -82,7 +92,8 @@ def explain(
     (default: that of the pack).
 
     `period` (default: the last month known) against `against` (default: the same a year before). Effects are in tCO2
-    and in percent of the earlier value, in all and by sector. What was not reported, or not believed, is estimated and
+    and in percent of the earlier value, in all and by sector; `weather` (where degree days are known)
+    says by how much they differ, and what months lack them. What was not reported, or not believed, is estimated and
     named in `gaps`; what has nothing to be compared with is the effect `scope` and named in `left_out`; `note` says
     both. Raises Refused for an unknown place or period, and for a period with a month of which most is not reported.
     """
@@ -93,8 +104,10 @@ def explain(
     before, after = (made.totals[when] for when in ("before", "after"))
     sectors = {sector: by_effect(parts, made.carriers) for sector, parts in made.sectors.items()}
     total = {name: sum(parts.get(name, 0.0) for parts in sectors.values()) for name in TITLES}
-    if not any(parts.scope != (0.0, 0.0) for parts in made.sectors.values()):
-        total.pop("scope")
+    for name in ("weather", "scope", "own_energy", "unmeasured_energy"):
+        if not any(name in parts for parts in sectors.values()):
+            total.pop(name)
+    days = _degree_days(made)
     asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
              "as_of": made.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     return {
@@ -107,8 +120,8 @@ def explain(
              "percent": 100 * value / before if before else None, "explain": {**asked, "effect": name}}
             for name, value in total.items()
         ],
-        "activity": made.added.item, "gaps": made.gaps, "left_out": made.left,
-        "note": _note(made.gaps, made.left, made.added),
+        "activity": made.added.item, "weather": days, "gaps": made.gaps, "left_out": made.left,
+        "note": _note(made.gaps, made.left, made.added, days["months_without"] if days else []),
         "rows": [
             {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
              "change": sum(parts.values()), "effects": parts, "explain": {**asked, "sector": one} if one else None}
@@ -142,18 +155,21 @@ def compared(
     without = {one["place"] for one in left if not one["sectors"]}
     added = value_added.read(rows, book, code, tree, spans, without, _idle(seen, known))
     names = sorted(cells["carrier"].unique().to_list())
-    parts = _decomposed(cells, added.rows, names)
+    moved = weather.moved(seen, known["before"].numbers, known["after"].numbers)
+    weathered = _weathered(cells.filter(pl.col("when") == "after"), known["after"].numbers, moved)
+    households = {one for one in cells["sector"].unique() if (book.sectors.row(one) or {}).get("level") == "household"}
+    parts = _decomposed(cells, weathered, added.rows, names, households)
     apart = _apart(seen, known, ~alike)
     for sector in {sector for _, sector in apart}:
         both = [pair for (_, code), pair in apart.items() if code == sector]
         scope = float(sum(pair[0] for pair in both)), float(sum(pair[1] for pair in both))
-        empty = np.zeros((0, len(names)))
-        parts[sector] = parts.get(sector, Parts([], empty, empty, empty))._replace(scope=scope)
+        empty, nothing = np.zeros((0, len(names))), np.zeros(len(names))
+        parts[sector] = parts.get(sector, Parts([], empty, empty, empty, nothing))._replace(scope=scope)
     status = worst([*(datasets[n].get("status") for n in whole["dataset"].unique() if n in datasets), "unverified"])
     told = {name: named(gaps.told(seen, span, alike), book) for name, span in known.items()}
     totals = {name: float(whole.filter(pl.col("name") == name)["co2"].sum()) for name in spans}
     return Compared(code, as_of, spans, totals, added, names, parts, status or "unverified", told, named(left, book),
-                    apart)  # fmt: skip
+                    apart, seen, known, moved, weathered)  # fmt: skip
 
 
 def named(rows: Sequence[dict[str, Any]], book: Classification) -> list[dict[str, Any]]:
@@ -180,8 +196,10 @@ def _apart(seen: City, spans: dict[str, gaps.Span], mine: np.ndarray) -> dict[tu
     return made
 
 
-def _note(told: dict[str, list[dict[str, Any]]], left: list[dict[str, Any]], added: Added) -> dict[str, str] | None:
-    """What of the periods is estimated, not compared, or left out of value added."""
+def _note(
+    told: dict[str, list[dict[str, Any]]], left: list[dict[str, Any]], added: Added, without: list[str]
+) -> dict[str, str] | None:
+    """What of the periods is estimated, not compared, or left out of value added, and months `without` degree days."""
     zh, en = [], []
     for when, label in {"before": ("对比期", "the earlier period"), "after": ("本期", "the later period")}.items():
         who = {lang: gaps.said(told[when], lang) for lang in ("zh", "en")}
@@ -194,12 +212,16 @@ def _note(told: dict[str, list[dict[str, Any]]], left: list[dict[str, Any]], add
     if added.item and added.left:
         zh.append(f"增加值只用两期都齐的地区和行业，另有 {len(added.left)} 组未用。")
         en.append(f"Value added is of areas and sectors that cover both periods; {len(added.left)} pairs do not.")
+    if without:
+        zh.append(f"{gaps.span_text(without, 'zh')} 缺度日数据，气温的作用未剔除。")
+        en.append(f"Without degree days, and so with its weather: {gaps.span_text(without, 'en')}.")
     return text("".join(zh), " ".join(en)) if zh else None
 
 
 def by_effect(parts: Parts, carriers: list[str]) -> dict[str, float]:
     """Effects of one sector, in tCO2; they sum to its change."""
-    made = {name: float(parts.made[row][mine].sum()) for name, row, mine in effect_rows(parts, carriers)}
+    made = {"weather": float(parts.weather.sum())} if parts.weather.any() else {}
+    made |= {name: float(parts.made[row][mine].sum()) for name, row, mine in effect_rows(parts, carriers)}
     return made if parts.scope == (0.0, 0.0) else {**made, "scope": parts.scope[1] - parts.scope[0]}
 
 
@@ -262,28 +284,54 @@ def _silent(seen: City, made: dict[str, gaps.Span], book: Classification) -> dic
     return text(f"（{'、'.join(one['zh'] for one in names)}）", f" ({', '.join(one['en'] for one in names)})")
 
 
-def _decomposed(cells: pl.DataFrame, activity: pl.DataFrame, carriers: list[str]) -> dict[str, Parts]:
-    """The parts of each sector, from cells and value added of `before` and `after`."""
-    sums = cells.group_by("sector", "carrier", "when").agg(pl.col("co2").sum(), pl.col("energy").sum())
+def _weathered(cells: pl.DataFrame, numbers: Sequence[int], moved: weather.Moved | None) -> pl.DataFrame:
+    """The `cells` of a period with the `fair` share of their energy: what of it other weather would have taken."""
+    rows, months = cells["row"].to_numpy(), cells["month"].to_numpy() - min(numbers, default=0)
+    effect = np.zeros(cells.height)
+    for part, values in moved.effect.items() if moved else ():
+        effect = np.where((cells["part"] == part).to_numpy(), values[rows, months], effect)
+    return cells.with_columns(pl.Series("fair", np.exp(-effect)))
+
+
+def _degree_days(made: Compared) -> dict[str, Any] | None:
+    """Degree days of both periods by name, over the months in which both are known, and the months that lack them."""
+    if made.moved is None:
+        return None
+    there = [bool(np.isfinite(column).all()) for column in made.moved.change.T]
+    pairs = {when: list(zip(made.known[when].numbers, there, strict=True)) for when in ("before", "after")}
+    sums = {
+        name: {when: sum(made.seen.weather[name][made.seen.months[t]] for t, fine in pairs[when] if fine)
+               for when in pairs}
+        for name in made.moved.names
+    }  # fmt: skip
+    lacking = [t for t, fine in pairs["after"] if not fine]
+    return {
+        "unit": "degree_day", "days": [{"name": name, **pair} for name, pair in sums.items()],
+        "learnt_months": min(one.months for one in made.moved.response.values()),
+        "months_without": [month_text(made.seen.months[t]) for t in lacking],
+    }  # fmt: skip
+
+
+def _decomposed(
+    cells: pl.DataFrame, later: pl.DataFrame, activity: pl.DataFrame, carriers: list[str], households: set[str]
+) -> dict[str, Parts]:
+    """The parts of each sector, from cells of `before` and of the `later` period, and value added of both."""
+    fair = later.with_columns(pl.col("co2", "energy") * pl.col("fair"), pl.lit("fair").alias("when")).drop("fair")
+    sums = pl.concat([cells, fair]).group_by("sector", "carrier", "when").agg(pl.col("co2", "energy").sum())
     sectors = sorted(cells["sector"].unique().to_list())
-    shape = (2, len(sectors), len(carriers))
-    co2, energy, added = np.zeros(shape), np.zeros(shape), np.zeros(shape[:2])
-    when = {"before": 0, "after": 1}
-    for sector, carrier, name, tonnes, heat in sums.iter_rows():
+    shape = (3, len(sectors), len(carriers))
+    co2, energy, added = np.zeros(shape), np.zeros(shape), np.zeros((2, len(sectors)))
+    when = {"before": 0, "fair": 1, "after": 2}
+    for sector, carrier, name, tonnes, heat in sums.select("sector", "carrier", "when", "co2", "energy").iter_rows():
         place = when[name], sectors.index(sector), carriers.index(carrier)
         co2[place], energy[place] = tonnes, heat
     for row in activity.iter_rows(named=True):
         if row["sector"] in sectors:
-            added[when[row["when"]], sectors.index(row["sector"])] += row["value"]
+            added[0 if row["when"] == "before" else 1, sectors.index(row["sector"])] += row["value"]
     measured: np.ndarray = np.minimum(added[0], added[1]) > 0
-    per = energy.sum(2)
+    per = energy[:2].sum(2)
     whole = np.where(measured, added, 0).sum(1)
-
-    def ratio(a: Array, b: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.where(b > 0, a / b, 0.0)
-
-    mix, factor = ratio(energy, per[:, :, None]), ratio(co2, energy)
+    mix, factor = _ratios(energy[:2], np.repeat(per[:, :, None], len(carriers), 2)), _ratios(co2[:2], energy[:2])
     ones = np.ones(len(carriers))
     made: dict[str, Parts] = {}
     for k, sector in enumerate(sectors):
@@ -292,7 +340,14 @@ def _decomposed(cells: pl.DataFrame, activity: pl.DataFrame, carriers: list[str]
             shown = [np.array([whole[w] * ones, added[w, k] / whole[w] * ones, per[w, k] / added[w, k] * ones,
                                mix[w, k], factor[w, k]]) for w in (0, 1)]  # fmt: skip
         else:
-            names = ["own_energy", "mix", "factor"]
+            names = ["own_energy" if sector in households else "unmeasured_energy", "mix", "factor"]
             shown = [np.array([per[w, k] * ones, mix[w, k], factor[w, k]]) for w in (0, 1)]
-        made[sector] = Parts(names, shown[0], shown[1], effects(*shown))
+        made[sector] = Parts(names, shown[0], shown[1], effects(*shown), co2[2, k] - co2[1, k])
     return made
+
+
+def _ratios(a: Array, b: Array) -> Array:
+    """a / b of both periods (2, …); where one has none of `b`, the other's; 0 where both have none."""
+    with np.errstate(all="ignore"):
+        made = np.where(b > 0, a / b, np.nan)
+    return np.nan_to_num(np.where(np.isnan(made), made[::-1], made))
