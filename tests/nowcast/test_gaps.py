@@ -91,7 +91,7 @@ def test_a_month_not_believed_is_estimated_in_causes_and_named(tmp_path: Path, w
     day = date(2024, 12, 15)
     fine, told = (nowcast.explain(one, period="2024-09", as_of=day) for one in (whole, workspace))
     assert told["change_percent"] == pytest.approx(fine["change_percent"], abs=1)
-    assert effects(told)["unmeasured_energy"] == pytest.approx(effects(fine)["own_energy"], abs=1)
+    assert effects(told)["unmeasured_energy"] == pytest.approx(effects(fine)["unmeasured_energy"], abs=1)
     (gap,) = told["gaps"]["after"]
     assert (gap["place"], gap["months"], gap["sectors"], gap["doubted"]) == ("330402", ["2024-09"], ["C17"], True)
     assert "南湖区（1个行业）2024年9月的用电未报或异常未采用，按估算计入" in told["note"]["zh"]
