@@ -1,6 +1,8 @@
 """Files in the observation layout: parts, vintages, cumulative figures and spans; what is refused and why."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +72,14 @@ def test_what_would_count_twice_is_refused(tmp_path: Path) -> None:
     assert year.annual["value"].to_list() == [130] and year.monthly.height == 12
     both = refused(tmp_path, "2024-01,10,tce,calorific 2024-02,11,tce,equivalent", f"{HEAD},basis")
     assert both == [("nowcast.several-bases", None)]
+
+
+def test_the_number_of_faults_is_told_where_not_all_are_listed(tmp_path: Path, verb: Callable[..., Any]) -> None:
+    lines = [f"P{k},energy.consumption,2020-01,many,MWh" for k in range(1200)]
+    (tmp_path / "o.csv").write_text("\n".join(["place,item,period,value,unit", *lines]), encoding="utf-8")
+    with pytest.raises(Refused) as caught:
+        files.read(tmp_path / "o.csv")
+    *listed, more = caught.value.problems
+    assert len(listed) == 1000 and (more.rule, more.params["rest"]) == ("core.more", 200)
+    ran = verb("nowcast", "backtest", "--observations", tmp_path / "o.csv", "--truth", tmp_path / "o.csv")
+    assert ran.code == 1 and "1200" in ran.err.splitlines()[0]

@@ -163,7 +163,7 @@ def refusal(problems: Sequence[Any], json: bool) -> None:
     if json:
         emit({"problems": [problem.as_dict(language()) for problem in problems]}, True)
         return
-    count = len(problems)
+    count = sum(problem.params.get("rest", 1) if problem.rule == "core.more" else 1 for problem in problems)
     typer.echo(say(f"数据未被接受，共 {count} 处问题：", f"the data was refused, {count} problem(s):"), err=True)
     for problem in problems:
         typer.echo(f"- {problem.line(language())}", err=True)

@@ -4,12 +4,16 @@ A back-test may be about places that no rule pack knows; so codes stay as they a
 numbers, periods and units are checked.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from dualcarbon.core import periods, sheets, units
+from dualcarbon.core.checks import LIMIT, limited
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.translating import dates, number
 
@@ -72,7 +76,7 @@ def _rows(path: Path) -> pl.DataFrame:
         raise Refused([Problem("core.missing-column", path.name, column=name, value=name) for name in lacking])
     frame, faults = _typed(raw, path.name)
     if faults:
-        raise Refused(faults)
+        raise Refused(limited(faults))
     frame, part = _one_unit(frame, path.name).sort("known_at", nulls_last=False), [*KEYS, *PARTS]
     faults = [*_repeated(frame, path.name), *_doubled(frame, path.name)]
     frame = frame.unique([*part, "start", "end"], keep="last", maintain_order=True)
@@ -80,7 +84,7 @@ def _rows(path: Path) -> pl.DataFrame:
     frame, falling = periods.difference_cumulative(frame.with_columns(told.alias("cumulative")), part)
     faults += [*falling, *_overlapping(frame, path.name)]
     if faults:
-        raise Refused(faults)
+        raise Refused(limited(faults))
     return frame
 
 
@@ -121,8 +125,9 @@ def _typed(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Problem]]:
     faults: list[Problem] = []
 
     def told(rows: pl.Expr, rule: str, column: str) -> None:
-        for row in frame.filter(rows).head(100).iter_rows(named=True):
-            faults.append(Problem(rule, file, row=int(row["_row"]), column=column, value=row[column]))
+        faults.extend(_each(frame.filter(rows), lambda row: Problem(
+            rule, file, row=int(row["_row"]), column=column, value=row[column]
+        )))  # fmt: skip
 
     told(pl.col("place").is_null(), "core.place-missing", "place")
     told(pl.col("start").is_null(), "core.bad-period", "period")
@@ -149,11 +154,10 @@ def _repeated(frame: pl.DataFrame, file: str) -> list[Problem]:
     """Rows of one vintage that say the same quantity again."""
     same = (*KEYS, *PARTS, "start", "end", "known_at")
     again = frame.sort("row").with_columns(pl.col("row").first().over(same).alias("first"))
-    rows = again.filter(pl.col("row") != pl.col("first")).head(100)
-    return [
-        Problem("core.duplicate-row", file, row=row["row"], value=row["value"], params={"first": row["first"]})
-        for row in rows.iter_rows(named=True)
-    ]
+    rows = again.filter(pl.col("row") != pl.col("first"))
+    return _each(rows, lambda row: Problem(
+        "core.duplicate-row", file, row=row["row"], value=row["value"], params={"first": row["first"]}
+    ))  # fmt: skip
 
 
 def _overlapping(frame: pl.DataFrame, file: str) -> list[Problem]:
@@ -163,15 +167,21 @@ def _overlapping(frame: pl.DataFrame, file: str) -> list[Problem]:
     before = rows.with_columns(
         pl.col(name).shift(1).over(part).alias(f"_{name}") for name in ("start", "end", "row")
     ).filter(pl.col("start") < pl.col("_end"))
-    return [
-        Problem(
-            "core.overlapping-periods", file, row=row["row"], column="period",
-            value=periods.text(row["start"], row["end"]),
-            params={"other": periods.text(row["_start"], row["_end"]), "item": row["item"],
-                    "where": {"zh": f"第 {row['_row']} 行", "en": f"row {row['_row']}"}},
-        )
-        for row in before.head(100).iter_rows(named=True)
-    ]  # fmt: skip
+    return _each(before, lambda row: Problem(
+        "core.overlapping-periods", file, row=row["row"], column="period",
+        value=periods.text(row["start"], row["end"]),
+        params={"other": periods.text(row["_start"], row["_end"]), "item": row["item"],
+                "where": {"zh": f"第 {row['_row']} 行", "en": f"row {row['_row']}"}},
+    ))  # fmt: skip
+
+
+def _each(rows: pl.DataFrame, make: Callable[[dict[str, Any]], Problem]) -> list[Problem]:
+    """A problem for each of the first `LIMIT` rows, and one that counts the others (`checks.limited`)."""
+    made = [make(row) for row in rows.head(LIMIT).iter_rows(named=True)]
+    if rows.height > LIMIT:
+        rest = make(rows.row(LIMIT, named=True))
+        made.append(replace(rest, params={**rest.params, "count": rows.height - LIMIT}))
+    return made
 
 
 def _doubled(frame: pl.DataFrame, file: str) -> list[Problem]:
@@ -186,13 +196,14 @@ def _doubled(frame: pl.DataFrame, file: str) -> list[Problem]:
     for name in PARTS:
         others = [other for other in PARTS if other != name]
         alike = pl.col(name).eq("").any().over(*KEYS, *others, "start", "end")
-        for row in frame.filter(alike & (pl.col(name) != "")).head(100).iter_rows(named=True):
-            period = periods.text(row["start"], row["end"])
-            where = {"item": row["item"], "period": period, "child": row[name], "where": row["place"]}
-            faults.append(
-                Problem("core.total-and-part", file, row=row["row"], column=name, value=row[name], params=where)
-            )
+        faults += _each(frame.filter(alike & (pl.col(name) != "")), partial(_beside_its_parts, file, name))
     return faults
+
+
+def _beside_its_parts(file: str, name: str, row: dict[str, Any]) -> Problem:
+    where = {"item": row["item"], "period": periods.text(row["start"], row["end"]), "child": row[name],
+             "where": row["place"]}  # fmt: skip
+    return Problem("core.total-and-part", file, row=row["row"], column=name, value=row[name], params=where)
 
 
 def _one_unit(frame: pl.DataFrame, file: str) -> pl.DataFrame:
