@@ -93,7 +93,8 @@ def test_the_record_is_shown_openly(client: TestClient) -> None:
     made = client.get("/nowcast/record.json", params={"months": 3}).json()
     replay = made["replay"]
     assert replay["better_than_last"] >= 0.65 and 0.85 <= replay["coverage90"] <= 1
-    assert {row["sector"] for row in replay["sectors"] if not row["beaten"]}
+    assert replay["state"] == "nothing" and {row["beaten"] for row in replay["sectors"]}
+    assert replay["total"]["error_percent"] < replay["total"]["last_value_error_percent"]
     text = client.get("/nowcast/record", params={"months": 3}).text
     assert "未胜过" in text and "落在区间" in text
     rows = made["vintages"]["rows"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import arrivals, flags, months, officials, present, revisions, settling, why
+from dualcarbon.nowcast import arrivals, flags, officials, present, record, revisions, settling, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import known, month_text, reach
@@ -159,28 +159,26 @@ def _rows(done: Settled, t: int, column: int, codes: Any) -> list[dict[str, Any]
 
 
 def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
-    """How good the estimates have been: the last twelve months replayed with fuels a month late, by month and sector.
+    """How good the estimates have been at the state of the month that is shown (`record.recorded`), that state also by
+    month and sector, the other in `states`.
 
     `replay` is None where too few months are known.
     """
     book = load(workspace.pack)
     code = cities.located(workspace, place)
-    now = cities.read(workspace, as_of=as_of, place=place, tree=tree)
-    asked = replayable(now)
+    now = cities.read(workspace, as_of=as_of, place=code, tree=tree)
+    t = record.shown(now)
     made: dict[str, Any] = {"place": code, "place_name": named_code(book.places, code), "as_of": now.as_of,
                             "tree": tree, "status": now.status, "unit": "tCO2", "replay": None}  # fmt: skip
-    if asked:
-        found = months.replay(now.direct, now.power, asked, 1, now.places, now.sectors, now.terms)
+    found = record.both(now, t)
+    if found:
+        question = {"place": code, "as_of": now.as_of.isoformat(), "tree": tree}
+        mine = next(one for one in found if one.state == record.state(now, t))
         made["replay"] = {
-            **present.scored(now.direct[:, asked], found), "months": [month_text(now.months[t]) for t in asked],
-            "sectors": _by_sector(now, asked, found, book), "by_month": _by_month(now, asked, found),
+            **record.together(found, mine.state, question), "month": month_text(after(now.months[0], t)),
+            "sectors": _by_sector(mine, book), "by_month": _by_month(mine),
         }  # fmt: skip
     return made
-
-
-def replayable(now: City) -> list[int]:
-    """Numbers of the last twelve months that most cells have reported and that have a year before them."""
-    return [t for t in range(12, len(now.months)) if np.isfinite(now.direct[:, t]).mean() >= 0.5][-12:]
 
 
 def changed(workspace: Any, *, place: str | None, as_of: date | None, tree: str, since: int) -> dict[str, Any]:
@@ -195,32 +193,26 @@ def changed(workspace: Any, *, place: str | None, as_of: date | None, tree: str,
     return {"vintages": triangle, "news": news}
 
 
-def _by_month(now: City, asked: list[int], made: dict[str, Any]) -> list[dict[str, Any]]:
+def _by_month(replay: record.Replay) -> list[dict[str, Any]]:
+    """Each month replayed: its cells as in `record.scored`, and the `total` with its interval."""
+    truth, made = np.where(replay.known, replay.counted(), np.nan), replay.cells()
     rows = []
-    for n, t in enumerate(asked):
-        truth = now.direct[:, t]
-        fine = np.isfinite(truth)
-        total = float(truth[fine].sum())
-        errors = {name: 100 * float(np.abs(made[name][fine, n] - truth[fine]).sum()) / total if total else None
-                  for name in ("selected", "last_value")}  # fmt: skip
-        inside = made["inside"][fine & (truth > 0), n]
-        rows.append({"month": month_text(now.months[t]), "error_percent": errors["selected"],
-                     "last_value_error_percent": errors["last_value"],
-                     "coverage90": float(np.nanmean(inside)) if np.isfinite(inside).any() else None})  # fmt: skip
+    for n, total in enumerate(replay.totals()):
+        one = record.scored(truth[:, [n]], {name: values[:, [n]] for name, values in made.items()})
+        rows.append({"month": total["month"], **one, "total": total})
     return rows
 
 
-def _by_sector(now: City, asked: list[int], made: dict[str, Any], book: Any) -> list[dict[str, Any]]:
+def _by_sector(replay: record.Replay, book: Any) -> list[dict[str, Any]]:
     """Error and coverage by sector; `beaten` is false where the estimate was no better than the last value."""
     rows = []
-    for code in sorted({cell[1] for cell in now.cells}):
-        mine = np.array([cell[1] == code for cell in now.cells])
-        truth = now.direct[mine][:, asked]
-        if not np.nansum(truth):
+    truth, made = np.where(replay.known, replay.counted(), np.nan), replay.cells()
+    for (code,), mine in present.grouped(replay.seen, [1]):
+        whole = float(np.nansum(truth[mine]))
+        if not whole:
             continue
-        part = {name: values[mine] for name, values in made.items()}
-        one = present.scored(truth, part)
-        name = named_code(book.sectors, code or NONE)
+        one = record.scored(truth[mine], {name: values[mine] for name, values in made.items()})
         beaten = one["skill_vs_last"] is not None and one["skill_vs_last"] > 0
-        rows.append({"sector": code, "name": name, **one, "beaten": beaten, "value": float(np.nansum(truth))})
+        rows.append({"sector": code, "name": named_code(book.sectors, code or NONE), **one, "beaten": beaten,
+                     "value": whole})  # fmt: skip
     return sorted(rows, key=lambda row: -row["value"])

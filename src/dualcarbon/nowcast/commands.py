@@ -12,7 +12,7 @@ import typer
 from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
 from dualcarbon.nowcast import shown
-from dualcarbon.nowcast.nodes import RECONCILE
+from dualcarbon.nowcast.nodes import RECONCILE, RECORD
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
 
@@ -94,7 +94,7 @@ def _run(
     ] = "raking",
     replay: Annotated[
         int, typer.Option("--replay", min=0, max=60, help=say("回放最近几个月检验", "replay so many months"))
-    ] = 12,
+    ] = RECORD,
 ) -> Done:
     from dualcarbon import nowcast
 
@@ -176,6 +176,14 @@ def _open(
     before: Annotated[str | None, typer.Option("--before", metavar="DATE", help=say("较早的一天", "since"))] = None,
     arrival: Annotated[str | None, typer.Option("--arrival", help="revision, weather, electricity, fuel")] = None,
     about: Annotated[str | None, typer.Option("--about", help="month, year_before, others")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="electricity, nothing")] = None,
+    late: Annotated[
+        int | None, typer.Option("--late", min=1, max=24, help=say("燃料晚几个月", "months that fuels are late"))
+    ] = None,
+    power_late: Annotated[
+        int | None, typer.Option("--power-late", min=1, max=24, help=say("用电晚几个月", "and electricity"))
+    ] = None,
+    level: Annotated[str | None, typer.Option("--level", help=say("total：合计", "total: of the whole"))] = None,
     city: Annotated[str | None, typer.Option("--city", help=say("一起估算的城市", "estimated with its city"))] = None,
     reconcile: Annotated[
         str | None,
@@ -188,7 +196,7 @@ def _open(
         result = nowcast.open_reason(
             **question, kind=kind, month=month, sector=sector, domain=domain, part=part, period=period,
             against=against, effect=effect, before=_day(before, "--before"), arrival=arrival, about=about, city=city,
-            reconcile=reconcile,
+            reconcile=reconcile, state=state, late=late, power_late=power_late, level=level,
         )  # fmt: skip
         return result, lambda: shown.reason(result)
     if not (month or run):

@@ -7,61 +7,99 @@ import numpy as np
 
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import board, months, revisions
 from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast import record, revisions
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import Node, line, options, span_of, text, tonnes
+from dualcarbon.nowcast.nodes import FAMILY, NONE, Node, asks, line, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import grouped, named_code
 from dualcarbon.nowcast.shape import Array
 
 
-class Replayed(NamedTuple):
-    """Months (numbers) of a city replayed: what was `known` of them (N, M) of the cells asked about, and how far the
-    chosen method and the last value were off it (`gap`, t CO2)."""
+class Judged(NamedTuple):
+    """A replay of which all cells, or those `mine` (N,), are asked about; `question` opens it."""
 
-    now: cities.City
-    months: list[int]
-    found: dict[str, Array]
-    known: np.ndarray
-    gap: dict[str, Array]
+    replay: record.Replay
+    mine: np.ndarray
+    question: Node
+
+    @property
+    def now(self) -> cities.City:
+        return self.replay.seen
+
+    @property
+    def known(self) -> np.ndarray:
+        """The cells and months (N, M) that were counted, of those asked about."""
+        return self.replay.known & self.mine[:, None]
+
+    def gap(self, name: str) -> Array:
+        """How far the `selected` method or the `last_value` was off each cell and month (N, M), t CO2."""
+        return np.where(self.known, np.abs(self.replay.cells()[name] - self.replay.counted()), 0.0)
 
     @property
     def whole(self) -> float:
-        """What was counted (t CO2)."""
-        return float(np.where(self.known, self.now.direct[:, self.months], 0.0).sum())
-
-    def part(self, name: dict[str, str], rows: np.ndarray, columns: list[int], **more: Any) -> Node:
-        """A part's share of the error, in the same percent as the whole."""
-        value = 100 * float(self.gap["selected"][rows][:, columns].sum()) / self.whole if self.whole else 0.0
-        return line(name, value, "%", self.now.status, **more)
+        """What was counted (t CO2) of what had to be estimated."""
+        return float(np.where(self.known, self.replay.counted(), 0.0).sum())
 
 
 def error_node(
     workspace: Any, place: str, day: date | None, tree: str, family: str, *, month: str | None = None,
-    sector: str | None = None,
+    sector: str | None = None, state: str | None = None, late: int | None = None, power_late: int | None = None,
+    level: str | None = None,
 ) -> Node:  # fmt: skip
-    """An error of the replay: of all months, of a month, of a sector, or of a sector in a month by its cells.
+    """An error of the replay: of all months, of a month, of a sector, or of a sector in a month by its cells; with the
+    `level` "total" of the whole place, in all months or in one.
 
-    The replay uses the data known on `day`, with later months hidden; what was in fact said at the time is in the
-    revisions.
+    `state`: "electricity" where the month's electricity was in hand, "nothing" where nothing of it was (default: as in
+    the month that is shown); `late`, `power_late`: how many months fuels and electricity were. The replay uses the data
+    known on `day`, with later months hidden; what was in fact said at the time is in the revisions.
     """
     now = cities.read(workspace, as_of=day, place=place, tree=tree, family=family)
     book = load(workspace.pack)
-    made = _replayed(now, month, sector)
-    question = {"kind": "error", "place": place, "as_of": now.as_of.isoformat(), "tree": tree, **options(family)}
+    t = record.shown(now)
+    usual = record.lateness(now, t)
+    state = state or record.state(now, t)
+    if state not in record.STATES or level not in (None, "total"):
+        raise Refused(Problem("nowcast.no-such-figure", value=str(level or state)))
+    late, dark = late or usual[0], (power_late or max(usual[1], 1)) if state == "nothing" else 0
+    span = [s for s in record.replayable(now, max(late, dark)) if not month or month_text(now.months[s]) == month]
+    if not span:
+        raise Refused(Problem("nowcast.no-such-figure", value=month or now.place))
+    mine = np.array([not sector or asks(sector, cell[1]) for cell in now.cells])
+    replay = record.replayed(now, span, late, dark)
+    question = {"kind": "error", "place": place, "as_of": now.as_of.isoformat(), "tree": tree, **replay.asks(),
+                **options(family)}  # fmt: skip
+    made = Judged(replay, mine, question)
+    if not made.known.any():
+        raise Refused(Problem("nowcast.no-such-figure", value=sector or now.place))
+    made_of = _total_error(made, book, month) if level else _cell_errors(made, book, month, sector)
+    return {"period": month, "as_of": now.as_of, "status": now.status, "unit": "%", **made_of}
+
+
+def _cell_errors(made: Judged, book: Classification, month: str | None, sector: str | None) -> Node:
+    """The error of cells, in all or of a part of them."""
+    now, question = made.now, made.question
+    gap = made.gap("selected")
     if month and sector:
-        children = [_cell_error(made, k, book, tree, place, family) for k in np.nonzero(made.known[:, 0])[0].tolist()]
+        guess = made.replay.cells()["selected"][:, 0]
+        children = [_cell_error(made, k, guess, book) for k in np.nonzero(made.known[:, 0])[0].tolist()]
     elif sector or not month:
-        children = _by_month(made, {**question, "sector": sector} if sector else question)
+        names = [month_text(now.months[t]) for t in made.replay.months]
+        asked = {**question, "sector": sector} if sector else question
+        children = [_part(made, text(name, name), gap[:, n].sum(), question={**asked, "month": name})
+                    for n, name in enumerate(names)]  # fmt: skip
     else:
-        children = _by_sector(made, {**question, "month": month}, book)
+        asked = {**question, "month": month}
+        children = [_part(made, named_code(book.sectors, code or NONE), gap[cells].sum(),
+                          question={**asked, "sector": code or NONE})
+                    for (code,), cells in grouped(now, [1])]  # fmt: skip
     if month:
         children.sort(key=lambda one: -one["value"])
-    sums = {name: float(values.sum()) for name, values in made.gap.items()}
+    sums = {name: float(made.gap(name).sum()) for name in ("selected", "last_value")}
+    what = text("燃料与购入电力", "fuels and electricity") if made.replay.power_late else text("燃料", "fuels")
     return {
-        "title": text("回放误差（燃料数据晚一个月）", "replayed error (fuels a month late)"), "period": month,
-        "about": [named_code(book.sectors, sector)] if sector else [], "as_of": now.as_of,
-        "value": 100 * sums["selected"] / made.whole if made.whole else None, "unit": "%", "status": now.status,
+        "title": _titled("回放误差：单元的", "replayed error of cells: ", what),
+        "about": [*([named_code(book.sectors, sector)] if sector else []), _known(made)],
+        "value": 100 * sums["selected"] / made.whole if made.whole else None,
         "inputs": _compared(made, sums), "children": children,
         "equation": text("100 × Σ|估算 − 核算| / Σ 核算，单元为地区 × 行业 × 领域；用现有数据估算，遮去当时未到的月份",
                           "100 × Σ|estimate − count| / Σ count, over cells of place, sector and domain; estimated from "
@@ -70,65 +108,117 @@ def error_node(
     }  # fmt: skip
 
 
-def _replayed(now: cities.City, month: str | None, sector: str | None) -> Replayed:
-    """The last twelve months replayed, or one `month`, of all cells or of a `sector`. Raises Refused without any."""
-    asked = [t for t in board.replayable(now) if not month or month_text(now.months[t]) == month]
-    if not asked:
-        raise Refused(Problem("nowcast.no-such-figure", value=month or now.place))
-    found = months.replay(now.direct, now.power, asked, 1, now.places, now.sectors, now.terms)
-    truth = now.direct[:, asked]
-    mine = np.array([not sector or cell[1] == sector for cell in now.cells])
-    known = np.isfinite(truth) & mine[:, None]
-    if not known.any():
-        raise Refused(Problem("nowcast.no-such-figure", value=sector or now.place))
-    gap = {name: np.where(known, np.abs(found[name] - truth), 0.0) for name in ("selected", "last_value")}
-    return Replayed(now, asked, found, known, gap)
+def _titled(zh: str, en: str, what: dict[str, str]) -> dict[str, str]:
+    return text(zh + what["zh"], en + what["en"])
 
 
-def _by_month(made: Replayed, question: Node) -> list[Node]:
-    whole = np.ones(len(made.now.cells), bool)
-    names = [month_text(made.now.months[t]) for t in made.months]
-    return [
-        made.part(text(when, when), whole, [n], question={**question, "month": when}) for n, when in enumerate(names)
-    ]
+def _known(made: Judged) -> dict[str, str]:
+    return record.title(made.replay.late, made.replay.power_late)
 
 
-def _by_sector(made: Replayed, question: Node, book: Classification) -> list[Node]:
-    every = list(range(len(made.months)))
-    return [
-        made.part(named_code(book.sectors, code), mine, every, question={**question, "sector": code})
-        for (code,), mine in grouped(made.now, [1]) if code
-    ]  # fmt: skip
+def _part(made: Judged, name: dict[str, str], gap: float, **more: Any) -> Node:
+    """A part's share of the error, in the same percent as the whole."""
+    return line(name, 100 * float(gap) / made.whole if made.whole else 0.0, "%", made.now.status, **more)
 
 
-def _compared(made: Replayed, sums: dict[str, float]) -> list[Node]:
-    """The same error of the month a year before, the skill against it, and how often the intervals held."""
-    truth, status = made.now.direct[:, made.months], made.now.status
-    inside = made.found["inside"][np.isfinite(made.found["inside"]) & made.known & (truth > 0)]
-    last, whole = sums["last_value"], made.whole
+def _compared(made: Judged, sums: dict[str, float]) -> list[Node]:
+    """The same error of the last value, the skill against it, and how often the intervals held."""
+    cells = made.replay.cells()["inside"]
+    inside = cells[np.isfinite(cells) & made.known & (made.replay.counted() > 0)]
+    held = float(inside.sum()), inside.size
+    return _against(made, sums["selected"], sums["last_value"], made.whole, held)
+
+
+def _against(made: Judged, error: float, last: float, whole: float, held: tuple[float, int]) -> list[Node]:
+    status = made.now.status
     return [
         line(text("沿用上年同月的误差", "error of the month a year before"), 100 * last / whole if whole else None, "%",
              status, filled=f"100 × {tonnes(last)} / {tonnes(whole)}"),
-        line(text("相对沿用上年同月的技巧", "skill against it"),
-             100 * (1 - sums["selected"] / last) if last else None, "%", status,
-             filled=f"100 × (1 − {tonnes(sums['selected'])} / {tonnes(last)})"),
+        line(text("相对沿用上年同月的技巧", "skill against it"), 100 * (1 - error / last) if last else None, "%",
+             status, filled=f"100 × (1 − {tonnes(error)} / {tonnes(last)})"),
         line(text("名义 90% 区间的实际覆盖", "held by the 90% interval"),
-             100 * float(np.mean(inside)) if inside.size else None, "%", status,
-             filled=f"100 × {int(inside.sum()):,} / {inside.size:,}"),
+             100 * held[0] / held[1] if held[1] else None, "%", status,
+             filled=f"100 × {int(held[0]):,} / {held[1]:,}"),
     ]  # fmt: skip
 
 
-def _cell_error(made: Replayed, k: int, book: Classification, tree: str, city: str, family: str) -> Node:
-    now, t = made.now, made.months[0]
+def _cell_error(made: Judged, k: int, guesses: Array, book: Classification) -> Node:
+    now, t = made.now, made.replay.months[0]
     place, sector, domain = now.cells[k]
-    truth, guess = float(now.direct[k, t]), float(made.found["selected"][k, 0])
-    question = {"month": month_text(now.months[t]), "place": place, "sector": sector, "domain": domain, "tree": tree,
-                "part": "direct", "as_of": now.as_of.isoformat(), "city": city, **options(family, "none")}  # fmt: skip
+    truth, guess = float(made.replay.counted()[k, 0]), float(guesses[k])
+    asked = {**_month_asked(made, t), "place": place, "sector": sector, "domain": domain,
+             "part": None if made.replay.power_late else "direct"}  # fmt: skip
     area = named_code(book.places, place)
     name = {lang: f"{area[lang]} · {book.domains.name(domain, lang) if domain else '—'}" for lang in ("zh", "en")}
-    return line(name, 100 * abs(guess - truth) / made.whole if made.whole else 0.0, "%", now.status,
-                 filled=f"|{tonnes(guess)} − {tonnes(truth)}| / {tonnes(made.whole)}",
-                 question={key: value for key, value in question.items() if value})  # fmt: skip
+    return _part(made, name, abs(guess - truth), filled=f"|{tonnes(guess)} − {tonnes(truth)}| / {tonnes(made.whole)}",
+                 question={key: value for key, value in asked.items() if value})  # fmt: skip
+
+
+def _month_asked(made: Judged, t: int) -> Node:
+    """What opens month number `t` as it was counted."""
+    kept: Node = {name: made.question[name] for name in ("place", "as_of", "tree", "family") if name in made.question}
+    return {**kept, "month": month_text(made.now.months[t]), "city": kept["place"], **options(FAMILY, "none")}
+
+
+def _total_error(made: Judged, book: Classification, month: str | None) -> Node:
+    """The error of the whole place, in all months or in one of them by its sectors."""
+    rows, status = made.replay.totals(), made.now.status
+    question = {**made.question, "level": "total"}
+    about = {"title": text("回放误差：合计（直接与间接）", "replayed error of the total, direct and indirect"),
+             "about": [_known(made)]}  # fmt: skip
+    if month:
+        return {**about, **_total_month(made, rows[0], book)}
+    error, last = (sum(abs(row[name] - row["truth"]) for row in rows) for name in ("value", "last_value"))
+    whole = sum(row["truth"] for row in rows)
+    held = [row["inside"] for row in rows if row["inside"] is not None]
+    children = [
+        line(text(row["month"], row["month"]), 100 * abs(row["value"] - row["truth"]) / whole if whole else 0.0, "%",
+             status, filled=_month_filled(row), question={**question, "month": row["month"]})
+        for row in rows
+    ]  # fmt: skip
+    return {
+        **about, "value": 100 * error / whole if whole else None,
+        "inputs": _against(made, error, last, whole, (sum(held), len(held))), "children": children,
+        "equation": text("100 × Σ|估算 − 核算| / Σ 核算，逐月相加；估算是显示的合计，含已核算的部分；用现有数据估算，"
+                         "遮去当时未到的月份",
+                         "100 × Σ|estimate − count| / Σ count, over months; the estimate is the total that is shown, "
+                         "with what was counted in it; made from the data of today with later months hidden"),
+        "filled": f"100 × {tonnes(error)} / {tonnes(whole)}",
+    }  # fmt: skip
+
+
+def _month_filled(row: dict[str, Any]) -> str:
+    """A month's estimate against its count, and whether the interval held it."""
+    made = f"|{tonnes(row['value'])} − {tonnes(row['truth'])}|"
+    if row["inside"] is None:
+        return made
+    ends = f"[{tonnes(row['low'])}, {tonnes(row['high'])}]"
+    return f"{made}, {tonnes(row['truth'])} {'∈' if row['inside'] else '∉'} {ends}"
+
+
+def _total_month(made: Judged, row: dict[str, Any], book: Classification) -> Node:
+    """A month's total against its count; parts are the sectors, whose errors partly cancel."""
+    now, t, status, truth = made.now, made.replay.months[0], made.now.status, row["truth"]
+    off = np.where(made.known[:, 0], made.replay.cells()["selected"][:, 0] - made.replay.counted()[:, 0], 0.0)
+    children = [
+        line(named_code(book.sectors, code or NONE), 100 * float(off[cells].sum()) / truth if truth else 0.0, "%",
+             status, question={**made.question, "month": row["month"], "sector": code or NONE})
+        for (code,), cells in grouped(now, [1])
+    ]  # fmt: skip
+    inputs = [
+        line(text("估算", "estimate"), row["value"], "tCO2", status,
+             filled="" if row["low"] is None else f"90%: {tonnes(row['low'])} – {tonnes(row['high'])}"),
+        line(text("核算", "count"), truth, "tCO2", status, question=_month_asked(made, t)),
+        line(text("沿用上年同月", "month a year ago"), row["last_value"], "tCO2", status,
+             filled=f"100 × ({tonnes(row['last_value'])} / {tonnes(truth)} − 1)"),
+    ]  # fmt: skip
+    value = 100 * (row["value"] / truth - 1) if truth else None
+    return {
+        "value": value, "inputs": inputs, "children": sorted(children, key=lambda one: -abs(one["value"])),
+        "equation": text("100 × (估算 / 核算 − 1)；下列各行业的偏差相加即此数，正负相抵",
+                         "100 × (estimate / count − 1); deviations of the sectors below sum to it and partly cancel"),
+        "filled": f"100 × ({tonnes(row['value'])} / {tonnes(truth)} − 1)",
+    }  # fmt: skip
 
 
 def score_node(workspace: Any, place: str, day: date | None, tree: str, family: str, *, month: str) -> Node:

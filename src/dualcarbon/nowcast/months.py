@@ -30,7 +30,7 @@ class Month:
     """An estimate of one month for all cells: `value` (N,), half-widths in logarithms (`shared`, `own` (N,)), which
     cells were `counted`, and each cell's `method` (number in METHODS; counted cells have none). `start` is the last
     value, `inner` the half-widths of 80 % (those of `shared` and `own` are of 90 %), `names` those of the columns of
-    `features`."""
+    `features`, `mean` says where `start` is the mean of recent months."""
 
     value: Array
     counted: np.ndarray
@@ -44,6 +44,16 @@ class Month:
     start: Array
     inner: tuple[float, Array]
     names: tuple[str, ...] = ()
+    mean: np.ndarray | None = None
+
+    def methods(self) -> list[str]:
+        """Each cell's method by name: one of METHODS, `recent_mean` where the last value is no month a year ago but the
+        mean of the last three, or `counted`."""
+        names = np.where(self.method < 0, "counted", np.array([*METHODS, ""])[self.method]).tolist()
+        if self.mean is None:
+            return names
+        known = zip(names, self.mean, strict=True)
+        return ["recent_mean" if name == METHODS[0] and mean else name for name, mean in known]
 
 
 def gap(direct: Array, t: int) -> int:
@@ -114,6 +124,12 @@ def base(direct: Array, t: int, late: int) -> Array:
     return np.where(np.isfinite(before) & (before > 0), before, np.where(known.any(1), mean, np.nan_to_num(before)))
 
 
+def _yearly(direct: Array, t: int, late: int, start: Array) -> np.ndarray:
+    """Whether `start`, the `base`, is the month a year ago (N,)."""
+    before = direct[:, t - YEAR] if t >= YEAR >= late else np.full(len(direct), np.nan)
+    return np.asarray(np.isfinite(before) & (before == start))
+
+
 def estimate(
     direct: Array,
     power: Array,
@@ -132,7 +148,7 @@ def estimate(
     direct, power = direct[:, : t + 1], power[:, : t + 1]
     counted = np.isfinite(direct[:, t])
     if counted.all():
-        return _counted(direct[:, t])
+        return all_counted(direct[:, t])
     late = gap(direct, t)
     power_late = 0 if np.isfinite(power[:, t]).mean() >= 0.5 else gap(power, t)
     if terms is not None and power_late == 0:
@@ -170,7 +186,7 @@ def estimate(
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
         np.where(counted, 0.0, own), skill, candidates, inputs, model, start,
-        (inner, np.where(counted, 0.0, inner_own)), (*FEATURES, *names),
+        (inner, np.where(counted, 0.0, inner_own)), (*FEATURES, *names), ~_yearly(direct, t, late, start),
     )  # fmt: skip
 
 
@@ -209,7 +225,7 @@ def _widths(
     return shared, own
 
 
-def _counted(value: Array) -> Month:
+def all_counted(value: Array) -> Month:
     """A month of which every cell was seen."""
     nothing, whole = np.zeros(len(value)), np.ones(len(value), bool)
     none = np.full(len(value), -1)
@@ -227,6 +243,29 @@ def _candidates(start: Array, inputs: Array, model: bridge.Bridge | None, sector
     return made
 
 
+def hidden(
+    values: Array,
+    power: Array,
+    t: int,
+    late: int,
+    power_late: int,
+    places: np.ndarray,
+    sectors: np.ndarray,
+    terms: Array | None = None,
+) -> Month:
+    """Month `t` of `values` (N, T) estimated as if they came `late` months after it, and electricity `power_late` (0:
+    with it). What was not known then of the months up to `t` is hidden, with electricity its weather too.
+    """
+    seen, shown = values[:, : t + 1].copy(), power[:, : t + 1].copy()
+    seen[:, t - late + 1 :] = np.nan
+    if power_late:
+        shown[:, t - power_late + 1 :] = np.nan
+        if terms is not None:
+            terms = terms.copy()
+            terms[t - power_late + 1 :, 1:] = 0.0  # the first is the festival
+    return estimate(seen, shown, t, places, sectors, terms)
+
+
 def replay(
     direct: Array,
     power: Array,
@@ -235,19 +274,19 @@ def replay(
     places: np.ndarray,
     sectors: np.ndarray,
     terms: Array | None = None,
+    power_late: int = 0,
 ) -> dict[str, Array]:
-    """Estimates (N, M) of `months` as if CO2 came `late` months after electricity: the chosen, and the last value.
+    """Estimates (N, M) of `months` as if CO2 came `late` months after them and electricity `power_late` (0: with them):
+    the chosen, the last value, and whether the truth lay `inside` 90 %.
 
     They are made from `direct` and `power` as they are known today, with what came after each month hidden: corrections
     and factors that came later are in them. What was in fact said at the time is in `revisions.vintages`.
     """
     out: dict[str, list[Array]] = {"selected": [], "last_value": [], "inside": []}
     for t in months:
-        seen = direct[:, : t + 1].copy()
-        seen[:, t - late + 1 :] = np.nan
-        made = estimate(seen, power, t, places, sectors, terms)
+        made = hidden(direct, power, t, late, power_late, places, sectors, terms)
         out["selected"].append(made.value)
-        out["last_value"].append(base(seen, t, late))
+        out["last_value"].append(base(direct, t, late))
         with np.errstate(all="ignore"):
             miss = np.abs(np.log(direct[:, t] / made.value))
         width = np.sqrt(made.shared**2 + made.own**2)

@@ -15,7 +15,7 @@ from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import months, settling
+from dualcarbon.nowcast import settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
@@ -214,7 +214,7 @@ def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
 
 def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, Any]:
     """How cell `k` was estimated: last value × exp(growth), and what the growth is made of."""
-    method = months.METHODS[made.method[k]]
+    method = made.methods()[k]
     terms: list[dict[str, Any]] = []
     growth = float(np.log(made.value[k] / made.start[k])) if made.value[k] > 0 and made.start[k] > 0 else 0.0
     if method == "ridge" and made.model is not None:
@@ -226,7 +226,7 @@ def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, A
         for n, name in enumerate(made.names):
             terms.append({"name": name, "title": TERMS[name], "growth": float(made.features[k, n]),
                           "slope": float(slopes[n] / model.scale[n]), "effect": float(z[n] * slopes[n])})  # fmt: skip
-    elif method != "last_value":
+    elif method not in ("last_value", "recent_mean"):
         name = {"electricity_ratio": "electricity", "recent_growth": "recent"}[method]
         moved = float(made.features[k, made.names.index(name)])
         terms.append({"name": name, "title": TERMS[name], "growth": moved, "slope": 1.0, "effect": moved})

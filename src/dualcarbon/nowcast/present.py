@@ -19,14 +19,13 @@ from dualcarbon.nowcast import flags, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import NONE, options
+from dualcarbon.nowcast.nodes import NONE, RECORD, options
+from dualcarbon.nowcast.record import lateness, recorded
 from dualcarbon.nowcast.settling import Settled
-from dualcarbon.nowcast.shape import Array
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
 MODEL = "nowcast.monthly-bridge/3"
-RECORD = 12
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
     "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "forecast", "factor_model",
@@ -59,8 +58,9 @@ def run(
 
     Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
     of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
-    much. `record`: also replay so many of the last months (0: none) with the same delay of fuels, to show empirical
-    coverage and skill. `keep`: keep the run with its results. `version`: of the observations (default: the latest).
+    much. `record`: also replay so many of the last months (0: none), as late as this one and with its electricity in
+    hand, to show error, skill and empirical coverage of cells and of the whole (`record.recorded`). `keep`: keep the
+    run with its results. `version`: of the observations (default: the latest).
     Raises Refused for an unknown place, dimension or way to reconcile, for a month that cannot be estimated, and for
     official totals that contradict each other.
     """
@@ -88,11 +88,11 @@ def run(
     made["reconciliation"] = {"method": reconcile if told else None, "totals": told, "unused": done.left(t)}
     made["year_to_date"] = _year_to_date(done, t)
     made["rows"] = _rows(done, t, by, book, made, reconcile)
-    late = months.gap(seen.direct, t) if not direct.counted.mean() >= 0.5 else 1
-    made["fuel_late_months"] = late
+    made["fuel_late_months"] = lateness(seen, t)[0]
     made["methods"] = cells_by_method(direct)
     made["skill"] = direct.record
-    made["record"] = _record(seen, late, record) if record else None
+    asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
+    made["record"] = recorded(seen, t, record, asked) if record else None
     made["flags"] = [{**flag, **named(book, flag)} for flag in [*done.flags(t), *flags.find(seen)]]
     made["missing"], made["fallbacks"], made["absent"] = seen.missing, seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
@@ -127,9 +127,9 @@ def _rows(
         row["share"] = row["value"] / whole["value"] if whole["value"] else None
         if whole["last_year"] and row["change"] is not None:
             row["pull_points"] = 100 * row["change"] / whole["last_year"]
-        if len(set(direct.method[mine])) == 1 and direct.method[mine][0] >= 0:
-            row["method"] = months.METHODS[direct.method[mine][0]]
         row["methods"] = cells_by_method(direct, mine)
+        if len(row["methods"]) == 1 and "counted" not in row["methods"]:
+            (row["method"],) = row["methods"]
         row["explain"] = question(whole, reconcile, **{name: row[name] or NONE for name in by})
         rows.append(row)
     return sorted(rows, key=lambda row: -row["value"])
@@ -184,37 +184,10 @@ def named(book: Classification, flag: dict[str, Any]) -> dict[str, Any]:
 
 
 def cells_by_method(part: Month, mine: np.ndarray | None = None) -> dict[str, int]:
-    """Number of cells counted, and shown by each method."""
-    method = part.method if mine is None else part.method[mine]
-    counts = {"counted": int((method < 0).sum())}
-    counts |= {name: int((method == k).sum()) for k, name in enumerate(months.METHODS)}
-    return {name: number for name, number in counts.items() if number}
-
-
-def _record(seen: City, late: int, count: int) -> dict[str, Any] | None:
-    """How the last `count` months would have been estimated with fuels as late; None with too few months known."""
-    known = [t for t in range(len(seen.months)) if np.isfinite(seen.direct[:, t]).mean() >= 0.5]
-    asked = [t for t in known if t >= months.YEAR][-count:]
-    if not asked:
-        return None
-    made = months.replay(seen.direct, seen.power, asked, late, seen.places, seen.sectors, seen.terms)
-    return scored(seen.direct[:, asked], made) | {"months": [month_text(seen.months[t]) for t in asked], "late": late}
-
-
-def scored(truth: Array, made: dict[str, Array]) -> dict[str, Any]:
-    """Empirical coverage of the 90 % interval and skill against the last value, over cells that burn fuel."""
-    live = np.nan_to_num(truth).sum(1) > 0
-    known = np.isfinite(truth)
-    error = {n: np.where(known, np.abs(made[n] - truth), 0).sum(1) for n in ("selected", "last_value")}
-    total = float(np.where(known, truth, 0).sum())
-    base = float(error["last_value"].sum())
-    return {
-        "cells": int(live.sum()), "coverage90": float(np.nanmean(made["inside"][live])) if live.any() else None,
-        "better_than_last": float((error["selected"] < error["last_value"])[live].mean()) if live.any() else None,
-        "error_percent": 100 * float(error["selected"].sum()) / total if total else None,
-        "last_value_error_percent": 100 * base / total if total else None,
-        "skill_vs_last": 1 - float(error["selected"].sum()) / base if base else None,
-    }  # fmt: skip
+    """Number of cells counted, and shown by each method (`Month.methods`)."""
+    names = [name for k, name in enumerate(part.methods()) if mine is None or mine[k]]
+    order = ("counted", "last_value", "recent_mean", *months.METHODS[1:])
+    return {name: names.count(name) for name in order if name in names}
 
 
 def manifest(workspace: Any, made: dict[str, Any], **question: Any) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def open_reason(
     """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.
 
     `kind` and what it is asked: `sum` (period, sector, domain, part, city, reconcile), `effect` (effect, sector,
-    period, against), `news` (month, before, arrival, about), `error` (month, sector), `score` (month), `target`,
+    period, against), `news` (month, before, arrival, about), `error` (month, sector,
+    state, late, power_late, level), `score` (month), `target`,
     `bridge` (period, city), `official` (period). Raises Refused for an unknown kind, and where nothing answers to the
     question.
     """

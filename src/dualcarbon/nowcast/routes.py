@@ -19,6 +19,7 @@ Day = Annotated[date | None, Query(description="with what was known on that day"
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 Text = Annotated[str | None, Query(max_length=80)]
 Tree = Annotated[str, Query(pattern="^(admin|management)$")]
+Late = Annotated[int | None, Query(ge=1, le=24, description="months that data were late")]
 
 
 pages: list[Page] = []
@@ -79,6 +80,8 @@ def opened(
     part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None, as_of: Day = None, city: Text = None,
     run: Text = None, kind: Text = None, period: Text = None, against: Text = None, effect: Text = None,
     before: Day = None, arrival: Text = None, about: Text = None, family: Text = None,
+    state: Annotated[str | None, Query(pattern="^(electricity|nothing)$")] = None, late: Late = None,
+    power_late: Late = None, level: Annotated[str | None, Query(pattern="^total$")] = None,
     reconcile: Annotated[str | None, Query(pattern="^(raking|least_squares|none)$")] = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A figure opened: what was counted down to its rows, how the rest was estimated, its parts.
@@ -98,7 +101,8 @@ def opened(
     asked: dict[str, Any] = {
         "kind": kind, "place": code, "as_of": day, "tree": view.tree, "month": month, "sector": sector,
         "domain": domain, "part": part, "city": city, "period": period, "against": against, "effect": effect,
-        "before": before, "arrival": arrival, "about": about, **chosen,
+        "before": before, "arrival": arrival, "about": about, "state": state, "late": late, "power_late": power_late,
+        "level": level, **chosen,
     }  # fmt: skip
     return dict(kept.once(view.workspace, "opened", asked, lambda: nowcast.open_reason(view.workspace, **asked)))
 

@@ -20,6 +20,7 @@ TITLES = {
 METHODS = {
     "counted": ("核算", "counted"),
     "last_value": ("沿用上年同月", "month a year ago"),
+    "recent_mean": ("近三个月平均", "mean of last three months"),
     "electricity_ratio": ("随用电", "with electricity"),
     "recent_growth": ("随近月增速", "with recent growth"),
     "ridge": ("汇集岭回归", "pooled ridge"),
@@ -45,16 +46,8 @@ def this_month(result: dict[str, Any]) -> None:
         )
     )
     _officials(result["reconciliation"]["totals"])
-    record = result["record"]
-    if record and record["coverage90"] is not None:
-        typer.echo(
-            say(
-                f"近 {len(record['months'])} 个月回放：区间实际覆盖 {record['coverage90']:.0%}（名义 90%），"
-                f"{record['better_than_last']:.0%} 的单元优于沿用上年同月。",
-                f"Replay of {len(record['months'])} months: the 90 % interval held {record['coverage90']:.0%}; "
-                f"{record['better_than_last']:.0%} of cells better than the month a year ago.",
-            )
-        )
+    if result["record"]:
+        record(result["record"], open_=result["low"] is not None)
     rows = []
     for row in result["rows"]:
         shown = {"name": row["name"], "value": round(row["value"] / 1e4, 2)}
@@ -70,6 +63,33 @@ def this_month(result: dict[str, Any]) -> None:
     table(rows, columns)
     for flag in result["flags"][:10]:
         typer.echo("- " + flag["message"][language()])
+
+
+def record(made: dict[str, Any], *, open_: bool) -> None:
+    """How good estimates have been, at the state of the month (where anything is `open_`) first: total, cells."""
+    lang, count = language(), len(made["months"])
+    typer.echo(say(f"近 {count} 个月回放（用现有数据，遮去当时未到的）：",
+                   f"Replay of {count} months, with the data of today and what came later hidden:"))  # fmt: skip
+    for one in sorted(made["states"].values(), key=lambda one: one["state"] != made["state"]):
+        mark = say("（本月即如此）", " (as this month)") if open_ and one["state"] == made["state"] else ""
+        typer.echo(f"- {one['title'][lang]}{mark}")
+        total, cells = one["total"], one
+        held = say(f"{total['held']}/{total['months']} 个月在 90% 区间内",
+                   f"{total['held']} of {total['months']} months inside 90 %")  # fmt: skip
+        typer.echo(f"    {say('合计', 'total')}{say('：', ': ')}{_judged(total)}{say('；', '; ')}{held}")
+        if cells["coverage90"] is not None:
+            held = say(f"90% 区间实际覆盖 {cells['coverage90']:.0%}；{cells['better_than_last']:.0%} 的单元更准",
+                       f"90 % held {cells['coverage90']:.0%}; {cells['better_than_last']:.0%} better")  # fmt: skip
+            typer.echo(f"    {say('单元', 'cells')}{say('：', ': ')}{_judged(cells)}{say('；', '; ')}{held}")
+
+
+def _judged(one: dict[str, Any]) -> str:
+    """Error, that of the last value, and the skill."""
+    error, last = ("—" if one[name] is None else f"{one[name]:.1f}%"
+                   for name in ("error_percent", "last_value_error_percent"))  # fmt: skip
+    skill = "—" if one["skill_vs_last"] is None else f"{one['skill_vs_last']:+.0%}"
+    return say(f"误差 {error}，沿用上年同月 {last}，技巧 {skill}",
+               f"error {error}, month a year ago {last}, skill {skill}")  # fmt: skip
 
 
 def _officials(totals: list[dict[str, Any]]) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, gaps, months, officials, present, settling, telling, why
+from dualcarbon.nowcast import flags, gaps, officials, present, settling, telling, why
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.nodes import options
+from dualcarbon.nowcast.record import recorded
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
 
@@ -69,11 +71,8 @@ def analyse(
         made["causes"] = why.explain(workspace, place=code, period=period, as_of=seen.as_of, tree=tree, family=family)
     except Refused as fault:
         made["undecomposed"] = fault.problems[0].params.get("months")
-    asked = [t for t in span if np.isfinite(seen.direct[:, t]).mean() >= 0.5]
-    replayed = (
-        months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms) if asked else None
-    )
-    made["record"] = present.scored(seen.direct[:, asked], replayed) if replayed else None
+    asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
+    made["record"] = recorded(seen, span[-1], len(span), asked, span[0])
     made["flags"] = _flags(done, seen, span, book)
     made["paragraphs"] = {lang: telling.paragraphs(made, lang) for lang in ("zh", "en")}
     return made

@@ -221,11 +221,18 @@ class Chinese(Words):
         record = self.record()
         if not record:
             return "可回放的月份不足。"
-        better = record["skill_vs_last"] > 0
-        return (f"用现有数据、遮去当时还没有到的月份（燃料晚一个月），重做本年各月估算，与报齐后的核算相比，平均误差 "
-                f"{record['error_percent']:.1f}%，{'低于' if better else '不低于'}沿用上年同月的 "
-                f"{record['last_value_error_percent']:.1f}%；{record['better_than_last']:.0%} 的地区行业单元优于沿用"
-                f"上年同月。名义 90% 的区间实际覆盖 {record['coverage90']:.0%}。")  # fmt: skip
+        states = [self._state(one) for one in record["states"].values() if one["coverage90"] is not None]
+        return (f"用现有数据、遮去当时还没有到的月份，重做本年{len(record['months'])}个月的估算，与报齐后的核算相比："
+                f"{'；'.join(states)}。")  # fmt: skip
+
+    def _state(self, one: dict[str, Any]) -> str:
+        """How good the estimates were with so much in hand."""
+        total = one["total"]
+        whole = (f"合计误差{total['error_percent']:.1f}%（沿用上年同月为{total['last_value_error_percent']:.1f}%），"
+                 f"{total['months']}个月中{total['held']}个月在90%区间内")  # fmt: skip
+        return (f"{one['title']['zh']}时，{whole}；地区行业单元误差{one['error_percent']:.1f}%（沿用上年同月为"
+                f"{one['last_value_error_percent']:.1f}%），{one['better_than_last']:.0%}的单元更准，90%区间实际覆盖"
+                f"{one['coverage90']:.0%}")  # fmt: skip
 
     def checks(self) -> str:
         flags = self.made["flags"]
@@ -357,10 +364,19 @@ class English(Words):
         record = self.record()
         if not record:
             return "Too few months to replay."
-        return (f"Replay of the year's months with the data of today, later months hidden and fuels a month late: "
-                f"error {record['error_percent']:.1f} %, the month a year ago "
-                f"{record['last_value_error_percent']:.1f} %; {record['better_than_last']:.0%} of cells "
-                f"better; the 90 % interval held {record['coverage90']:.0%}.")  # fmt: skip
+        told = []
+        for one in record["states"].values():
+            if one["coverage90"] is not None:
+                total = one["total"]
+                told.append(
+                    f"with {one['title']['en']}, error of the total {total['error_percent']:.1f} % "
+                    f"(the month a year ago {total['last_value_error_percent']:.1f} %), {total['held']} of "
+                    f"{total['months']} months inside 90 %; cells {one['error_percent']:.1f} % "
+                    f"({one['last_value_error_percent']:.1f} %), {one['better_than_last']:.0%} of them better, "
+                    f"90 % held {one['coverage90']:.0%}"
+                )
+        return (f"Replay of the year's {len(record['months'])} months with the data of today and later months hidden: "
+                f"{'; '.join(told)}.")  # fmt: skip
 
     def checks(self) -> str:
         told = [flag["message"]["en"] for flag in self.made["flags"][:TOLD]]

@@ -41,8 +41,18 @@ BOARD: list[Sheet] = [
     ("需要核实", "to be checked", [("说明", "message", _of("message")), *MONTH], lambda made: made["flags"]),
 ]  # fmt: skip
 RECORD: list[Sheet] = [
+    ("检验", "record", [("已有的数据", "in hand", _of("title")), ("层级", "level", _of("level")),
+     ("误差（%）", "error %", _of("error_percent")), LAST, ("技巧", "skill", _of("skill_vs_last")), HELD],
+     lambda made: [{**one, "title": state["title"], "level": level}
+                   for state in (made["replay"] or {}).get("states", {}).values()
+                   for level, one in (({"zh": "合计", "en": "total"}, state["total"]),
+                                      ({"zh": "单元", "en": "cells"}, state))]),
     ("回放（逐月）", "replay by month", [*MONTH, ("误差（%）", "error %", _of("error_percent")),
-     LAST, HELD],
+     LAST, HELD,
+     ("合计估算（吨）", "total estimated, t", lambda row: row["total"]["value"]),
+     ("合计核算（吨）", "total counted, t", lambda row: row["total"]["truth"]),
+     ("合计下限", "total low", lambda row: row["total"]["low"]),
+     ("合计上限", "total high", lambda row: row["total"]["high"])],
      lambda made: (made["replay"] or {}).get("by_month", [])),
     ("回放（行业）", "replay by sector", [("名称", "name", _of("name")), ("代码", "code", _of("sector")),
      ("误差（%）", "error %", _of("error_percent")), LAST,

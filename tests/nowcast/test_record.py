@@ -1,0 +1,140 @@
+"""What is said of the estimates' record is that of the state and the level at which they are shown, and opens."""
+
+import re
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from dualcarbon import nowcast
+from dualcarbon.app.web import create_app
+from dualcarbon.core.problems import Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast import board, city, figures, record
+from dualcarbon.nowcast.commands import cli
+from tests.nowcast.test_run import DATASET, rows
+
+#: Days on which nothing of October was in, and its electricity was.
+NOTHING, POWER = date(2024, 11, 2), date(2024, 11, 15)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = Workspace.create(tmp_path_factory.mktemp("record") / "w")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def told(place: Workspace) -> dict[str, Any]:
+    return nowcast.run(place, as_of=NOTHING, keep=False)["record"]
+
+
+def test_the_record_is_of_the_state_of_the_month_that_is_shown(place: Workspace, told: dict[str, Any]) -> None:
+    later = nowcast.run(place, as_of=POWER, keep=False)["record"]
+    assert (told["state"], later["state"]) == ("nothing", "electricity")
+    for made in (told, later):
+        assert set(made["states"]) == set(record.STATES)
+        assert made["error_percent"] == made["states"][made["state"]]["error_percent"]
+        assert made["total"] == made["states"][made["state"]]["total"]
+    known, dark = told["states"]["electricity"], told["states"]["nothing"]
+    assert known["error_percent"] < dark["error_percent"]
+    assert known["total"]["error_percent"] < dark["total"]["error_percent"]
+    assert 0 < dark["total"]["held"] <= dark["total"]["months"] == len(told["months"])
+
+
+@pytest.mark.parametrize("state", record.STATES)
+def test_totals_are_what_would_have_been_shown(place: Workspace, state: str) -> None:
+    """Months whose data are taken away are estimated as the replay says, with the same ends."""
+    seen = city.read(place, as_of=date(2025, 3, 1), until=date(2024, 12, 1))
+    t = len(seen.months) - 2
+    dark = int(state == "nothing")
+    replay = record.replayed(seen, [t], 1, dark)
+    cut = seen.upto(t)
+    blind = replace(cut, direct=cut.direct.copy(), indirect=cut.indirect.copy(), power=cut.power.copy())
+    blind.direct[:, t] = np.nan
+    if dark:
+        blind.indirect[:, t] = blind.power[:, t] = np.nan
+    whole = np.ones(len(seen.cells), bool)
+    parts = figures.estimated(blind)
+    made = figures.figure(blind, t, *parts, whole)
+    (total,) = replay.totals()
+    assert total["value"] == pytest.approx(made["value"])
+    assert (total["low"], total["high"]) == pytest.approx((made["low"], made["high"]))
+    assert total["truth"] == pytest.approx(seen.direct[:, t].sum() + seen.indirect[:, t].sum())
+    assert total["inside"] == (made["low"] <= total["truth"] <= made["high"])
+    for k in range(len(seen.cells)):
+        ends = figures.ended(parts if dark else parts[:1], np.arange(len(seen.cells)) == k)
+        assert (ends["low"] <= replay.counted()[k, 0] <= ends["high"]) == bool(replay.cells()["inside"][k, 0])
+
+
+def test_weather_of_a_month_is_not_known_before_its_electricity(place: Workspace) -> None:
+    seen = city.read(place, as_of=date(2025, 3, 1), until=date(2024, 12, 1))
+    days = {month: 300.0 + 40 * n for n, month in enumerate(seen.months)}
+    warm = replace(seen, weather={"heating": days})
+    odd = replace(seen, weather={"heating": {**days, seen.months[-1]: 9e4}})
+    asked = [len(seen.months) - 1]
+    values = [record.replayed(one, asked, 1, 1).parts[0][0].value for one in (warm, odd)]
+    assert values[0] == pytest.approx(values[1])
+
+
+def test_every_number_of_the_record_opens(place: Workspace, told: dict[str, Any]) -> None:
+    for state in told["states"].values():
+        for one in (state, state["total"]):
+            node = nowcast.open_reason(place, **one["question"])
+            assert node["value"] == pytest.approx(one["error_percent"])
+            assert node["inputs"][0]["value"] == pytest.approx(one["last_value_error_percent"])
+            assert node["inputs"][1]["value"] == pytest.approx(100 * one["skill_vs_last"])
+            assert sum(child["value"] for child in node["children"]) == pytest.approx(node["value"])
+        node = nowcast.open_reason(place, **state["total"]["question"])
+        assert node["inputs"][2]["value"] == pytest.approx(100 * state["total"]["coverage90"])
+        month = nowcast.open_reason(place, **node["children"][-1]["question"])
+        assert abs(month["value"]) == pytest.approx(node["children"][-1]["value"] * len(node["children"]), rel=0.3)
+        assert sum(child["value"] for child in month["children"]) == pytest.approx(month["value"])
+        counted = nowcast.open_figure(place, **month["inputs"][1]["question"])
+        assert counted["value"] == pytest.approx(month["inputs"][1]["value"])
+        sector = nowcast.open_reason(place, **month["children"][0]["question"])
+        cell = nowcast.open_figure(place, **sector["children"][0]["question"])
+        assert f"{cell['value']:,.0f}" in sector["children"][0]["filled"]
+    with pytest.raises(Refused):
+        nowcast.open_reason(place, kind="error", state="half")
+
+
+def test_page_and_terminal_say_the_same(place: Workspace, told: dict[str, Any]) -> None:
+    page = board.replayed(place, place=None, as_of=NOTHING, tree="admin")["replay"]
+    assert page["states"] == told["states"] and page["month"] == "2024-10"
+    for one in page["by_month"]:
+        node = nowcast.open_reason(place, **page["question"], month=one["month"])
+        assert node["value"] == pytest.approx(one["error_percent"])
+        if one is page["by_month"][3]:
+            break
+    answer = CliRunner().invoke(cli, ["run", "--as-of", NOTHING.isoformat(), "--workspace", str(place.path)])
+    total = told["total"]
+    errors = [f"误差 {one['error_percent']:.1f}%" for one in (total, told)]
+    for text in (*errors, f"{total['held']}/{total['months']}"):
+        assert text in answer.output, answer.output
+
+
+def test_the_day_goes_with_the_links_to_the_record(place: Workspace) -> None:
+    with TestClient(create_app(place.path, warm=False), headers={"accept": "text/html"}) as client:
+        for address in ("/nowcast", "/nowcast/trust"):
+            page = client.get(address, params={"as_of": NOTHING.isoformat()}).text
+            links = re.findall(r'"(/nowcast/(?:trust|record)[^"]*)"', page)
+            assert links and all(f"as_of={NOTHING}" in link for link in links), links
+        trust = client.get("/nowcast/trust", params={"as_of": NOTHING.isoformat()}).text
+        assert "当月数据都没有到" in trust and "本月即如此" in trust
+        assert "state=nothing" in trust and "level=total" in trust
+
+
+def test_cells_without_a_month_a_year_ago_are_said_to_be_a_mean(place: Workspace) -> None:
+    seen = city.read(place, as_of=NOTHING)
+    mine = np.arange(len(seen.cells)) == 0
+    seen.direct[mine, : len(seen.months) - 8] = np.nan
+    made = figures.estimated(seen)[0]
+    assert not made.mean[1:].any() and made.mean[0]
+    names = replace(made, method=np.zeros(len(made.method), int)).methods()
+    assert names[0] == "recent_mean" and set(names[1:]) == {"last_value"}
