@@ -46,6 +46,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     published = officials.read(workspace, full, code)
     year = last.year
     closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
+    lent = present.of_factors(full, t, book)
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,
@@ -55,7 +56,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
         "officials": done.told(t),
         "flags": [{**flag, **present.named(book, flag)} for flag in [*done.flags(t), *flags.find(now)]],
-        "fallbacks": len(now.fallbacks), "missing": now.missing,
+        "fallbacks": len(now.fallbacks), "missing": lent["missing"], "factors": lent["factors"],
     }  # fmt: skip
     if answer["year"] is not None:
         answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree)
@@ -86,7 +87,8 @@ def span_of(span: list[dict[str, Any]], full: City, closed: int | None) -> dict[
 
 def _month(done: Settled, t: int, mine: np.ndarray) -> dict[str, Any]:
     one = done.figure(t, mine)
-    state = "counted" if one["low"] is None else "partly" if one["counted_share"] > 0 else "estimated"
+    state = "partly" if one["counted_share"] > 0 else "estimated"
+    state = "counted" if one["low"] is None and not one["lacking"] else state
     state = "official" if one["official"] else state
     moved = one["value"] - float(done.unmoved(t)[mine].sum()) if t in done.moved else 0.0
     return {"month": month_text(done.seen.months[t]), "state": state, **one, "moved": moved}

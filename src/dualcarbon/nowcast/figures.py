@@ -40,11 +40,16 @@ def reach(seen: City, t: int) -> int:
 
 
 def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:
-    """Value, intervals (as :func:`ended`) and a year ago of the cells `mine` in month number `t`."""
+    """Value, intervals (as :func:`ended`) and a year ago of the cells `mine` in month number `t`.
+
+    `lacking`: rows without a factor are not in it; `complete`: all of it was counted, and nothing is lacking.
+    """
     made = ended((direct, indirect), mine)
+    lacking = bool(seen.lacking(t)[mine].any())
     value, before = made["value"], known(seen, t - 12, mine)
     return {
-        **made, "direct": float(direct.value[mine].sum()), "indirect": float(indirect.value[mine].sum()),
+        **made, "lacking": lacking, "complete": made["counted_share"] >= 1 and not lacking,
+        "direct": float(direct.value[mine].sum()), "indirect": float(indirect.value[mine].sum()),
         "last_year": before, "change": value - before if before is not None else None,
         "change_percent": 100 * (value / before - 1) if before else None,
     }  # fmt: skip

@@ -14,8 +14,9 @@ import numpy as np
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
+from dualcarbon.engine.methods import find_method
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import settling
+from dualcarbon.nowcast import factors, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
@@ -60,8 +61,8 @@ def open_figure(
 
     `city`: the place whose areas were estimated together (default: the parent that holds `place`). `reconcile`: how
     cells were moved to meet official totals; `reconciliation` names those that hold any of the cells, and `settled`
-    says before × factor = after. `run`: a kept run, whose place, month, day and options count. Raises Refused where
-    nothing answers to the question.
+    says before × factor = after. `missing` are its rows without a factor, `factors` those borrowed for it. `run`: a
+    kept run, whose place, month, day and options count. Raises Refused where nothing answers to the question.
     """
     workspace = opened(workspace)
     version = None
@@ -107,7 +108,22 @@ def open_figure(
         if part in (None, name)
     ]
     node["children"] = [] if single else _children(done, t, mine, book, node, question)
-    return node
+    return node | _of_factors(done, t, mine, part, book)
+
+
+def _of_factors(done: Settled, t: int, mine: np.ndarray, part: str | None, book: Any) -> dict[str, Any]:
+    """Rows of a figure that have no factor (of the year before, where it is estimated by that), and what was borrowed
+    for its month."""
+    seen, month = done.seen, done.seen.months[t]
+    cells = {seen.cells[k] for k in np.nonzero(mine)[0]}
+    lost = [one for one in seen.lost if one.cell in cells and part in (None, one.part)]
+    here = factors.missing(lost, month, month, book, named_code)
+    if not here and seen.lacking(t, part)[mine].any():
+        here = factors.missing(lost, date(month.year - 1, month.month, 1), month, book, named_code)
+    methods = [find_method(cities.PARTS[name][0], book.pack).method for name in PARTS if part in (None, name)]
+    used = {use.parameter for method in methods for use in method.factors}
+    lent = [one for one in seen.fallbacks if one["parameter"] in used]
+    return {"missing": here, "factors": factors.borrowed(lent, month, month, seen.as_of, book)}
 
 
 def _head(
@@ -130,15 +146,18 @@ def _head(
     old, new = (float(sum(both[name].value[mine].sum() for name in names)) for both in (before, after))
     if part:
         node |= ended([after[part]], mine) | dict.fromkeys(("last_year", "change", "change_percent"))
+        node["lacking"] = bool(seen.lacking(t, part)[mine].any())
+        node["complete"] = node["counted_share"] >= 1 and not node["lacking"]
     dimensions = {"item": node["item"], "place": place, "period": node["month"], "sector": sector, "domain": domain}
     node["dimensions"] = {name: value for name, value in dimensions.items() if value}
-    node["complete"] = node["counted_share"] >= 1
     month = month_text(date(seen.months[t].year - 1, seen.months[t].month, 1))
     node["before"] = {"month": month, "value": None if part else node["last_year"]}
     node["reconciliation"] = done.told(t, mine)
     official = done.exact(t, t + 1, mine)
     node["official"] = described(official) if official and not part else None
     node["settled"] = _moved(old, new) if t in done.moved and node["reconciliation"] else None
+    if node["lacking"] and not node["value"]:
+        node["value"] = None
     return node
 
 
@@ -167,16 +186,19 @@ def _part(
         "counted": float(made.value[mine & made.counted].sum()), "estimated": float(made.value[guess].sum()),
         "cells": int(mine.sum()), "cells_estimated": int(guess.sum()), "question": {**question, "part": name},
         "node": None, "estimate": [], "width": _width(made, guess), "settled": None,
+        "lacking": bool(seen.lacking(t, name)[mine].any()),
     }  # fmt: skip
+    if told["lacking"] and not told["value"]:
+        told["value"] = None
     if done.touched(t, mine):
         told["settled"] = {
-            **_moved(float(given.value[mine].sum()), told["value"]),
+            **_moved(float(given.value[mine].sum()), float(made.value[mine].sum())),
             "counted": _moved(float(given.value[mine & made.counted].sum()), told["counted"]),
             "estimated": _moved(float(given.value[guess].sum()), told["estimated"]),
         }
     if single is None:
         return told
-    if (mine & made.counted).any() and given.value[mine & made.counted].sum():
+    if (mine & made.counted).any() and (given.value[mine & made.counted].sum() or told["lacking"]):
         method, where = cities.PARTS[name]
         rows = seen.recorded(question["place"])
         sector = None if question.get("sector") == NONE else question.get("sector")
@@ -184,7 +206,7 @@ def _part(
         told["node"] = runs.explain(
             "emission.co2", workspace=workspace, method=method, place=rows["place"], sector=sector,
             period=month_text(seen.months[t]), where=where, tree=tree, family=family, known_at=seen.as_of,
-            pack=workspace.pack,
+            pack=workspace.pack, borrow=True,
         )  # fmt: skip
     told["estimate"] = [_estimate(seen, t, given, int(k), name) for k in np.nonzero(guess)[0]]
     return told
@@ -256,13 +278,17 @@ def _children(
         one = done.figure(t, chosen)
         if node["part"]:
             one |= {**ended([parts[node["part"]]], chosen), "change_percent": None}
+            one["lacking"] = bool(seen.lacking(t, node["part"])[chosen].any())
         if not one["value"]:
-            continue
+            if not one["lacking"]:
+                continue
+            one["value"] = None
         asked = {**question, "place": node["place"], "sector": node["sector"], "domain": node["domain"],
                  "part": node["part"], ("place", "sector")[column]: code or NONE}  # fmt: skip
         name = named_code(codes[column], code or NONE)
-        kept = {key: one[key] for key in ("value", "low", "high", "counted_share", "change_percent")}
-        kept |= {"item": "emission.co2", "unit": "tCO2", "status": done.status, "complete": one["counted_share"] >= 1,
+        kept = {key: one[key] for key in ("value", "low", "high", "counted_share", "change_percent", "lacking")}
+        kept |= {"item": "emission.co2", "unit": "tCO2", "status": done.status,
+                 "complete": one["counted_share"] >= 1 and not one["lacking"],
                  "title": name, "rows_total": 0, "dimensions": {("place", "sector")[column]: code}}  # fmt: skip
         made.append({"code": code, "name": name, **kept, "question": {k: v for k, v in asked.items() if v}})
-    return sorted(made, key=lambda one: -one["value"])
+    return sorted(made, key=lambda one: -(one["value"] or 0.0))

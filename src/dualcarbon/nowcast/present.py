@@ -15,7 +15,7 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, months, settling
+from dualcarbon.nowcast import factors, flags, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
@@ -29,7 +29,7 @@ MODEL = "nowcast.monthly-bridge/3"
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
     "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "forecast", "factor_model",
-    "files", "shape", "city", "figures", "officials", "settling", "reconcile",
+    "files", "shape", "city", "factors", "figures", "officials", "settling", "reconcile",
 )  # fmt: skip
 
 
@@ -93,12 +93,24 @@ def run(
     made["skill"] = direct.record
     asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
     made["record"] = recorded(seen, t, record, asked) if record else None
-    made["flags"] = [{**flag, **named(book, flag)} for flag in [*done.flags(t), *flags.find(seen)]]
-    made["missing"], made["fallbacks"], made["absent"] = seen.missing, seen.fallbacks, seen.absent
+    made |= of_factors(seen, t, book)
+    made["flags"] += [{**flag, **named(book, flag)} for flag in [*done.flags(t), *flags.find(seen)]]
+    made["fallbacks"], made["absent"] = seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
         workspace.keep_run(made["run"])
     return made
+
+
+def of_factors(seen: City, t: int, book: Classification) -> dict[str, Any]:
+    """What the year of month number `t` and the one before lack of factors: `missing` rows (`factors.missing`), the
+    `factors` borrowed (`factors.borrowed`), and the `flags` of both."""
+    month = seen.months[t]
+    since = date(month.year - 1, 1, 1)
+    missing = factors.missing(seen.lost, since, month, book, named_code)
+    lent = factors.borrowed(seen.fallbacks, since, month, seen.as_of, book)
+    told = factors.flags([*missing, *lent], seen.place, named_code(book.places, seen.place), month_text(month))
+    return {"missing": missing, "factors": lent, "flags": told}
 
 
 def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
     span = range(max(since, 0), t + 1)
     made = done.summed(span, whole) if since >= 0 else {}
     return {
-        **{name: made.get(name) for name in ("value", "last_year", "change_percent")},
+        **{name: made.get(name) for name in ("value", "last_year", "change_percent", "complete")},
         "estimated_months": [month_text(done.seen.months[s]) for s in span if done.known(s, whole) is None],
     }  # fmt: skip
 
@@ -127,12 +139,14 @@ def _rows(
         row["share"] = row["value"] / whole["value"] if whole["value"] else None
         if whole["last_year"] and row["change"] is not None:
             row["pull_points"] = 100 * row["change"] / whole["last_year"]
+        if row["lacking"] and not row["value"]:
+            row |= dict.fromkeys(("value", "low", "high", "low80", "high80", "share", "change", "change_percent"))
         row["methods"] = cells_by_method(direct, mine)
         if len(row["methods"]) == 1 and "counted" not in row["methods"]:
             (row["method"],) = row["methods"]
         row["explain"] = question(whole, reconcile, **{name: row[name] or NONE for name in by})
         rows.append(row)
-    return sorted(rows, key=lambda row: -row["value"])
+    return sorted(rows, key=lambda row: -(row["value"] or 0.0))
 
 
 def grouped(seen: City, columns: Sequence[int]) -> list[tuple[tuple[str, ...], np.ndarray]]:
@@ -238,6 +252,6 @@ def results(made: dict[str, Any], run: str) -> list[dict[str, Any]]:
     return [
         {**{name: row[name] for name in BY if name in row}, **same, "value": row["value"], "low": row["low"],
          "high": row["high"], "uncertainty": None if row["low"] is None else "estimate",
-         "complete": row["counted_share"] >= 1}
+         "complete": row["complete"]}
         for row in made["rows"]
     ]  # fmt: skip

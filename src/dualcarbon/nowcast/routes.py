@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
+from dualcarbon.nowcast.nodes import FAMILY
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
 
@@ -19,6 +20,7 @@ Day = Annotated[date | None, Query(description="with what was known on that day"
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 Text = Annotated[str | None, Query(max_length=80)]
 Tree = Annotated[str, Query(pattern="^(admin|management)$")]
+Family = Annotated[str, Query(max_length=80, description="family of factors")]
 Late = Annotated[int | None, Query(ge=1, le=24, description="months that data were late")]
 
 
@@ -139,12 +141,18 @@ def tables(
 @router.get("/vintages.json", summary="The revision triangle: each month as estimated on each day of arrival")
 def vintages(
     request: Request, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None,
-    tree: Tree = "admin",
+    tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
+    from dualcarbon import nowcast
+    from dualcarbon.nowcast import kept
     from dualcarbon.nowcast.city import located
 
     workspace = request.app.state.site.workspace
-    return _answer(_changed(workspace, located(workspace, place), as_of, tree, months)["vintages"])
+    code = located(workspace, place)
+    if family == FAMILY:
+        return _answer(_changed(workspace, code, as_of, tree, months)["vintages"])
+    asked: dict[str, Any] = {"place": code, "as_of": as_of, "tree": tree, "months": months, "family": family}
+    return _answer(kept.once(workspace, "vintages", asked, lambda: nowcast.vintages(workspace, **asked)))
 
 
 def _answer(made: Any) -> Response:
@@ -164,13 +172,13 @@ def _first(month: str | None) -> date | None:
 def run(
     request: Request, place: Place = None, month: Month = None, as_of: Day = None, tree: Tree = "admin",
     by: Annotated[list[str] | None, Query(description="place, sector, domain")] = None,
-    reconcile: Annotated[str, Query(pattern="^(raking|least_squares|none)$")] = "raking",
+    reconcile: Annotated[str, Query(pattern="^(raking|least_squares|none)$")] = "raking", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
 
     made = nowcast.run(
         request.app.state.site.workspace, as_of=as_of, month=_first(month), place=place, tree=tree,
-        by=by or ["place"], reconcile=reconcile, keep=False,
+        by=by or ["place"], reconcile=reconcile, family=family, keep=False,
     )  # fmt: skip
     return _answer(made)
 
@@ -178,37 +186,40 @@ def run(
 @router.get("/news.json", summary="Which arrivals between two days moved the estimate")
 def news(
     request: Request, before: date, after: Day = None, place: Place = None, month: Month = None,
-    tree: Tree = "admin",
+    tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
 
-    workspace = request.app.state.site.workspace
-    return _answer(nowcast.news(workspace, before=before, after=after, month=_first(month), place=place, tree=tree))
+    asked: dict[str, Any] = {"before": before, "after": after, "month": _first(month), "place": place, "tree": tree}
+    return _answer(nowcast.news(request.app.state.site.workspace, **asked, family=family))
 
 
 @router.get("/explain.json", summary="Why CO2 changed between two periods (additive LMDI)")
 def explain(
     request: Request, place: Place = None, period: str | None = None, against: str | None = None,
-    as_of: Day = None, tree: Tree = "admin",
+    as_of: Day = None, tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
 
-    workspace = request.app.state.site.workspace
-    return _answer(nowcast.explain(workspace, place=place, period=period, against=against, as_of=as_of, tree=tree))
+    asked: dict[str, Any] = {"place": place, "period": period, "against": against, "as_of": as_of, "tree": tree}
+    return _answer(nowcast.explain(request.app.state.site.workspace, **asked, family=family))
 
 
 @router.get("/situation.json", summary="The yearly analysis of the carbon situation")
-def situation(request: Request, year: int, place: Place = None, as_of: Day = None, tree: Tree = "admin") -> Response:
+def situation(
+    request: Request, year: int, place: Place = None, as_of: Day = None, tree: Tree = "admin", family: Family = FAMILY
+) -> Response:
     from dualcarbon import nowcast
 
     workspace = request.app.state.site.workspace
-    return _answer(nowcast.analyse(workspace, year=year, place=place, as_of=as_of, tree=tree))
+    return _answer(nowcast.analyse(workspace, year=year, place=place, as_of=as_of, tree=tree, family=family))
 
 
 @router.get("/situation.{kind}", summary="The yearly analysis as a Word or PDF file", response_class=Response)
 def report(
     request: Request, kind: Annotated[str, Path(pattern="^(docx|pdf)$")], year: int, place: Place = None,
     as_of: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
+    family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     import tempfile
     from pathlib import Path as File
@@ -216,7 +227,8 @@ def report(
     from dualcarbon import nowcast
     from dualcarbon.nowcast import telling
 
-    made = nowcast.analyse(request.app.state.site.workspace, year=year, place=place, as_of=as_of, tree=tree)
+    workspace = request.app.state.site.workspace
+    made = nowcast.analyse(workspace, year=year, place=place, as_of=as_of, tree=tree, family=family)
     with tempfile.TemporaryDirectory() as folder:
         content = telling.write(made, File(folder) / f"situation.{kind}", lang).read_bytes()
     name = f'attachment; filename="situation-{made["place"]}-{year}.{kind}"'

@@ -102,6 +102,8 @@ class Settled:
         value = made["value"] if alike else float(self.unmoved(t)[mine].sum())
         official = self.exact(t, t + 1, mine)
         told = {"alike": alike, "official": official is not None}
+        if official is not None:
+            told["lacking"] = False
         return made | _against(value, before) | told | self._ends(official)
 
     def alike(self, t: int) -> bool:
@@ -177,6 +179,8 @@ class Settled:
         value = made["value"] if alike else float(sum(self.unmoved(t)[mine].sum() for t in span))
         made |= _against(value, None if None in past else float(sum(one or 0.0 for one in past))) | {"alike": alike}
         made |= {end: made["value"] + off if ends["low"] or ends["high"] else None for end, off in ends.items()}
+        made |= {"lacking": any(one["lacking"] for one in months.values()),
+                 "complete": all(one["complete"] for one in months.values())}  # fmt: skip
         return made | {"months": months, "open": left}
 
     def told(self, t: int, mine: np.ndarray | None = None) -> list[dict[str, Any]]:

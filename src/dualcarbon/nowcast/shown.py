@@ -37,6 +37,9 @@ def this_month(result: dict[str, Any]) -> None:
         span = say(f"90% 区间 {ends}，已核算 {share}", f"90 % interval {ends}, {share} counted")
     elif result["official"]:
         span = say("等于官方总数", "equal to the official total")
+    if result["lacking"]:
+        span = span if result["low"] is not None else say("有因子的已全部核算", "all that has a factor is counted")
+        span += say("，缺因子的未计入，合计不完整", ", rows without a factor are left out, the total is incomplete")
     typer.echo(
         say(
             f"{name} {result['month']} 二氧化碳 {result['value'] / 1e4:,.1f} 万吨{mark}；{span}；"
@@ -50,7 +53,7 @@ def this_month(result: dict[str, Any]) -> None:
         record(result["record"], open_=result["low"] is not None)
     rows = []
     for row in result["rows"]:
-        shown = {"name": row["name"], "value": round(row["value"] / 1e4, 2)}
+        shown = {"name": row["name"], "value": "—" if row["value"] is None else round(row["value"] / 1e4, 2)}
         shown |= {end: round(row[end] / 1e4, 2) for end in ("low", "high") if row[end] is not None}
         shown |= {"change": _rounded(row["change_percent"]), "pull": _rounded(row.get("pull_points"))}
         shown["how"] = "、".join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
@@ -61,8 +64,13 @@ def this_month(result: dict[str, Any]) -> None:
         "how": say("单元数", "cells"),
     }  # fmt: skip
     table(rows, columns)
-    for flag in result["flags"][:10]:
+    for flag in [*_carried(result["factors"]), *result["flags"][:10]]:
         typer.echo("- " + flag["message"][language()])
+
+
+def _carried(notes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is said of factors without being a flag: those carried on from an earlier year."""
+    return [one for one in notes if one["rule"] == "nowcast.factor-carried"]
 
 
 def record(made: dict[str, Any], *, open_: bool) -> None:
@@ -217,7 +225,10 @@ def opened(result: dict[str, Any]) -> None:
     """A figure with its parts, and of a single cell how it was counted or estimated."""
     name = result["place_name"][language()]
     sector = f" {result['sector_name'][language()]}" if result["sector_name"] else ""
-    typer.echo(f"{name}{sector} {result['month']}  {result['value']:,.0f} {result['unit']}  ({result['status']})")
+    whole = "—" if result["value"] is None else f"{result['value']:,.0f}"
+    typer.echo(f"{name}{sector} {result['month']}  {whole} {result['unit']}  ({result['status']})")
+    for note in [*result["missing"], *result["factors"]]:
+        typer.echo("! " + note["message"][language()])
     if result["settled"]:
         step = result["settled"]
         typer.echo(f"{step['before']:,.0f} × {step['factor'] or 0:.6f} = {step['after']:,.0f}")
@@ -225,7 +236,8 @@ def opened(result: dict[str, Any]) -> None:
     for part in result["parts"]:
         counted = say(f"核算 {part['counted']:,.0f}，估算 {part['estimated']:,.0f}",
                       f"counted {part['counted']:,.0f}, estimated {part['estimated']:,.0f}")  # fmt: skip
-        typer.echo(f"- {part['title'][language()]} {part['value']:,.0f}: {counted}")
+        value = "—" if part["value"] is None else f"{part['value']:,.0f}"
+        typer.echo(f"- {part['title'][language()]} {value}: {counted}")
         for leaf in (part["node"] or {}).get("children") or ([part["node"]] if part["node"] else []):
             for line in leaf["equations"]:
                 typer.echo(f"    {line['substituted']}")

@@ -66,6 +66,8 @@ def analyse(
         "value": aim.value, "gap": made["value"] - aim.value, "dataset": aim.dataset, "status": aim.status,
         "status_name": {lang: book.terms["status"].name(aim.status, lang) for lang in ("zh", "en")},
     }  # fmt: skip
+    lent = present.of_factors(seen, span[-1], book)
+    made |= {"missing": lent["missing"], "factors": lent["factors"]}
     made["causes"], made["undecomposed"] = None, None
     try:
         made["causes"] = why.explain(workspace, place=code, period=period, as_of=seen.as_of, tree=tree, family=family)
@@ -99,6 +101,7 @@ def _compared(done: Settled, span: list[int], book: Classification) -> dict[str,
     known = bool(alike.any())
     made: dict[str, Any] = {
         "value": value, "low": sums["low"], "high": sums["high"],
+        "complete": sums["complete"], "lacking": sums["lacking"],
         "estimated_months": [month_text(seen.months[t]) for t in sums["open"]],
         "open_months": [month_text(seen.months[t]) for t in now.open if t in sums["open"]],
         "last_year": last if known else None, "change": compared - last if known else None,
@@ -116,8 +119,9 @@ def _compared(done: Settled, span: list[int], book: Classification) -> dict[str,
          "last_year": float(before[:, n].sum()) if alike.all() else None, "estimated": t in sums["open"]}
         for n, t in enumerate(span)
     ]  # fmt: skip
+    lacking = np.any([seen.lacking(t) for t in span], 0)
     for name, column in (("areas", 0), ("sectors", 1), ("domains", 2)):
-        made[name] = _grouped(seen, settled.sum(1), like.sum(1), before.sum(1), alike, column, book)
+        made[name] = _grouped(seen, settled.sum(1), like.sum(1), before.sum(1), alike, column, book, lacking)
     return made
 
 
@@ -161,16 +165,20 @@ def _flags(done: Settled, seen: City, span: Sequence[int], book: Classification)
 
 
 def _grouped(
-    seen: City, settled: Array, now: Array, before: Array, alike: np.ndarray, column: int, book: Classification
-) -> list[dict[str, Any]]:
+    seen: City, settled: Array, now: Array, before: Array, alike: np.ndarray, column: int, book: Classification,
+    lacking: np.ndarray,
+) -> list[dict[str, Any]]:  # fmt: skip
     """The year by area, sector or domain (the number of the `column`), the largest first: `settled` (N,) are its cells,
-    `now` and `before` what is compared, where it can be (`alike`).
+    `now` and `before` what is compared, where it can be (`alike`). What only has rows `lacking` a factor is no zero and
+    is left out.
     """
     codes: Any = (book.places, book.sectors, book.domains)[column]
     whole = float(before[alike].sum())
     rows = []
     for (code,), mine in present.grouped(seen, [column]):
         value, like = float(settled[mine].sum()), mine & alike
+        if not value and lacking[mine].any():
+            continue
         past = float(before[like].sum()) if like.any() else None
         change = float(now[like].sum()) - past if past is not None else None
         rows.append({

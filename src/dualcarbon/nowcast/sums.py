@@ -56,7 +56,7 @@ def added_up(
     return {
         "title": text("二氧化碳累计（速算）", "CO2 added up (quick-calc)"), "about": titles, "period": period,
         "as_of": full.as_of, "value": float(sum(values)), "unit": "tCO2", "status": done.status,
-        **({} if part else {end: made[end] for end in ("low", "high")}),
+        "complete": made["complete"], **({} if part else {end: made[end] for end in ("low", "high")}),
         "equation": text("各月相加；各月的误差按同向计，区间偏宽",
                           "the months added up; their errors are taken as shared, which is the wider reading"),
         "filled": f"{' + '.join(tonnes(v) for v in values)} = {tonnes(sum(values))}", "children": children,

@@ -48,6 +48,11 @@ class Words:
         self.rising = [row for row in reversed(pulls) if row["pull_points"] >= 0.005][:NAMED]
         self.falling = [row for row in pulls if row["pull_points"] <= -0.005][:NAMED]
 
+    def factors(self) -> str:
+        """What has no factor and is in no total, and which factors were borrowed."""
+        told = [one["message"][self.lang] for one in [*self.made["missing"], *self.made["factors"]]]
+        return "".join(one if self.lang == "zh" else f"{one} " for one in told)
+
     def biggest(self, key: str) -> dict[str, Any] | None:
         """The row that moved the total most."""
         rows = [row for row in self.made[key] if row["pull_points"] is not None]
@@ -115,7 +120,8 @@ class Chinese(Words):
             text += (f"分月看，{int(most['month'][5:])} 月排放最多（{most['value'] / WAN:,.1f} 万吨），"
                      f"{int(least['month'][5:])} 月最少（{least['value'] / WAN:,.1f} 万吨）；{len(known)} 个月中有 "
                      f"{rose} 个月高于上年同月，{len(known) - rose} 个月持平或低于上年同月。")  # fmt: skip
-        return text + self.guessed() + self.before() + self.settled() + self.aim()
+        lacks = "缺因子的行未计入，合计不完整（见数据说明）。" if made["lacking"] else ""
+        return text + lacks + self.guessed() + self.before() + self.settled() + self.aim()
 
     def growth(self) -> str:
         made = self.made
@@ -259,7 +265,7 @@ class Chinese(Words):
 
     def data(self) -> str:
         made = self.made
-        return (f"{based(made, 'zh')}本分析为速算口径，不含跨界热力、工业过程排放和"
+        return (f"{based(made, 'zh')}{self.factors()}本分析为速算口径，不含跨界热力、工业过程排放和"
                 "发电用燃料；因子的不确定性见碳账户。各数均可在系统中点开，直至报送的原始数据。")  # fmt: skip
 
 
@@ -277,7 +283,8 @@ class English(Words):
         span = str(made["year"]) if end == 12 else f"January to month {end} of {made['year']}"
         text = (f"In {span}, CO2 of energy activity in {self.name} (fuels burned other than for power, and purchased "
                 f"electricity) was {self.value} ×10⁴ t, {self.growth()}")  # fmt: skip
-        return text + self.guessed() + self.before() + self.settled() + self.aim()
+        lacks = " Rows without a factor are left out; the total is incomplete (see Data)." if made["lacking"] else ""
+        return text + lacks + self.guessed() + self.before() + self.settled() + self.aim()
 
     def growth(self) -> str:
         if self.made["change"] is None:
@@ -396,5 +403,5 @@ class English(Words):
 
     def data(self) -> str:
         made = self.made
-        return (f"{based(made, 'en')} Heat across the boundary, process CO2 "
+        return (f"{based(made, 'en')} {self.factors()}Heat across the boundary, process CO2 "
                 "and fuel for power are not in here; uncertainty of factors is shown by the account.")  # fmt: skip
