@@ -168,14 +168,14 @@ def estimate(
     candidates = _candidates(start, inputs, model, sectors)
     record: dict[str, Array] = {}
     if training is not None:
-        record = _errors(direct, late, made, training, past, list(candidates), sectors)
+        record = _errors(direct, late, made, training, past, list(candidates), sectors, model)
     able = [name for name in METHODS if name in candidates]
     chosen, skill = choose(record, able) if record else (np.zeros(len(direct), int), {})
     value = picked(candidates, able, chosen)
     dark = min(late, max(power_late, 1))  # electricity that was seen carries what moved since
     far = record
     if training is not None and dark > 1:
-        far = _errors(direct, late, made, training, past, list(candidates), sectors, apart=dark)
+        far = _errors(direct, late, made, training, past, list(candidates), sectors, model, apart=dark)
     shown = picked(far, able, chosen) if far else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
@@ -192,16 +192,17 @@ def estimate(
 
 def _errors(
     direct: Array, late: int, made: dict[int, Array], training: bridge.Training, past: list[int], methods: list[str],
-    sectors: np.ndarray, apart: int = 1,
+    sectors: np.ndarray, model: bridge.Bridge | None, apart: int = 1,
 ) -> dict[str, Array]:  # fmt: skip
     """Log errors (N, K) of each of the `methods` in the months `past`, with what was known `late` months before each.
 
     Bridges are fitted without the months less than `apart` away: where neither fuels nor electricity were known for so
     long, these are the months that were not known then, and as many after. What moved in between is in no other month.
+    Their penalties are those of the `model` of all months.
     """
     errors: dict[str, list[Array]] = {name: [] for name in methods}
     for s in past:
-        without = training.fit([other for other in past if abs(other - s) < apart])
+        without = training.fit([other for other in past if abs(other - s) < apart], like=model)
         then = _candidates(base(direct, s, late), made[s], without, sectors)
         for name, rows in errors.items():
             with np.errstate(all="ignore"):

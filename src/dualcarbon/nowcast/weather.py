@@ -93,25 +93,28 @@ def learnt(seen: City, values: Array) -> Response | None:
         bridge.Training([one[:, :columns] for one in features], change, taught, several)
         for columns in (1 + len(names), 1)
     )
-    model = with_it.fit()
+    model, plain = with_it.fit(), without.fit()
     if model is None:
         return None
     slopes = np.tile(model.slopes, (len(values), 1))
     if model.own is not None:
         slopes = slopes + model.own[seen.sectors]
     slopes = np.maximum(slopes / model.scale, 0.0)[:, 1:]
-    errors = [_errors(one, features, change, taught, seen.sectors) for one in (with_it, without)]
+    errors = [
+        _errors(one, like, features, change, taught, seen.sectors) for one, like in ((with_it, model), (without, plain))
+    ]
     return Response(np.where((errors[0] < errors[1])[seen.sectors, None], slopes, 0.0), len(taught), base)
 
 
 def _errors(
-    training: bridge.Training, features: list[Array], change: list[Array], taught: list[int], sectors: np.ndarray
-) -> Array:
+    training: bridge.Training, like: bridge.Bridge | None, features: list[Array], change: list[Array],
+    taught: list[int], sectors: np.ndarray,
+) -> Array:  # fmt: skip
     """Squared errors by sector of months predicted without any of their name: a month and the next year's share one."""
     made = np.zeros(int(sectors.max(initial=0)) + 1)
     for name in range(YEAR):
         without = [t for t in taught if t % YEAR == name]
-        model = training.fit(without) if without else None
+        model = training.fit(without, like=like) if without else None
         if model is None:
             continue
         for t in without:
