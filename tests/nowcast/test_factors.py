@@ -124,7 +124,7 @@ def test_months_before_the_first_factor_take_the_nearest_year(tmp_path: Path) ->
     assert told["indirect"] == pytest.approx(FIRST * power(made, date(2023, 6, 1)))
     assert {one["reason"] for one in told["fallbacks"]} == {"place", "period"}
     (flag,) = [one for one in told["flags"] if one["rule"] == "nowcast.factor-nearest"]
-    assert "2019年1月至2020年12月" in flag["message"]["zh"] and "浙江省2021年" in flag["message"]["zh"]
+    assert "2019年1月至2020年6月" in flag["message"]["zh"] and "浙江省2021年" in flag["message"]["zh"]
     assert "2024年4月12日" in flag["message"]["zh"] and "0.5422" in flag["message"]["zh"]
     year = nowcast.run(made, as_of=LATER, month=date(2021, 12, 1), record=0, keep=False)
     assert year["counted_share"] == 1 and year["last_year"] and abs(year["change_percent"]) < 50
@@ -154,6 +154,8 @@ def test_derived_figures_work_before_the_factor(place: Workspace) -> None:
     assert sum(one["value"] for one in why["effects"]) == pytest.approx(why["change"])
     node = nowcast.open_reason(place, kind="sum", period="2023", as_of=day)
     assert node["value"] == pytest.approx(sum(one["value"] for one in node["children"]))
+    (note,) = node["factors"]
+    assert (note["rule"], note["period"]) == ("nowcast.factor-later", "2023") and node["missing"] == []
     news = nowcast.news(place, before=date(2023, 8, 5), after=BEFORE, month=date(2023, 7, 1))
     assert abs(news["change"]) < 0.5 * news["value_before"]
 
@@ -193,6 +195,8 @@ def test_what_is_lost_opens_into_its_rows(lacking: Workspace) -> None:
     both = nowcast.open_figure(lacking, month="2024-09", place="330402", sector="C17", as_of=LATER)
     assert both["value"] > 0 and not both["complete"] and both["missing"][0]["rows"] == 1
     above = nowcast.open_figure(lacking, month="2024-09", place="330402", as_of=LATER)
+    year = nowcast.open_reason(lacking, kind="sum", period="2024", place="330402", sector="C23", as_of=LATER)
+    assert year["value"] is None and not year["complete"] and year["missing"][0]["rows"] == 12
     hidden = next(child for child in above["children"] if child["code"] == "C23")
     assert hidden["value"] is None and not hidden["complete"] and not above["complete"]
 

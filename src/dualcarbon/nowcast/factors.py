@@ -105,7 +105,7 @@ def borrowed(
     The rule is `nowcast.factor-later` (published after the day), `-nearest` (of a later year) or `-carried` (of an
     earlier one).
     """
-    held = list(fallbacks)
+    held, after = list(fallbacks), (month.replace(day=28) + timedelta(days=4)).replace(day=1)
     later = {_key(one) for one in held if one["reason"] == "later"}
     groups: dict[tuple[Any, ...], list[periods.Period]] = {}
     for one in held:
@@ -119,7 +119,7 @@ def borrowed(
         groups.setdefault(key, []).append(wanted)
     made = []
     for (rule, parameter, place, carrier, year, value, unit, published, source), spans in groups.items():
-        start, end = max(since, min(span.start for span in spans)), max(span.end for span in spans)
+        start, end = max(since, min(span.start for span in spans)), min(after, max(span.end for span in spans))
         where, name = _both(book.places, place), _title(book, parameter)
         words = {
             "day": _day(day), "published": _day(published), "month": _months(start, end),
@@ -162,9 +162,11 @@ def _message(rule: str, words: dict[str, Any]) -> dict[str, str]:
 
 def _months(start: date, end: date) -> dict[str, str]:
     last = end - timedelta(days=1)
-    spoken = [f"{start.year}年{start.month}月", f"{last.year}年{last.month}月"]
-    spans = {"zh": ("至", spoken), "en": (" to ", [start.isoformat()[:7], last.isoformat()[:7]])}
-    return {lang: to.join(dict.fromkeys(ends)) for lang, (to, ends) in spans.items()}
+    zh, en = f"{start.year}年{start.month}月", start.isoformat()[:7]
+    if en == last.isoformat()[:7]:
+        return {"zh": zh, "en": en}
+    year = "" if last.year == start.year else f"{last.year}年"
+    return {"zh": f"{zh}至{year}{last.month}月", "en": f"{en} to {last.isoformat()[:7]}"}
 
 
 def _day(day: date | None) -> dict[str, str]:

@@ -14,15 +14,14 @@ import numpy as np
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
-from dualcarbon.engine.methods import find_method
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import factors, settling
+from dualcarbon.nowcast import settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.nodes import FAMILY, NONE, RECONCILE, asks, options
 from dualcarbon.nowcast.officials import described
-from dualcarbon.nowcast.present import MODEL, grouped, named_code, opened
+from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened
 from dualcarbon.nowcast.settling import Settled
 
 PARTS = {"direct": {"zh": "燃料燃烧（非发电）", "en": "Fuels burned other than for power"},
@@ -108,22 +107,7 @@ def open_figure(
         if part in (None, name)
     ]
     node["children"] = [] if single else _children(done, t, mine, book, node, question)
-    return node | _of_factors(done, t, mine, part, book)
-
-
-def _of_factors(done: Settled, t: int, mine: np.ndarray, part: str | None, book: Any) -> dict[str, Any]:
-    """Rows of a figure that have no factor (of the year before, where it is estimated by that), and what was borrowed
-    for its month."""
-    seen, month = done.seen, done.seen.months[t]
-    cells = {seen.cells[k] for k in np.nonzero(mine)[0]}
-    lost = [one for one in seen.lost if one.cell in cells and part in (None, one.part)]
-    here = factors.missing(lost, month, month, book, named_code)
-    if not here and seen.lacking(t, part)[mine].any():
-        here = factors.missing(lost, date(month.year - 1, month.month, 1), month, book, named_code)
-    methods = [find_method(cities.PARTS[name][0], book.pack).method for name in PARTS if part in (None, name)]
-    used = {use.parameter for method in methods for use in method.factors}
-    lent = [one for one in seen.fallbacks if one["parameter"] in used]
-    return {"missing": here, "factors": factors.borrowed(lent, month, month, seen.as_of, book)}
+    return node | behind(done.seen, [t], mine, part, book)
 
 
 def _head(

@@ -14,6 +14,7 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
+from dualcarbon.engine.methods import find_method
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import factors, flags, months, settling
 from dualcarbon.nowcast.city import City
@@ -113,6 +114,23 @@ def of_factors(seen: City, t: int, book: Classification) -> dict[str, Any]:
     return {"missing": missing, "factors": lent, "flags": told}
 
 
+def behind(
+    seen: City, span: Sequence[int], mine: np.ndarray, part: str | None, book: Classification
+) -> dict[str, list[dict[str, Any]]]:
+    """The `missing` rows and the `factors` borrowed of the cells `mine` (N,) in consecutive months, by number; where
+    these are not seen in full also of the year before, by which they are estimated."""
+    first, last = seen.months[span[0]], seen.months[span[-1]]
+    cells = {seen.cells[k] for k in np.nonzero(mine)[0]}
+    lost = [one for one in seen.lost if one.cell in cells and part in (None, one.part)]
+    parts = {name: method for name, (method, _) in cities.PARTS.items() if part in (None, name)}
+    if not all(np.isfinite(getattr(seen, name)[mine][:, list(span)]).all() for name in parts):
+        first = first.replace(year=first.year - 1)
+    used = {use.parameter for method in parts.values() for use in find_method(method, book.pack).method.factors}
+    lent = [one for one in seen.fallbacks if one["parameter"] in used]
+    return {"missing": factors.missing(lost, first, last, book, named_code),
+            "factors": factors.borrowed(lent, first, last, seen.as_of, book)}  # fmt: skip
+
+
 def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
     """January to this month against the same months a year before; months not seen in full are estimated."""
     since = t - done.seen.months[t].month + 1
@@ -140,7 +158,7 @@ def _rows(
         if whole["last_year"] and row["change"] is not None:
             row["pull_points"] = 100 * row["change"] / whole["last_year"]
         if row["lacking"] and not row["value"]:
-            row |= dict.fromkeys(("value", "low", "high", "low80", "high80", "share", "change", "change_percent"))
+            row |= dict.fromkeys(("value", "share", "change", "change_percent", "pull_points"))
         row["methods"] = cells_by_method(direct, mine)
         if len(row["methods"]) == 1 and "counted" not in row["methods"]:
             (row["method"],) = row["methods"]

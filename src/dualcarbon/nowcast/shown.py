@@ -228,7 +228,7 @@ def opened(result: dict[str, Any]) -> None:
     whole = "—" if result["value"] is None else f"{result['value']:,.0f}"
     typer.echo(f"{name}{sector} {result['month']}  {whole} {result['unit']}  ({result['status']})")
     for note in [*result["missing"], *result["factors"]]:
-        typer.echo("! " + note["message"][language()])
+        typer.echo("- " + note["message"][language()])
     if result["settled"]:
         step = result["settled"]
         typer.echo(f"{step['before']:,.0f} × {step['factor'] or 0:.6f} = {step['after']:,.0f}")
@@ -292,6 +292,8 @@ def reason(node: dict[str, Any]) -> None:
     typer.echo(f"{head}  {node['title'][lang]} {value} {node['unit']}  ({node['status']})")
     if node["low"] is not None:
         typer.echo(say("90% 区间", "90 % interval") + f" {node['low']:,.0f} – {node['high']:,.0f}")
+    for note in [*node.get("missing", []), *node.get("factors", [])]:
+        typer.echo("- " + note["message"][lang])
     typer.echo(f"{node['equation'][lang]}\n{node['filled']}".rstrip())
     for title, lines in ((say("用到的数", "numbers used"), node["inputs"]), (say("组成", "parts"), node["children"])):
         if lines:

@@ -14,7 +14,7 @@ from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials, revisions, settling
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.nodes import RECONCILE, Node, asks, line, options, span_of, text, times, tonnes
-from dualcarbon.nowcast.present import named_code
+from dualcarbon.nowcast.present import behind, named_code
 
 
 def added_up(
@@ -42,7 +42,7 @@ def added_up(
     children = [
         line(
             text(month, month),
-            value,
+            None if one["lacking"] and not value else value,
             "tCO2",
             done.status,
             counted_share=one["counted_share"],
@@ -55,11 +55,13 @@ def added_up(
     titles = [named_code(codes, code) for codes, code in ((book.sectors, sector), (book.domains, domain)) if code]
     return {
         "title": text("二氧化碳累计（速算）", "CO2 added up (quick-calc)"), "about": titles, "period": period,
-        "as_of": full.as_of, "value": float(sum(values)), "unit": "tCO2", "status": done.status,
-        "complete": made["complete"], **({} if part else {end: made[end] for end in ("low", "high")}),
+        "as_of": full.as_of, "value": None if made["lacking"] and not sum(values) else float(sum(values)),
+        "unit": "tCO2", "status": done.status, "complete": made["complete"],
+        **({} if part else {end: made[end] for end in ("low", "high")}),
         "equation": text("各月相加；各月的误差按同向计，区间偏宽",
                           "the months added up; their errors are taken as shared, which is the wider reading"),
         "filled": f"{' + '.join(tonnes(v) for v in values)} = {tonnes(sum(values))}", "children": children,
+        **behind(done.seen, inside, mine, part, book),
         "inputs": _official_lines(done, inside, mine), "direct": made["direct"], "indirect": made["indirect"],
     }  # fmt: skip
 
