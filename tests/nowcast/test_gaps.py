@@ -56,7 +56,7 @@ def test_months_of_which_nothing_arrived_are_said_and_wider_the_farther(whole: W
     for one in said[1:]:
         flag = one["nowcast.no-data-since"]
         assert flag["month"] == "2024-12" and flag["place"] == "330400"
-        assert "嘉兴市 2024-12 之后没有收到" in flag["message"]["zh"] and "2024-12" in flag["message"]["en"]
+        assert "嘉兴市2024年12月之后没有收到" in flag["message"]["zh"] and "2024-12" in flag["message"]["en"]
     widths = [width(one) for one in told]
     assert widths == sorted(widths) and widths[-1] > 1.5 * widths[0]
     shown = board.board(whole, place="330400", as_of=days[2], tree="admin")

@@ -96,7 +96,7 @@ def test_of_contradicting_totals_the_later_counts_and_of_one_day_the_finer(
     (left,) = made(other)["reconciliation"]["unused"]
     assert (left["rule"], left["period"]) == ("nowcast.total-contradicted", "2024-03")
     flag = next(one for one in made(other)["flags"] if one["rule"] == left["rule"])
-    assert "2024-03" in flag["message"]["zh"] and "2024-03" in flag["message"]["en"]
+    assert "2024年3月" in flag["message"]["zh"] and "2024-03" in flag["message"]["en"]
     areas = [total(code, year(2024), 1.1 * sum(free[code]), KNOWN) for code in AREAS]
     other = published(tmp_path / "finer", total(CITY, year(2024), 1.3 * sum(free[CITY]), KNOWN), *areas)
     assert sum(values(other)) == pytest.approx(1.1 * sum(free[CITY]))

@@ -151,8 +151,7 @@ def test_flags_find_a_wrong_unit_and_a_late_county(place: Workspace) -> None:
     seen.direct[3, -1] *= 100
     seen.power[[k for k, cell in enumerate(seen.cells) if cell[0] == seen.cells[-1][0]], -1] = np.nan
     found = {(flag["rule"], flag["place"], flag["sector"]) for flag in flags.find(seen)}
-    assert ("nowcast.carbon-per-kwh", *seen.cells[3][:2]) in found
-    assert ("nowcast.divergence", *seen.cells[3][:2]) in found
+    assert [one for one in found if one[1:] == seen.cells[3][:2]] == [("nowcast.carbon-per-kwh", *seen.cells[3][:2])]
     assert ("nowcast.late-place", seen.cells[-1][0], "") in found
 
 

@@ -47,6 +47,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     year = last.year
     closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
     lent = present.of_factors(full, t, book)
+    opens = {"as_of": now.as_of.isoformat(), "tree": tree, "city": code}
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,
@@ -55,7 +56,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
         "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
         "officials": done.told(t),
-        "flags": [{**flag, **present.named(book, flag)} for flag in [*done.flags(t), *flags.find(now)]],
+        "flags": [{**flag, **present.named(book, flag, opens)} for flag in [*done.flags(t), *flags.find(now)]],
         "fallbacks": len(now.fallbacks), "missing": lent["missing"], "factors": lent["factors"],
     }  # fmt: skip
     if answer["year"] is not None:

@@ -4,50 +4,53 @@ Months of which nothing has arrived, months not believed, late places, places th
 carbon per kWh, divergence, new levels.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dualcarbon.nowcast import gaps, months
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.screening import Doubt
 from dualcarbon.nowcast.shape import Array
 
 #: A departure is flagged beyond so many robust standard deviations, and beyond this factor.
 DEVIATIONS, FACTOR = 6.0, 1.5
 #: Cells below this share of the total are too small to be asked about.
 SMALL = 5e-4
+#: Departures below this share of a month's total are too small to be asked about.
+SLIGHT = 1e-4
 #: Fewer months than this before the month are said: growth on a year ago is then known for less than a year.
 SHORT = 24
 #: Months without any fuels, or any electricity, that are said: one or two late is how they usually come; so is a month
 #: without both just after its end.
 LATE, NOTHING = 3, 2
+#: Months of a year; months of growth before a change of level, and months since, without which none is told.
+YEAR, BEFORE, STAYED = 12, 6, 3
+#: Flags of what has no figure of its own to open.
+WITHOUT = ("nowcast.place-absent", "nowcast.total-no-cells", "nowcast.total-no-months", "nowcast.total-not-months")
 _SIGMA = 1.4826
 
 
 def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
-    """Flags of month number `t` (default: the last), the largest cells first.
+    """Flags of month number `t` (default: the last), the largest cells first: one for each thing to be checked.
 
     Each is {rule, place, sector, month, value, usual}: `nowcast.no-data-since`, `-fuel-since`, `-power-since` (the
     month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and
-    `nowcast.doubtful-direct`, `-power` (months that cannot be right and were not used, until they are corrected),
+    `nowcast.doubtful-direct`, `-power` (`months` that cannot be right and were not used, until they are corrected),
     `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`,
-    `nowcast.place-ceased` (the month is the first or last of a place), `nowcast.short-history`,
-    `nowcast.carbon-per-kwh` (CO2 of fuels per kWh against the cell's own year
-    and, where known, the month a year before),
-    `nowcast.divergence` (growth of fuels' CO2 against that of electricity), `nowcast.level-shift` (growth on a year ago
-    of three months against the months before).
+    `nowcast.place-ceased` (the month is the first or last of a place), `nowcast.short-history`; and of a cell, once
+    with all that it was found by (`causes`), and with its `size` in t CO2: `nowcast.level-shift` (the month from which
+    on its fuels have another level; value and usual are t CO2 a month since and before), `nowcast.carbon-per-kwh` (t
+    CO2 of fuels per MWh against the cell's own year and, where known, the same season a year before),
+    `nowcast.divergence` (the same against a year before, where other cells moved otherwise).
     """
     t = len(city.months) - 1 if t is None else t
     direct, power = city.direct[:, : t + 1], city.power[:, : t + 1]
     month = city.months[t].isoformat()[:7]
     size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
-    told = _stopped(city, t)
-    for doubt in city.doubts:
-        if doubt.month <= city.months[t]:
-            where, what, _ = city.cells[doubt.cell]
-            told.append((float("inf"), {"rule": f"nowcast.{'negative' if doubt.negative else 'doubtful'}-{doubt.part}",
-                                        "place": where, "sector": what, "month": doubt.month.isoformat()[:7],
-                                        "value": doubt.value, "usual": 0.0}))  # fmt: skip
+    told = _stopped(city, t) + _doubtful(city, t)
     for place in sorted({cell[0] for cell in city.cells}):
         mine = np.array([cell[0] == place for cell in city.cells])
         lost = ~np.isfinite(power[mine, t])
@@ -55,25 +58,190 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
             told.append((float("inf"), {"rule": "nowcast.late-place", "place": place, "sector": "", "month": month,
                                         "value": float(lost.mean()), "usual": 0.0}))  # fmt: skip
     told += _silent(city, t, month, size)
-    with np.errstate(all="ignore"):
-        ratio = np.log(np.where(direct > 0, direct, np.nan) / np.where(power > 0, power, np.nan))
-    now, usual, odd = _against(ratio[:, max(t - 12, 0) : t], ratio[:, t])
-    grown = ratio[:, t] - ratio[:, t - 12] if t >= 12 else np.full(len(ratio), np.nan)
-    # What departs from its own year as it did a year ago is a season.
-    found = [("nowcast.carbon-per-kwh", now, usual, odd & ~(np.abs(grown) <= np.log(FACTOR)))]
-    if t >= 12:
-        with np.errstate(all="ignore"):
-            yearly = np.log(direct[:, 12:] / direct[:, :-12])
-        yearly = np.where(np.isfinite(yearly), yearly, np.nan)
-        found.append(("nowcast.divergence", *_pooled(grown)))
-        if yearly.shape[1] >= 9:
-            found.append(("nowcast.level-shift", *_against(yearly[:, :-3], _middle(yearly[:, -3:]))))
-    for rule, now, usual, odd in found:
-        for k in np.nonzero(odd & (size > SMALL * size.sum()))[0].tolist():
-            place, sector, _ = city.cells[k]
-            flag = {"rule": rule, "place": place, "sector": sector, "month": month}
-            told.append((float(size[k]), {**flag, "value": float(np.exp(now[k])), "usual": float(np.exp(usual[k]))}))
+    large = size > SMALL * size.sum()
+    found: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+    for k, flag in [*_shifted(city, t, large), *_departed(city, t, large)]:
+        if not abs(flag["size"]) >= SLIGHT * size.sum() / YEAR:
+            continue
+        place, sector, _ = city.cells[k]
+        whole = (float(size[k]), {**flag, "place": place, "sector": sector, "causes": [flag["rule"]]})
+        first = found.setdefault((place, sector), whole)[1]
+        first["causes"] = list(dict.fromkeys([*first["causes"], flag["rule"]]))
+    told += found.values()
     return [flag for _, flag in sorted(told, key=lambda one: -one[0])]
+
+
+def together(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Flags of one `topic` in several months, the latest first, as one, with all `months`.
+
+    A change of level says more than the departures it makes. Of those that stay for months, what is told is the mean,
+    and the size of all.
+    """
+    months = sorted({month for flag in same for month in flag.get("months") or [flag["month"]]})
+    causes = list(dict.fromkeys(cause for flag in same for cause in flag.get("causes", [])))
+    if not causes:
+        return {**same[0], "months": months}
+    head = next((flag for flag in same if flag["rule"] == "nowcast.level-shift"), None)
+    if head is not None:
+        return {**head, "causes": causes, "months": [head["month"]]}
+    sums = {name: sum(flag[name] for flag in same) for name in ("value", "usual", "size")}
+    means = {name: sums[name] / len(same) for name in ("value", "usual")}
+    return {**same[0], **means, "size": sums["size"], "causes": causes, "months": months}
+
+
+def words(flag: dict[str, Any]) -> dict[str, Any]:
+    """What a flag's message is told with: months, amounts, how far off, in both languages where they differ."""
+    months = flag.get("months") or [flag["month"]]
+    span = {lang: gaps.span_text(months, lang) for lang in ("zh", "en")}
+    told: dict[str, Any] = {"month": _period(flag["period"]) if flag.get("period") else span}
+    off = {"zh": "与上年同月相差异常", "en": "depart from the year before as never before"}
+    if flag.get("suspect"):
+        off["zh"] += f"（{gaps.span_text([flag['suspect']], 'zh')}与前后月不符，更可能是它有误）"
+        off["en"] += f" ({flag['suspect']} is more likely to be wrong)"
+    told["off"] = off
+    if not flag.get("causes"):
+        return told
+    value, usual = flag["value"], flag["usual"]
+    percent = 100 * (value / usual - 1) if usual else 0.0
+    higher = value >= usual
+    told |= {"size": amount(abs(flag["size"])), "percent": f"{abs(percent):.0f}%"}
+    if flag["rule"] == "nowcast.level-shift":
+        told |= {"before": amount(usual, value), "after": amount(value, usual),
+                 "change": f"{percent:+.0f}%".replace("-", "−"),
+                 "moved": {"zh": "升到" if higher else "降到", "en": "rose" if higher else "fell"}}  # fmt: skip
+    else:
+        digits = max(2, 1 - int(np.floor(np.log10(min(value, usual)))))
+        fuels = flag["by"] == "direct"
+        told |= {"value": f"{value:.{digits}f}", "usual": f"{usual:.{digits}f}",
+                 "moved": {"zh": "高" if higher else "低", "en": "higher" if higher else "lower"},
+                 "by": {"zh": "燃料" if fuels else "用电", "en": "fuels" if fuels else "electricity"}}  # fmt: skip
+    return told
+
+
+def _period(period: Any) -> Any:
+    """A period's text (``2024``, ``2024-10/2024-12``) in both languages; others as they are."""
+    ends = str(period).split("/")
+    if not all(re.fullmatch(r"\d{4}(-\d{2})?", end) for end in ends):
+        return period
+    if len(ends[0]) == 4:
+        return {"zh": "至".join(f"{end}年" for end in ends), "en": period}
+    first, last = (int(end[:4]) * 12 + int(end[5:]) - 1 for end in (ends[0], ends[-1]))
+    months = [f"{number // 12}-{number % 12 + 1:02d}" for number in range(first, last + 1)]
+    return {lang: gaps.span_text(months, lang) for lang in ("zh", "en")}
+
+
+def amount(value: float, beside: float = 0.0) -> dict[str, str]:
+    """An amount of CO2 (t) as people say it, in the unit of the larger where it stands `beside` another: ``1.2万吨``,
+    ``240吨``."""
+    most = max(value, beside)
+    if most >= 1000:
+        return {"zh": f"{value / 1e4:,.{1 if most >= 1e4 else 2}f}万吨", "en": f"{value / 1e3:,.1f} kt"}
+    return {"zh": f"{value:,.0f}吨", "en": f"{value:,.0f} t"}
+
+
+def topic(flag: dict[str, Any]) -> tuple[str, str, str]:
+    """What a flag is about: flags of several months about the same are one thing to be checked."""
+    return "cell" if flag.get("causes") else str(flag["rule"]), flag["place"], flag["sector"]
+
+
+def _doubtful(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
+    """Months that were not believed, of each cell and part once."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for doubt in city.doubts:
+        if doubt.month > city.months[t]:
+            continue
+        place, sector, _ = city.cells[doubt.cell]
+        rule, month = f"nowcast.{'negative' if doubt.negative else 'doubtful'}-{doubt.part}", doubt.month.isoformat()
+        flag = found.setdefault((rule, place, sector), {"rule": rule, "place": place, "sector": sector, "months": []})
+        flag["months"] = sorted({*flag["months"], month[:7]})
+        if flag["months"][-1] == month[:7]:
+            flag |= {"month": month[:7], "value": doubt.value, "usual": 0.0, "suspect": _suspect(city, doubt)}
+    return [(float("inf"), flag) for flag in found.values()]
+
+
+def _suspect(city: City, doubt: Doubt) -> str | None:
+    """The month a year before a doubtful one, where it is that month that departs from those about it by a factor 2."""
+    t = city.months.index(doubt.month) - YEAR
+    if t < 1:
+        return None
+    values = getattr(city, doubt.part)[doubt.cell]
+    near = _middle(values[None, [t - 1, t + 1]])[0]
+    with np.errstate(all="ignore"):
+        before, now = abs(np.log(values[t] / near)), abs(np.log(doubt.value / near))
+    return city.months[t].isoformat()[:7] if before > np.log(2) and before > now else None
+
+
+def _departed(city: City, t: int, large: np.ndarray) -> list[tuple[int, dict[str, Any]]]:
+    """Cells whose fuels' CO2 per MWh is out of the ordinary in month number `t`, with their flags.
+
+    Out of the ordinary is what departs from the cell's own year and is no season of it, or has changed on a year before
+    by far more than other cells have: on the month, and on the middle of three, for one wrong month is not told again a
+    year later. `by` says which part departs, fuels or electricity; `size` is its departure.
+    """
+    with np.errstate(all="ignore"):
+        fuels, power = (np.log(np.where(part > 0, part, np.nan))[:, : t + 1] for part in (city.direct, city.power))
+    ratio = fuels - power
+    now, usual, odd = _against(ratio[:, max(t - YEAR, 0) : t], ratio[:, t])
+    same = ratio[:, t - YEAR] if t >= YEAR else np.full(len(ratio), np.nan)
+    odd &= ~(np.abs(now - same) <= np.log(FACTOR))  # what departs as it did a year ago is a season
+    grown = now - _year_before(ratio, t)
+    _, common, apart = _pooled(grown)
+    apart &= _pooled(now - same)[2]
+    flags = []
+    for k in np.nonzero((odd | apart) & large)[0].tolist():
+        one = [part[[k], max(t - YEAR, 0) : t] for part in (fuels, power)]
+        off = [float(part[k, t] - _middle(past)[0]) for part, past in zip((fuels, power), one, strict=True)]
+        if not odd[k]:
+            off = [float(part[k, t] - _year_before(part, t)[k]) for part in (fuels, power)]
+        expected = float(usual[k]) if odd[k] else float(now[k] - grown[k] + common[k])
+        value, normal = float(np.exp(now[k])), float(np.exp(expected))
+        by = "direct" if abs(off[0]) >= abs(off[1]) else "power"
+        size = city.direct[k, t] * (1 - normal / value)
+        if by == "power":
+            size = city.indirect[k, t] * (1 - value / normal)
+        flags.append((k, {"rule": "nowcast.carbon-per-kwh" if odd[k] else "nowcast.divergence", "by": by,
+                          "month": city.months[t].isoformat()[:7], "value": value, "usual": normal,
+                          "size": float(size)}))  # fmt: skip
+    return flags
+
+
+def _year_before(values: Array, t: int) -> Array:
+    """The middle of the three months of `values` (N, T) about that a year before month number `t` (N,); NaN: none."""
+    if t < YEAR:
+        return np.full(len(values), np.nan)
+    return _middle(values[:, max(t - YEAR - 1, 0) : t - YEAR + 2])
+
+
+def _shifted(city: City, t: int, large: np.ndarray) -> list[tuple[int, dict[str, Any]]]:
+    """Cells whose fuels' CO2 has had another level for at least `STAYED` months and at most a year, with their flags.
+
+    Growth on a year ago has to have changed, by which seasons are none, and the level with it: the echo of a change of
+    a year before changes growth, not the level.
+    """
+    if t < YEAR + BEFORE + STAYED - 1:
+        return []
+    with np.errstate(all="ignore"):
+        level = np.log(np.where(city.direct[:, : t + 1] > 0, city.direct[:, : t + 1], np.nan))
+    growth = np.full_like(level, np.nan)
+    growth[:, YEAR:] = level[:, YEAR:] - level[:, :-YEAR]
+    best, since = np.full(len(level), np.inf), np.zeros(len(level), int)
+    for s in range(max(t - YEAR - STAYED, YEAR + BEFORE), t - STAYED + 2):
+        misses = [np.abs(part - _middle(part)[:, None]) for part in (growth[:, YEAR:s], growth[:, s:])]
+        cost = np.nansum(np.concatenate(misses, 1), 1)
+        better = cost < best
+        best, since = np.where(better, cost, best), np.where(better, s, since)
+    flags = []
+    for k in np.nonzero(large & np.isfinite(best) & (since > t - YEAR))[0].tolist():
+        s = int(since[k])
+        now, usual, odd = _against(growth[[k], YEAR:s], _middle(growth[[k], s:]))
+        moved = float(now[0] - usual[0])
+        stepped = float(_middle(level[[k], s:])[0] - _middle(level[[k], s - YEAR : s])[0])
+        if not odd[0] or np.isfinite(growth[k, s:]).sum() < STAYED or stepped / moved < 0.5:
+            continue
+        before, after = (float(np.nanmean(city.direct[k, first:end])) for first, end in ((s - YEAR, s), (s, t + 1)))
+        flags.append((k, {"rule": "nowcast.level-shift", "month": city.months[s].isoformat()[:7], "value": after,
+                          "usual": before, "size": after - before}))  # fmt: skip
+    return flags
 
 
 def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
@@ -108,6 +276,7 @@ def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, di
     places = city.places
     for rule, part in (("late-power", city.power), ("late-direct", city.direct)):
         lost = ~np.isfinite(part[:, t])
+        lost[[one.cell for one in city.doubts if one.month == city.months[t]]] = False  # told as not believed
         if 0 < lost.mean() < 0.5:
             share = np.bincount(places, lost) / np.bincount(places)
             for k in np.nonzero(lost & (share[places] <= 0.5) & (size > SMALL * size.sum()))[0].tolist():

@@ -95,7 +95,8 @@ def run(
     asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
     made["record"] = recorded(seen, t, record, asked) if record else None
     made |= of_factors(seen, t, book)
-    made["flags"] += [{**flag, **named(book, flag)} for flag in [*done.flags(t), *flags.find(seen)]]
+    opens = {name: value for name, value in question(made, reconcile).items() if name != "month"}
+    made["flags"] += [{**flag, **named(book, flag, opens)} for flag in [*done.flags(t), *flags.find(seen)]]
     made["fallbacks"], made["absent"] = seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
@@ -204,15 +205,17 @@ def named_code(codes: Any, code: str) -> dict[str, str]:
     return {lang: codes.name(code, lang) for lang in ("zh", "en")}
 
 
-def named(book: Classification, flag: dict[str, Any]) -> dict[str, Any]:
+def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A flag's name and message in both languages, and the question that opens its figure (`asked`: what it has to name
+    besides the place, sector and month); None where there is no figure."""
     name = _label({"place": flag["place"], **({"sector": flag["sector"]} if flag["sector"] else {})}, book)
-    words = {
-        "name": name,
-        "month": flag.get("period") or flag["month"],
-        "times": f"{flag['value'] / (flag['usual'] or 1):.2f}",
-    }
-    problem = Problem(flag["rule"], value=name["zh"], params=words)
-    return {"name": name, "message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
+    said = {**name, "zh": name["zh"].replace(" · ", "")}
+    problem = Problem(flag["rule"], value=said["zh"], params={"name": said, **flags.words(flag)})
+    made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
+    opens = {"month": flag["month"], "place": flag["place"], "sector": flag["sector"]}
+    figure = asked is not None and flag["rule"] not in flags.WITHOUT
+    made["explain"] = {**(asked or {}), **{key: one for key, one in opens.items() if one}} if figure else None
+    return {"name": name, **made}
 
 
 def cells_by_method(part: Month, mine: np.ndarray | None = None) -> dict[str, int]:

@@ -75,7 +75,7 @@ def analyse(
         made["undecomposed"] = fault.problems[0].params.get("months")
     asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
     made["record"] = recorded(seen, span[-1], len(span), asked, span[0])
-    made["flags"] = _flags(done, seen, span, book)
+    made["flags"] = _flags(done, seen, span, book, tree)
     made["paragraphs"] = {lang: telling.paragraphs(made, lang) for lang in ("zh", "en")}
     return made
 
@@ -150,18 +150,15 @@ def _unknown(span: gaps.Span, mine: np.ndarray) -> list[bool]:
     return [bool(one) for one in ~np.all([there[mine].all(0) for there in span.counted.values()], 0)]
 
 
-def _flags(done: Settled, seen: City, span: Sequence[int], book: Classification) -> list[dict[str, Any]]:
-    """What looks wrong in the months `span`, of each place and sector once: as of the last month, with all `months`."""
+def _flags(done: Settled, seen: City, span: Sequence[int], book: Classification, tree: str) -> list[dict[str, Any]]:
+    """What looks wrong in the months `span`, of each place and sector once (`flags.together`)."""
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for t in reversed(span):
         for flag in [*done.flags(t), *flags.find(seen, t)]:
-            found.setdefault((flag["rule"], flag["place"], flag["sector"]), []).append(flag)
-    made = []
-    for same in found.values():
-        told = sorted({flag["month"] for flag in same})
-        when = same[0].get("period") or {lang: gaps.span_text(told, lang) for lang in ("zh", "en")}
-        made.append({**same[0], "months": told, **present.named(book, {**same[0], "period": when})})
-    return made
+            found.setdefault(flags.topic(flag), []).append(flag)
+    opens = {"as_of": seen.as_of.isoformat(), "tree": tree, "city": done.place}
+    made = [flags.together(same) for same in found.values()]
+    return [{**flag, **present.named(book, flag, opens)} for flag in made]
 
 
 def _grouped(
