@@ -17,7 +17,7 @@ from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.engine import runs
+from dualcarbon.engine import calculate, runs
 from dualcarbon.nowcast import city
 from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_run import DATASET, rows
@@ -100,6 +100,54 @@ def test_strict_answers_stay_missing(place: Workspace) -> None:
     assert not any("known_at" in one["used"] or one["reason"] == "later" for one in strict.fallbacks)
     node = runs.explain("emission.co2", method="cn.electricity", **asked)
     assert node["value"] is None and node["missing"]
+
+
+METHOD = """
+id: own.electricity
+version: 1
+status: synthetic
+title: {zh: 测试, en: test}
+source: {id: test}
+rows: {name: electricity, item: energy.purchased, unit: MWh}
+factors: [{name: ef, parameter: own.ef, unit: tCO2/MWh}]
+equations: [{name: co2, unit: tCO2, formula: electricity * ef}]
+outputs: [{equation: co2, item: emission.co2}]
+"""
+FACTORS = [
+    # place, value, year, published
+    ("330000", 0.9, "2021", "2024-04-12"), ("330000", 0.8, "2022", "2024-12-20"), ("330000", 0.7, "2023", "2025-06-01"),
+    ("CN", 0.6, "2015", "2016-01-01"), ("CN", 0.5, "2017", "2018-01-01"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("period", "day", "value", "reasons"),
+    [
+        ("2023-06", date(2024, 6, 1), 0.9, {"place", "period"}),
+        ("2023-06", date(2023, 8, 1), 0.5, {"place", "period"}),  # far too old, but known then
+        ("2014-06", date(2024, 6, 1), 0.9, {"place", "period"}),  # the nearest place before the nearest year
+        ("2014-06", date(2023, 8, 1), 0.6, {"place", "period"}),
+        ("2023-06", date(2015, 8, 1), 0.9, {"place", "period", "later"}),  # what came out first of the nearest place
+        ("2023-06", date(2025, 8, 1), 0.7, {"place"}),
+        ("2021-06", date(2015, 8, 1), 0.9, {"place", "later"}),
+        ("2023-06", None, 0.7, {"place"}),
+    ],
+)
+def test_what_is_borrowed(tmp_path: Path, period: str, day: date | None, value: float, reasons: set[str]) -> None:
+    frame = pl.DataFrame(
+        [("own.ef", *one, one[2]) for one in FACTORS], orient="row",
+        schema=["parameter", "place", "value", "valid_from", "known_at", "valid_to"],
+    ).with_columns(unit=pl.lit("tCO2/MWh"))  # fmt: skip
+    method = tmp_path / "own.yaml"
+    method.write_text(METHOD, encoding="utf-8")
+    row = {"place": "330481", "item": "energy.purchased", "period": period, "value": 10.0, "unit": "MWh"}
+    asked: dict[str, Any] = {"factors": frame, "known_at": day}
+    strict, lent = (calculate(method, pl.DataFrame([row]), **asked, borrow=borrow) for borrow in (False, True))
+    assert lent.cells["co2"].to_list() == [pytest.approx(10 * value)] and not lent.missing
+    assert {one["reason"] for one in lent.fallbacks} == reasons
+    exact = not reasons & {"period", "later"}
+    assert strict.cells["co2"].to_list() == [pytest.approx(10 * value) if exact else None]
+    assert bool(strict.missing) is not exact
 
 
 def test_a_borrowed_figure_opens_down_to_the_factor_and_its_rows(place: Workspace) -> None:

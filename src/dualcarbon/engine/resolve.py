@@ -206,8 +206,10 @@ def _fallbacks(
     """Every departure from what was wanted, the periods of one year together; ``chosen`` is -1 where none was asked."""
     found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     for one, several, line in zip(wanted, served, chosen.tolist(), strict=True):
-        for number in {*line} - {-1, several.index(NOTHING)}:
+        for number in {*line} - {-1}:
             row, key, exact = several[number]
+            if row < 0:
+                continue
             later = choice.known_at is not None and (table.rows[row]["known_at"] or FAR_PAST) > choice.known_at
             reasons = [*_reasons(one, key, exact, parameter), *(["later"] if later else [])]
             if not reasons:

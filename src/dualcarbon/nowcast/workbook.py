@@ -39,6 +39,8 @@ BOARD: list[Sheet] = [
     ("变动原因", "causes", [("因素", "effect", _of("title")), *VALUE, ("百分点", "points", _of("percent"))],
      lambda made: (made["causes"] or {}).get("effects", [])),
     ("需要核实", "to be checked", [("说明", "message", _of("message")), *MONTH], lambda made: made["flags"]),
+    ("因子", "factors", [("说明", "message", _of("message")), ("时期", "period", _of("period"))],
+     lambda made: [*made["missing"], *made["factors"]]),
 ]  # fmt: skip
 RECORD: list[Sheet] = [
     ("检验", "record", [("已有的数据", "in hand", _of("title")), ("层级", "level", _of("level")),
