@@ -138,3 +138,18 @@ def test_the_command_prints_what_opens_next(place: Workspace) -> None:
     made = json.loads(CliRunner().invoke(cli, [*asked, "--json"]).stdout)
     assert made["value"] == pytest.approx(sum(one["value"] for one in made["children"]))
     assert CliRunner().invoke(cli, ["open", "--workspace", str(place.path)]).exit_code == 2
+
+
+def test_kinds_options_and_names_are_told_and_understood(place: Workspace) -> None:
+    with pytest.raises(Refused) as caught:
+        nowcast.open_reason(place, kind="foo")
+    (problem,) = caught.value.problems
+    assert problem.rule == "nowcast.unknown-kind" and "effect" in problem.params["known"]
+    with pytest.raises(Refused) as caught:
+        nowcast.open_reason(place, kind="news", month="2024-10")
+    (problem,) = caught.value.problems
+    assert problem.rule == "nowcast.other-options" and "before" in problem.params["needs"]
+    named, coded = (
+        nowcast.open_figure(place, month="2024-08", place="330402", sector=one) for one in ("纺织业", "C17")
+    )
+    assert named["value"] == coded["value"] and named["sector"] == "C17"

@@ -27,6 +27,13 @@ def asks(given: str | None, code: str) -> bool:
     return not given or code == ("" if given == NONE else given)
 
 
+def coded(book: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    """A question whose `sector` and `domain` may be names, with their codes."""
+    codes = {"sector": book.sectors, "domain": book.domains}
+    return {name: codes[name].find(given) or given if name in codes and given else given
+            for name, given in asked.items()}  # fmt: skip
+
+
 def text(zh: str, en: str) -> dict[str, str]:
     """A text in both languages."""
     return {"zh": zh, "en": en}

@@ -19,7 +19,7 @@ from dualcarbon.nowcast import settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import FAMILY, NONE, RECONCILE, asks, options
+from dualcarbon.nowcast.nodes import FAMILY, NONE, RECONCILE, asks, coded, options
 from dualcarbon.nowcast.officials import described
 from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened
 from dualcarbon.nowcast.settling import Settled
@@ -84,6 +84,7 @@ def open_figure(
     t = year.months.index(wanted)
     done = settling.settle(workspace, year, [t], above, tree=tree, family=family, method=reconcile)
     seen = done.seen.upto(t)
+    sector, domain = coded(book, {"sector": sector, "domain": domain}).values()
     asked = {"place": None if code == above else code, "sector": sector, "domain": domain}
     mine = np.array([all(map(asks, asked.values(), cell)) for cell in seen.cells])
     if not mine.any():

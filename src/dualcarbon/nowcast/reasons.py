@@ -14,7 +14,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.judgements import error_node, score_node
 from dualcarbon.nowcast.movements import effect_node, news_node
-from dualcarbon.nowcast.nodes import Node
+from dualcarbon.nowcast.nodes import Node, coded
 from dualcarbon.nowcast.present import named_code, opened
 from dualcarbon.nowcast.sums import added_up, bridge_node, official_node, target_node
 
@@ -45,15 +45,19 @@ def open_reason(
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     code = cities.located(workspace, place)
-    given = {name: value for name, value in asked.items() if value}
-    if kind not in KINDS:
-        raise Refused(Problem("nowcast.no-such-figure", value=kind))
-    try:
-        inspect.signature(KINDS[kind]).bind(workspace, code, day, tree, family, **given)
-    except TypeError as error:
-        raise Refused(Problem("nowcast.no-such-figure", value=f"{kind} {'、'.join(given)}")) from error
-    node = KINDS[kind](workspace, code, day, tree, family, **given)
     book = load(workspace.pack)
+    given = coded(book, {name: value for name, value in asked.items() if value})
+    if kind not in KINDS:
+        raise Refused(Problem("nowcast.unknown-kind", value=kind, params={"known": "、".join(KINDS)}))
+    options = inspect.signature(KINDS[kind])
+    try:
+        options.bind(workspace, code, day, tree, family, **given)
+    except TypeError as error:
+        takes = [name for name, one in options.parameters.items() if one.kind is one.KEYWORD_ONLY]
+        needs = [name for name in takes if options.parameters[name].default is inspect.Parameter.empty]
+        params = {"given": "、".join(given) or "—", "takes": "、".join(takes), "needs": "、".join(needs) or "—"}
+        raise Refused(Problem("nowcast.other-options", value=kind, params=params)) from error
+    node = KINDS[kind](workspace, code, day, tree, family, **given)
     plain: Node = {"kind": kind, "place": code, "place_name": named_code(book.places, code), "tree": tree, "inputs": [],
                    "children": [], "rows": [], "rows_total": 0, "low": None, "high": None, "filled": ""}  # fmt: skip
     return {**plain, **node}
