@@ -11,7 +11,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import arrivals, flags, officials, present, record, revisions, settling, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import known, month_text, reach
+from dualcarbon.nowcast.figures import current, known, month_text, reach
 from dualcarbon.nowcast.nodes import FAMILY, NONE
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.settling import Settled
@@ -32,7 +32,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     if len(now.months) < 2:
         raise Refused(Problem("nowcast.too-short", value=month_text(now.months[-1])))
     last = now.months[-1]
-    this = after(last, 1) if known(now, len(now.months) - 1) is not None else last
+    this = current(now)
     farthest = after(now.months[0], reach(now, len(now.months) - 1))
     horizon = max(this, min(farthest, max(after(this, AHEAD), date(last.year, 12, 1))))
     full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree)

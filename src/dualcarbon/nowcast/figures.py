@@ -39,6 +39,16 @@ def reach(seen: City, t: int) -> int:
     return t - min(months.away(part, t) for part in (seen.direct, seen.power)) + FARTHEST
 
 
+def current(seen: City) -> date:
+    """The month that is this month: the last of the arrays, or the one after it where that was counted in full."""
+    last = seen.months[-1]
+    return _after(last) if known(seen, len(seen.months) - 1) is not None else last
+
+
+def _after(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
 def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:
     """Value, intervals (as :func:`ended`) and a year ago of the cells `mine` in month number `t`.
 

@@ -18,7 +18,7 @@ from dualcarbon.engine.methods import find_method
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import factors, flags, months, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.figures import month_text
+from dualcarbon.nowcast.figures import current, month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.nodes import NONE, RECORD, options
 from dualcarbon.nowcast.record import lateness, recorded
@@ -55,7 +55,7 @@ def run(
     keep: bool = True,
     version: int | None = None,
 ) -> dict[str, Any]:
-    """Estimate `month` (default: the last before `as_of`) with what was known on `as_of`.
+    """Estimate `month` (default: `figures.current`) with what was known on `as_of`.
 
     Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
     of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
@@ -69,8 +69,10 @@ def run(
     if wrong:
         raise Refused(Problem("nowcast.unknown-dimension", value=wrong[0], params={"known": "、".join(BY)}))
     workspace = opened(workspace)
-    until = date(month.year, 12, 1) if month else None
-    year = cities.read(workspace, as_of=as_of, until=until, place=place, tree=tree, family=family, version=version)
+    asked: dict[str, Any] = {"place": place, "tree": tree, "family": family, "version": version}
+    year = cities.read(workspace, as_of=as_of, until=date(month.year, 12, 1) if month else None, **asked)
+    if month is None and (month := current(year)) not in year.months:
+        year = cities.read(workspace, as_of=year.as_of, until=month, **asked)
     seen = year.upto(year.months.index(month)) if month in year.months else year
     book = load(workspace.pack)
     code = cities.located(workspace, place)

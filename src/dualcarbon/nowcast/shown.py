@@ -53,13 +53,18 @@ def this_month(result: dict[str, Any]) -> None:
         record(result["record"], open_=result["low"] is not None)
     rows = []
     for row in result["rows"]:
-        shown = {"name": row["name"], "value": "—" if row["value"] is None else round(row["value"] / 1e4, 2)}
+        code = " ".join(row[name] for name in ("place", "sector", "domain") if row.get(name))
+        shown = {
+            "code": code,
+            "name": row["name"],
+            "value": "—" if row["value"] is None else round(row["value"] / 1e4, 2),
+        }
         shown |= {end: round(row[end] / 1e4, 2) for end in ("low", "high") if row[end] is not None}
         shown |= {"change": _rounded(row["change_percent"]), "pull": _rounded(row.get("pull_points"))}
         shown["how"] = "、".join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
         rows.append(shown)
     columns = {
-        "name": say("名称", "name"), "value": say("万吨", "10⁴ t"), "low": say("下限", "low"),
+        "code": say("代码", "code"), "name": say("名称", "name"), "value": say("万吨", "10⁴ t"), "low": say("下限", "low"),
         "high": say("上限", "high"), "change": say("同比%", "on a year %"), "pull": say("拉动点数", "points"),
         "how": say("单元数", "cells"),
     }  # fmt: skip
@@ -124,7 +129,12 @@ def causes(result: dict[str, Any]) -> None:
         )
     )
     rows = [
-        {"effect": one["title"], "value": one["value"] / 1e4, "percent": one["percent"]} for one in result["effects"]
+        {
+            "effect": one["title"],
+            "value": round(one["value"] / 1e4, 2) + 0.0,
+            "percent": None if one["percent"] is None else round(one["percent"], 2) + 0.0,
+        }
+        for one in result["effects"]
     ]
     table(rows, {"effect": say("因素", "effect"), "value": say("万吨", "10⁴ t"), "percent": say("拉动点数", "points")})
     used = result["activity"] or say("无（数据未覆盖两个时期）", "none (no data for both periods)")
