@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
@@ -138,3 +140,31 @@ def test_cells_without_a_month_a_year_ago_are_said_to_be_a_mean(place: Workspace
     assert not made.mean[1:].any() and made.mean[0]
     names = replace(made, method=np.zeros(len(made.method), int)).methods()
     assert names[0] == "recent_mean" and set(names[1:]) == {"last_value"}
+
+
+def test_a_first_estimate_is_scored_with_its_own_factors(place: Workspace) -> None:
+    """The grid factor of 2022 was published on 20 December 2024, between November's estimate and its count."""
+    made = nowcast.vintages(place, months=3, as_of=date(2025, 1, 20))
+    row = next(one for one in made["rows"] if one["month"] == "2024-11")
+    score = row["score"]
+    assert abs(score["factors"]) > 0.01 * score["counted"]
+    assert score["truth"] == pytest.approx(score["counted"] - score["factors"])
+    assert score["error_percent"] == pytest.approx(100 * (score["first"] / score["truth"] - 1))
+    assert abs(row["factors_percent"]) > 1 and row["factors_percent"] * score["factors"] > 0
+    node = nowcast.open_reason(place, kind="score", month="2024-11", as_of=date(2025, 1, 20))
+    assert node["value"] == pytest.approx(score["error_percent"])
+    assert sum(one["value"] for one in node["children"]) == pytest.approx(score["truth"])
+    for one in node["inputs"][:3]:
+        assert nowcast.open_figure(place, **one["question"])["value"] == pytest.approx(one["value"])
+    part = nowcast.open_figure(place, **node["children"][1]["question"])
+    assert f"= {part['value']:,.0f}" in node["children"][1]["filled"]
+
+
+def test_half_a_year_of_data_says_why_there_are_no_revisions(tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "w")
+    half = rows().filter((pl.col("start") >= date(2024, 1, 1)) & (pl.col("end") <= date(2024, 7, 1)))
+    made.import_frame(half, source={"file": "generator"}, dataset=DATASET)
+    told = nowcast.vintages(made)
+    assert told["rows"] == [] and "6个月" in told["note"]["zh"] and "6 months" in told["note"]["en"]
+    answer = CliRunner().invoke(cli, ["vintages", "--workspace", str(made.path)])
+    assert answer.exit_code == 0 and "还没有满一年" in answer.output

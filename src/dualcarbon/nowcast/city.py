@@ -139,12 +139,14 @@ def read(
     tree: str = "admin",
     family: str = "provincial-2025",
     version: int | None = None,
+    factors_at: date | None = None,
 ) -> City:
     """What was known on `as_of` (default: when the last month became known) about the areas directly under `place`
     (default: the place of the pack). Rows of the place that lie in none of the areas are an area of their own.
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
+    `factors_at`: count with the factors of another day than the data.
     Rows whose factor nobody knew then take one of another time (`fallbacks`); those that have none are `lost`. Raises
     Refused when the workspace holds no monthly energy data, or none that any factor counts, or the place, the tree or
     the family is unknown, or the month lies after the year that follows `as_of`.
@@ -165,7 +167,7 @@ def read(
     base = code.removesuffix(UNALLOCATED)
     made, joint, fallbacks, lost = {}, {}, [], []
     rest: set[str] = set()
-    for part, found in counted(workspace, as_of, family, version).items():
+    for part, found in counted(workspace, as_of, family, version, factors_at).items():
         inside = factors.known(placed(found.cells, book, code, tree, end))
         lost += factors.lost(part, found, _whole(inside, end))
         fallbacks += _inside(found.fallbacks, inside)
@@ -196,25 +198,39 @@ def read(
                 sorted(rest), code)  # fmt: skip
 
 
-def counted(workspace: Any, as_of: date, family: str, version: int) -> dict[str, Calculation]:
-    """The calculation of each of `PARTS` over all account data known on `as_of`, whatever place is asked for later.
+def counted(
+    workspace: Any, as_of: date, family: str, version: int, factors_at: date | None = None
+) -> dict[str, Calculation]:
+    """The calculation of each of `PARTS` over all account data known on `as_of`, whatever place is asked for later,
+    with the factors known then, or on `factors_at`.
 
     The last few are kept, so that the counties of a city and the months of a page do not calculate the same again.
     """
     accounts = sorted(one["id"] for one in workspace.datasets() if one["role"] == "account")
     state = packs.fingerprint(workspace.pack)
     factors.checked(str(workspace.pack), family)
-    return _counted(workspace.path, version, tuple(accounts), as_of, family, str(workspace.pack), (workspace.id, state))
+    days = as_of, factors_at or as_of
+    return _counted(workspace.path, version, tuple(accounts), days, family, str(workspace.pack), (workspace.id, state))
 
 
 @lru_cache(maxsize=4)
 def _counted(
-    folder: Path, version: int, datasets: tuple[str, ...], as_of: date, family: str, pack: str, _state: Any
+    folder: Path, version: int, datasets: tuple[str, ...], days: tuple[date, date], family: str, pack: str, _state: Any
 ) -> dict[str, Calculation]:
-    rows = Workspace.open(folder).observations(datasets=list(datasets), known_at=as_of, version=version)
+    rows = Workspace.open(folder).observations(datasets=list(datasets), known_at=days[0], version=version)
+    if days[0] != days[1]:  # the engine's day is that of the factors alone
+        rows = rows.project("* replace (null::date as known_at)")
     return {
         part: calculate(
-            method, rows, pack=pack, family=family, known_at=as_of, where=where, dims=DIMS, canonical=True, borrow=True
+            method,
+            rows,
+            pack=pack,
+            family=family,
+            known_at=days[1],
+            where=where,
+            dims=DIMS,
+            canonical=True,
+            borrow=True,
         )
         for part, (method, where) in PARTS.items()
     }

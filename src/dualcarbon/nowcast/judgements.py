@@ -10,7 +10,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import record, revisions
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import FAMILY, NONE, Node, asks, line, options, span_of, text, tonnes
+from dualcarbon.nowcast.nodes import FAMILY, NONE, Node, asks, line, options, span_of, text, times, tonnes
 from dualcarbon.nowcast.present import grouped, named_code
 from dualcarbon.nowcast.shape import Array
 
@@ -230,23 +230,47 @@ def score_node(workspace: Any, place: str, day: date | None, tree: str, family: 
     row = next((one for one in told["rows"] if one["month"] == month and one["score"]), None)
     if row is None:
         raise Refused(Problem("nowcast.no-such-figure", value=month))
-    score, estimates = row["score"], row["estimates"]
+    score, estimates, status = row["score"], row["estimates"], told["status"]
     counted = next(one for one in estimates if one["low"] is None)
+    guess = next(one for one in estimates if one["low"] is not None)
+    before = guess if guess["last_year"] else counted
     question = {"month": month, "place": place, "tree": tree, "city": place, **options(family)}
+    past = {**question, "month": month_text(first.replace(year=first.year - 1)), "as_of": before["as_of"],
+            **({} if before["alike"] else {"reconcile": "none"})}  # fmt: skip
     inputs = [
-        line(text("首次估算", "first estimate"), score["first"], "tCO2", told["status"],
-              question={**question, "as_of": next(one for one in estimates if one["low"] is not None)["as_of"]}),
-        line(text("报齐后的核算", "counted in full"), score["truth"], "tCO2", told["status"],
+        line(text("首次估算", "first estimate"), score["first"], "tCO2", status,
+              question={**question, "as_of": guess["as_of"]}),
+        line(text("报齐后的核算", "counted in full"), score["counted"], "tCO2", status,
               question={**question, "as_of": counted["as_of"]}),
-        line(text("上年同月", "the month a year before"), counted["last_year"], "tCO2", told["status"],
-              question={**question, "month": month_text(first.replace(year=first.year - 1)),
-                        "as_of": counted["as_of"], **({} if counted["alike"] else {"reconcile": "none"})}),
+        line(text("上年同月（首次估算时所知）", "the month a year before, as known at the first estimate"),
+             score["last_value"], "tCO2", status, question=past),
+        line(text("其间公布的因子使核算变动", "what factors published in between moved the count by"), score["factors"],
+             "tCO2", status),
+        line(text("按首次估算时的因子核算", "counted with the factors of the first estimate"), score["truth"], "tCO2",
+             status, filled=f"{tonnes(score['counted'])} − ({tonnes(score['factors'])})"),
         line(text("沿用上年同月的偏差", "error of the month a year before"), score["last_value_error_percent"], "%",
-              told["status"]),
+             status, filled=f"100 × ({tonnes(score['last_value'] or 0)} / {tonnes(score['truth'])} − 1)"),
     ]  # fmt: skip
     return {
         "title": text("首次估算的偏差", "error of the first estimate"), "period": month, "as_of": told["as_of"],
-        "value": score["error_percent"], "unit": "%", "status": told["status"], "inputs": inputs, "about": [],
-        "equation": text("100 × (首次估算 / 核算 − 1)", "100 × (first estimate / count − 1)"),
+        "value": score["error_percent"], "unit": "%", "status": status, "inputs": inputs, "about": [],
+        "equation": text("100 × (首次估算 / 按同样因子的核算 − 1)",
+                          "100 × (first estimate / count with the same factors − 1)"),
         "filled": f"100 × ({tonnes(score['first'])} / {tonnes(score['truth'])} − 1)",
+        "children": _by_factors(workspace, place, tree, family, first, guess["as_of"], counted["as_of"]),
     }  # fmt: skip
+
+
+def _by_factors(workspace: Any, place: str, tree: str, family: str, month: date, then: str, now: str) -> list[Node]:
+    """The count of a month by part with the factors of an earlier day, and what later ones made of it."""
+    both = revisions.recounted(workspace, place, tree, family)(month, date.fromisoformat(now), date.fromisoformat(then))
+    if not both:
+        return []
+    names = {"direct": text("燃料", "fuels"), "indirect": text("购入电力", "purchased electricity")}
+    question = {"month": month_text(month), "place": place, "tree": tree, "city": place, "as_of": now,
+                **options(family, "none")}  # fmt: skip
+    return [
+        line(names[part], both[1][part], "tCO2", None, question={**question, "part": part},
+             filled=times(both[1][part], both[0][part]))
+        for part in names
+    ]  # fmt: skip

@@ -4,19 +4,25 @@ A month is scored by itself as soon as all of it has been counted: its first est
 month a year ago. An official total of the year scores the year in the same way, and re-benchmarks its months.
 """
 
+import hashlib
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import numpy as np
 
 from dualcarbon.core.classification import load
+from dualcarbon.engine.factors import load_factors
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import known, month_text
+from dualcarbon.nowcast.gaps import span_text
 from dualcarbon.nowcast.present import named_code, opened
 
 MONTHS = 6
+#: What a month comes to, by part, with the data and factors of a day, and with the factors of another; None: the same.
+Again = Callable[[date, date, date], tuple[dict[str, float], dict[str, float]] | None]
 
 
 def vintages(
@@ -30,9 +36,11 @@ def vintages(
 ) -> dict[str, Any]:
     """The last `months` months as estimated on every day of arrival and on the first of every month, and their scores.
 
-    `rows`: {month, estimates: [{as_of, value, low, high, counted_share}], first, last, revision_percent, score}, with
-    `score` {error_percent, last_value_error_percent, inside} once counted. `years`: official totals of years against
-    what the months said. Raises Refused for an unknown place or a workspace without energy data.
+    `rows`: {month, estimates: [{as_of, value, low, high, counted_share}], first, last, revision_percent,
+    factors_percent, score}: `factors_percent` is how much of the revision new factors made; `score` {error_percent,
+    last_value_error_percent, inside, counted, factors …} once counted. `years`: official totals of years against what
+    the months said. `note` says why there are no rows. Raises Refused for an unknown place or a workspace without
+    energy data.
     """
     workspace = opened(workspace)
     book = load(workspace.pack)
@@ -50,13 +58,27 @@ def vintages(
         for t in asked:
             made = done.figure(t, np.ones(len(done.seen.cells), bool))
             kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year", "alike")}
-            found[seen.months[t]].append({"as_of": day.isoformat(), **kept})
-    rows = [_row(now, month, _changes(found[month])) for month in span]
+            found[seen.months[t]].append({"as_of": day.isoformat(), **kept, "moved": t in done.moved})
+    again = recounted(workspace, code, tree, family)
+    rows = [_row(month, _changes(found[month]), again, now.as_of) for month in span]
     scored = [row["score"] for row in rows if row["score"]]
     return {
         "place": code, "place_name": named_code(book.places, code), "unit": "tCO2", "as_of": now.as_of, "tree": tree,
         "status": now.status, "days": [day.isoformat() for day in days], "rows": rows,
         "score": _summary(scored), "years": years(workspace, now, code, tree, family),
+        "note": None if rows else _none(now),
+    }  # fmt: skip
+
+
+def _none(now: City) -> dict[str, str]:
+    """Why there is no triangle."""
+    seen = np.isfinite(np.concatenate([now.direct, now.indirect])).any(0).tolist()
+    told = [month_text(month) for month, there in zip(now.months, seen, strict=True) if there]
+    zh, en = (span_text(told, lang) for lang in ("zh", "en"))
+    return {
+        "zh": f"修订从有上年同月的月份列起；现有{len(told)}个月（{zh}），还没有满一年，暂无可列。",
+        "en": f"Revisions are listed from the first month that has one a year before; there are {len(told)} months "
+              f"({en}), none of which has.",
     }  # fmt: skip
 
 
@@ -83,24 +105,68 @@ def _changes(estimates: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def _row(now: City, month: date, estimates: list[dict[str, Any]]) -> dict[str, Any]:
-    """A month's line of the triangle; it is scored against what was first counted in full, with that day's factors."""
+def _row(month: date, estimates: list[dict[str, Any]], again: Again, last: date) -> dict[str, Any]:
+    """A month's line of the triangle. It is scored against what was first counted in full, counted again with the
+    factors that its first estimate used: what factors moved since is no error of the estimate."""
     guesses = [one for one in estimates if one["low"] is not None]
     whole = next((one for one in estimates if one["low"] is None), None)
     score = None
     if whole and guesses and whole["value"]:
-        first, truth, before = guesses[0], whole["value"], whole["last_year"]
+        first, before = guesses[0], guesses[0]["last_year"] or whole["last_year"]
+        moved = _moved(again, month, date.fromisoformat(whole["as_of"]), date.fromisoformat(first["as_of"]))
+        truth = whole["value"] - (0.0 if whole["moved"] else moved)
         score = {
             "truth": truth, "first": first["value"], "error_percent": 100 * (first["value"] / truth - 1),
-            "last_value_error_percent": 100 * (before / truth - 1) if before else None,
+            "last_value": before, "last_value_error_percent": 100 * (before / truth - 1) if before else None,
             "inside": bool(first["low"] <= truth <= first["high"]),
+            "counted": whole["value"], "factors": whole["value"] - truth,
             "days_ahead": (date.fromisoformat(whole["as_of"]) - date.fromisoformat(first["as_of"])).days,
         }  # fmt: skip
-    ends = [estimates[k]["value"] for k in (0, -1)] if estimates else [None, None]
+    ends: list[Any] = [estimates[k]["value"] for k in (0, -1)] if estimates else [None, None]
+    moved = _moved(again, month, last, date.fromisoformat(estimates[0]["as_of"])) if len(estimates) > 1 else 0.0
     return {
         "month": month_text(month), "estimates": estimates, "first": ends[0], "last": ends[1],
-        "revision_percent": 100 * (ends[1] / ends[0] - 1) if ends[0] and ends[1] else None, "score": score,
+        "revision_percent": 100 * (ends[1] / ends[0] - 1) if ends[0] and ends[1] else None,
+        "factors_percent": 100 * moved / ends[0] if ends[0] else None, "score": score,
     }  # fmt: skip
+
+
+def recounted(workspace: Any, place: str, tree: str, family: str) -> Again:
+    """How a month comes out with the data of a day, by part in t CO2: with the factors of that day, and of an earlier
+    one; None where the same factors were known on both."""
+    seen: dict[Any, settling.Settled] = {}
+    table = load_factors(str(workspace.pack))
+
+    def made(day: date, factors_at: date) -> settling.Settled:
+        key = day, _valid(table, factors_at)
+        if key not in seen:
+            read = cities.read(workspace, as_of=day, place=place, tree=tree, family=family, factors_at=factors_at)
+            seen[key] = settling.Settled(read, place, "none")
+        return seen[key]
+
+    def again(month: date, day: date, factors_at: date) -> tuple[dict[str, float], dict[str, float]] | None:
+        if _valid(table, day) == _valid(table, factors_at):
+            return None
+        both = []
+        for done in (made(day, day), made(day, factors_at)):
+            if month not in done.seen.months[1:]:
+                return None
+            direct, indirect = done.before(done.seen.months.index(month))
+            both.append({"direct": float(direct.value.sum()), "indirect": float(indirect.value.sum())})
+        return both[0], both[1]
+
+    return again
+
+
+def _moved(again: Again, month: date, day: date, factors_at: date) -> float:
+    """How much the factors that came after `factors_at` moved the month as known on `day` (t CO2)."""
+    both = again(month, day, factors_at)
+    return sum(both[0].values()) - sum(both[1].values()) if both else 0.0
+
+
+def _valid(table: Any, day: date) -> str:
+    """A text that is the same for days on which the same factors were known."""
+    return hashlib.sha256(repr([list(column) for column in table.validity(day)]).encode()).hexdigest()
 
 
 def _summary(scored: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -206,6 +206,9 @@ def replayed(result: dict[str, Any]) -> None:
 
 def revisions(result: dict[str, Any]) -> None:
     """The revision triangle: a line for each estimate of each month, and the score."""
+    if result["note"]:
+        typer.echo(result["note"][language()])
+        return
     rows = []
     for row in result["rows"]:
         for one in row["estimates"]:
@@ -217,16 +220,23 @@ def revisions(result: dict[str, Any]) -> None:
         "low": say("下限", "low"), "high": say("上限", "high"), "counted": say("已核算", "counted"),
     }  # fmt: skip
     table(rows, columns)
+    for row in result["rows"]:
+        if abs(row["factors_percent"] or 0.0) >= 0.05:
+            typer.echo(say(f"{row['month']}：首次到最近变动 {row['revision_percent']:+.1f}%，其中新因子 "
+                           f"{row['factors_percent']:+.1f} 个百分点。",
+                           f"{row['month']}: {row['revision_percent']:+.1f} % from the first to the last, of which new "
+                           f"factors {row['factors_percent']:+.1f} points."))  # fmt: skip
     score = result["score"]
     if score:
         base = score["last_value_error_percent"]
         last = "—" if base is None else f"{base:.1f}%"
         typer.echo(
             say(
-                f"{score['months']} 个月已到齐：首次估算平均偏差 {score['error_percent']:.1f}%，沿用上年同月 {last}；"
-                f"{score['inside']:.0%} 落在 90% 区间内。",
-                f"{score['months']} months are in: first estimates {score['error_percent']:.1f} % off, the month a "
-                f"year before {last}; {score['inside']:.0%} inside the 90 % interval.",
+                f"{score['months']} 个月已到齐：按估算时的因子，首次估算平均偏差 {score['error_percent']:.1f}%，"
+                f"沿用上年同月 {last}；{score['inside']:.0%} 落在 90% 区间内。",
+                f"{score['months']} months are in: with the factors of the time, first estimates "
+                f"{score['error_percent']:.1f} % off, the month a year before {last}; {score['inside']:.0%} inside the "
+                "90 % interval.",
             )
         )
 
