@@ -65,7 +65,8 @@ def this_month(result: dict[str, Any]) -> None:
         rows.append(shown)
     columns = {
         "code": say("代码", "code"), "name": say("名称", "name"), "value": say("万吨", "10⁴ t"),
-        "low": say("下限", "low"), "high": say("上限", "high"), "change": say("同比%", "on a year %"), "pull": say("拉动点数", "points"),
+        "low": say("下限", "low"), "high": say("上限", "high"), "change": say("同比%", "on a year %"),
+        "pull": say("拉动点数", "points"),
         "how": say("单元数", "cells"),
     }  # fmt: skip
     table(rows, columns)
