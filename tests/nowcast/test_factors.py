@@ -208,6 +208,15 @@ def test_derived_figures_work_before_the_factor(place: Workspace) -> None:
     assert abs(news["change"]) < 0.5 * news["value_before"]
 
 
+def test_causes_and_revisions_name_what_was_borrowed_and_what_is_missing(lacking: Workspace) -> None:
+    told = nowcast.explain(lacking, period="2023-06", against="2023-05", as_of=BEFORE)
+    turned = nowcast.vintages(lacking, as_of=BEFORE, months=2)
+    for made in (told, turned):
+        assert {one["rule"] for one in made["factors"]} == {"nowcast.factor-later"}
+        assert {one["carrier"] for one in made["missing"]} == {"methanol"}
+    assert {one["effect"]: one["value"] for one in told["effects"]}["grid_factor"] == pytest.approx(0, abs=1e-6)
+
+
 def test_rows_without_a_factor_are_named_and_make_the_total_incomplete(lacking: Workspace, place: Workspace) -> None:
     asked: dict[str, Any] = {"month": date(2024, 9, 1), "as_of": LATER, "record": 0, "keep": False}
     made = nowcast.run(lacking, by=("place", "sector"), **asked)

@@ -106,11 +106,11 @@ def run(
     return made
 
 
-def of_factors(seen: City, t: int, book: Classification) -> dict[str, Any]:
-    """What the year of month number `t` and the one before lack of factors: `missing` rows (`factors.missing`), the
-    `factors` borrowed (`factors.borrowed`), and the `flags` of both."""
+def of_factors(seen: City, t: int, book: Classification, since: date | None = None) -> dict[str, Any]:
+    """What the months from `since` (default: January of the year before) to number `t` lack of factors: `missing` rows
+    (`factors.missing`), the `factors` borrowed (`factors.borrowed`), and the `flags` of both."""
     month = seen.months[t]
-    since = date(month.year - 1, 1, 1)
+    since = since or date(month.year - 1, 1, 1)
     missing = factors.missing(seen.lost, since, month, book, named_code)
     lent = factors.borrowed(seen.fallbacks, since, month, seen.as_of, book)
     told = factors.flags([*missing, *lent], seen.place, named_code(book.places, seen.place), month_text(month))

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from dualcarbon.core.classification import load
+from dualcarbon.core.classification import Classification, load
 from dualcarbon.engine.factors import load_factors
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import known, month_text
 from dualcarbon.nowcast.gaps import span_text
-from dualcarbon.nowcast.present import named_code, opened
+from dualcarbon.nowcast.present import named_code, of_factors, opened
 
 MONTHS = 6
 #: What a month comes to, by part, with the data and factors of a day, and with the factors of another; None: the same.
@@ -66,7 +66,7 @@ def vintages(
         "place": code, "place_name": named_code(book.places, code), "unit": "tCO2", "as_of": now.as_of, "tree": tree,
         "status": now.status, "days": [day.isoformat() for day in days], "rows": rows,
         "score": _summary(scored), "years": years(workspace, now, code, tree, family),
-        "note": None if rows else _none(now),
+        "note": None if rows else _none(now), **_of_factors(now, book),
     }  # fmt: skip
 
 
@@ -80,6 +80,11 @@ def _none(now: City) -> dict[str, str]:
         "en": f"Revisions are listed from the first month that has one a year before; there are {len(told)} months "
               f"({en}), none of which has.",
     }  # fmt: skip
+
+
+def _of_factors(now: City, book: Classification) -> dict[str, Any]:
+    lent = of_factors(now, len(now.months) - 1, book)
+    return {"missing": lent["missing"], "factors": lent["factors"]}
 
 
 def _days(workspace: Any, now: City, since: date) -> list[date]:

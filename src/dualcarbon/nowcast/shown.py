@@ -142,6 +142,8 @@ def causes(result: dict[str, Any]) -> None:
     typer.echo(say(f"增加值指标：{used}。", f"Value added: {used}."))
     if result["note"]:
         typer.echo(result["note"][language()])
+    for note in [*result["missing"], *result["factors"]]:
+        typer.echo("- " + note["message"][language()])
 
 
 ARRIVALS = {
@@ -207,6 +209,8 @@ def replayed(result: dict[str, Any]) -> None:
 
 def revisions(result: dict[str, Any]) -> None:
     """The revision triangle: a line for each estimate of each month, and the score."""
+    for note in [*result["missing"], *result["factors"]]:
+        typer.echo("- " + note["message"][language()])
     if result["note"]:
         typer.echo(result["note"][language()])
         return

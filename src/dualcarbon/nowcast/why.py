@@ -95,7 +95,8 @@ def explain(
     and in percent of the earlier value, in all and by sector; `weather` (where degree days are known)
     says by how much they differ, and what months lack them. What was not reported, or not believed, is estimated and
     named in `gaps`; what has nothing to be compared with is the effect `scope` and named in `left_out`; `note` says
-    both. Raises Refused for an unknown place or period, and for a period with a month of which most is not reported.
+    both; `missing` are rows without a factor, `factors` those borrowed from another time. Raises Refused for an unknown
+    place or period, and for a period with a month of which most is not reported.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
@@ -108,6 +109,7 @@ def explain(
         if not any(name in parts for parts in sectors.values()):
             total.pop(name)
     days = _degree_days(made)
+    lent = present.of_factors(made.seen, made.known["after"].numbers[-1], book, made.spans["before"].start)
     asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
              "as_of": made.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     return {
@@ -121,6 +123,7 @@ def explain(
             for name, value in total.items()
         ],
         "activity": made.added.item, "weather": days, "gaps": made.gaps, "left_out": made.left,
+        "missing": lent["missing"], "factors": lent["factors"],
         "note": _note(made.gaps, made.left, made.added, days["months_without"] if days else []),
         "rows": [
             {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
