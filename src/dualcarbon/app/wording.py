@@ -79,6 +79,7 @@ _UNITS: dict[str, tuple[str, str]] = {
     "km2": ("km²", "km²"),
     "mu": ("亩", "mu"),
     "natural": ("自然单位", "natural unit"),
+    "percentage_point": ("个百分点", "percentage points"),
 }
 
 # units that Chinese readers see as words when they stand alone

@@ -64,7 +64,8 @@ class Bullets:
 class Table:
     """A table of texts: `rows` are as long as `columns`; `align` has a letter (l, c, r) a column, else it is found.
 
-    A column of figures is set to the right. Heads repeat on each page; rows are not broken.
+    A column of figures is set to the right. Heads repeat on each page; rows are not broken. `size` is that of its
+    texts in points (0: by the number of columns).
     """
 
     columns: Sequence[str]
@@ -72,6 +73,7 @@ class Table:
     caption: str = ""
     source: str = ""
     align: str = ""
+    size: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _laid_out(part: Table) -> dict[str, Any]:
     # A short column stays on one line. A long one gets half-way between its longest and its usual text, so that one
     # long name does not take the room of what is always long.
     wide = [max(own) if max(own) <= 16 else (max(own) + sum(own) / len(own)) / 2 for own in texts]
-    size = 10.5 if len(columns) <= 7 else 9 if len(columns) <= 10 else 7.5
+    size = part.size or (10.5 if len(columns) <= 7 else 9 if len(columns) <= 10 else 7.5)
     return {"columns": columns, "rows": [[_breakable(text) for text in row] for row in rows],
             "caption": clean(part.caption), "source": clean(part.source), "align": list(align), "size": size,
             "widths": [min(max(width, 4) + 4, 56) for width in wide]}  # fmt: skip

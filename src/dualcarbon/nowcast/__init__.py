@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dualcarbon.nowcast.arrivals import news
+    from dualcarbon.nowcast.brief import monthly
     from dualcarbon.nowcast.opening import open_figure
     from dualcarbon.nowcast.present import run
     from dualcarbon.nowcast.reasons import open_reason
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
     from dualcarbon.nowcast.trial import backtest
     from dualcarbon.nowcast.why import explain
 
-__all__ = ["analyse", "backtest", "explain", "news", "open_figure", "open_reason", "run", "vintages"]
+__all__ = ["analyse", "backtest", "explain", "monthly", "news", "open_figure", "open_reason", "run", "vintages"]
 
 _WHERE = {
     "analyse": "situation",
     "backtest": "trial",
     "explain": "why",
+    "monthly": "brief",
     "news": "arrivals",
     "open_figure": "opening",
     "open_reason": "reasons",

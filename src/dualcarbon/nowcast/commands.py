@@ -166,8 +166,10 @@ def _open(
         str | None,
         typer.Option(
             "--kind",
-            help=say("由各月得出的数：sum、effect、news、error、score、target、official、bridge",
-                     "a figure derived from months: sum, effect, news, error, score, target, official, bridge"),
+            help=say("由各月得出的数：sum、change、growth、share、pull、progress、intensity、effect、news、error、score、"
+                     "target、official、bridge",
+                     "a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, "
+                     "news, error, score, target, official, bridge"),
         ),
     ] = None,
     period: Annotated[str | None, typer.Option("--period", help=say("时期", "period"))] = None,
@@ -208,7 +210,8 @@ def _open(
     return result, lambda: shown.opened(result)
 
 
-@_asks("situation", say("年度碳排放形势分析（可写成 Word、PDF）", "the yearly analysis (as Word or PDF)"),
+@_asks("situation", say("年度碳排放形势分析；给出 --month 时是月度简析（可写成 Word、PDF）",
+                        "the yearly analysis, or with --month the brief of a month (as Word or PDF)"),
        say("分析", "analysing"))  # fmt: skip
 def _situation(
     question: dict[str, Any],
@@ -219,15 +222,21 @@ def _situation(
     year: Annotated[
         int | None, typer.Option("--year", help=say("年份（默认：最近一年）", "the year (the last)"))
     ] = None,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help=say("月度简析的月份", "the month of a brief"))
+    ] = None,
 ) -> Done:
     from dualcarbon import nowcast
     from dualcarbon.nowcast.telling import title, write
 
-    result = nowcast.analyse(**question, year=year)
+    if year and month:
+        raise typer.BadParameter(say("--year 与 --month 只能给一个", "give --year or --month"), param_hint="--month")
+    _month(month)
+    result = nowcast.monthly(**question, month=month) if month else nowcast.analyse(**question, year=year)
     result["file"] = write(result, file, language()) if file else None
     lines = [title(result, language())]
     for part in result["paragraphs"][language()]:
-        lines += ["", part["heading"], *([part["text"]] if part["text"] else [])]
+        lines += ["", *(text for text in (part["heading"], part["text"]) if text)]
         lines += ["  ".join(row) for row in part["table"] or []]
     lines += ["", say(f"已写入 {file}", f"written to {file}")] if file else []
     return result, "\n".join(lines)

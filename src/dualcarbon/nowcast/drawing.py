@@ -1,4 +1,4 @@
-"""Pictures of a printed report as SVG text: months as lines, effects as a waterfall."""
+"""Pictures of a printed report as SVG text: months as lines, effects as bars."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -15,21 +15,22 @@ def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
     if len(rows) < 2:
         return ""
     height, left, right, top, bottom = 240, 46, 78, 26, 28
-    values = [one[key] / WAN for one in rows for key in ("value", "last_year") if one[key]]
+    size = WAN if lang == "zh" else 1e3
+    values = [one[key] / size for one in rows for key in ("value", "last_year") if one[key]]
     low, high = min(values), max(values)
     pad = (high - low or high or 1) * 0.12
     low, high = max(low - pad, 0.0), high + pad
     step = (WIDTH - left - right) / (len(rows) - 1)
 
     def at(k: int, value: float) -> tuple[float, float]:
-        return left + k * step, top + (height - top - bottom) * (1 - (value / WAN - low) / (high - low))
+        return left + k * step, top + (height - top - bottom) * (1 - (value / size - low) / (high - low))
 
     out = []
     for tick in _ticks(low, high):
-        y = at(0, tick * WAN)[1]
+        y = at(0, tick * size)[1]
         out.append(f'<path d="M{left} {y:.1f}H{WIDTH - right}" stroke="{LINE}"/>')
         out.append(_text(left - 6, y + 4, f"{tick:,.0f}", SOFT, "end"))
-    out.append(_text(left - 34, 14, "万吨" if lang == "zh" else "10⁴ t", SOFT))
+    out.append(_text(left - 34, 14, "万吨" if lang == "zh" else "kt", SOFT))
     for k, one in enumerate(rows):
         out.append(_text(left + k * step, height - 8, str(int(one["month"][5:])), SOFT, "middle"))
     year = int(rows[0]["month"][:4])
@@ -53,37 +54,35 @@ def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
 
 
 def effects(causes: Mapping[str, Any] | None, lang: str = "zh") -> str:
-    """The change between two periods as a waterfall of its effects (tCO2), from the earlier value to the later."""
+    """What each effect did to CO2 between two periods (tCO2), and all of them together, as bars from zero."""
     if not causes:
         return ""
     parts = [one for one in causes["effects"] if abs(one["percent"] or 0) >= 0.005]
     if not parts:
         return ""
-    rows: list[tuple[str, float, float, str]] = []
-    now = causes["before"]
-    for one in parts:
-        rows.append((one["title"][lang], now, now + one["value"], AMBER if one["value"] > 0 else GREEN))
-        now += one["value"]
-    ends = [causes["before"], now, *(end for row in rows for end in row[1:3])]
-    low, high = min(ends) / WAN, max(ends) / WAN
-    left, right, top, each = 190, 76, 12, 25
-    height = top + each * (len(rows) + 2) + 6
-    span = (high - low) or 1.0
-    low, high = low - 0.05 * span, high + 0.05 * span
-
-    def x(value: float) -> float:
-        return left + (WIDTH - left - right) * (value / WAN - low) / (high - low)
-
-    out = []
-    shown = [(causes["against"], None, causes["before"], INK), *rows, (causes["period"], None, now, INK)]
-    for k, (name, start, end, colour) in enumerate(shown):
+    size = WAN if lang == "zh" else 1e3
+    rows = [(one["title"][lang], one["value"] / size, False) for one in parts]
+    rows.append(("合计" if lang == "zh" else "All", (causes["after"] - causes["before"]) / size, True))
+    left, right, top, each = 190, 70, 10, 25
+    height = top + each * len(rows) + 6
+    low, high = min(0.0, *(value for _, value, _ in rows)), max(0.0, *(value for _, value, _ in rows))
+    # Numbers stand at the ends of the bars: those of negative ones to the left, and need room there.
+    room = 52 if low < 0 else 0
+    width = WIDTH - left - right - room
+    zero = left + room - width * low / ((high - low) or 1.0)
+    out = [f'<path d="M{zero:.1f} {top}V{height - 6}" stroke="{SOFT}" stroke-width="1"/>']
+    for k, (name, value, whole) in enumerate(rows):
         y = top + k * each
-        out.append(_text(left - 10, y + 15, name, INK, "end", 600 if start is None else 400))
-        a, b = (x(low * WAN), x(end)) if start is None else sorted((x(start), x(end)))
-        out.append(f'<rect x="{a:.1f}" y="{y + 3}" width="{max(b - a, 1):.1f}" height="{each - 8}" fill="{colour}" '
-                   f'fill-opacity="{0.75 if start is None else 0.9}"/>')  # fmt: skip
-        figure = f"{end / WAN:,.1f}" if start is None else f"{(end - start) / WAN:+,.1f}".replace("-", "−")
-        out.append(_text(b + 6, y + 15, figure, INK))
+        long = width * abs(value) / ((high - low) or 1.0)
+        colour = INK if whole else AMBER if value > 0 else GREEN
+        out.append(_text(left - 10, y + 15, name, INK, "end", 600 if whole else 400))
+        out.append(f'<rect x="{zero - (long if value < 0 else 0):.1f}" y="{y + 3}" width="{max(long, 1):.1f}" '
+                   f'height="{each - 8}" fill="{colour}" fill-opacity="{0.75 if whole else 0.9}"/>')  # fmt: skip
+        told = f"{value:+,.1f}".replace("-", "−") if lang == "en" else f"{value:+.1f}".replace("-", "−")
+        if value < 0:
+            out.append(_text(zero - long - 6, y + 15, told, INK, "end", 600 if whole else 400))
+        else:
+            out.append(_text(zero + long + 6, y + 15, told, INK, weight=600 if whole else 400))
     return _svg(height, out)
 
 

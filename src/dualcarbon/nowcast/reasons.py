@@ -12,6 +12,16 @@ from typing import Any
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.comparing import (
+    change_node,
+    estimated_node,
+    growth_node,
+    intensity_node,
+    progress_node,
+    pull_node,
+    settled_node,
+    share_node,
+)
 from dualcarbon.nowcast.judgements import error_node, score_node
 from dualcarbon.nowcast.movements import effect_node, news_node
 from dualcarbon.nowcast.nodes import Node, coded
@@ -20,7 +30,9 @@ from dualcarbon.nowcast.sums import added_up, bridge_node, official_node, target
 
 KINDS: dict[str, Callable[..., Node]] = {
     "sum": added_up, "effect": effect_node, "news": news_node, "error": error_node, "score": score_node,
-    "target": target_node, "official": official_node, "bridge": bridge_node,
+    "target": target_node, "official": official_node, "bridge": bridge_node, "change": change_node,
+    "growth": growth_node, "share": share_node, "pull": pull_node, "progress": progress_node,
+    "intensity": intensity_node, "settled": settled_node, "estimated": estimated_node,
 }  # fmt: skip
 
 
@@ -37,10 +49,10 @@ def open_reason(
     """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.
 
     `kind` and what it is asked: `sum` (period, sector, domain, part, city, reconcile), `effect` (effect, sector,
-    period, against), `news` (month, before, arrival, about), `error` (month, sector,
-    state, late, power_late, level), `score` (month), `target`,
-    `bridge` (period, city), `official` (period). Raises Refused for an unknown kind, and where nothing answers to the
-    question.
+    period, against), `news` (month, before, arrival, about), `error` (month, sector, state, late, power_late, level),
+    `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`, `growth`
+    (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled` (period,
+    against, city). Raises Refused for an unknown kind, and where nothing answers to the question.
     """
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of

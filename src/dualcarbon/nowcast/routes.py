@@ -20,6 +20,8 @@ Day = Annotated[date | None, Query(description="with what was known on that day"
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 Text = Annotated[str | None, Query(max_length=80)]
 Tree = Annotated[str, Query(pattern="^(admin|management)$")]
+Language = Annotated[str, Query(pattern="^(zh|en)$")]
+File = Annotated[str, Path(pattern="^(docx|pdf)$")]
 Family = Annotated[str, Query(max_length=80, description="family of factors")]
 Late = Annotated[int | None, Query(ge=1, le=24, description="months that data were late")]
 
@@ -27,7 +29,7 @@ Late = Annotated[int | None, Query(ge=1, le=24, description="months that data we
 pages: list[Page] = []
 nav = [Nav("/nowcast", "速算")]
 #: Pages that take long and are made when the server starts.
-prepared = ["/nowcast/record"]
+prepared = ["/nowcast/record", "/nowcast/situation"]
 #: And for every area of the city (their parameter `place`), after those.
 prepared_by_place = ["/nowcast"]
 
@@ -39,7 +41,57 @@ def board(view: View, place: Place = None, as_of: Day = None) -> dict[str, Any]:
     from dualcarbon.nowcast import kept
 
     asked: dict[str, Any] = {"place": _known(view, place), "as_of": as_of or view.known_at, "tree": view.tree}
-    return dict(kept.once(view.workspace, "board", asked, lambda: boards.board(view.workspace, **asked)))
+    made = kept.once(view.workspace, "board", asked, lambda: boards.board(view.workspace, **asked))
+    known = ((row["sector"], view.codes.sectors.row(row["sector"]) or {}) for row in made["sectors"] if row["sector"])
+    households = [code for code, row in known if row.get("level") == "household"]
+    return {**made, "households": households, "brief": _brief(view.workspace, made["month"], **asked)}
+
+
+@page(pages, "/nowcast/month", "month.html")
+def month_told(
+    view: View, month: Month = None, place: Place = None, as_of: Day = None, family: Family = FAMILY
+) -> dict[str, Any]:
+    """The brief of a month (default: the last): level, growth, the year so far, who and what moved it, how far to trust
+    it; `paragraphs` in Chinese and English, with the question that opens each number."""
+    day = as_of or view.known_at
+    return _month(view.workspace, month, place=_known(view, place), as_of=day, tree=view.tree, family=family)
+
+
+@page(pages, "/nowcast/situation", "situation.html")
+def situation(
+    view: View, year: Annotated[int | None, Query(ge=1990, le=2100)] = None, place: Place = None, as_of: Day = None,
+    family: Family = FAMILY,
+) -> dict[str, Any]:  # fmt: skip
+    """The yearly analysis of the carbon situation (default: the last year), each number with what opens it."""
+    day = as_of or view.known_at
+    return _year(view.workspace, year, place=_known(view, place), as_of=day, tree=view.tree, family=family)
+
+
+def _month(workspace: Any, month: str | None, **asked: Any) -> dict[str, Any]:
+    from dualcarbon import nowcast
+    from dualcarbon.nowcast import kept
+
+    question = {"month": month, **asked}
+    return dict(kept.once(workspace, "month", question, lambda: nowcast.monthly(workspace, **question)))
+
+
+def _year(workspace: Any, year: int | None, **asked: Any) -> dict[str, Any]:
+    from dualcarbon import nowcast
+    from dualcarbon.nowcast import kept
+
+    question = {"year": year, **asked}
+    return dict(kept.once(workspace, "situation", question, lambda: nowcast.analyse(workspace, **question)))
+
+
+def _brief(workspace: Any, month: str, **asked: Any) -> dict[str, Any] | None:
+    """The brief of the month that the board shows; None where the month cannot be told."""
+    from dualcarbon.core.problems import Refused
+
+    try:
+        made = _month(workspace, month, **asked)
+    except Refused:
+        return None
+    return {name: made[name] for name in ("month", "paragraphs", "status", "as_of", "synthetic")}
 
 
 @page(pages, "/nowcast/trust", "trust.html")
@@ -88,7 +140,8 @@ def opened(
 ) -> dict[str, Any]:  # fmt: skip
     """A figure opened: what was counted down to its rows, how the rest was estimated, its parts.
 
-    With `kind` a figure derived from months: sum, effect, news, error, score, target, official, bridge.
+    With `kind` a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, news,
+    error, score, target, official, bridge.
     """
     from dualcarbon import nowcast
     from dualcarbon.nowcast import kept
@@ -121,7 +174,7 @@ def _known(view: View, place: str | None) -> str:
 @router.get("/tables.xlsx", summary="The tables of the page as an Excel workbook", response_class=Response)
 def tables(
     request: Request, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board", place: Place = None,
-    known_at: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
+    known_at: Day = None, tree: Tree = "admin", lang: Language = "zh",
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept, workbook
@@ -205,31 +258,38 @@ def explain(
     return _answer(nowcast.explain(request.app.state.site.workspace, **asked, family=family))
 
 
-@router.get("/situation.json", summary="The yearly analysis of the carbon situation")
-def situation(
-    request: Request, year: int, place: Place = None, as_of: Day = None, tree: Tree = "admin", family: Family = FAMILY
-) -> Response:
-    from dualcarbon import nowcast
+@router.get("/situation.{kind}", summary="The yearly analysis as a Word or PDF file", response_class=Response)
+def yearly_file(
+    request: Request, kind: File, year: int, place: Place = None, as_of: Day = None, tree: Tree = "admin",
+    lang: Language = "zh", family: Family = FAMILY,
+) -> Response:  # fmt: skip
+    from dualcarbon.nowcast.city import located
 
     workspace = request.app.state.site.workspace
-    return _answer(nowcast.analyse(workspace, year=year, place=place, as_of=as_of, tree=tree, family=family))
+    made = _year(workspace, year, place=located(workspace, place), as_of=as_of, tree=tree, family=family)
+    return _written(made, kind, lang, f"situation-{made['place']}-{year}")
 
 
-@router.get("/situation.{kind}", summary="The yearly analysis as a Word or PDF file", response_class=Response)
-def report(
-    request: Request, kind: Annotated[str, Path(pattern="^(docx|pdf)$")], year: int, place: Place = None,
-    as_of: Day = None, tree: Tree = "admin", lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
-    family: Family = FAMILY,
+@router.get("/month.{kind}", summary="The brief of a month as a Word or PDF file", response_class=Response)
+def monthly_file(
+    request: Request, kind: File, month: Month = None, place: Place = None, as_of: Day = None, tree: Tree = "admin",
+    lang: Language = "zh", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
-    import tempfile
-    from pathlib import Path as File
+    from dualcarbon.nowcast.city import located
 
-    from dualcarbon import nowcast
+    workspace = request.app.state.site.workspace
+    made = _month(workspace, month, place=located(workspace, place), as_of=as_of, tree=tree, family=family)
+    return _written(made, kind, lang, f"month-{made['place']}-{made['month']}")
+
+
+def _written(made: dict[str, Any], kind: str, lang: str, name: str) -> Response:
+    """A report as a file of one kind."""
+    import tempfile
+    from pathlib import Path as Folder
+
     from dualcarbon.nowcast import telling
 
-    workspace = request.app.state.site.workspace
-    made = nowcast.analyse(workspace, year=year, place=place, as_of=as_of, tree=tree, family=family)
     with tempfile.TemporaryDirectory() as folder:
-        content = telling.write(made, File(folder) / f"situation.{kind}", lang).read_bytes()
-    name = f'attachment; filename="situation-{made["place"]}-{year}.{kind}"'
-    return Response(content, media_type=MEDIA[kind], headers={"Content-Disposition": name})
+        content = telling.write(made, Folder(folder) / f"report.{kind}", lang).read_bytes()
+    told = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    return Response(content, media_type=MEDIA[kind], headers=told)

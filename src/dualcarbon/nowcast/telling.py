@@ -1,70 +1,93 @@
-"""The yearly analysis in words: paragraphs, and the report that is written as Word or PDF."""
+"""The reports in words: paragraphs whose figures open, and the documents that are written as Word or PDF."""
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from dualcarbon.core import report
-from dualcarbon.nowcast import drawing
-from dualcarbon.nowcast.wording import WAN, Chinese, English, based, signed
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import drawing, saying
+from dualcarbon.nowcast.chinese import Chinese, ChineseMonth
+from dualcarbon.nowcast.english import English, EnglishMonth
+from dualcarbon.nowcast.wording import NAMED, Row, Words, based, signed
 
-#: Captions of the tables and figures by the number of their paragraph.
-TABLES = {1: ("分领域排放", "By domain"), 2: ("分地区排放", "By area")}
+#: Captions of the tables and figures by the number of their paragraph; what a table's rows are.
+TABLES = {
+    1: ("分领域排放", "By domain"),
+    2: ("分地区排放", "By area"),
+    3: ("拉动较大的行业", "Sectors that pulled most"),
+}
 FIGURES = {
     0: ("分月排放与上年同月", "Months and the same months a year before"),
-    4: ("变动的分解（万吨）", "What the change is made of (10⁴ t)"),
+    4: ("各因素的作用（万吨）", "What moved CO2 (kt)"),
 }
+HEADS = {"domains": ("领域", "Domain"), "areas": ("地区", "Area"), "sectors": ("行业", "Sector")}
+#: Sectors in their table, up and down.
+SHOWN = NAMED + 2
 
 
 def paragraphs(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
-    """The analysis `made` by `situation.analyse` as {heading, text, table} in Chinese (`zh`) or English (`en`)."""
+    """The analysis `made` by `situation.analyse` in Chinese (`zh`) or English (`en`), as {heading, text, lines, table}.
+
+    `lines` are those of the text as segments (`saying.lines`): plain text, and figures with the question that opens
+    them. `table` holds rows of texts under a row of heads; `cells`, as long, the figure of each or None.
+    """
     words = Chinese(made) if lang == "zh" else English(made)
     parts = [
-        (words.heading(1), words.overview(), None),
-        (words.heading(2), words.most("domains"), _table(made["domains"], lang)),
-        (words.heading(3), words.most("areas"), _table(made["areas"], lang)),
-        (words.heading(4), words.sectors(), None),
-        (words.heading(5), words.causes(), None),
-        (words.heading(6), words.quality(), None),
-        (words.heading(7), words.checks(), None),
-        (words.heading(8), words.advice(), None),
-        (words.heading(9), words.data(), None),
+        (words.overview(), None), (words.most("domains"), "domains"), (words.most("areas"), "areas"),
+        (words.sectors(), "sectors"), (words.causes(), None), (words.quality(), None), (words.checks(), None),
+        (words.advice(), None), (words.data(), None),
+    ]  # fmt: skip
+    return [
+        {"heading": words.heading(count), **said(text, words), **(_table(words, key) if key else _NO_TABLE)}
+        for count, (text, key) in enumerate(parts, 1)
     ]
-    return [{"heading": heading, "text": text, "table": table} for heading, text, table in parts]
+
+
+def brief(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
+    """The brief of a month `made` by `brief.monthly`, in the layout of `paragraphs`, without headings or tables."""
+    words = ChineseMonth(made) if lang == "zh" else EnglishMonth(made)
+    text = "\n".join(part for part in words.parts() if part)
+    return [{"heading": "", **said(text, words), **_NO_TABLE}]
+
+
+def said(text: str, words: Words) -> dict[str, Any]:
+    """A marked text as it is read and as segments."""
+    return {"text": saying.plain(text), "lines": saying.lines(text, words.figures)}
 
 
 def title(made: dict[str, Any], lang: str = "zh") -> str:
     """The report's title; synthetic data are named as such."""
-    name = made["place_name"][lang]
+    name, when = made["place_name"][lang], saying.period(made["period"], lang)
     mark = {"zh": "（演示数据）", "en": " (synthetic data)"}[lang] if made["synthetic"] else ""
-    return (f"{name} {made['year']} 年碳排放形势分析" if lang == "zh" else f"{name}: carbon in {made['year']}") + mark
+    if "month" in made:
+        return (f"{name}{when}碳排放形势简析" if lang == "zh" else f"{name}: carbon in {when}") + mark
+    return (f"{name}{when}碳排放形势分析" if lang == "zh" else f"{name}: carbon in {when}") + mark
 
 
 def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
-    """The analysis as a report with its figures: months, areas, causes."""
-    zh = lang == "zh"
-    source = based(made, lang)
+    """The analysis, or the month's brief, as a report with its figures, and a table of what opens each number."""
+    zh, source = lang == "zh", based(made, lang)
     blocks: list[report.Block] = []
     tables = figures = 0
 
-    def caption(kind: str, number: int, words: str) -> str:
-        return f"{kind}{number}　{words}" if zh else f"{kind} {number}. {words}"
+    def caption(kind: str, count: int, words: str) -> str:
+        return f"{kind}{count}　{words}" if zh else f"{kind} {count}. {words}"
 
-    for number, part in enumerate(made["paragraphs"][lang]):
-        blocks.append(report.Heading(part["heading"]))
+    for count, part in enumerate(made["paragraphs"][lang]):
+        blocks += [report.Heading(part["heading"])] if part["heading"] else []
         blocks += [report.Paragraph(line) for line in part["text"].split("\n") if line]
         if part["table"]:
             tables += 1
-            what = TABLES[number][0 if zh else 1]
             head, *rows = part["table"]
-            blocks.append(report.Table(head, rows, caption("表" if zh else "Table", tables, what), source, "lrrrr"))
-        drawn = {0: lambda: drawing.months(made["months"], lang), 4: lambda: drawing.effects(made["causes"], lang)}
-        picture = drawn[number]() if number in drawn else ""
+            what = caption("表" if zh else "Table", tables, TABLES[count][0 if zh else 1])
+            blocks.append(report.Table(head, rows, what, source, "lrrrr"))
+        picture = _picture(made, count, lang)
         if picture:
             figures += 1
-            what = FIGURES[number][0 if zh else 1]
-            blocks.append(report.Figure(picture, caption("图" if zh else "Figure", figures, what), source))
+            what = caption("图" if zh else "Figure", figures, FIGURES[count][0 if zh else 1])
+            blocks.append(report.Figure(picture, what, source))
+    blocks += _appendix(made, lang)
     mark = {"zh": "演示数据", "en": "synthetic data"}[lang] if made["synthetic"] else ""
     plain = title({**made, "synthetic": False}, lang)
     day = made["as_of"] if isinstance(made["as_of"], date) else date.fromisoformat(str(made["as_of"]))
@@ -72,19 +95,90 @@ def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
 
 
 def write(made: dict[str, Any], path: Path, lang: str = "zh") -> Path:
-    """Write the report as its ending says, ``.docx`` or ``.pdf``. Raises Refused as `core.report.write` does."""
+    """Write the report as its ending says, ``.docx`` or ``.pdf``. Raises Refused `nowcast.no-such-document` for another
+    ending, and as `core.report.write` does."""
+    if Path(path).suffix.lower() not in (".docx", ".pdf"):
+        raise Refused(Problem("nowcast.no-such-document", value=str(path)))
     return report.write(document(made, lang), path)
 
 
-def _table(rows: Sequence[dict[str, Any]], lang: str) -> list[list[str]]:
-    zh, en = (
-        ["名称", "排放量（万吨）", "占比", "同比", "拉动（百分点）"],
-        ["Name", "10⁴ t", "Share", "Change", "Points"],
-    )
-    body = [
-        [row["name"][lang], f"{row['value'] / WAN:,.1f}", f"{row['share'] or 0:.1%}",
-         "—" if row["change_percent"] is None else f"{signed(row['change_percent'], 1)}%",
-         "—" if row["pull_points"] is None else signed(row["pull_points"], 2)]
-        for row in rows
+def _picture(made: dict[str, Any], count: int, lang: str) -> str:
+    if count == 0 and "months" in made:
+        return drawing.months(made["months"], lang)
+    return drawing.effects(made["causes"], lang) if count == 4 else ""
+
+
+_NO_TABLE: dict[str, Any] = {"table": None, "cells": None}
+
+
+def _table(words: Words, key: str) -> dict[str, Any]:
+    """Rows of areas or domains, or the sectors that pulled most, with the question of each number."""
+    made, zh = words.made, words.lang == "zh"
+    rows = [row for row in made[key] if row["value"] or row["last_year"]]
+    if key == "sectors":
+        rows = [*words.ranked(key, True)[:SHOWN], *words.ranked(key, False)[:SHOWN][::-1]]
+    if not rows:
+        return _NO_TABLE
+    heads = (["排放量（万吨）", "占比", "同比", "拉动（百分点）"], ["kt", "Share", "Change", "Points"])[not zh]
+    table = [[HEADS[key][not zh], *heads]]
+    cells: list[list[saying.Figure | None]] = [[None] * 5]
+    for row in rows:
+        line = _row(words, key, row)
+        table.append([row["name"][words.lang], *(saying.plain(text) for text in line)])
+        cells.append([None, *(next(iter(saying.told(text, words.figures)), None) for text in line)])
+    return {"table": table, "cells": cells}
+
+
+def _row(words: Words, key: str, row: Row) -> list[str]:
+    about, period = words.about(key, row), words.made["period"]
+    change, pull = row["change_percent"], row["pull_points"]
+    return [
+        words.tons(row["value"], **about),
+        "—" if row["share"] is None else words.percent(100 * row["share"], "share", **about),
+        "—" if change is None
+        else words.put(f"{signed(change, 1)}%", change, "%", kind="growth", period=period, **about),
+        "—" if pull is None else words.put(signed(pull, 2), pull, "points", kind="pull", period=period, **about),
     ]  # fmt: skip
-    return [zh if lang == "zh" else en, *body]
+
+
+def _appendix(made: dict[str, Any], lang: str) -> list[report.Block]:
+    """附表：what each number of the text is, and the command that opens it."""
+    zh = lang == "zh"
+    common = dict(made["question"])
+    shared = " ".join(["dualcarbon nowcast open", *(f"--{name.replace('_', '-')} {text}" for name, text in
+                                                    common.items() if name != "city")])  # fmt: skip
+    rows, seen = [], set()
+    for part in made["paragraphs"][lang]:
+        for segment in [one for line in part["lines"] for one in line if "unit" in one]:
+            row = [segment["text"] + _unit(segment, lang), segment["name"][lang], _command(segment, made)]
+            if tuple(row) not in seen:
+                seen.add(tuple(row))
+                rows.append(row)
+    if not rows:
+        return []
+    heading = "附表：数据出处" if zh else "Where the numbers come from"
+    how = (f"文中各数按下表“打开”一栏的选项，接在“{shared}”之后，可逐级打开到公式、因子和报送的原始数据；"
+           "网页上直接点数字即可。" if zh else f"Each number opens with the options below after “{shared}”, down to "
+           "equations, factors and rows; on the page each number is a link.")  # fmt: skip
+    columns = ["文中的数", "含义", "打开"] if zh else ["Number", "What it is", "Options"]
+    return [report.Heading(heading), report.Paragraph(how), report.Table(columns, rows, align="rll", size=8.5)]
+
+
+def _unit(segment: Row, lang: str) -> str:
+    """What stands behind a number in the table of sources."""
+    zh = {"tCO2": "万吨", "points": "个百分点", "tCO2/wan_CNY": "吨/万元"}
+    en = {"tCO2": " kt", "points": " points", "tCO2/wan_CNY": " t/10⁴ CNY"}
+    return (zh if lang == "zh" else en).get(segment["unit"], "")
+
+
+def _command(segment: Row, made: Row) -> str:
+    """The options that open a figure, but for those that all of them share."""
+    if "query" in segment:
+        query = segment["query"]
+        words = [f"--{name.replace('_', '-')} {text}" for name, text in query.items() if name != "item"]
+        return " ".join(["dualcarbon explain", query["item"], *words])
+    common, question = made["question"], segment["question"]
+    asked = {name: text for name, text in question.items() if common.get(name) != text}
+    if "city" in question and made["within"] != made["place"]:
+        asked["city"] = question["city"]
+    return " ".join(f"--{name.replace('_', '-')} {text}" for name, text in asked.items())

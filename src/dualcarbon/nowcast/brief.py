@@ -1,0 +1,138 @@
+"""The monthly brief (月度碳排放形势简析): a month, the year so far, what moved them, what is late or odd, how far to
+trust it; its figures, and the paragraph in words."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from dualcarbon.core.classification import load
+from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import calendar_terms, comparing, present, saying, settling, situation, telling, why
+from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.comparing import Both
+from dualcarbon.nowcast.figures import month_text, reach
+from dualcarbon.nowcast.nodes import FAMILY
+
+#: Months in which the Spring Festival falls; the month from which on the whole year is told ahead.
+FESTIVAL, AHEAD = (1, 2), 4
+
+
+def monthly(
+    workspace: Any = None,
+    *,
+    month: str | None = None,
+    place: str | None = None,
+    as_of: date | None = None,
+    tree: str = "admin",
+    family: str = FAMILY,
+) -> dict[str, Any]:
+    """The brief of `month` (``2024-04``; default: the last of which the end is known): its figures and `paragraphs`.
+
+    The figures are those of `situation.analyse`, for the month; `year_to_date` has the main ones for January to the
+    month, `together` for January and February where the Spring Festival makes one of them incomparable, `ahead` (from
+    April on) the whole year as expected, where its months can be estimated. `causes` are those of the month or, where
+    it is not reported, of the year as far as it is. Raises Refused for an unknown place and a month that cannot be
+    estimated or has no year before it.
+    """
+    workspace = present.opened(workspace)
+    book = load(workspace.pack)
+    now = cities.read(workspace, as_of=as_of, place=place, tree=tree, family=family)
+    first = _first(month) if month else now.months[-1]
+    december = date(first.year, 12, 1)
+    reached = _after(now.months[0], reach(now, len(now.months) - 1)) >= december
+    seen = cities.read(workspace, as_of=now.as_of, until=december, place=place, tree=tree, family=family)
+    t = seen.months.index(first) if first in seen.months else -1
+    since = t - first.month + 1
+    if t < 12 or since < 12:
+        raise Refused(Problem("nowcast.month-not-covered", value=month or month_text(first)))
+    ahead = first.month >= AHEAD and reached
+    done = settling.settle(workspace, seen, range(since, since + 12 if ahead else t + 1), seen.place, tree=tree,
+                           family=family)  # fmt: skip
+    both = comparing.both(done, [t])
+    name = month_text(first)
+    made: dict[str, Any] = {"month": name, **situation.headed(workspace, both, name, tree, family),
+                            **situation.figures(both, book)}  # fmt: skip
+    made["counted_share"] = both.sums["months"][t]["counted_share"]
+    so_far = comparing.both(done, list(range(since, t + 1)))
+    made["year_to_date"] = _main(so_far, saying.span(first.year, first.month))
+    made["festival"] = _festival(first)
+    made["together"] = None
+    if made["festival"] and first.month == 2:
+        made["together"] = _main(so_far, saying.span(first.year, 2))
+    made["target"] = situation.aimed(workspace, so_far, made["year_to_date"]["value"], book)
+    made["ahead"] = _ahead(done, since, first.year) if ahead else None
+    made |= _causes(workspace, made, now, t, tree, family)
+    made |= situation.lent(done.seen, t, book)
+    made["record"] = situation.replayed(now, family, tree)
+    made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"])
+    made["paragraphs"] = {lang: telling.brief(made, lang) for lang in ("zh", "en")}
+    return made
+
+
+def _main(both: Both, period: str) -> dict[str, Any]:
+    """The main figures of a span, with its `period`."""
+    whole = np.ones(len(both.alike), bool)
+    low, high = both.ends(whole)
+    return {
+        "period": period, "value": both.value(whole), "low": both.sums["low"], "high": both.sums["high"],
+        "last_year": both.last(whole), "change": both.change(whole), "change_percent": both.growth(whole),
+        "change_low_percent": low, "change_high_percent": high,
+        "estimated_months": [month_text(both.done.seen.months[t]) for t in both.sums["open"]],
+    }  # fmt: skip
+
+
+def _ahead(done: settling.Settled, since: int, year: int) -> dict[str, Any] | None:
+    """The whole year as expected; None where all of it is counted."""
+    sums = done.summed(range(since, since + 12), np.ones(len(done.seen.cells), bool))
+    if sums["low"] is None:
+        return None
+    return {"period": str(year), **{name: sums[name] for name in ("value", "low", "high")}}
+
+
+def _festival(month: date) -> dict[str, str] | None:
+    """The first days of the Spring Festival's rest this year and before, where they moved this month's share of it."""
+    if month.month not in FESTIVAL:
+        return None
+    now, then = calendar_terms.festival(month.year), calendar_terms.festival(month.year - 1)
+    shares = [calendar_terms.festival_share(year, month.month) for year in (month.year, month.year - 1)]
+    if now is None or then is None or abs(shares[0] - shares[1]) < 0.1:
+        return None
+    return {"now": now.isoformat(), "before": then.isoformat()}
+
+
+def _causes(workspace: Any, made: dict[str, Any], now: cities.City, t: int, tree: str, family: str) -> dict[str, Any]:
+    """Causes of the month, else of the year as far as it is reported (`reported`), else who has not reported."""
+    told = None
+    known = [s for s in range(12, min(t + 1, len(now.months))) if not _open(now, s)]
+    periods = [made["month"]]
+    if known:
+        end = now.months[known[-1]]
+        periods.append(saying.span(end.year, end.month))
+    for period in dict.fromkeys(periods):
+        try:
+            causes = why.explain(
+                workspace, place=made["place"], period=period, as_of=now.as_of, tree=tree, family=family
+            )
+            return {"causes": causes, "undecomposed": None}
+        except Refused as fault:
+            told = told or fault.problems[0].params.get("months")
+    return {"causes": None, "undecomposed": told}
+
+
+def _open(now: cities.City, t: int) -> bool:
+    """Whether most cells have not reported a month."""
+    return bool(min(np.isfinite(part[:, t]).mean() for part in (now.direct, now.indirect)) < 0.5)
+
+
+def _first(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text[:7]}-01")
+    except ValueError as error:
+        raise Refused(Problem("nowcast.bad-period", value=text)) from error
+
+
+def _after(month: date, count: int) -> date:
+    """The first day of the month `count` months later."""
+    at = month.year * 12 + month.month - 1 + count
+    return date(at // 12, at % 12 + 1, 1)

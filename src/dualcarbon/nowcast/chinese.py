@@ -1,0 +1,426 @@
+"""The sentences of the reports in Chinese."""
+
+from typing import Any
+
+from dualcarbon.nowcast import gaps, saying
+from dualcarbon.nowcast.wording import FLAT, NAMED, TOLD, WAN, Row, Words, based, number
+
+
+class Chinese(Words):
+    lang = "zh"
+
+    HEADINGS = (
+        "总体情况",
+        "分领域情况",
+        "分地区情况",
+        "重点行业情况",
+        "变动原因",
+        "估算质量",
+        "需要核实的情况",
+        "下一步工作建议",
+    )
+
+    def heading(self, count: int) -> str:
+        return f"{'一二三四五六七八'[count - 1]}、{self.HEADINGS[count - 1]}" if count < 9 else "附：口径说明"
+
+    def between(self, low: float, high: float, **asked: Any) -> str:
+        return f"90%区间{self.tons(low, 'low', **asked)}—{self.tons(high, 'high', **asked)}万吨"
+
+    def grown(self, value: float, **about: Any) -> str:
+        """增长1.9%、下降1.9%、基本持平"""
+        said = self.percent(value, "growth", **about)
+        return f"基本持平（{said}）" if abs(value) < FLAT else f"{'增长' if value > 0 else '下降'}{said}"
+
+    def listed(self, rows: list[Row], key: str, scope: str = "") -> str:
+        """Rows with their growth and pull; names of sectors hold commas of their own."""
+        return ("；" if key == "sectors" else "、").join(self.pulled(row, key, scope) for row in rows)
+
+    def pulled(self, row: Row, key: str, scope: str = "") -> str:
+        """海宁市（同比增长3.4%，拉动0.55个百分点）"""
+        about = self.about(key, row)
+        said = [] if row["change_percent"] is None else [f"同比{self.grown(row['change_percent'], **about)}"]
+        verb = "拉动" if row["pull_points"] >= 0 else "下拉"
+        said.append(f"{verb}{self.points(row['pull_points'], **about)}个百分点")
+        return f"{row['name']['zh']}{scope}（{'，'.join(said)}）"
+
+    def span(self) -> str:
+        return saying.period(self.made["period"], "zh")
+
+    def overview(self) -> str:
+        made = self.made
+        ends = f"（{self.between(made['low'], made['high'])}）" if self.guessed else ""
+        text = (f"{self.span()}，{self.name}能源活动二氧化碳排放（非发电燃料燃烧和购入电力，下同）"
+                f"{'预计为' if self.guessed else ''}{self.tons(made['value'])}万吨{ends}，{self.growth()}")  # fmt: skip
+        return "\n".join(one for one in (text + self.sources(), self.monthly(), self.aim() + self.per_product(),
+                                         self.holes()) if one)  # fmt: skip
+
+    def growth(self) -> str:
+        made = self.made
+        if made["change"] is None:
+            return "没有可比的上年同期。" + self.left_out()
+        like = "按可比口径" if made["left_out"] else ""
+        change = self.put(
+            self.amount(made["change"]), abs(made["change"]), "tCO2", kind="change", period=made["period"]
+        )
+        ends = ""
+        if made["change_low_percent"] is not None:
+            low, high = (self.percent(made[f"change_{end}_percent"], "growth", end) for end in ("low", "high"))
+            ends = f"（增速的90%区间为{low}至{high}）"
+        return (f"{like}同比{'增加' if made['change'] >= 0 else '减少'}{change}万吨，"
+                f"{self.grown(made['change_percent'])}{ends}。{self.left_out()}")  # fmt: skip
+
+    def sources(self) -> str:
+        if not self.made["value"]:
+            return ""
+        told = [f"{name}{self.tons(self.made[part], part=part)}万吨，占"
+                f"{self.percent(100 * self.made[part] / self.made['value'], 'share', part=part)}"
+                for part, name in (("direct", "燃料燃烧排放"), ("indirect", "购入电力间接排放"))]  # fmt: skip
+        return f"其中，{'；'.join(told)}。"
+
+    def monthly(self) -> str:
+        known = [one for one in self.made["months"] if one["last_year"]]
+        if len(known) <= 3:
+            return ""
+        most, least = max(known, key=lambda one: one["value"]), min(known, key=lambda one: one["value"])
+        rose = sum(one["value"] > one["last_year"] for one in known)
+        ends = [f"{int(one['month'][5:])}月{word}（{self.tons(one['value'], period=one['month'])}万吨）"
+                for one, word in ((most, "最高"), (least, "最低"))]  # fmt: skip
+        return (f"分月看，{'，'.join(ends)}；{len(known)}个月中{rose}个月高于上年同月，"
+                f"{len(known) - rose}个月持平或低于上年同月（见图1）。")  # fmt: skip
+
+    def left_out(self) -> str:
+        told = gaps.apart(self.made["left_out"], "zh")
+        return f"{told}，没有可比数，同比不含。" if told else ""
+
+    def holes(self) -> str:
+        made, now, before = self.made, [], []
+        if made["open_months"]:
+            now.append(f"{gaps.span_text(made['open_months'], 'zh')}尚未报齐，缺报部分为估算")
+        if made["gaps"]["now"]:
+            now.append(f"{self.gaps('now')}，按估算计入")
+        if made["gaps"]["open_before"]:
+            before.append(f"{gaps.span_text(made['gaps']['open_before'], 'zh')}未报齐")
+        if made["gaps"]["before"]:
+            before.append(self.gaps("before"))
+        text = "缺因子的行未计入，合计不完整（见口径说明）。" if made["lacking"] else ""
+        text += f"以上数据中，{'；'.join(now)}。" if now else ""
+        if before and made["last_year_estimated"]:
+            share = f"（占上年的{self.estimated()}）" if made["last_year"] else ""
+            text += f"上年数中，{'；'.join(before)}，按估算计入{share}。"
+        if abs(made["settled"]) >= WAN / 20:
+            verb = "调增" if made["settled"] > 0 else "调减"
+            text += f"各月已按官方总数{verb}{self.settled(made['settled'])}万吨。"
+        return text + ("" if made["alike"] else "官方总数只约束其中一年，同比按核算数比较。")
+
+    def aim(self) -> str:
+        made, target = self.made, self.made["target"]
+        if not target:
+            return "年度目标尚未导入，未作比较。"
+        size = self.put(self.amount(target["value"]), target["value"], "tCO2", query=target["query"])
+        doubt = "" if target["status"] in ("official", made["status"]) else f"（{target['status_name']['zh']}）"
+        if not target["value"]:
+            return f"年度目标{size}万吨{doubt}。"
+        if self.full:
+            end = f"{'超出' if target['gap'] > 0 else '低'}{self.left()}万吨"
+            return f"与年度目标{size}万吨{doubt}相比，{'预计' if self.guessed else '实际'}{end}。"
+        done = self.percent(100 * made["value"] / target["value"], "progress")
+        rest = "已超出" if target["gap"] > 0 else "余量为"
+        return f"年度目标{size}万吨{doubt}，累计排放为目标的{done}，{rest}{self.left()}万吨。"
+
+    def per_product(self) -> str:
+        made, per = self.made, self.made["product"]
+        if not per:
+            return f"缺少覆盖{self.span()}及上年同期的地区生产总值，单位地区生产总值二氧化碳排放未计算。"
+        size = self.put(number(per["intensity"], 3), per["intensity"], "tCO2/wan_CNY", kind="intensity",
+                        period=made["period"])  # fmt: skip
+        moved = self.put(f"{number(abs(per['change_percent']), 1)}%", abs(per["change_percent"]), "%", kind="intensity",
+                         period=made["period"], against=made["against"])  # fmt: skip
+        way = "上升" if per["change_percent"] > 0 else "下降"
+        return (f"单位地区生产总值二氧化碳排放{size}吨/万元，同比{way}{moved}"
+                "（地区生产总值按现价，未扣除价格因素）。")  # fmt: skip
+
+    def most(self, key: str) -> str:
+        rows = [row for row in self.made[key] if row["code"]]
+        if not rows:
+            return ""
+        who = {"domains": "领域", "areas": ""}[key]
+        first = rows[0]
+        share = self.percent(100 * (first["share"] or 0), "share", **self.about(key, first))
+        size = self.tons(first["value"], **self.about(key, first))
+        text = f"{first['name']['zh']}{who}排放最多，为{size}万吨，占{share}。"
+        up, down = (self.ranked(key, way)[:NAMED] for way in (True, False))
+        if up:
+            text += f"对增速拉动较大的是{self.listed(up, key, who)}。"
+        if down:
+            text += f"下拉较大的是{self.listed(down, key, who)}。"
+        grown = [row["change_percent"] for row in rows if row["change_percent"] is not None]
+        falls = sum(one < 0 for one in grown)
+        count = f"{len(grown)}个{'可比的' if len(grown) < len(rows) else ''}{who or '地区'}"
+        if not grown:
+            return text
+        rest = f"{count}中{len(grown) - falls}个增长、{falls}个下降" if falls else f"{count}均同比增长"
+        return f"{text}{rest}（见表{1 if key == 'domains' else 2}）。"
+
+    def sectors(self) -> str:
+        up, down = (self.ranked("sectors", way)[: NAMED + 2] for way in (True, False))
+        text = ""
+        if up:
+            text = f"对增速拉动较大的行业依次是：{self.listed(up, 'sectors')}。"
+        if down:
+            text += f"下拉较大的行业依次是：{self.listed(down, 'sectors')}（见表3）。"
+        return (text or "没有可比的行业。") + self.homes()
+
+    def homes(self) -> str:
+        row = self.residents()
+        if row is None:
+            return ""
+        about = self.about("domains", row)
+        grown = "" if row["change_percent"] is None else f"，同比{self.grown(row['change_percent'], **about)}"
+        pull = ""
+        if row["pull_points"] is not None:
+            pull = (
+                f"，{'拉动' if row['pull_points'] >= 0 else '下拉'}{self.points(row['pull_points'], **about)}个百分点"
+            )
+        return f"居民生活（不列入行业）排放{self.tons(row['value'], **about)}万吨{grown}{pull}。"
+
+    def moved(self) -> str:
+        """The effects in points: 拉升因素是……；下拉因素是……"""
+        causes, (parts, _) = self.made["causes"], self.effects()
+        told = []
+        for verb, sign in (("推动增长", 1), ("抑制增长", -1)):
+            each = [f"{one['title']['zh']}（{self.effect(one, causes['period'])}个百分点）"
+                    for one in parts if sign * one["percent"] > 0]  # fmt: skip
+            told += [f"{verb}的因素有{'、'.join(each)}"] if each else []
+        return "；".join(told)
+
+    def causes(self) -> str:
+        causes = self.made["causes"]
+        if not causes:
+            return f"{(self.made['undecomposed'] or {}).get('zh', '年内尚有月份')}未报齐，暂不分解。"
+        _, scope = self.effects()
+        told = self.moved()
+        text = (
+            f"按对数平均迪氏指数法（LMDI）分解，{told}，各因素合计等于总变动（见图2）。"
+            if told
+            else "各因素的作用都很小。"
+        )
+        if scope:
+            size = self.put(self.amount(scope["value"]), abs(scope["value"]), "tCO2", kind="effect", effect="scope",
+                            period=causes["period"])  # fmt: skip
+            verb = "增加" if scope["value"] > 0 else "减少"
+            text += f"另有上年没有可比数的地区{verb}{size}万吨，不含在内。"
+        if abs(self.undecomposed()) >= WAN / 20:
+            verb = "增加" if self.undecomposed() > 0 else "减少"
+            text += (
+                f"官方总数另使变动{verb}{self.settled(self.undecomposed(), against=causes['against'])}万吨，未分解。"
+            )
+        text += "" if causes["activity"] else "缺少覆盖两年的增加值，规模与结构未单列。"
+        return text + (causes["note"]["zh"] if causes["note"] else "")
+
+    def quality(self) -> str:
+        states = self.states()
+        if not states:
+            return "可回放的月份不足。"
+        told = []
+        for one in states:
+            whole, cells = self.scored(one["total"]), self.scored(one)
+            told.append(f"{one['title']['zh']}时，{self.name}合计的平均误差为{whole['error_percent']}"
+                        f"（沿用上年同月为{whole['last_value_error_percent']}），{one['total']['months']}个月中"
+                        f"{one['total']['held']}个月落在90%区间内；分地区分行业的平均误差为{cells['error_percent']}"
+                        f"（沿用上年同月为{cells['last_value_error_percent']}），"
+                        f"90%区间实际覆盖{cells['coverage90']}。")  # fmt: skip
+        count = len(self.made["record"]["months"])
+        return f"用现有数据、遮去当时还没有到的部分，重做最近{count}个月的估算，与报齐后的核算相比：{''.join(told)}"
+
+    def checks(self) -> str:
+        flags = self.made["flags"]
+        if not flags:
+            return "未发现需要核实的异常。"
+        more = f"\n另有{len(flags) - TOLD}项，见系统。" if len(flags) > TOLD else ""
+        return "\n".join(f"{n}. {self.flagged(flag)}" for n, flag in enumerate(flags[:TOLD], 1)) + more
+
+    def advice(self) -> str:
+        told = [self.about_sectors(), self.about_areas(), self.about_target(), self.about_homes(), self.about_flags()]
+        if self.made["estimated_months"]:
+            told.append(f"催报{gaps.span_text(self.made['estimated_months'], 'zh')}未到的数据，到齐后本分析自动更新。")
+        if self.made["gaps"]["before"]:
+            told.append(f"补报上年缺报的数据（{self.gaps('before')}）。")
+        if self.made["causes"] and not self.made["causes"]["activity"]:
+            told.append("补充分行业增加值，以便区分规模、结构与强度的作用。")
+        return "\n".join(f"{n}. {text}" for n, text in enumerate([one for one in told if one], 1)) or "继续按月监测。"
+
+    def about_sectors(self) -> str:
+        rows = self.ranked("sectors", True)[:NAMED]
+        if not rows:
+            return ""
+
+        def one(row: Row) -> str:
+            size, pulled = (self.tons(row["value"], sector=row["code"]),
+                            self.points(row["pull_points"], sector=row["code"]))  # fmt: skip
+            said = f"{size}万吨，拉动{pulled}个百分点"
+            area = row["area"]
+            if area and len(self.made["areas"]) > 1:
+                pull = self.points(area["pull_points"], sector=row["code"], place=area["code"])
+                said += f"，其中{area['name']['zh']}{pull}个"
+            return f"{row['name']['zh']}（{said}）"
+
+        named = "；".join(one(row) for row in rows)
+        return f"对拉动较大的行业，即{named}，逐个核对重点用能单位的能耗和产量，查明增长原因，按月调度。"
+
+    def about_areas(self) -> str:
+        whole = self.made["change_percent"]
+        rows = [row for row in self.ranked("areas", True) if whole is not None and row["change_percent"] > whole][
+            :NAMED
+        ]
+        if not rows or len(self.made["areas"]) < 2:
+            return ""
+        return f"{self.listed(rows, 'areas')}增速高于全市，请上述地区说明原因，提出控制措施。"
+
+    def about_target(self) -> str:
+        target = self.made["target"]
+        if not target or not target["value"]:
+            return ""
+        if self.full and target["gap"] > 0:
+            return (f"全年排放{'预计' if self.guessed else ''}超出年度目标{self.left()}万吨，应在下一年度安排中消化，"
+                    "分解到上述行业和地区。")  # fmt: skip
+        if not self.full and target["gap"] < 0:
+            months = 12 - int(self.made["period"][-2:])
+            return f"年内剩余{months}个月的排放须控制在{self.left()}万吨以内，据此安排后续调度。"
+        return ""
+
+    def about_homes(self) -> str:
+        row = self.residents()
+        if row is None or (row["pull_points"] or 0) < 0.1:
+            return ""
+        pull = self.points(row["pull_points"], **self.about("domains", row))
+        return f"居民生活用能拉动{pull}个百分点，以引导节约用电用气为主，不列入行业调度。"
+
+    def about_flags(self) -> str:
+        flags = self.made["flags"]
+        if not flags:
+            return ""
+        counts: dict[str, int] = {}
+        for flag in flags:
+            area = self.names.get(("place", flag["place"]), {}).get("zh")
+            if area:
+                counts[area] = counts.get(area, 0) + 1
+        who = "、".join(f"{name}{count}项" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+        return f"核实第七部分所列{len(flags)}项异常{f'（{who}）' if who else ''}，确需更正的，说明原因后重新报送。"
+
+    def data(self) -> str:
+        told = [
+            "核算范围：能源活动中非发电的燃料燃烧和购入电力（间接排放）；不含跨界热力、工业过程排放和发电用燃料，与碳账户的口径不同。",
+            "同比：与上年同期按可比口径比较；拉动（下拉）为该部分的同比增减量占上年同期全部排放的百分点，各部分合计等于增速。",
+            "估算：未报或异常未采用的部分按估算计入，90%区间只反映估算的误差，因子的不确定性见碳账户。",
+            *([self.factors()] if self.factors() else []),
+            based(self.made, "zh") + "文中各数均可在系统中打开，直至报送的原始数据。",
+        ]  # fmt: skip
+        return "\n".join(f"{n}. {text}" for n, text in enumerate(told, 1))
+
+
+class ChineseMonth(Chinese):
+    """The brief of a month: level, growth, the year so far, who and what moved it, what is late or odd, trust."""
+
+    def parts(self) -> list[str]:
+        return [self.level() + self.festival() + self.so_far(), self.who(), self.why(), self.late() + self.trust()]
+
+    def level(self) -> str:
+        made = self.made
+        ends = "，已全部核算"
+        if self.guessed and made["counted_share"] < 0.005:
+            ends = f"（{self.between(made['low'], made['high'])}，全部为估算）"
+        elif self.guessed:
+            counted = self.put(f"{number(100 * made['counted_share'], 0)}%", made["counted_share"], "share",
+                               "counted_share", month=made["month"])  # fmt: skip
+            ends = f"（{self.between(made['low'], made['high'])}，已核算部分占{counted}，其余为估算）"
+        value = f"{'预计为' if self.guessed else ''}{self.tons(made['value'])}万吨"
+        return (f"{self.span()}，{self.name}能源活动二氧化碳排放{value}{ends}，{self.growth()}")  # fmt: skip
+
+    def festival(self) -> str:
+        days, together = self.made["festival"], self.made["together"]
+        if not days:
+            return ""
+        now, before = ([int(part) for part in days[when].split("-")] for when in ("now", "before"))
+        text = (f"春节假期{now[0]}年始于{now[1]}月{now[2]}日、{before[0]}年始于{before[1]}月{before[2]}日，"
+                "当月同比受春节错月影响")  # fmt: skip
+        if not together or together["change_percent"] is None:
+            return f"{text}，宜与2月合并看。"
+        return f"{text}；1—2月合计同比{self.grown(together['change_percent'], period=together['period'])}。"
+
+    def so_far(self) -> str:
+        made, told = self.made, self.made["year_to_date"]
+        target = made["target"]
+        text = ""
+        last = int(made["month"][5:])
+        if last > 1:
+            grown = ""
+            if told["change_percent"] is not None:
+                grown = f"，同比{self.grown(told['change_percent'], period=told['period'])}"
+            months = "全年" if last == 12 else saying.months([1, last], "zh")
+            value = self.tons(told["value"], period=told["period"])
+            text = f"{months}累计{'预计' if told['low'] is not None else ''}{value}万吨{grown}"
+        if target and target["value"]:
+            done = self.percent(100 * told["value"] / target["value"], "progress", period=told["period"])
+            size = self.put(self.amount(target["value"]), target["value"], "tCO2", query=target["query"])
+            text += f"{'，' if text else '排放'}为年度目标{size}万吨的{done}"
+        text += "。" if text else ""
+        ahead = made["ahead"]
+        if ahead:
+            value, low, high = (self.tons(ahead[end], end, period=ahead["period"]) for end in ("value", "low", "high"))
+            text += f"按已报数据和近月走势，全年预计{value}万吨（90%区间{low}—{high}万吨）"
+            if target and target["value"]:
+                gap = ahead["value"] - target["value"]
+                size = self.put(self.amount(gap), abs(gap), "tCO2", kind="target", period=ahead["period"])
+                text += f"，{'超出' if gap > 0 else '低于'}目标{size}万吨"
+            text += "。"
+        return text
+
+    def who(self) -> str:
+        told = []
+        for key, what in (("areas", "分地区看，"), ("sectors", "分行业看，")):
+            said = [f"{verb}较大的有{'、'.join(self.briefly(row, key) for row in rows)}"
+                    for verb, rows in zip(("拉动", "下拉"), self.leading(key), strict=True) if rows]  # fmt: skip
+            if said and (key == "sectors" or len(self.made["areas"]) > 1):
+                told.append(f"{what}{'；'.join(said)}。")
+        return "".join(told) + self.homes()
+
+    def briefly(self, row: Row, key: str) -> str:
+        return f"{row['name']['zh']}（{self.points(row['pull_points'], **self.about(key, row))}个百分点）"
+
+    def why(self) -> str:
+        causes = self.made["causes"]
+        if not causes:
+            lost = (self.made["undecomposed"] or {}).get("zh")
+            return f"{lost}未报齐，变动原因暂不分解。" if lost else ""
+        told = self.moved()
+        if not told:
+            return ""
+        if causes["period"] == self.made["month"]:
+            return f"从变动原因看，{told}。"
+        return f"当月尚未报齐，就已报齐的{saying.period(causes['period'], 'zh')}看，{told}。"
+
+    def late(self) -> str:
+        made, told = self.made, []
+        if made["open_months"]:
+            told.append("当月用电或燃料大部分未报，按估算计入")
+        if made["gaps"]["now"]:
+            told.append(f"{self.gaps('now')}，按估算计入")
+        text = f"报送情况：{'；'.join(told)}。" if told else ""
+        text += self.factors()
+        flags = made["flags"]
+        if flags:
+            text += (
+                f"需要核实{len(flags)}项，{'主要' if len(flags) > 1 else '即'}：{self.flagged(flags[0]).rstrip('。')}。"
+            )
+        return text
+
+    def trust(self) -> str:
+        states = self.states()
+        if not states:
+            return "可回放的月份不足，估算的误差尚无记录。"
+        total = states[0]["total"]
+        said = self.scored(total)
+        count = len(self.made["record"]["months"])
+        return (f"估算可信度：{states[0]['title']['zh']}时，最近{count}个月回放的合计平均误差为"
+                f"{said['error_percent']}，沿用上年同月为{said['last_value_error_percent']}；{total['months']}个月中"
+                f"{total['held']}个月落在90%区间内。")  # fmt: skip

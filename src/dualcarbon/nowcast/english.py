@@ -1,0 +1,369 @@
+"""The sentences of the reports in English."""
+
+from typing import Any
+
+from dualcarbon.nowcast import gaps, saying
+from dualcarbon.nowcast.wording import FLAT, NAMED, TOLD, WAN, Row, Words, based, number
+
+
+class English(Words):
+    lang = "en"
+
+    HEADINGS = ("Overview", "By domain", "By area", "Sectors", "Causes", "Quality of the estimates", "To be checked",
+                "What to do next")  # fmt: skip
+
+    def heading(self, count: int) -> str:
+        return f"{count} {self.HEADINGS[count - 1]}" if count < 9 else "Scope and data"
+
+    def amount(self, value: float) -> str:
+        kilo = abs(value) / 1e3
+        return f"{kilo:,.0f}" if kilo >= 100 else f"{kilo:,.1f}"
+
+    def between(self, low: float, high: float, **asked: Any) -> str:
+        return f"90% interval {self.tons(low, 'low', **asked)} to {self.tons(high, 'high', **asked)} kt"
+
+    def grown(self, value: float, **about: Any) -> str:
+        said = self.percent(value, "growth", **about)
+        return f"unchanged ({said})" if abs(value) < FLAT else f"{'up' if value > 0 else 'down'} {said}"
+
+    def listed(self, rows: list[Row], key: str) -> str:
+        """Rows with their growth and pull."""
+        return "; ".join(self.pulled(row, key) for row in rows)
+
+    def pulled(self, row: Row, key: str) -> str:
+        about = self.about(key, row)
+        said = [] if row["change_percent"] is None else [self.grown(row["change_percent"], **about)]
+        verb = "adding" if row["pull_points"] >= 0 else "taking off"
+        said.append(f"{verb} {self.points(row['pull_points'], **about)} points")
+        return f"{row['name']['en']} ({', '.join(said)})"
+
+    def span(self) -> str:
+        return saying.period(self.made["period"], "en")
+
+    def overview(self) -> str:
+        made = self.made
+        ends = f" ({self.between(made['low'], made['high'])})" if self.guessed else ""
+        text = (f"In {self.span()}, CO2 of energy activity in {self.name} (fuels burned other than for power, and "
+                f"purchased electricity) {'is expected to be' if self.guessed else 'was'} {self.tons(made['value'])} kt"
+                f"{ends}, {self.growth()}")  # fmt: skip
+        return "\n".join(one for one in (text + self.sources(), self.monthly(), f"{self.aim()} {self.per_product()}",
+                                         self.holes()) if one)  # fmt: skip
+
+    def growth(self) -> str:
+        made = self.made
+        if made["change"] is None:
+            return f"with nothing to compare it with.{self.left_out()}"
+        like = ", like with like" if made["left_out"] else ""
+        change = self.put(
+            self.amount(made["change"]), abs(made["change"]), "tCO2", kind="change", period=made["period"]
+        )
+        ends = ""
+        if made["change_low_percent"] is not None:
+            low, high = (self.percent(made[f"change_{end}_percent"], "growth", end) for end in ("low", "high"))
+            ends = f" (90% interval of growth {low} to {high})"
+        return (f"{change} kt {'more' if made['change'] >= 0 else 'less'} than a year before{like}: "
+                f"{self.grown(made['change_percent'])}{ends}.{self.left_out()}")  # fmt: skip
+
+    def sources(self) -> str:
+        if not self.made["value"]:
+            return ""
+        told = [f"{name} made {self.tons(self.made[part], part=part)} kt "
+                f"({self.percent(100 * self.made[part] / self.made['value'], 'share', part=part)})"
+                for part, name in (("direct", "Fuels"), ("indirect", "electricity"))]  # fmt: skip
+        return f" {', '.join(told)}."
+
+    def monthly(self) -> str:
+        known = [one for one in self.made["months"] if one["last_year"]]
+        if len(known) <= 3:
+            return ""
+        most, least = max(known, key=lambda one: one["value"]), min(known, key=lambda one: one["value"])
+        rose = sum(one["value"] > one["last_year"] for one in known)
+        ends = [f"{saying.months([int(one['month'][5:])], 'en')} was {word} "
+                f"({self.tons(one['value'], period=one['month'])} kt)"
+                for one, word in ((most, "highest"), (least, "lowest"))]  # fmt: skip
+        return f"{', '.join(ends)}; {rose} of {len(known)} months were above the year before (figure 1)."
+
+    def left_out(self) -> str:
+        told = gaps.apart(self.made["left_out"], "en")
+        return f" Not compared: {told}." if told else ""
+
+    def holes(self) -> str:
+        made, before, told = self.made, [], []
+        if made["lacking"]:
+            told.append("Rows without a factor are left out; the total is incomplete (see Scope and data).")
+        if made["open_months"]:
+            told.append(f"Reports of {gaps.span_text(made['open_months'], 'en')} are incomplete and estimated.")
+        if made["gaps"]["now"]:
+            told.append(f"Estimated: {self.gaps('now')}.")
+        if made["gaps"]["open_before"]:
+            before.append(f"most of {gaps.span_text(made['gaps']['open_before'], 'en')}")
+        if made["gaps"]["before"]:
+            before.append(self.gaps("before"))
+        if before and made["last_year_estimated"]:
+            share = f" ({self.estimated()} of that year)" if made["last_year"] else ""
+            told.append(f"In the year before, estimated: {'; '.join(before)}{share}.")
+        if abs(made["settled"]) >= WAN / 20:
+            way = "up" if made["settled"] > 0 else "down"
+            told.append(f"Official totals moved the months {way} by {self.settled(made['settled'])} kt.")
+        if not made["alike"]:
+            told.append("They bind one of the years only; growth is that of the counts.")
+        return " ".join(told)
+
+    def aim(self) -> str:
+        made, target = self.made, self.made["target"]
+        if not target:
+            return "No target of the year has been imported."
+        size = self.put(self.amount(target["value"]), target["value"], "tCO2", query=target["query"])
+        doubt = "" if target["status"] in ("official", made["status"]) else f" ({target['status_name']['en']})"
+        if not target["value"]:
+            return f"The year's target is {size} kt{doubt}."
+        end = f"{self.left()} kt {'over' if target['gap'] > 0 else 'below'}"
+        if self.full:
+            return f"The year's target is {size} kt{doubt}: {end}{' is expected' if self.guessed else ''}."
+        done = self.percent(100 * made["value"] / target["value"], "progress")
+        return f"That is {done} of the year's target of {size} kt{doubt}, {end} it."
+
+    def per_product(self) -> str:
+        made, per = self.made, self.made["product"]
+        if not per:
+            return "No gross domestic product covers both periods; CO2 per GDP is not told."
+        size = self.put(number(per["intensity"], 3), per["intensity"], "tCO2/wan_CNY", kind="intensity",
+                        period=made["period"])  # fmt: skip
+        moved = self.put(f"{number(abs(per['change_percent']), 1)}%", abs(per["change_percent"]), "%", kind="intensity",
+                         period=made["period"], against=made["against"])  # fmt: skip
+        way = "up" if per["change_percent"] > 0 else "down"
+        return f"CO2 per GDP was {size} t per 10⁴ CNY, {way} {moved} (at current prices)."
+
+    def most(self, key: str) -> str:
+        rows = [row for row in self.made[key] if row["code"]]
+        if not rows:
+            return ""
+        first = rows[0]
+        share = self.percent(100 * (first["share"] or 0), "share", **self.about(key, first))
+        size = self.tons(first["value"], **self.about(key, first))
+        text = f"{first['name']['en']} is the largest with {size} kt ({share})."
+        up, down = (self.ranked(key, way)[:NAMED] for way in (True, False))
+        if up:
+            text += f" Growth was pulled up most by {self.listed(up, key)}."
+        if down:
+            text += f" It was pulled down most by {self.listed(down, key)}."
+        return f"{text} See table {1 if key == 'domains' else 2}."
+
+    def sectors(self) -> str:
+        up, down = (self.ranked("sectors", way)[: NAMED + 2] for way in (True, False))
+        text = f"Pulled up most: {self.listed(up, 'sectors')}. " if up else ""
+        if down:
+            text += f"Pulled down most: {self.listed(down, 'sectors')} (table 3). "
+        return (text or "No sector can be compared. ") + self.homes()
+
+    def homes(self) -> str:
+        row = self.residents()
+        if row is None:
+            return ""
+        about = self.about("domains", row)
+        grown = "" if row["change_percent"] is None else f", {self.grown(row['change_percent'], **about)}"
+        return f"Households, which are no sector of production, emitted {self.tons(row['value'], **about)} kt{grown}."
+
+    def moved(self) -> str:
+        causes, (parts, _) = self.made["causes"], self.effects()
+        told = []
+        for verb, sign in (("pulled up by", 1), ("down by", -1)):
+            each = [f"{one['title']['en']} ({self.effect(one, causes['period'])} points)"
+                    for one in parts if sign * one["percent"] > 0]  # fmt: skip
+            told += [f"{verb} {', '.join(each)}"] if each else []
+        return "; ".join(told)
+
+    def causes(self) -> str:
+        causes = self.made["causes"]
+        if not causes:
+            return f"Not reported: {(self.made['undecomposed'] or {}).get('en', 'some months')}; no decomposition."
+        _, scope = self.effects()
+        told = self.moved()
+        text = (
+            f"By additive LMDI, whose effects sum to the change, CO2 was {told} (figure 2)."
+            if told
+            else "Nothing shows."
+        )
+        if scope:
+            size = self.put(self.amount(scope["value"]), abs(scope["value"]), "tCO2", kind="effect", effect="scope",
+                            period=causes["period"])  # fmt: skip
+            text += f" Areas without a year before {'added' if scope['value'] > 0 else 'took off'} {size} kt besides."
+        if abs(self.undecomposed()) >= WAN / 20:
+            way = "up" if self.undecomposed() > 0 else "down"
+            size = self.settled(self.undecomposed(), against=causes["against"])
+            text += f" Official totals moved {size} kt {way} more, which is not decomposed."
+        text += "" if causes["activity"] else " No value added covers both years."
+        return text + (f" {causes['note']['en']}" if causes["note"] else "")
+
+    def quality(self) -> str:
+        states = self.states()
+        if not states:
+            return "Too few months to replay."
+        told = []
+        for one in states:
+            whole, cells = self.scored(one["total"]), self.scored(one)
+            told.append(f"with {one['title']['en']}, the total was {whole['error_percent']} off (the month a year ago "
+                        f"{whole['last_value_error_percent']}), {one['total']['held']} of {one['total']['months']} "
+                        f"months inside the 90% interval; sectors by area were {cells['error_percent']} off "
+                        f"({cells['last_value_error_percent']}), the 90% interval held "
+                        f"{cells['coverage90']}")  # fmt: skip
+        count = len(self.made["record"]["months"])
+        return f"Replay of the last {count} months with the data of today, later ones hidden: {'; '.join(told)}."
+
+    def checks(self) -> str:
+        told = [self.flagged(flag) for flag in self.made["flags"][:TOLD]]
+        return "\n".join(f"{n}. {text}" for n, text in enumerate(told, 1)) or "Nothing to ask about was found."
+
+    def advice(self) -> str:
+        told = [self.about_sectors(), self.about_areas(), self.about_target()]
+        if self.made["flags"]:
+            told.append(f"Check the {len(self.made['flags'])} departures above with the areas concerned.")
+        if self.made["estimated_months"]:
+            told.append(f"Ask for the reports of {gaps.span_text(self.made['estimated_months'], 'en')}.")
+        if self.made["gaps"]["before"]:
+            told.append(f"Ask for what the year before lacks: {self.gaps('before')}.")
+        told = [one for one in told if one]
+        return "\n".join(f"{n}. {text}" for n, text in enumerate(told, 1)) or "Keep watching month by month."
+
+    def about_sectors(self) -> str:
+        rows = self.ranked("sectors", True)[:NAMED]
+
+        def one(row: Row) -> str:
+            said = f"{self.points(row['pull_points'], sector=row['code'])} points"
+            area = row["area"]
+            if area and len(self.made["areas"]) > 1:
+                pull = self.points(area["pull_points"], sector=row["code"], place=area["code"])
+                said += f", {pull} of them in {area['name']['en']}"
+            return f"{row['name']['en']} ({said})"
+
+        return f"Ask the main energy users of {'; '.join(one(row) for row in rows)} for the reasons." if rows else ""
+
+    def about_areas(self) -> str:
+        whole = self.made["change_percent"]
+        rows = [row for row in self.ranked("areas", True) if whole is not None and row["change_percent"] > whole][
+            :NAMED
+        ]
+        if not rows or len(self.made["areas"]) < 2:
+            return ""
+        named = self.listed(rows, "areas")
+        return f"Ask the areas that grew faster than the whole: {named}."
+
+    def about_target(self) -> str:
+        target = self.made["target"]
+        if not target or not target["value"]:
+            return ""
+        if self.full and target["gap"] > 0:
+            return f"Plan next year for the {self.left()} kt beyond the target."
+        if not self.full and target["gap"] < 0:
+            return f"Keep the rest of the year within {self.left()} kt."
+        return ""
+
+    def data(self) -> str:
+        told = [
+            based(self.made, "en"), self.factors(),
+            "Heat across the boundary, process CO2 and fuel for power are not in here; points are the change of a part "
+            "in percent of the whole a year before. Intervals are those of the estimates; uncertainty of factors is "
+            "shown by the account. Every number opens in the system.",
+        ]  # fmt: skip
+        return " ".join(one for one in told if one)
+
+
+class EnglishMonth(English):
+    """The brief of a month, as `ChineseMonth`."""
+
+    def parts(self) -> list[str]:
+        first = " ".join(part for part in (self.level(), self.festival(), self.so_far()) if part)
+        return [first, self.who(), self.why(), f"{self.late()} {self.trust()}".strip()]
+
+    def level(self) -> str:
+        made = self.made
+        ends = ", counted in full,"
+        if self.guessed and made["counted_share"] < 0.005:
+            ends = f" ({self.between(made['low'], made['high'])}; all of it estimated),"
+        elif self.guessed:
+            counted = self.put(f"{number(100 * made['counted_share'], 0)}%", made["counted_share"], "share",
+                               "counted_share", month=made["month"])  # fmt: skip
+            ends = f" ({self.between(made['low'], made['high'])}; {counted} counted, the rest estimated),"
+        was = "is expected to be" if self.guessed else "was"
+        return (f"In {self.span()}, CO2 of energy activity in {self.name} {was} {self.tons(made['value'])} kt"
+                f"{ends} {self.growth()}")  # fmt: skip
+
+    def festival(self) -> str:
+        days, together = self.made["festival"], self.made["together"]
+        if not days:
+            return ""
+        text = f"The Spring Festival's rest began on {days['now']}, the year before on {days['before']}"
+        if not together or together["change_percent"] is None:
+            return f"{text}: the month does not compare by itself, only with February."
+        grown = self.grown(together["change_percent"], period=together["period"])
+        return f"{text}, which moves the month's growth; January and February together were {grown}."
+
+    def so_far(self) -> str:
+        made, told = self.made, self.made["year_to_date"]
+        target, said = made["target"], []
+        if int(made["month"][5:]) > 1:
+            grown = ""
+            if told["change_percent"] is not None:
+                grown = f", {self.grown(told['change_percent'], period=told['period'])}"
+            months = saying.months([1, int(made["month"][5:])], "en")
+            said.append(f"{months} made {self.tons(told['value'], period=told['period'])} kt{grown}")
+        if target and target["value"]:
+            done = self.percent(100 * told["value"] / target["value"], "progress", period=told["period"])
+            size = self.put(self.amount(target["value"]), target["value"], "tCO2", query=target["query"])
+            said.append(f"{done} of the year's target of {size} kt")
+        text = f"{', '.join(said)}." if said else ""
+        ahead = made["ahead"]
+        if ahead:
+            value, low, high = (self.tons(ahead[end], end, period=ahead["period"]) for end in ("value", "low", "high"))
+            text += f" The whole year is expected to be {value} kt (90% interval {low} to {high} kt)"
+            if target and target["value"]:
+                gap = ahead["value"] - target["value"]
+                size = self.put(self.amount(gap), abs(gap), "tCO2", kind="target", period=ahead["period"])
+                text += f", {size} kt {'above' if gap > 0 else 'below'} the target"
+            text += "."
+        return text.strip()
+
+    def who(self) -> str:
+        told = []
+        for key, what in (("areas", "Areas"), ("sectors", "Sectors")):
+            said = [f"pulled {way} most by {', '.join(self.briefly(row, key) for row in rows)}"
+                    for way, rows in zip(("up", "down"), self.leading(key), strict=True) if rows]  # fmt: skip
+            if said and (key == "sectors" or len(self.made["areas"]) > 1):
+                told.append(f"{what}: {'; '.join(said)}.")
+        return " ".join([*told, self.homes()]).strip()
+
+    def briefly(self, row: Row, key: str) -> str:
+        return f"{row['name']['en']} ({self.points(row['pull_points'], **self.about(key, row))} points)"
+
+    def why(self) -> str:
+        causes = self.made["causes"]
+        if not causes:
+            lost = (self.made["undecomposed"] or {}).get("en")
+            return f"Not reported: {lost}; causes are not told apart." if lost else ""
+        told = self.moved()
+        when = saying.period(causes["period"], "en")
+        lead = "CO2 was" if causes["period"] == self.made["month"] else f"In {when}, the last that is reported, CO2 was"
+        return f"{lead} {told}." if told else ""
+
+    def late(self) -> str:
+        made, told = self.made, []
+        if made["open_months"]:
+            told.append("Most of the month's fuels or electricity is not reported and estimated.")
+        if made["gaps"]["now"]:
+            told.append(f"Estimated: {self.gaps('now')}.")
+        if self.factors():
+            told.append(self.factors())
+        if made["flags"]:
+            told.append(f"To be checked: {len(made['flags'])}; first, {self.flagged(made['flags'][0]).rstrip('.')}.")
+        return " ".join(told)
+
+    def trust(self) -> str:
+        states = self.states()
+        if not states:
+            return "Too few months to replay."
+        total = states[0]["total"]
+        said = self.scored(total)
+        return (f"How far to trust it: with {states[0]['title']['en']}, the replayed totals of "
+                f"{len(self.made['record']['months'])} months were {said['error_percent']} off, the month a year ago "
+                f"{said['last_value_error_percent']}; {total['held']} of {total['months']} were inside "
+                "the 90% interval.")  # fmt: skip

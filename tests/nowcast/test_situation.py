@@ -1,0 +1,251 @@
+"""The words of the quick-calc: every number of the month's brief and the yearly analysis opens to what is printed."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import docx
+import pdfplumber
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from dualcarbon import nowcast
+from dualcarbon.app.web import create_app
+from dualcarbon.core.problems import Refused
+from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast import drawing, saying, telling
+from dualcarbon.nowcast.commands import cli
+from tests.nowcast.test_run import DATASET, published, rows, total
+
+LATE, EARLY = date(2025, 3, 1), date(2024, 11, 2)
+YEAR = date(2024, 1, 1), date(2025, 1, 1)
+PER = {"zh": {"tCO2": 1e4}, "en": {"tCO2": 1e3}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Six counties with households, a target and gross domestic product."""
+    folder = tmp_path_factory.mktemp("told") / "w"
+    made = published(folder, total("330400", YEAR, 3_000_000.0, date(2024, 1, 1), "target.emission.co2"))
+    homes = rows(seed=7).filter(pl.col("sector") == "C39").with_columns(sector=pl.lit("HH-U"))
+    made.import_frame(homes, source={"file": "homes"}, dataset={**DATASET, "id": "homes"})
+    counties = ("330402", "330411", "330421", "330424", "330481", "330483")
+    product = [
+        (county, "economy.gdp", date(year, 3 * q - 2, 1), date(year + q // 4, 3 * q % 12 + 1, 1),
+         1e5 * (1 + 0.05 * (year - 2023)), "万元", date(year + q // 4, 3 * q % 12 + 1, 20))
+        for county in counties for year in (2023, 2024) for q in (1, 2, 3, 4)
+    ]  # fmt: skip
+    columns = ["place", "item", "start", "end", "value", "unit", "known_at"]
+    frame = pl.DataFrame(product, schema=columns, orient="row")
+    made.import_frame(frame, source={"file": "yearbook"}, dataset={**DATASET, "id": "economy"})
+    return made
+
+
+@pytest.fixture(scope="module")
+def client(place: Workspace) -> Iterator[TestClient]:
+    with TestClient(create_app(place.path, warm=False), headers={"accept": "text/html"}) as made:
+        yield made
+
+
+def figures(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
+    """Every figure of the text and of the tables."""
+    found = []
+    for part in made["paragraphs"][lang]:
+        found += [one for line in part["lines"] for one in line if "unit" in one]
+        found += [one for row in part["cells"] or [] for one in row if one]
+    return found
+
+
+def opened(workspace: Workspace, client: TestClient, one: dict[str, Any]) -> dict[str, Any]:
+    if "query" in one:
+        return dict(client.get("/explain.json", params=one["query"]).json())
+    ask = nowcast.open_reason if "kind" in one["question"] else nowcast.open_figure
+    return ask(workspace, **one["question"])
+
+
+def check(workspace: Workspace, client: TestClient, made: dict[str, Any]) -> int:
+    """Open all figures of both languages; each is the node's value, one of its ends, or one of the numbers it shows,
+    and is printed as it is. Returns how many there are."""
+    nodes: dict[str, dict[str, Any]] = {}
+    count = 0
+    for lang in ("zh", "en"):
+        for one in figures(made, lang):
+            key = json.dumps(one.get("question") or one["query"], sort_keys=True)
+            if key not in nodes:
+                nodes[key] = opened(workspace, client, one)
+            node = nodes[key]
+            shown = [node[one["of"]], *(line["value"] for line in node.get("inputs") or ())]
+            assert any(value is not None and abs(value) == pytest.approx(abs(one["value"]), rel=1e-6)
+                       for value in shown), (one, shown)  # fmt: skip
+            text = one["text"].strip("+−%").replace(",", "")
+            printed = abs(one["value"]) / PER[lang].get(one["unit"], 1) * (100 if one["unit"] == "share" else 1)
+            digits = len(text.partition(".")[2])
+            assert float(text) == pytest.approx(printed, abs=0.5001 * 10**-digits), one
+            assert one["name"]["zh"] and one["name"]["en"]
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("day", [LATE, EARLY])
+def test_every_number_of_the_year_opens(place: Workspace, client: TestClient, day: date) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=day)
+    assert check(place, client, made) > 150
+    for lang in ("zh", "en"):
+        assert not re.search("[\ue000-\ue002]", json.dumps(made["paragraphs"][lang], ensure_ascii=False))
+    # No measured number of the sentences stands there without what opens it: all decimals are figures.
+    for part in made["paragraphs"]["zh"][:6]:
+        bare = "".join(one["text"] for line in part["lines"] for one in line if "unit" not in one)
+        assert not re.search(r"\d\.\d|\d%(?!区间|的区间)", bare.replace("90%", "")), bare
+
+
+@pytest.mark.parametrize(
+    ("month", "day"), [("2024-10", EARLY), ("2024-09", EARLY), ("2024-02", LATE), ("2025-01", None)]
+)
+def test_every_number_of_a_month_opens(place: Workspace, client: TestClient, month: str, day: date | None) -> None:
+    made = nowcast.monthly(place, month=month, as_of=day)
+    assert made["month"] == month and check(place, client, made) > 30
+    zh = made["paragraphs"]["zh"][0]["text"]
+    assert f"{saying.month(month, 'zh')}，嘉兴市能源活动二氧化碳排放" in zh and "个百分点" in zh
+    assert ("预计" in zh) == (made["low"] is not None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", [None, EARLY])
+def test_every_number_of_the_demonstration_city_opens(tmp_path: Path, day: date | None) -> None:
+    from dualcarbon.demo.assembly import build
+
+    build(tmp_path / "city")
+    workspace = Workspace.open(tmp_path / "city")
+    with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as client:
+        assert check(workspace, client, nowcast.analyse(workspace, year=2024, as_of=day)) > 300
+        assert check(workspace, client, nowcast.monthly(workspace, month="2024-10", as_of=day)) > 40
+
+
+def test_official_totals_and_holes_of_last_year_open_too(tmp_path: Path) -> None:
+    """A year's total, settled, in both years; and a county that lacks months of the year before."""
+    years = [total("330400", (date(year, 1, 1), date(year + 1, 1, 1)), 2_600_000.0 + 1e5 * (year - 2023),
+                   date(2025, 2, 1)) for year in (2023, 2024)]  # fmt: skip
+    settled = published(tmp_path / "settled", *years)
+    hole = (pl.col("place") == "330402-rest") & pl.col("start").is_between(date(2023, 3, 1), date(2023, 8, 1))
+    holed = Workspace.create(tmp_path / "holed")
+    holed.import_frame(rows().filter(~hole), source={"file": "generator"}, dataset=DATASET)
+    for workspace, words in ((settled, ("各月已按官方总数", "官方总数另使变动")), (holed, ("占上年的",))):
+        made = nowcast.analyse(workspace, year=2024, as_of=LATE)
+        text = "".join(part["text"] for part in made["paragraphs"]["zh"])
+        assert all(word in text for word in words)
+        with TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"}) as client:
+            assert check(workspace, client, made) > 150
+
+
+def test_households_are_no_sector(place: Workspace) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=LATE)
+    households = {row["name"]["zh"] for row in made["sectors"] if row["household"]}
+    assert households
+    parts = made["paragraphs"]["zh"]
+    sectors, advice = parts[3], parts[7]["text"].split("\n")[0]
+    assert "居民生活（不列入行业）排放" in sectors["text"]
+    assert not households & {row[0] for row in sectors["table"][1:]} and not any(one in advice for one in households)
+    assert sectors["table"][0][0] == "行业" and parts[1]["table"][0][0] == "领域" and parts[2]["table"][0][0] == "地区"
+
+
+def test_emission_per_product_is_told_where_it_covers_both_years(place: Workspace, tmp_path: Path) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=LATE)
+    per = made["product"]
+    assert per["intensity"] == pytest.approx(made["value"] / (6 * 4 * 1.05e5))
+    assert per["change_percent"] == pytest.approx(100 * ((1 + made["change_percent"] / 100) / 1.05 - 1))
+    assert f"{per['intensity']:.3f}吨/万元" in made["paragraphs"]["zh"][0]["text"]
+    assert "缺少覆盖" in nowcast.analyse(place, year=2024, as_of=EARLY)["paragraphs"]["zh"][0]["text"]
+
+
+def test_a_month_says_its_festival_its_target_and_the_year_ahead(place: Workspace) -> None:
+    made = nowcast.monthly(place, month="2024-02", as_of=LATE)
+    text = made["paragraphs"]["zh"][0]["text"]
+    assert "春节假期2024年始于2月10日、2023年始于1月21日" in text and "1—2月合计同比" in text
+    assert made["year_to_date"]["period"] == "2024-01/2024-02" and "为年度目标" in text
+    october = nowcast.monthly(place, month="2024-10", as_of=EARLY)
+    assert october["ahead"]["low"] < october["ahead"]["value"] < october["ahead"]["high"]
+    assert "全年预计" in october["paragraphs"]["zh"][0]["text"] and october["festival"] is None
+    assert october["causes"]["period"] == "2024-01/2024-08" and "就已报齐的2024年1—8月看" in text_of(october)
+    with pytest.raises(Refused) as caught:
+        nowcast.monthly(place, month="2022-05", as_of=LATE)
+    assert caught.value.problems[0].rule == "nowcast.month-not-covered"
+
+
+def text_of(made: dict[str, Any], lang: str = "zh") -> str:
+    return "\n".join(part["text"] for part in made["paragraphs"][lang])
+
+
+def test_documents_end_with_where_their_numbers_come_from(place: Workspace, tmp_path: Path) -> None:
+    for made in (nowcast.analyse(place, year=2024, as_of=LATE), nowcast.monthly(place, month="2024-06", as_of=LATE)):
+        for lang, heading in (("zh", "附表：数据出处"), ("en", "Where the numbers come from")):
+            document = docx.Document(str(telling.write(made, tmp_path / f"{lang}.docx", lang)))
+            assert heading in [one.text for one in document.paragraphs]
+            cells = [[cell.text for cell in row.cells] for row in document.tables[-1].rows][1:]
+            told = {one["text"] for part in made["paragraphs"][lang] for line in part["lines"] for one in line
+                    if "unit" in one}  # fmt: skip
+            assert len(cells) >= len(told) and all(any(row[0].startswith(one) for row in cells) for one in told)
+            assert any("--kind growth --period 2024" in row[2] for row in cells)
+            with pdfplumber.open(telling.write(made, tmp_path / f"{lang}.pdf", lang)) as pdf:
+                assert heading[:2] in "".join(page.extract_text() for page in pdf.pages)
+    with pytest.raises(Refused) as caught:
+        telling.write(made, tmp_path / "x.txt")
+    line = caught.value.problems[0].line("zh")
+    assert ".docx" in line and ".pdf" in line
+
+
+def test_effects_are_drawn_from_zero(place: Workspace) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=LATE)
+    svg = drawing.effects(made["causes"])
+    (zero,) = re.findall(r'<path d="M([\d.]+) 10V', svg)
+    bars = [(float(x), float(width)) for x, width in re.findall(r'<rect x="([\d.]+)" y="\d+" width="([\d.]+)"', svg)]
+    assert len(bars) >= 2 and "合计" in svg
+    assert all(min(abs(x - float(zero)), abs(x + width - float(zero))) < 0.11 for x, width in bars)
+    values = [one["value"] for one in made["causes"]["effects"] if abs(one["percent"]) >= 0.005]
+    values.append(made["causes"]["change"])
+    scale = [width / abs(value) for (_, width), value in zip(bars, values, strict=True) if width > 20]
+    assert max(scale) == pytest.approx(min(scale), rel=0.02)
+
+
+def test_the_verb_tells_a_month_and_names_the_files_it_writes(place: Workspace, tmp_path: Path) -> None:
+    folder = str(place.path)
+
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(cli, ["situation", *words, "--as-of", "2024-11-02", "--workspace", folder])
+
+    said = run("--month", "2024-10")
+    assert said.exit_code == 0 and "2024年10月碳排放形势简析" in said.stdout
+    made = json.loads(run("--month", "2024-10", "--json").stdout)
+    assert made["month"] == "2024-10" and made["paragraphs"]["en"][0]["lines"]
+    file = tmp_path / "month.pdf"
+    assert run(str(file), "--month", "2024-10").exit_code == 0 and file.read_bytes()[:5] == b"%PDF-"
+    assert run("--month", "2024-10", "--year", "2024").exit_code == 2
+    refused = run(str(tmp_path / "x.txt"), "--month", "2024-10")
+    assert refused.exit_code != 0 and ".docx" in str(refused.exception.problems[0].line("zh"))
+
+
+def test_pages_show_the_words_with_figures_that_open(client: TestClient, place: Workspace) -> None:
+    made = nowcast.monthly(place, month="2024-10", as_of=EARLY)
+    asked = {"month": "2024-10", "known_at": EARLY.isoformat()}
+    for lang in ("zh", "en"):
+        page = client.get("/nowcast/month", params={**asked, "lang": lang}).text
+        links = re.findall(r'<a class="num" data-opens href="(/nowcast/open[^"]+)">', page)
+        opens = [one for line in made["paragraphs"][lang][0]["lines"] for one in line if "question" in one]
+        assert len(links) == len(opens) and client.get(links[0].replace("&amp;", "&")).status_code == 200
+    twin = client.get("/nowcast/month.json", params=asked).json()
+    assert twin["value"] == pytest.approx(made["value"])
+    assert [part["text"] for part in twin["paragraphs"]["zh"]] == [part["text"] for part in made["paragraphs"]["zh"]]
+    board = client.get("/nowcast", params={"known_at": EARLY.isoformat()}).text
+    card = board[board.index('id="n-brief"') : board.index('id="n-year"')]
+    assert card.count("data-opens") > 20 and "/nowcast/situation" in card and "month.docx" in card
+    year = {"year": 2024, "known_at": LATE.isoformat()}
+    page = client.get("/nowcast/situation", params=year).text
+    assert page.count("data-opens") > 120 and page.count("data-figure") == 2 and "situation.pdf" in page
+    assert client.get("/nowcast/situation.json", params=year).json()["period"] == "2024"
+    for kind, head in (("docx", b"PK"), ("pdf", b"%PDF-")):
+        answer = client.get(f"/nowcast/month.{kind}", params={"month": "2024-10", "as_of": EARLY.isoformat()})
+        assert answer.status_code == 200 and answer.content.startswith(head)
