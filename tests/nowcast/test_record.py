@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+import dualcarbon as dc
 from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.problems import Refused
@@ -74,14 +75,18 @@ def test_totals_are_what_would_have_been_shown(place: Workspace, state: str) -> 
         assert (ends["low"] <= replay.counted()[k, 0] <= ends["high"]) == bool(replay.cells()["inside"][k, 0])
 
 
-def test_weather_of_a_month_is_not_known_before_its_electricity(place: Workspace) -> None:
+def test_weather_is_as_late_as_in_the_month_that_is_shown(place: Workspace) -> None:
     seen = city.read(place, as_of=date(2025, 3, 1), until=date(2024, 12, 1))
-    days = {month: 300.0 + 40 * n for n, month in enumerate(seen.months)}
-    warm = replace(seen, weather={"heating": days})
-    odd = replace(seen, weather={"heating": {**days, seen.months[-1]: 9e4}})
-    asked = [len(seen.months) - 1]
-    values = [record.replayed(one, asked, 1, 1).parts[0][0].value for one in (warm, odd)]
-    assert values[0] == pytest.approx(values[1])
+    days = {month: 300.0 + 40 * (n % 7) for n, month in enumerate(seen.months)}
+
+    def replayed(last: float, **more: Any) -> np.ndarray:
+        one = replace(seen, weather={"heating": {**days, seen.months[-1]: last, **more.get("ahead", {})}})
+        assert record.weather_late(one) == (0 if more else 1)  # January is shown
+        return record.replayed(one, [len(seen.months) - 1], 1, 1).parts[0][0].value
+
+    ahead = {date(2025, 1, 1): 300.0}
+    assert np.allclose(replayed(300.0), replayed(9e3))
+    assert not np.allclose(replayed(300.0, ahead=ahead), replayed(9e3, ahead=ahead))
 
 
 def test_every_number_of_the_record_opens(place: Workspace, told: dict[str, Any]) -> None:
@@ -168,3 +173,28 @@ def test_half_a_year_of_data_says_why_there_are_no_revisions(tmp_path: Path) -> 
     assert told["rows"] == [] and "6个月" in told["note"]["zh"] and "6 months" in told["note"]["en"]
     answer = CliRunner().invoke(cli, ["vintages", "--workspace", str(made.path)])
     assert answer.exit_code == 0 and "还没有满一年" in answer.output
+
+
+@pytest.mark.parametrize("day", [NOTHING, POWER])
+def test_what_an_estimate_is_moved_by_opens_down_to_rows(place: Workspace, day: date) -> None:
+    opened = 0
+    for sector in ("C17", "C26", "C30"):
+        asked = {"month": "2024-10", "place": "330402", "sector": sector, "as_of": day}
+        for part in nowcast.open_figure(place, **asked)["parts"]:
+            for term in (one for guess in part["estimate"] for one in guess["terms"] if one["name"] != "level"):
+                node = nowcast.open_reason(place, **term["question"])
+                assert node["value"] / 100 == pytest.approx(term["growth"], abs=1e-9), term
+                for one in node["inputs"]:
+                    if one.get("query"):
+                        leaf = dc.explain(workspace=place, **one["query"])
+                        assert leaf["value"] == pytest.approx(one["value"]) and leaf["rows"]
+                        opened += 1
+                    elif one.get("question"):
+                        leaf = nowcast.open_figure(place, **one["question"])
+                        assert leaf["value"] == pytest.approx(one["value"])
+                        opened += 1
+                for child in node["children"][:1]:
+                    assert nowcast.open_reason(place, **child["question"])["inputs"]
+    assert opened > 3
+    with pytest.raises(Refused):
+        nowcast.open_reason(place, kind="term", month="2024-10", about="level", sector="C17")

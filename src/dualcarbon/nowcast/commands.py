@@ -167,9 +167,9 @@ def _open(
         typer.Option(
             "--kind",
             help=say("由各月得出的数：sum、change、growth、share、pull、progress、intensity、effect、news、error、score、"
-                     "target、official、bridge",
+                     "target、official、bridge、term",
                      "a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, "
-                     "news, error, score, target, official, bridge"),
+                     "news, error, score, target, official, bridge, term"),
         ),
     ] = None,
     period: Annotated[str | None, typer.Option("--period", help=say("时期", "period"))] = None,
@@ -177,7 +177,7 @@ def _open(
     effect: Annotated[str | None, typer.Option("--effect", help=say("分解的因素", "effect, as activity"))] = None,
     before: Annotated[str | None, typer.Option("--before", metavar="DATE", help=say("较早的一天", "since"))] = None,
     arrival: Annotated[str | None, typer.Option("--arrival", help="revision, weather, electricity, fuel")] = None,
-    about: Annotated[str | None, typer.Option("--about", help="month, year_before, others")] = None,
+    about: Annotated[str | None, typer.Option("--about", help="month, year_before, others; of a term: recent …")] = None,
     state: Annotated[str | None, typer.Option("--state", help="electricity, nothing")] = None,
     late: Annotated[
         int | None, typer.Option("--late", min=1, max=24, help=say("燃料晚几个月", "months that fuels are late"))

@@ -88,7 +88,7 @@ def features(
     `t` − `power_late`. Electricity of a cell that is late counts as it grew over the three months before.
     """
     count = int(places.max(initial=0)) + 1
-    months = [t] if power_late == 0 else _window(t, power_late)
+    months = [t] if power_late == 0 else window(t, power_late)
     now, before = power[:, months], power[:, [s - YEAR for s in months]]
     seen = np.isfinite(now) & np.isfinite(before)
     sums = [np.where(seen, part, 0.0).sum(1) for part in (now, before)]
@@ -100,14 +100,14 @@ def features(
     return np.concatenate([made, np.broadcast_to(terms[t], (len(made), terms.shape[1]))], 1)
 
 
-def _window(t: int, late: int) -> list[int]:
+def window(t: int, late: int) -> list[int]:
     """The last three months up to `t` − `late` that have a month a year before."""
     return [s for s in range(t - late - RECENT + 1, t - late + 1) if s >= YEAR]
 
 
 def _recent(values: Array, t: int, late: int) -> Array:
     """Growth on a year before over the last three months up to `t` − `late`, of the months seen in both years (N,)."""
-    months = _window(t, late)
+    months = window(t, late)
     if not months:
         return np.zeros(len(values))
     now, before = values[:, months], values[:, [s - YEAR for s in months]]
@@ -255,15 +255,12 @@ def hidden(
     terms: Array | None = None,
 ) -> Month:
     """Month `t` of `values` (N, T) estimated as if they came `late` months after it, and electricity `power_late` (0:
-    with it). What was not known then of the months up to `t` is hidden, with electricity its weather too.
+    with it). What was not known then of the months up to `t` is hidden.
     """
     seen, shown = values[:, : t + 1].copy(), power[:, : t + 1].copy()
     seen[:, t - late + 1 :] = np.nan
     if power_late:
         shown[:, t - power_late + 1 :] = np.nan
-        if terms is not None:
-            terms = terms.copy()
-            terms[t - power_late + 1 :, 1:] = 0.0  # the first is the festival
     return estimate(seen, shown, t, places, sectors, terms)
 
 

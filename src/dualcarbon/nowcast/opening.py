@@ -193,7 +193,9 @@ def _part(
             period=month_text(seen.months[t]), where=where, tree=tree, family=family, known_at=seen.as_of,
             pack=workspace.pack, borrow=True,
         )  # fmt: skip
-    told["estimate"] = [_estimate(seen, t, given, int(k), name) for k in np.nonzero(guess)[0]]
+    asked = {"kind": "term", "month": month_text(seen.months[t]), "as_of": seen.as_of.isoformat(), "tree": tree,
+             "city": seen.place, "part": name, **options(family)}  # fmt: skip
+    told["estimate"] = [_estimate(seen, t, given, int(k), name, asked) for k in np.nonzero(guess)[0]]
     return told
 
 
@@ -219,8 +221,9 @@ def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
     return {"shared": made.shared, "own": own / total, "half": float(np.hypot(made.shared, own / total))}
 
 
-def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, Any]:
-    """How cell `k` was estimated: last value × exp(growth), and what the growth is made of."""
+def _estimate(seen: City, t: int, made: Month, k: int, part: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """How cell `k` was estimated: last value × exp(growth), and what the growth is made of; `asked` is what opens its
+    terms, besides the cell."""
     method = made.methods()[k]
     terms: list[dict[str, Any]] = []
     growth = float(np.log(made.value[k] / made.start[k])) if made.value[k] > 0 and made.start[k] > 0 else 0.0
@@ -237,6 +240,11 @@ def _estimate(seen: City, t: int, made: Month, k: int, part: str) -> dict[str, A
         name = {"electricity_ratio": "electricity", "recent_growth": "recent"}[method]
         moved = float(made.features[k, made.names.index(name)])
         terms.append({"name": name, "title": TERMS[name], "growth": moved, "slope": 1.0, "effect": moved})
+    place, sector, domain = seen.cells[k]
+    for term in terms:
+        if term["name"] != "level":
+            term["question"] = {**asked, "about": term["name"], "place": place, "sector": sector or NONE,
+                                "domain": domain or NONE}  # fmt: skip
     width = float(np.sqrt(made.shared**2 + made.own[k] ** 2))
     year_ago = t >= 12 and getattr(seen, part)[k, t - 12] > 0
     return {

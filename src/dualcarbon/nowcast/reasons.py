@@ -27,12 +27,14 @@ from dualcarbon.nowcast.movements import effect_node, news_node
 from dualcarbon.nowcast.nodes import Node, coded
 from dualcarbon.nowcast.present import named_code, opened
 from dualcarbon.nowcast.sums import added_up, bridge_node, official_node, target_node
+from dualcarbon.nowcast.terms import term_node
 
 KINDS: dict[str, Callable[..., Node]] = {
     "sum": added_up, "effect": effect_node, "news": news_node, "error": error_node, "score": score_node,
     "target": target_node, "official": official_node, "bridge": bridge_node, "change": change_node,
     "growth": growth_node, "share": share_node, "pull": pull_node, "progress": progress_node,
     "intensity": intensity_node, "settled": settled_node, "estimated": estimated_node,
+    "term": term_node,
 }  # fmt: skip
 
 
@@ -52,7 +54,8 @@ def open_reason(
     period, against), `news` (month, before, arrival, about), `error` (month, sector, state, late, power_late, level),
     `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`, `growth`
     (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled` (period,
-    against, city). Raises Refused for an unknown kind, and where nothing answers to the question.
+    against, city), `term` (about, month, sector, domain, part, city). Raises Refused for an unknown kind, and where
+    nothing answers to the question.
     """
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of

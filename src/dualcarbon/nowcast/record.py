@@ -95,6 +95,15 @@ def lateness(seen: City, t: int) -> tuple[int, int]:
     return 1 if fuels else months.gap(seen.direct, t), 0 if power or fuels else months.gap(seen.power, t)
 
 
+def weather_late(seen: City) -> int:
+    """How many months before the one that is shown the weather was last known; 0: in it, or there is none."""
+    known = [month for days in seen.weather.values() for month in days]
+    if not known:
+        return 0
+    last, first = max(known), seen.months[0]
+    return max(shown(seen) - ((last.year - first.year) * 12 + last.month - first.month), 0)
+
+
 def shown(seen: City) -> int:
     """Number of the month that is shown: the last, or the one after it once the last was counted in full."""
     last = len(seen.months) - 1
@@ -110,13 +119,19 @@ def replayable(seen: City, late: int = 1, count: int = RECORD) -> list[int]:
 
 def replayed(seen: City, asked: list[int], late: int, power_late: int) -> Replay:
     """The months `asked` estimated again from what is known today: later corrections and factors are in it. What was in
-    fact said at the time is in `revisions.vintages`."""
+    fact said at the time is in `revisions.vintages`. Where nothing of the month is known, its weather is hidden as far
+    as it is not known in the month that is shown."""
     parts, last = [], []
+    dark = weather_late(seen) if power_late else 0
     for t in asked:
-        direct = months.hidden(seen.direct, seen.power, t, late, power_late, seen.places, seen.sectors, seen.terms)
+        terms = seen.terms
+        if dark:
+            terms = terms.copy()
+            terms[t - dark + 1 :, 1:] = 0.0  # the first is the festival
+        direct = months.hidden(seen.direct, seen.power, t, late, power_late, seen.places, seen.sectors, terms)
         if power_late:
             indirect = months.hidden(
-                seen.indirect, seen.power, t, power_late, power_late, seen.places, seen.sectors, seen.terms
+                seen.indirect, seen.power, t, power_late, power_late, seen.places, seen.sectors, terms
             )
             then = months.base(seen.indirect, t, power_late)
         else:

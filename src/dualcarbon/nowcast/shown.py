@@ -269,7 +269,7 @@ def opened(result: dict[str, Any]) -> None:
         for guess in part["estimate"]:
             typer.echo(f"    {guess['method']}: {guess['start']:,.0f} × exp({guess['growth']:+.4f})")
             for term in guess["terms"]:
-                typer.echo(f"      {term['title'][language()]} {term['effect']:+.4f}")
+                typer.echo(f"      {term['title'][language()]} {term['effect']:+.4f}  {_verb(term)}".rstrip())
         if part["settled"] and (part["node"] or part["estimate"]):
             step = part["settled"]
             typer.echo(f"    {step['before']:,.0f} × {step['factor'] or 0:.6f} = {step['after']:,.0f}")
