@@ -177,7 +177,9 @@ def _open(
     effect: Annotated[str | None, typer.Option("--effect", help=say("分解的因素", "effect, as activity"))] = None,
     before: Annotated[str | None, typer.Option("--before", metavar="DATE", help=say("较早的一天", "since"))] = None,
     arrival: Annotated[str | None, typer.Option("--arrival", help="revision, weather, electricity, fuel")] = None,
-    about: Annotated[str | None, typer.Option("--about", help="month, year_before, others; of a term: recent …")] = None,
+    about: Annotated[
+        str | None, typer.Option("--about", help="month, year_before, others; electricity, recent, heating …")
+    ] = None,
     state: Annotated[str | None, typer.Option("--state", help="electricity, nothing")] = None,
     late: Annotated[
         int | None, typer.Option("--late", min=1, max=24, help=say("燃料晚几个月", "months that fuels are late"))
