@@ -38,7 +38,9 @@ class Chinese(Words):
     def pulled(self, row: Row, key: str, scope: str = "") -> str:
         """海宁市（同比增长3.4%，拉动0.55个百分点）"""
         about = self.about(key, row)
-        said = [] if row["change_percent"] is None else [f"同比{self.grown(row['change_percent'], **about)}"]
+        said = ["上年同期为零"] if row["last_year"] == 0 else []
+        if row["change_percent"] is not None:
+            said = [f"同比{self.grown(row['change_percent'], **about)}"]
         verb = "拉动" if row["pull_points"] >= 0 else "下拉"
         said.append(f"{verb}{self.points(row['pull_points'], **about)}个百分点")
         return f"{row['name']['zh']}{scope}（{'，'.join(said)}）"
@@ -143,6 +145,8 @@ class Chinese(Words):
         rows = [row for row in self.made[key] if row["code"]]
         if not rows:
             return ""
+        if key == "areas" and len(rows) == 1:
+            return "本地区不再细分。"
         who = {"domains": "领域", "areas": ""}[key]
         first = rows[0]
         share = self.percent(100 * (first["share"] or 0), "share", **self.about(key, first))
@@ -159,16 +163,17 @@ class Chinese(Words):
         if not grown:
             return text
         rest = f"{count}中{len(grown) - falls}个增长、{falls}个下降" if falls else f"{count}均同比增长"
-        return f"{text}{rest}（见表{1 if key == 'domains' else 2}）。"
+        return f"{text}{rest}（见表{self.number(key)}）。"
 
     def sectors(self) -> str:
-        up, down = (self.ranked("sectors", way)[: NAMED + 2] for way in (True, False))
+        up, down = (self.ranked("sectors", way)[:NAMED] for way in (True, False))
         text = ""
         if up:
             text = f"对增速拉动较大的行业依次是：{self.listed(up, 'sectors')}。"
         if down:
-            text += f"下拉较大的行业依次是：{self.listed(down, 'sectors')}（见表3）。"
-        return (text or "没有可比的行业。") + self.homes()
+            text += f"下拉较大的行业依次是：{self.listed(down, 'sectors')}。"
+        text = f"{text[:-1]}（见表{self.number('sectors')}）。" if text else "没有可比的行业。"
+        return text + self.homes()
 
     def homes(self) -> str:
         row = self.residents()
@@ -200,7 +205,7 @@ class Chinese(Words):
         _, scope = self.effects()
         told = self.moved()
         text = (
-            f"按对数平均迪氏指数法（LMDI）分解，{told}，各因素合计等于总变动（见图2）。"
+            f"按对数平均迪氏指数法（LMDI）分解，{told}，各因素合计等于总变动（见图{self.number('causes')}）。"
             if told
             else "各因素的作用都很小。"
         )
@@ -230,7 +235,8 @@ class Chinese(Words):
                         f"（沿用上年同月为{cells['last_value_error_percent']}），"
                         f"90%区间实际覆盖{cells['coverage90']}。")  # fmt: skip
         count = len(self.made["record"]["months"])
-        return f"用现有数据、遮去当时还没有到的部分，重做最近{count}个月的估算，与报齐后的核算相比：{''.join(told)}"
+        lead = f"用现有数据、遮去当时还没有到的部分，重做最近{count}个月的估算，与报齐后的核算相比："
+        return "\n".join([lead, *(f"{n}. {text}" for n, text in enumerate(told, 1))])
 
     def checks(self) -> str:
         flags = self.made["flags"]
@@ -282,7 +288,7 @@ class Chinese(Words):
             return ""
         if self.full and target["gap"] > 0:
             return (f"全年排放{'预计' if self.guessed else ''}超出年度目标{self.left()}万吨，应在下一年度安排中消化，"
-                    "分解到上述行业和地区。")  # fmt: skip
+                    f"分解到上述行业{'和地区' if len(self.made['areas']) > 1 else ''}。")  # fmt: skip
         if not self.full and target["gap"] < 0:
             months = 12 - int(self.made["period"][-2:])
             return f"年内剩余{months}个月的排放须控制在{self.left()}万吨以内，据此安排后续调度。"

@@ -32,7 +32,9 @@ class English(Words):
 
     def pulled(self, row: Row, key: str) -> str:
         about = self.about(key, row)
-        said = [] if row["change_percent"] is None else [self.grown(row["change_percent"], **about)]
+        said = ["none a year before"] if row["last_year"] == 0 else []
+        if row["change_percent"] is not None:
+            said = [self.grown(row["change_percent"], **about)]
         verb = "adding" if row["pull_points"] >= 0 else "taking off"
         said.append(f"{verb} {self.points(row['pull_points'], **about)} points")
         return f"{row['name']['en']} ({', '.join(said)})"
@@ -138,6 +140,8 @@ class English(Words):
         rows = [row for row in self.made[key] if row["code"]]
         if not rows:
             return ""
+        if key == "areas" and len(rows) == 1:
+            return "The area is not divided further."
         first = rows[0]
         share = self.percent(100 * (first["share"] or 0), "share", **self.about(key, first))
         size = self.tons(first["value"], **self.about(key, first))
@@ -147,14 +151,15 @@ class English(Words):
             text += f" Growth was pulled up most by {self.listed(up, key)}."
         if down:
             text += f" It was pulled down most by {self.listed(down, key)}."
-        return f"{text} See table {1 if key == 'domains' else 2}."
+        return f"{text} See table {self.number(key)}."
 
     def sectors(self) -> str:
-        up, down = (self.ranked("sectors", way)[: NAMED + 2] for way in (True, False))
+        up, down = (self.ranked("sectors", way)[:NAMED] for way in (True, False))
         text = f"Pulled up most: {self.listed(up, 'sectors')}. " if up else ""
         if down:
-            text += f"Pulled down most: {self.listed(down, 'sectors')} (table 3). "
-        return (text or "No sector can be compared. ") + self.homes()
+            text += f"Pulled down most: {self.listed(down, 'sectors')}. "
+        text = f"{text}See table {self.number('sectors')}. " if text else "No sector can be compared. "
+        return text + self.homes()
 
     def homes(self) -> str:
         row = self.residents()
@@ -180,7 +185,7 @@ class English(Words):
         _, scope = self.effects()
         told = self.moved()
         text = (
-            f"By additive LMDI, whose effects sum to the change, CO2 was {told} (figure 2)."
+            f"By additive LMDI, whose effects sum to the change, CO2 was {told} (figure {self.number('causes')})."
             if told
             else "Nothing shows."
         )

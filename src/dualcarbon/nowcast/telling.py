@@ -39,16 +39,20 @@ def paragraphs(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
         (words.advice(), None), (words.data(), None),
     ]  # fmt: skip
     return [
-        {"heading": words.heading(count), **said(text, words), **(_table(words, key) if key else _NO_TABLE)}
+        {
+            "heading": words.heading(count),
+            **said(text, words),
+            **(_table(words, key) if key in words.tables else {"table": None, "cells": None}),
+        }
         for count, (text, key) in enumerate(parts, 1)
-    ]
+    ]  # fmt: skip
 
 
 def brief(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
     """The brief of a month `made` by `brief.monthly`, in the layout of `paragraphs`, without headings or tables."""
     words = ChineseMonth(made) if lang == "zh" else EnglishMonth(made)
     text = "\n".join(part for part in words.parts() if part)
-    return [{"heading": "", **said(text, words), **_NO_TABLE}]
+    return [{"heading": "", **said(text, words), "table": None, "cells": None}]
 
 
 def said(text: str, words: Words) -> dict[str, Any]:
@@ -108,17 +112,12 @@ def _picture(made: dict[str, Any], count: int, lang: str) -> str:
     return drawing.effects(made["causes"], lang) if count == 4 else ""
 
 
-_NO_TABLE: dict[str, Any] = {"table": None, "cells": None}
-
-
 def _table(words: Words, key: str) -> dict[str, Any]:
     """Rows of areas or domains, or the sectors that pulled most, with the question of each number."""
     made, zh = words.made, words.lang == "zh"
     rows = [row for row in made[key] if row["value"] or row["last_year"]]
     if key == "sectors":
         rows = [*words.ranked(key, True)[:SHOWN], *words.ranked(key, False)[:SHOWN][::-1]]
-    if not rows:
-        return _NO_TABLE
     heads = (["排放量（万吨）", "占比", "同比", "拉动（百分点）"], ["kt", "Share", "Change", "Points"])[not zh]
     table = [[HEADS[key][not zh], *heads]]
     cells: list[list[saying.Figure | None]] = [[None] * 5]

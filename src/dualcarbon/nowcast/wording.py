@@ -153,6 +153,19 @@ class Words:
         self.figures.append({"question": flag["explain"]})
         return saying.marked(len(self.figures) - 1, message[:end]) + message[end:]
 
+    @property
+    def tables(self) -> list[str]:
+        """What the report's tables are of, in their order."""
+        pulled = self.ranked("sectors", True) or self.ranked("sectors", False)
+        there = {"domains": self.made["domains"], "areas": len(self.made["areas"]) > 1, "sectors": pulled}
+        return [key for key, any_of_it in there.items() if any_of_it]
+
+    def number(self, key: str) -> int:
+        """The number of a table, or of the figure of `causes`."""
+        if key == "causes":
+            return 1 + (len(self.made["months"]) > 1)
+        return self.tables.index(key) + 1
+
     def gaps(self, when: str) -> str:
         """Who has not reported which months, of this year (`now`) or of the one before."""
         return gaps.said(self.made["gaps"][when], self.lang)
