@@ -14,7 +14,8 @@ from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.forecast import log_ratio
-from dualcarbon.nowcast.nodes import NONE, Node, asks, line, number, options, span_of, text
+from dualcarbon.nowcast.gaps import span_text
+from dualcarbon.nowcast.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
 
 #: What can be opened, with its title.
@@ -26,9 +27,9 @@ TERMS = {
     "heating": text("采暖度日", "heating degree days"),
     "cooling": text("制冷度日", "cooling degree days"),
 }
-GROWN = text("100 × ln(Σ 本期 / Σ 上年同期)，只用两年都有数的月份和单元；用电未到时取近三个月，同样用于排放",
+GROWN = text("100 × ln(Σ 本期 / Σ 上年同期)；只用两年都有数的月份和单元，当月用电未到的取近三个月",
              "100 × ln(Σ now / Σ a year before), of the months and cells seen in both years; of the last three months "
-             "while the month is not in, and of CO2 likewise")  # fmt: skip
+             "while the month's electricity is not in")  # fmt: skip
 
 
 def term_node(
@@ -86,7 +87,7 @@ def _grown(
             for one, number_ in zip(sums[::-1], (s - months.YEAR, s), strict=True):
                 when = month_text(seen.months[number_])
                 opens = _opens(seen, rows, when, part, asked) if both[:, n].all() else {}
-                title = {lang: f"{when} {name[lang]}" for lang in ("zh", "en")}
+                title = {"zh": span_text([when], "zh") + name["zh"], "en": f"{when} {name['en']}"}
                 inputs.append(line(title, float(one[:, n].sum()), unit, seen.status, **opens))
     children = []
     if len(rows) > 1:
@@ -96,11 +97,11 @@ def _grown(
                 question = {**asked, "kind": "term", "about": "electricity", "month": month_text(seen.months[-1]),
                             "place": place, "sector": sector or NONE, "domain": domain or NONE}  # fmt: skip
                 title, value = named_code(book.sectors, sector or NONE), float(sums[0][n].sum())
-                filled = f"{number(float(sums[1][n].sum()), 6)} → {number(value, 6)}"
+                filled = f"{tonnes(float(sums[1][n].sum()))} → {tonnes(value)}"
                 children.append(line(title, value, unit, seen.status, filled=filled, question=question))
     whole, before = (float(one.sum()) for one in sums)
     grown = 100 * float(log_ratio(np.array([whole]), np.array([before]))[0])
-    filled = f"100 × ln({number(whole, 6)} / {number(before, 6)})" if whole > 0 and before > 0 else ""
+    filled = f"100 × ln({tonnes(whole)} / {tonnes(before)})" if whole > 0 and before > 0 else ""
     return {"value": grown, "unit": "%", "equation": GROWN, "filled": filled, "inputs": inputs,
             "children": sorted(children, key=lambda one: -one["value"])}  # fmt: skip
 
@@ -123,7 +124,8 @@ def _festival(seen: City, t: int) -> Node:
     shares = {day: 100 * calendar_terms.festival_share(day.year, day.month)
               for day in (date(month.year - 1, month.month, 1), month)}  # fmt: skip
     inputs = [
-        line(text(f"{month_text(day)} 春节前后的天数占比（假期自 {calendar_terms.festival(day.year)} 起）",
+        line(text(f"{span_text([month_text(day)], 'zh')}春节前后的天数占比"
+                  f"（假期自 {calendar_terms.festival(day.year)} 起）",
                   f"days around the festival (from {calendar_terms.festival(day.year)}) in {month_text(day)}"),
              share if np.isfinite(share) else None, "%")
         for day, share in shares.items()
@@ -147,7 +149,7 @@ def _weather(seen: City, t: int, about: str) -> Node:
         value, period = given.get(month), month_text(month)
         query = {"item": items[about], "place": seen.weather_places[about], "period": period,
                  "known_at": seen.as_of.isoformat()}  # fmt: skip
-        name = {lang: f"{period} {TERMS[about][lang]}" for lang in ("zh", "en")}
+        name = {"zh": span_text([period], "zh") + TERMS[about]["zh"], "en": f"{period} {TERMS[about]['en']}"}
         inputs.append(line(name, value, "degree_day", seen.status, **({} if value is None else {"query": query})))
         days.append(value)
     before, now = days
