@@ -80,6 +80,7 @@ _UNITS: dict[str, tuple[str, str]] = {
     "mu": ("亩", "mu"),
     "natural": ("自然单位", "natural unit"),
     "percentage_point": ("个百分点", "percentage points"),
+    "degree_day": ("度日", "°C·d"),
 }
 
 # units that Chinese readers see as words when they stand alone
