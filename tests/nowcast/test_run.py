@@ -245,7 +245,9 @@ def test_the_yearly_analysis(place: Workspace, tmp_path: Path) -> None:
 def test_an_open_year_says_what_is_estimated(place: Workspace, tmp_path: Path) -> None:
     made = nowcast.analyse(place, year=2024, as_of=EARLY)
     assert made["period"] == "2024-01/2024-10" and made["estimated_months"] == ["2024-10"]
-    assert made["low"] < made["value"] < made["high"] and made["causes"] is None
+    assert made["low"] < made["value"] < made["high"]
+    assert made["causes"]["period"] == "2024-01/2024-09"
+    assert "2024年10月未报齐，就已报齐的2024年1—9月，按" in made["paragraphs"]["zh"][4]["text"]
     assert "2024年10月尚未报齐" in made["paragraphs"]["zh"][0]["text"]
     for year in (2022, 2030):
         with pytest.raises(Refused) as caught:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import calendar_terms, comparing, present, saying, settling, situation, telling, why
+from dualcarbon.nowcast import calendar_terms, comparing, present, saying, settling, situation, telling
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.comparing import Both
 from dualcarbon.nowcast.figures import month_text, reach
@@ -62,7 +62,7 @@ def monthly(
         made["together"] = _main(so_far, saying.span(first.year, 2))
     made["target"] = situation.aimed(workspace, so_far, made["year_to_date"]["value"], book)
     made["ahead"] = _ahead(done, since, first.year) if ahead else None
-    made |= _causes(workspace, made, now, t, tree, family)
+    made |= situation.moved(workspace, now, range(12, t + 1), name, tree, family)
     made |= situation.lent(done.seen, t, book)
     made["record"] = situation.replayed(now, family, tree)
     made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"])
@@ -99,30 +99,6 @@ def _festival(month: date) -> dict[str, str] | None:
     if now is None or then is None or abs(shares[0] - shares[1]) < 0.1:
         return None
     return {"now": now.isoformat(), "before": then.isoformat()}
-
-
-def _causes(workspace: Any, made: dict[str, Any], now: cities.City, t: int, tree: str, family: str) -> dict[str, Any]:
-    """Causes of the month, else of the year as far as it is reported (`reported`), else who has not reported."""
-    told = None
-    known = [s for s in range(12, min(t + 1, len(now.months))) if not _open(now, s)]
-    periods = [made["month"]]
-    if known:
-        end = now.months[known[-1]]
-        periods.append(saying.span(end.year, end.month))
-    for period in dict.fromkeys(periods):
-        try:
-            causes = why.explain(
-                workspace, place=made["place"], period=period, as_of=now.as_of, tree=tree, family=family
-            )
-            return {"causes": causes, "undecomposed": None}
-        except Refused as fault:
-            told = told or fault.problems[0].params.get("months")
-    return {"causes": None, "undecomposed": told}
-
-
-def _open(now: cities.City, t: int) -> bool:
-    """Whether most cells have not reported a month."""
-    return bool(min(np.isfinite(part[:, t]).mean() for part in (now.direct, now.indirect)) < 0.5)
 
 
 def _first(text: str) -> date:

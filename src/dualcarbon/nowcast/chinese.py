@@ -198,6 +198,14 @@ class Chinese(Words):
             told += [f"{verb}的因素有{'、'.join(each)}"] if each else []
         return "；".join(told)
 
+    def reported(self) -> str:
+        """What the causes are of, where it is not the whole period."""
+        period = self.made["causes"]["period"]
+        if period == self.made["period"]:
+            return ""
+        lost = (self.made["undecomposed"] or {}).get("zh")
+        return f"{f'{lost}未报齐，' if lost else ''}就已报齐的{saying.period(period, 'zh')}，"
+
     def causes(self) -> str:
         causes = self.made["causes"]
         if not causes:
@@ -205,7 +213,7 @@ class Chinese(Words):
         _, scope = self.effects()
         told = self.moved()
         text = (
-            f"按对数平均迪氏指数法（LMDI）分解，{told}，各因素合计等于总变动（见图{self.number('causes')}）。"
+            f"{self.reported()}按对数平均迪氏指数法（LMDI）分解，{told}，各因素合计等于总变动（见图{self.number('causes')}）。"
             if told
             else "各因素的作用都很小。"
         )

@@ -178,17 +178,21 @@ class English(Words):
             told += [f"{verb} {', '.join(each)}"] if each else []
         return "; ".join(told)
 
+    def reported(self) -> str:
+        """What the causes are of, where it is not the whole period."""
+        period = self.made["causes"]["period"]
+        return "" if period == self.made["period"] else f"Of {saying.period(period, 'en')}, the last that is reported: "
+
     def causes(self) -> str:
         causes = self.made["causes"]
         if not causes:
             return f"Not reported: {(self.made['undecomposed'] or {}).get('en', 'some months')}; no decomposition."
         _, scope = self.effects()
         told = self.moved()
-        text = (
-            f"By additive LMDI, whose effects sum to the change, CO2 was {told} (figure {self.number('causes')})."
-            if told
-            else "Nothing shows."
-        )
+        text = "Nothing shows."
+        if told:
+            text = (f"{self.reported()}By additive LMDI, whose effects sum to the change, CO2 was {told} "
+                    f"(figure {self.number('causes')}).")  # fmt: skip
         if scope:
             size = self.put(self.amount(scope["value"]), abs(scope["value"]), "tCO2", kind="effect", effect="scope",
                             period=causes["period"])  # fmt: skip

@@ -60,11 +60,7 @@ def analyse(
     made["months"] = by_month(both)
     made["target"] = aimed(workspace, both, made["value"], book)
     made["product"] = _per_product(workspace, both, made["value"], period, tree)
-    made["causes"], made["undecomposed"] = None, None
-    try:
-        made["causes"] = why.explain(workspace, place=code, period=period, as_of=seen.as_of, tree=tree, family=family)
-    except Refused as fault:
-        made["undecomposed"] = fault.problems[0].params.get("months")
+    made |= moved(workspace, seen, span, period, tree, family)
     made["record"] = replayed(seen, family, tree)
     made["flags"] = doubts(done, done.seen, span, book, made["question"])
     made["paragraphs"] = {lang: telling.paragraphs(made, lang) for lang in ("zh", "en")}
@@ -128,6 +124,28 @@ def lent(seen: City, t: int, book: Classification) -> dict[str, Any]:
     """What has no factor and is in no total (`missing`), and which `factors` are borrowed, in month number `t`."""
     told = present.of_factors(seen, t, book)
     return {"missing": told["missing"], "factors": told["factors"]}
+
+
+def moved(
+    workspace: Any, seen: City, among: Sequence[int], period: str, tree: str, family: str
+) -> dict[str, Any]:  # fmt: skip
+    """`causes` of the period or, where months of it are open, of the year as far as it is reported by the last of the
+    months `among` (numbers) that is; `undecomposed` names the open months."""
+    told = None
+    known = [s for s in among if s < len(seen.months) and _reported(seen, s)]
+    last = [saying.span(seen.months[known[-1]].year, seen.months[known[-1]].month)] if known else []
+    for one in dict.fromkeys([period, *last]):
+        try:
+            made = why.explain(workspace, place=seen.place, period=one, as_of=seen.as_of, tree=tree, family=family)
+            return {"causes": made, "undecomposed": told}
+        except Refused as fault:
+            told = told or fault.problems[0].params.get("months")
+    return {"causes": None, "undecomposed": told}
+
+
+def _reported(seen: City, t: int) -> bool:
+    """Whether most cells have reported a month."""
+    return bool(min(np.isfinite(part[:, t]).mean() for part in (seen.direct, seen.indirect)) >= 0.5)
 
 
 def by_month(both: Both) -> list[dict[str, Any]]:

@@ -179,6 +179,8 @@ class Words:
     def undecomposed(self) -> float:
         """What of the change the effects do not explain (t CO2): what official totals moved."""
         causes, (_, scope) = self.made["causes"], self.effects()
+        if causes["period"] != self.made["period"]:
+            return 0.0
         return float((self.made["change"] or 0.0) - causes["change"] + (scope["value"] if scope else 0.0))
 
     def factors(self) -> str:
