@@ -198,3 +198,9 @@ def test_what_an_estimate_is_moved_by_opens_down_to_rows(place: Workspace, day: 
     assert opened > 3
     with pytest.raises(Refused):
         nowcast.open_reason(place, kind="term", month="2024-10", about="level", sector="C17")
+
+
+def test_past_errors_of_a_figure_are_those_of_its_state(place: Workspace) -> None:
+    for day, name in ((NOTHING, "nothing"), (POWER, "electricity")):
+        asked = nowcast.open_figure(place, month="2024-10", place="330402", sector="C17", as_of=day)["past_errors"]
+        assert asked["state"] == name and nowcast.open_reason(place, **asked)["value"] > 0

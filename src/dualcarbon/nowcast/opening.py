@@ -22,6 +22,7 @@ from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.nodes import FAMILY, NONE, RECONCILE, asks, coded, options
 from dualcarbon.nowcast.officials import described
 from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened
+from dualcarbon.nowcast.record import lateness, state
 from dualcarbon.nowcast.settling import Settled
 
 PARTS = {"direct": {"zh": "燃料燃烧（非发电）", "en": "Fuels burned other than for power"},
@@ -97,6 +98,10 @@ def open_figure(
     earlier = {"place": code, "sector": sector, "domain": domain, "part": part, "as_of": seen.as_of.isoformat(),
                "tree": tree, "city": above, "month": node["before"]["month"],
                **options(family, reconcile if node["alike"] else "none")}  # fmt: skip
+    late, power_late = lateness(seen, t)
+    node["past_errors"] = {"kind": "error", "place": above, "as_of": seen.as_of.isoformat(), "tree": tree,
+                           "state": state(seen, t), "late": late, **({"power_late": power_late} if power_late else {}),
+                           **options(family)}  # fmt: skip
     node["before"]["question"] = {key: value for key, value in earlier.items() if value}
     single = sector is not None and len({cell[0] for k, cell in enumerate(seen.cells) if mine[k]}) == 1
     single = single and (code != above or len({cell[0] for cell in seen.cells}) == 1)
