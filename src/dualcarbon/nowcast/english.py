@@ -181,7 +181,8 @@ class English(Words):
     def reported(self) -> str:
         """What the causes are of, where it is not the whole period."""
         period = self.made["causes"]["period"]
-        return "" if period == self.made["period"] else f"Of {saying.period(period, 'en')}, the last that is reported: "
+        whole = period == self.made["period"]
+        return "By" if whole else f"Of {saying.period(period, 'en')}, the last that is reported, by"
 
     def causes(self) -> str:
         causes = self.made["causes"]
@@ -191,7 +192,7 @@ class English(Words):
         told = self.moved()
         text = "Nothing shows."
         if told:
-            text = (f"{self.reported()}By additive LMDI, whose effects sum to the change, CO2 was {told} "
+            text = (f"{self.reported()} additive LMDI, whose effects sum to the change, CO2 was {told} "
                     f"(figure {self.number('causes')}).")  # fmt: skip
         if scope:
             size = self.put(self.amount(scope["value"]), abs(scope["value"]), "tCO2", kind="effect", effect="scope",
