@@ -12,6 +12,7 @@ import numpy as np
 
 from dualcarbon.nowcast import gaps, months
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.panel import middle
 from dualcarbon.nowcast.screening import Doubt
 from dualcarbon.nowcast.shape import Array
 
@@ -291,10 +292,7 @@ def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, di
 
 
 def _middle(values: Array) -> Array:
-    known = np.isfinite(values).any(1)
-    out = np.full(len(values), np.nan)
-    out[known] = np.nanmedian(values[known], 1)
-    return out
+    return middle(values, np.nan)
 
 
 def _against(past: Array, now: Array) -> tuple[Array, Array, np.ndarray]:

@@ -116,7 +116,7 @@ def cleaned(
             alive = (t >= first) & (t <= last)
             if t >= 12:
                 before = x[:, t - 12]
-                usual = _middle(growth[:, max(t - 6, 0) : t])
+                usual = middle(growth[:, max(t - 6, 0) : t])
                 move = np.log(x[:, t] / before)
                 spread = np.maximum(scatter_sum / np.maximum(scatter_n, 1), 0.02)
                 odd = np.abs(move - usual) > np.maximum(np.log(WRONG), SCATTER * spread)
@@ -141,13 +141,15 @@ def cleaned(
     return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
 
 
-def _middle(values: Array) -> Array:
-    """Median of the known values of each row (N,), 0 where there are none."""
+def middle(values: Array, none: float = 0.0) -> Array:
+    """Median of the known values of each row (N,), `none` where there are none."""
+    if not values.shape[1]:
+        return np.full(len(values), none)
     ordered = np.sort(values, 1)
     number = np.isfinite(values).sum(1)
     index = np.arange(len(values))
     low, high = ordered[index, np.maximum(number - 1, 0) // 2], ordered[index, number // 2 * (number > 1)]
-    return np.where(number > 0, (low + np.where(number > 1, high, low)) / 2, 0.0)
+    return np.where(number > 0, (low + np.where(number > 1, high, low)) / 2, none)
 
 
 def _told(

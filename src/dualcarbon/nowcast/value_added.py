@@ -38,16 +38,21 @@ def read(
     Months without value added count as none where the sector is `idle` in the area: it has begun or ceased. Where a
     place has a sector's value added itself, that of its parts is not added to it.
     """
-    read = [_of(rows, book, place, tree, spans, without, idle, item) for item in ITEMS]
-    whole = next((one for one in read if one.rows.height and not one.left), None)
-    return whole or max(read, key=lambda one: one.rows["sector"].n_unique())
+    read = []
+    for item in ITEMS:
+        read.append(_of(rows, book, place, tree, spans, without, idle, item))
+        if read[-1].rows.height and not read[-1].left:
+            return read[-1]
+    return max(read, key=lambda one: one.rows["sector"].n_unique())
 
 
 def _of(
     rows: Any, book: Classification, place: str, tree: str, spans: Mapping[str, periods.Period],
     without: Collection[str], idle: Idle, item: str,
 ) -> Added:  # fmt: skip
-    query = f"item = '{item}' and value is not null and sector is not null"
+    first, last = min(span.start for span in spans.values()), max(span.end for span in spans.values())
+    query = f"""item = '{item}' and value is not null and sector is not null
+                and start >= '{first}' and "end" <= '{last}'"""
     given = rows.filter(query).aggregate('place, sector, start, "end", sum(value) as value').pl()
     areas = cities.areas(given["place"], book, place, tree, spans["after"].start)
     found: dict[tuple[str, str], list[tuple[date, date, float]]] = {}
