@@ -102,9 +102,9 @@ def _refresh(size: int, repeats: int) -> dict[str, Any]:
     from scipy import sparse
 
     from dualcarbon.nowcast import panel as panels
-    from dualcarbon.nowcast.forecast import Forecaster
+    from dualcarbon.nowcast.annual.forecast import Forecaster
+    from dualcarbon.nowcast.annual.replay import SELECTED, outlook
     from dualcarbon.nowcast.reconcile import rake
-    from dualcarbon.nowcast.replay import SELECTED, outlook
     from dualcarbon.nowcast.shape import denton_cholette
 
     x, y = _world(size)
@@ -148,7 +148,7 @@ def _refresh(size: int, repeats: int) -> dict[str, Any]:
 
 
 def _kernels(size: int, repeats: int) -> dict[str, Any]:
-    from dualcarbon.nowcast.disaggregate import disaggregate
+    from dualcarbon.nowcast.annual.disaggregate import disaggregate
     from dualcarbon.nowcast.shape import denton_cholette
 
     x, y = _world(size)
@@ -173,7 +173,7 @@ def _panel(size: int) -> "np.ndarray":
 
 
 def _factor_model(size: int, repeats: int) -> dict[str, Any]:
-    from dualcarbon.nowcast import factor_model
+    from dualcarbon.nowcast.annual import factor_model
 
     y = _panel(size)
     seconds, _ = _timed(lambda: factor_model.fit(y, 3, rounds=ROUNDS, tolerance=0), min(repeats, 2))
@@ -190,7 +190,7 @@ def _tempdisagg(size: int, repeats: int) -> dict[str, Any]:
         return {"absent": str(error)}
     import numpy as np
 
-    from dualcarbon.nowcast.disaggregate import disaggregate
+    from dualcarbon.nowcast.annual.disaggregate import disaggregate
 
     x, y = _world(size)
     inside = KNOWN * 12
@@ -237,7 +237,7 @@ def _statsmodels(size: int, repeats: int) -> dict[str, Any]:
 
     import numpy as np
 
-    from dualcarbon.nowcast import factor_model
+    from dualcarbon.nowcast.annual import factor_model
 
     warnings.filterwarnings("ignore")
     plain = {"factor_orders": {("0", "1", "2"): 1}, "idiosyncratic_ar1": False, "standardize": False}

@@ -119,10 +119,10 @@ def test_bad_months_are_said_and_cost_only_width(document: dict, tmp_path: Path)
 
 
 def test_repaired_cells_have_wider_intervals(tmp_path: Path) -> None:
-    from dualcarbon.nowcast import files as reading
     from dualcarbon.nowcast import panel
-    from dualcarbon.nowcast.forecast import Forecaster
-    from dualcarbon.nowcast.replay import outlook
+    from dualcarbon.nowcast.annual import files as reading
+    from dualcarbon.nowcast.annual.forecast import Forecaster
+    from dualcarbon.nowcast.annual.replay import outlook
 
     widths = []
     for change in (lambda frame: frame, spoil):

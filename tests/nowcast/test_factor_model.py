@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dualcarbon.nowcast import factor_model
-from dualcarbon.nowcast.factor_model import Parameters
+from dualcarbon.nowcast.annual import factor_model
+from dualcarbon.nowcast.annual.factor_model import Parameters
 
 
 def panel(series: int, months: int, factors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.nowcast import files
+from dualcarbon.nowcast.annual import files
 
 HEAD = "place,carrier,item,period,value,unit"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dualcarbon.nowcast import files as reading
 from dualcarbon.nowcast import intervals, panel
-from dualcarbon.nowcast.forecast import Forecaster
-from dualcarbon.nowcast.replay import _movement, outlook
+from dualcarbon.nowcast.annual import files as reading
+from dualcarbon.nowcast.annual.forecast import Forecaster
+from dualcarbon.nowcast.annual.replay import _movement, outlook
 from tests.nowcast import world
 
 CELLS = 60

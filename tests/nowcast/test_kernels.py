@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from dualcarbon.nowcast.annual.disaggregate import GRIDS, disaggregate, implausible
 from dualcarbon.nowcast.decompose import effects, logarithmic_mean
-from dualcarbon.nowcast.disaggregate import GRIDS, disaggregate, implausible
 from dualcarbon.nowcast.reconcile import Irreconcilable, least_squares, rake
 from dualcarbon.nowcast.shape import denton_cholette
 

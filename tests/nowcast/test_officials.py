@@ -308,8 +308,9 @@ def test_the_program_of_a_run_is_all_that_makes_an_estimate() -> None:
         found = set()
         for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dualcarbon.nowcast"):
-                parts = (node.module or "").split(".")
-                found |= {parts[2]} if len(parts) > 2 else {one.name for one in node.names}
+                module = "/".join((node.module or "").split(".")[2:])
+                inside = {f"{module}/{one.name}".strip("/") for one in node.names}
+                found |= {module} if (folder / f"{module}.py").is_file() else inside
         return found
 
     reached, left = set(), {"settling"}

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from dualcarbon.nowcast import backtest, shape
-from dualcarbon.nowcast.spread import spread
+from dualcarbon.nowcast.annual.spread import spread
 from tests.nowcast import world
 
 GAS, PERIOD = pl.col("carrier") == "natural_gas", pl.col("period")

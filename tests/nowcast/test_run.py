@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, city, flags, months, present, telling
+from dualcarbon.nowcast import board, city, flags, months, present
 from dualcarbon.nowcast.commands import cli
+from dualcarbon.nowcast.told import telling
 
 PLACES = ("330402-rest", "330411-rest", "330421-rest", "330424-rest", "330481-rest", "330483-rest")
 SECTORS = ("C17", "C26", "C28", "C30", "C33", "C39")

@@ -18,8 +18,8 @@ from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import drawing, saying, telling
 from dualcarbon.nowcast.commands import cli
+from dualcarbon.nowcast.told import drawing, saying, telling
 from tests.nowcast.test_run import DATASET, published, rows, total
 
 LATE, EARLY = date(2025, 3, 1), date(2024, 11, 2)

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from dualcarbon.core.problems import Refused
+from dualcarbon.nowcast.annual.spread import spread
 from dualcarbon.nowcast.commands import cli
 from dualcarbon.nowcast.shape import daily
-from dualcarbon.nowcast.spread import spread
 from tests.nowcast.world import write
 
 

@@ -4,26 +4,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dualcarbon.nowcast.annual.trial import backtest
     from dualcarbon.nowcast.arrivals import news
-    from dualcarbon.nowcast.brief import monthly
-    from dualcarbon.nowcast.opening import open_figure
+    from dualcarbon.nowcast.opened.opening import open_figure
+    from dualcarbon.nowcast.opened.reasons import open_reason
     from dualcarbon.nowcast.present import run
-    from dualcarbon.nowcast.reasons import open_reason
     from dualcarbon.nowcast.revisions import vintages
-    from dualcarbon.nowcast.situation import analyse
-    from dualcarbon.nowcast.trial import backtest
+    from dualcarbon.nowcast.told.brief import monthly
+    from dualcarbon.nowcast.told.situation import analyse
     from dualcarbon.nowcast.why import explain
 
 __all__ = ["analyse", "backtest", "explain", "monthly", "news", "open_figure", "open_reason", "run", "vintages"]
 
 _WHERE = {
-    "analyse": "situation",
-    "backtest": "trial",
+    "analyse": "told.situation",
+    "backtest": "annual.trial",
     "explain": "why",
-    "monthly": "brief",
+    "monthly": "told.brief",
     "news": "arrivals",
-    "open_figure": "opening",
-    "open_reason": "reasons",
+    "open_figure": "opened.opening",
+    "open_reason": "opened.reasons",
     "run": "present",
     "vintages": "revisions",
 }

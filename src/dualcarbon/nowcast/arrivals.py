@@ -13,7 +13,7 @@ from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import estimated, month_text
-from dualcarbon.nowcast.nodes import options
+from dualcarbon.nowcast.opened.nodes import options
 from dualcarbon.nowcast.present import opened
 from dualcarbon.nowcast.shape import Array
 

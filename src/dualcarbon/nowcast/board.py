@@ -12,7 +12,7 @@ from dualcarbon.nowcast import arrivals, flags, officials, present, record, revi
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, known, month_text, reach
-from dualcarbon.nowcast.nodes import FAMILY, NONE
+from dualcarbon.nowcast.opened.nodes import FAMILY, NONE
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.settling import Settled
 

@@ -12,7 +12,7 @@ import typer
 from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
 from dualcarbon.nowcast import shown
-from dualcarbon.nowcast.nodes import RECONCILE, RECORD
+from dualcarbon.nowcast.opened.nodes import RECONCILE, RECORD
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
 
@@ -229,7 +229,7 @@ def _situation(
     ] = None,
 ) -> Done:
     from dualcarbon import nowcast
-    from dualcarbon.nowcast.telling import title, write
+    from dualcarbon.nowcast.told.telling import title, write
 
     if year and month:
         raise typer.BadParameter(say("--year 与 --month 只能给一个", "give --year or --month"), param_hint="--month")
@@ -265,7 +265,7 @@ def shape(
     daily: Annotated[Path | None, typer.Option("--daily", help=say("逐日负荷文件", "daily load"))] = None,
     json: Json = False,
 ) -> None:
-    from dualcarbon.nowcast.spread import spread
+    from dualcarbon.nowcast.annual.spread import spread
 
     result = spread(totals, indicator, method=method, daily=daily)
     emit(result, json, lambda: shown.spread(result))

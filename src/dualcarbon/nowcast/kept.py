@@ -53,6 +53,6 @@ def once(workspace: Any, kind: str, question: Mapping[str, Any], make: Callable[
 def _program() -> str:
     """A fingerprint of this room's program."""
     stamp = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         stamp.update(path.read_bytes())
     return stamp.hexdigest()[:16]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dualcarbon.nowcast import bridge, intervals
+from dualcarbon.nowcast.annual.forecast import log_ratio
 from dualcarbon.nowcast.choose import choose, picked
-from dualcarbon.nowcast.forecast import log_ratio
 from dualcarbon.nowcast.shape import Array
 
 METHODS = ("last_value", "electricity_ratio", "recent_growth", "ridge")

@@ -20,17 +20,17 @@ from dualcarbon.nowcast import factors, flags, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import NONE, RECORD, options
+from dualcarbon.nowcast.opened.nodes import NONE, RECORD, options
 from dualcarbon.nowcast.record import lateness, recorded
 from dualcarbon.nowcast.settling import Settled
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
-MODEL = "nowcast.monthly-bridge/3"
+MODEL = "nowcast.monthly-bridge/4"
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
-    "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "forecast", "factor_model",
-    "files", "shape", "city", "factors", "figures", "officials", "settling", "reconcile",
+    "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "annual/forecast",
+    "annual/factor_model", "annual/files", "shape", "city", "factors", "figures", "officials", "settling", "reconcile",
 )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def cells_by_method(part: Month, mine: np.ndarray | None = None) -> dict[str, in
 def manifest(workspace: Any, made: dict[str, Any], **question: Any) -> dict[str, Any]:
     """What the run was made of, in the layout of the engine's runs: data, model, pack, options; its hash is its id."""
     model, version = MODEL.split("/")
-    program = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in PROGRAM)
+    program = b"".join((Path(__file__).parent / f"{name}.py").read_bytes() for name in PROGRAM)
     info = packs.info(workspace.pack)
     core = {
         "kind": "nowcast", "model": MODEL, "dualcarbon": __version__, "as_of": made["as_of"].isoformat(),

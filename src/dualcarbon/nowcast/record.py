@@ -12,7 +12,7 @@ import numpy as np
 from dualcarbon.nowcast import figures, months
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import RECORD, text
+from dualcarbon.nowcast.opened.nodes import RECORD, text
 from dualcarbon.nowcast.shape import Array
 
 STATES = ("electricity", "nothing")

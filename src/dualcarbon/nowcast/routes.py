@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
-from dualcarbon.nowcast.nodes import FAMILY
+from dualcarbon.nowcast.opened.nodes import FAMILY
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
 
@@ -287,7 +287,7 @@ def _written(made: dict[str, Any], kind: str, lang: str, name: str) -> Response:
     import tempfile
     from pathlib import Path as Folder
 
-    from dualcarbon.nowcast import telling
+    from dualcarbon.nowcast.told import telling
 
     with tempfile.TemporaryDirectory() as folder:
         content = telling.write(made, Folder(folder) / f"report.{kind}", lang).read_bytes()

@@ -24,7 +24,7 @@ from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.decompose import effects
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import options, text
+from dualcarbon.nowcast.opened.nodes import options, text
 from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.value_added import Added
 

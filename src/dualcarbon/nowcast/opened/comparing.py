@@ -16,13 +16,15 @@ from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import gaps, movements, officials, saying, settling
+from dualcarbon.nowcast import gaps, officials, settling
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
+from dualcarbon.nowcast.opened import movements
+from dualcarbon.nowcast.opened.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
+from dualcarbon.nowcast.opened.sums import added_up
 from dualcarbon.nowcast.present import grouped, named_code
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
-from dualcarbon.nowcast.sums import added_up
+from dualcarbon.nowcast.told import saying
 
 POINTS = "percentage_point"
 GDP, INTENSITY = "economy.gdp", "tCO2/wan_CNY"

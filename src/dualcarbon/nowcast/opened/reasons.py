@@ -12,7 +12,7 @@ from typing import Any
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast.comparing import (
+from dualcarbon.nowcast.opened.comparing import (
     change_node,
     estimated_node,
     growth_node,
@@ -22,12 +22,12 @@ from dualcarbon.nowcast.comparing import (
     settled_node,
     share_node,
 )
-from dualcarbon.nowcast.judgements import error_node, score_node
-from dualcarbon.nowcast.movements import effect_node, news_node
-from dualcarbon.nowcast.nodes import Node, coded
+from dualcarbon.nowcast.opened.judgements import error_node, score_node
+from dualcarbon.nowcast.opened.movements import effect_node, news_node
+from dualcarbon.nowcast.opened.nodes import Node, coded
+from dualcarbon.nowcast.opened.sums import added_up, bridge_node, official_node, target_node
+from dualcarbon.nowcast.opened.terms import term_node
 from dualcarbon.nowcast.present import named_code, opened
-from dualcarbon.nowcast.sums import added_up, bridge_node, official_node, target_node
-from dualcarbon.nowcast.terms import term_node
 
 KINDS: dict[str, Callable[..., Node]] = {
     "sum": added_up, "effect": effect_node, "news": news_node, "error": error_node, "score": score_node,

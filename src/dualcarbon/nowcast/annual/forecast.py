@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dualcarbon.nowcast import bridge, factor_model
+from dualcarbon.nowcast import bridge
+from dualcarbon.nowcast.annual import factor_model
 from dualcarbon.nowcast.panel import Panel
 from dualcarbon.nowcast.shape import Array
 

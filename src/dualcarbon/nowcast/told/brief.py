@@ -8,11 +8,13 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import calendar_terms, comparing, present, saying, settling, situation, telling
+from dualcarbon.nowcast import calendar_terms, present, settling
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast.comparing import Both
 from dualcarbon.nowcast.figures import month_text, reach
-from dualcarbon.nowcast.nodes import FAMILY
+from dualcarbon.nowcast.opened import comparing
+from dualcarbon.nowcast.opened.comparing import Both
+from dualcarbon.nowcast.opened.nodes import FAMILY
+from dualcarbon.nowcast.told import saying, situation, telling
 
 #: Months in which the Spring Festival falls; the month from which on the whole year is told ahead.
 FESTIVAL, AHEAD = (1, 2), 4

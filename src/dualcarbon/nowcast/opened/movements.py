@@ -13,9 +13,9 @@ from dualcarbon.nowcast import arrivals, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.decompose import logarithmic_mean
-from dualcarbon.nowcast.nodes import Node, line, number, options, span_of, text, tonnes
+from dualcarbon.nowcast.opened.nodes import Node, line, number, options, span_of, text, tonnes
+from dualcarbon.nowcast.opened.weather_nodes import weather_of_sector
 from dualcarbon.nowcast.present import named_code
-from dualcarbon.nowcast.weather_nodes import weather_of_sector
 
 #: Rows of observations that a node shows.
 ROWS = 30

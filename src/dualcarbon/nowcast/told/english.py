@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from dualcarbon.nowcast import gaps, saying
-from dualcarbon.nowcast.wording import FLAT, NAMED, TOLD, WAN, Row, Words, based, number
+from dualcarbon.nowcast import gaps
+from dualcarbon.nowcast.told import saying
+from dualcarbon.nowcast.told.wording import FLAT, NAMED, TOLD, WAN, Row, Words, based, number
 
 
 class English(Words):

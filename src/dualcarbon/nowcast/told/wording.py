@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from dualcarbon.nowcast import gaps, saying
-from dualcarbon.nowcast.nodes import NONE
+from dualcarbon.nowcast import gaps
+from dualcarbon.nowcast.opened.nodes import NONE
+from dualcarbon.nowcast.told import saying
 
 #: Rows named as those that pulled most, up or down; flags told one by one.
 NAMED, TOLD = 3, 10

@@ -19,8 +19,8 @@ from dualcarbon.nowcast import settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.nodes import FAMILY, NONE, RECONCILE, asks, coded, options
 from dualcarbon.nowcast.officials import described
+from dualcarbon.nowcast.opened.nodes import FAMILY, NONE, RECONCILE, asks, coded, options
 from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened
 from dualcarbon.nowcast.record import lateness, state
 from dualcarbon.nowcast.settling import Settled

@@ -10,10 +10,11 @@ import polars as pl
 
 from dualcarbon.core import pack as packs
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import files, panel, shape
-from dualcarbon.nowcast.forecast import Forecaster
+from dualcarbon.nowcast import panel, shape
+from dualcarbon.nowcast.annual import files
+from dualcarbon.nowcast.annual.forecast import Forecaster
+from dualcarbon.nowcast.annual.replay import SELECTED, Total, outlook, replay
 from dualcarbon.nowcast.panel import Panel, Statement
-from dualcarbon.nowcast.replay import SELECTED, Total, outlook, replay
 from dualcarbon.nowcast.shape import Array
 
 #: A total belongs to the cells when it is within this share of their sum in the years before the test.

@@ -10,8 +10,8 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import why
 from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import Node, line, number, text, tonnes
-from dualcarbon.nowcast.opening import PARTS
+from dualcarbon.nowcast.opened.nodes import Node, line, number, text, tonnes
+from dualcarbon.nowcast.opened.opening import PARTS
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.weather import Moved
 

@@ -11,11 +11,11 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import calendar_terms, months
 from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.annual.forecast import log_ratio
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.forecast import log_ratio
 from dualcarbon.nowcast.gaps import span_text
-from dualcarbon.nowcast.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
+from dualcarbon.nowcast.opened.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
 
 #: What can be opened, with its title.

@@ -11,12 +11,14 @@ import numpy as np
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import comparing, flags, gaps, officials, present, record, saying, settling, telling, why
+from dualcarbon.nowcast import flags, gaps, officials, present, record, settling, why
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.comparing import Both
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.nodes import FAMILY, options
+from dualcarbon.nowcast.opened import comparing
+from dualcarbon.nowcast.opened.comparing import Both
+from dualcarbon.nowcast.opened.nodes import FAMILY, options
 from dualcarbon.nowcast.settling import Settled
+from dualcarbon.nowcast.told import saying, telling
 
 
 def analyse(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dualcarbon.nowcast import intervals
+from dualcarbon.nowcast.annual.forecast import METHODS, Forecaster
 from dualcarbon.nowcast.choose import choose, picked
-from dualcarbon.nowcast.forecast import METHODS, Forecaster
 from dualcarbon.nowcast.panel import Panel
 from dualcarbon.nowcast.shape import Array
 

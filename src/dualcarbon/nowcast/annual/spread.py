@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import files, shape
-from dualcarbon.nowcast.disaggregate import GRIDS, disaggregate, implausible
+from dualcarbon.nowcast import shape
+from dualcarbon.nowcast.annual import files
+from dualcarbon.nowcast.annual.disaggregate import GRIDS, disaggregate, implausible
 
 METHODS = ("denton", *GRIDS)
 

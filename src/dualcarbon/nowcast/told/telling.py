@@ -6,10 +6,10 @@ from typing import Any
 
 from dualcarbon.core import report
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import drawing, saying
-from dualcarbon.nowcast.chinese import Chinese, ChineseMonth
-from dualcarbon.nowcast.english import English, EnglishMonth
-from dualcarbon.nowcast.wording import NAMED, Row, Words, based, signed
+from dualcarbon.nowcast.told import drawing, saying
+from dualcarbon.nowcast.told.chinese import Chinese, ChineseMonth
+from dualcarbon.nowcast.told.english import English, EnglishMonth
+from dualcarbon.nowcast.told.wording import NAMED, Row, Words, based, signed
 
 #: Captions of the tables and figures by the number of their paragraph; what a table's rows are.
 TABLES = {

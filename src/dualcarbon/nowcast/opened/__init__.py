@@ -1,0 +1,1 @@
+"""Figures of the quick-calc opened: equation, numbers, parts, down to cells and rows."""
