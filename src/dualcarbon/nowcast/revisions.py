@@ -5,7 +5,7 @@ month a year ago. An official total of the year scores the year in the same way,
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -51,23 +51,46 @@ def vintages(
     days = _days(workspace, now, span[0]) if span else []
     found: dict[date, list[dict[str, Any]]] = {month: [] for month in span}
     for day in days:
-        seen = now if day == now.as_of else cities.read(workspace, as_of=day, place=code, tree=tree, family=family)
-        asked = [seen.months.index(month) for month in span if month in seen.months[1:]]
-        asked = [t for t in asked if seen.months[t] <= cities.month_before(day)]
-        done = settling.settle(workspace, seen, asked, code, tree=tree, family=family)
-        for t in asked:
-            made = done.figure(t, np.ones(len(done.seen.cells), bool))
-            kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year", "alike")}
-            found[seen.months[t]].append({"as_of": day.isoformat(), **kept, "moved": t in done.moved})
+        for month, one in _on(workspace, now, day, span, code, tree, family).items():
+            found[month].append(one)
     again = recounted(workspace, code, tree, family)
     rows = [_row(month, _changes(found[month]), again, now.as_of) for month in span]
-    scored = [row["score"] for row in rows if row["score"]]
+    told = [row["score"] for row in rows if row["score"]]
     return {
         "place": code, "place_name": named_code(book.places, code), "unit": "tCO2", "as_of": now.as_of, "tree": tree,
         "status": now.status, "days": [day.isoformat() for day in days], "rows": rows,
-        "score": _summary(scored), "years": years(workspace, now, code, tree, family),
+        "score": _summary(told), "years": years(workspace, now, code, tree, family),
         "note": None if rows else _none(now), **_of_factors(now, book),
     }  # fmt: skip
+
+
+def scored(workspace: Any, now: City, month: date, place: str, tree: str, family: str) -> dict[str, Any] | None:
+    """The line of `vintages` of one `month` until it was counted in full; None where it has no score."""
+    if month not in now.months[12:]:
+        return None
+    estimates: list[dict[str, Any]] = []
+    for day in _days(workspace, now, month):
+        estimates += _on(workspace, now, day, [month], place, tree, family).values()
+        if estimates and estimates[-1]["low"] is None:
+            break
+    row = _row(month, _changes(estimates), recounted(workspace, place, tree, family), now.as_of)
+    return row if row["score"] else None
+
+
+def _on(
+    workspace: Any, now: City, day: date, span: Sequence[date], place: str, tree: str, family: str
+) -> dict[date, dict[str, Any]]:
+    """The months `span` that were over, as estimated on a `day`."""
+    seen = now if day == now.as_of else cities.read(workspace, as_of=day, place=place, tree=tree, family=family)
+    asked = [seen.months.index(month) for month in span if month in seen.months[1:]]
+    asked = [t for t in asked if seen.months[t] <= cities.month_before(day)]
+    done = settling.settle(workspace, seen, asked, place, tree=tree, family=family)
+    found = {}
+    for t in asked:
+        made = done.figure(t, np.ones(len(done.seen.cells), bool))
+        kept = {name: made[name] for name in ("value", "low", "high", "counted_share", "last_year", "alike")}
+        found[seen.months[t]] = {"as_of": day.isoformat(), **kept, "moved": t in done.moved}
+    return found
 
 
 def _none(now: City) -> dict[str, str]:

@@ -225,12 +225,10 @@ def score_node(workspace: Any, place: str, day: date | None, tree: str, family: 
     """How far the first estimate of a month was from what was counted in the end."""
     first = span_of(month).start
     now = cities.read(workspace, as_of=day, place=place, tree=tree, family=family)
-    back = (now.months[-1].year - first.year) * 12 + now.months[-1].month - first.month + 1
-    told = revisions.vintages(workspace, place=place, months=max(back, 1), as_of=now.as_of, tree=tree, family=family)
-    row = next((one for one in told["rows"] if one["month"] == month and one["score"]), None)
+    row = revisions.scored(workspace, now, first, place, tree, family)
     if row is None:
         raise Refused(Problem("nowcast.no-such-figure", value=month))
-    score, estimates, status = row["score"], row["estimates"], told["status"]
+    score, estimates, status = row["score"], row["estimates"], now.status
     counted = next(one for one in estimates if one["low"] is None)
     guess = next(one for one in estimates if one["low"] is not None)
     before = guess if guess["last_year"] else counted
@@ -252,7 +250,7 @@ def score_node(workspace: Any, place: str, day: date | None, tree: str, family: 
              status, filled=f"100 × ({tonnes(score['last_value'] or 0)} / {tonnes(score['truth'])} − 1)"),
     ]  # fmt: skip
     return {
-        "title": text("首次估算的偏差", "error of the first estimate"), "period": month, "as_of": told["as_of"],
+        "title": text("首次估算的偏差", "error of the first estimate"), "period": month, "as_of": now.as_of,
         "value": score["error_percent"], "unit": "%", "status": status, "inputs": inputs, "about": [],
         "equation": text("100 × (首次估算 / 按同样因子的核算 − 1)",
                           "100 × (first estimate / count with the same factors − 1)"),
