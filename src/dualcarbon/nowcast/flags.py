@@ -39,7 +39,8 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
 
     Each is {rule, place, sector, month, value, usual}: `nowcast.no-data-since`, `-fuel-since`, `-power-since` (the
     month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and
-    `nowcast.doubtful-direct`, `-power` (`months` that cannot be right and were not used, until they are corrected),
+    `nowcast.doubtful-direct`, `-power`, `nowcast.zero-direct`, `-power`, `-place` (`months` that cannot be right and
+    were not used, until they are corrected; the value of `-place` is how many cells were reported as zero),
     `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`,
     `nowcast.place-ceased` (the month is the first or last of a place), `nowcast.short-history`; and of a cell, once
     with all that it was found by (`causes`), and with its `size` in t CO2: `nowcast.level-shift` (the month from which
@@ -51,8 +52,10 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     direct, power = city.direct[:, : t + 1], city.power[:, : t + 1]
     month = city.months[t].isoformat()[:7]
     size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
-    told = _stopped(city, t) + _doubtful(city, t)
-    for place in sorted({cell[0] for cell in city.cells}):
+    doubted = _doubtful(city, t)
+    told = _stopped(city, t) + doubted
+    empty = {flag["place"] for _, flag in doubted if flag["rule"] == "nowcast.zero-place" and flag["month"] == month}
+    for place in sorted({cell[0] for cell in city.cells} - empty):
         mine = np.array([cell[0] == place for cell in city.cells])
         lost = ~np.isfinite(power[mine, t])
         if lost.mean() > 0.5 and not mine.all() and np.isfinite(power[~mine, t]).mean() > 0.5:
@@ -99,7 +102,7 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
     if flag.get("suspect"):
         off["zh"] += f"（{gaps.span_text([flag['suspect']], 'zh')}与前后月不符，更可能是它有误）"
         off["en"] += f" ({flag['suspect']} is more likely to be wrong)"
-    told["off"] = off
+    told["off"], told["count"] = off, f"{flag['value']:.0f}"
     if not flag.get("causes"):
         return told
     value, usual = flag["value"], flag["usual"]
@@ -146,13 +149,26 @@ def topic(flag: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _doubtful(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
-    """Months that were not believed, of each cell and part once."""
+    """Months that were not believed, of each cell and part once; where most of a place is zero, of the place."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    zeros: dict[tuple[str, Any], set[int]] = {}
+    for doubt in city.doubts:
+        if doubt.value == 0:
+            zeros.setdefault((city.cells[doubt.cell][0], doubt.month), set()).add(doubt.cell)
+    number = {place: sum(cell[0] == place for cell in city.cells) for place in {cell[0] for cell in city.cells}}
+    empty = {key: len(cells) for key, cells in zeros.items() if len(cells) > max(number[key[0]] / 2, 2)}
     for doubt in city.doubts:
         if doubt.month > city.months[t]:
             continue
         place, sector, _ = city.cells[doubt.cell]
-        rule, month = f"nowcast.{'negative' if doubt.negative else 'doubtful'}-{doubt.part}", doubt.month.isoformat()
+        kind = "negative" if doubt.negative else "zero" if doubt.value == 0 else "doubtful"
+        rule, month = f"nowcast.{kind}-{doubt.part}", doubt.month.isoformat()
+        if doubt.value == 0 and (count := empty.get((place, doubt.month))):
+            found["nowcast.zero-place", place, month] = {
+                "rule": "nowcast.zero-place", "place": place, "sector": "", "month": month[:7], "months": [month[:7]],
+                "value": float(count), "usual": 0.0,
+            }  # fmt: skip
+            continue
         flag = found.setdefault((rule, place, sector), {"rule": rule, "place": place, "sector": sector, "months": []})
         flag["months"] = sorted({*flag["months"], month[:7]})
         if flag["months"][-1] == month[:7]:

@@ -109,10 +109,9 @@ def cleaned(
     growth = np.full((len(x), months), np.nan, order="F")
     run, shifted = np.zeros(len(x), int), np.zeros_like(given)
     scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
-    zeros, number = np.zeros(len(x), int), np.zeros(len(x), int)
+    zeros, number, raw_zero = np.zeros(len(x), int), np.zeros(len(x), int), x == 0
     with np.errstate(all="ignore"):
         for t in range(months):
-            zeros, number = zeros + (given[:, t] & (x[:, t] == 0)), number + given[:, t]
             alive = (t >= first) & (t <= last)
             if t >= 12:
                 before = x[:, t - 12]
@@ -135,6 +134,7 @@ def cleaned(
                 growth[fine, t] = move[fine]
                 scatter_sum += np.where(fine, np.abs(move - usual), 0)
                 scatter_n += fine
+            zeros, number = zeros + raw_zero[:, t], number + given[:, t]
     marks = {"negative-month": negative, "wrong-month": wrong, "missing-month": repaired & ~negative & ~wrong}
     told = _told({**marks, "new-level": shifted}, cells, streams, start)
     shape = raw.shape

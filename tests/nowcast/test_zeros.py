@@ -1,0 +1,53 @@
+"""Months reported as zero where the cell never was: not used, said, estimated; believed when they stay."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dualcarbon import nowcast
+from dualcarbon.core.workspace import Workspace
+from tests.nowcast.test_run import DATASET, rows
+
+DAY, MONTH = date(2024, 12, 15), date(2024, 10, 1)
+COUNTY = pl.col("place") == "330402-rest"
+
+
+def zeroed(folder: Path, which: pl.Expr) -> Workspace:
+    made = Workspace.create(folder)
+    frame = rows().with_columns(pl.when(which).then(0.0).otherwise("value").alias("value"))
+    made.import_frame(frame, source={"file": "generator"}, dataset=DATASET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return zeroed(tmp_path_factory.mktemp("whole") / "w", pl.lit(False))
+
+
+def test_a_county_of_zeros_is_estimated_and_said_once(tmp_path: Path, whole: Workspace) -> None:
+    made = zeroed(tmp_path / "w", COUNTY & (pl.col("start") == MONTH))
+    told, fine = (nowcast.run(one, as_of=DAY, month=MONTH, record=0, keep=False) for one in (made, whole))
+    row, true = (next(one for one in side["rows"] if one["place"] == "330402") for side in (told, fine))
+    assert true["value"] == pytest.approx(row["value"], rel=0.2) and row["counted_share"] < 0.2
+    assert row["low"] < true["value"] < row["high"] and told["low"] < fine["value"] < told["high"]
+    about = [one for one in told["flags"] if one["place"] == "330402"]
+    assert [one["rule"] for one in about] == ["nowcast.zero-place"] and "多为零" in about[0]["message"]["zh"]
+
+
+def test_a_cell_that_drops_to_zero_is_named(tmp_path: Path, whole: Workspace) -> None:
+    made = zeroed(tmp_path / "w", COUNTY & (pl.col("sector") == "C17") & (pl.col("start") == MONTH))
+    told = nowcast.run(made, as_of=DAY, month=MONTH, record=0, keep=False)
+    assert {one["rule"] for one in told["flags"] if one["place"] == "330402"} == {
+        "nowcast.zero-direct", "nowcast.zero-power"}  # fmt: skip
+    assert told["value"] == pytest.approx(nowcast.run(whole, as_of=DAY, month=MONTH, record=0, keep=False)["value"],
+                                          rel=0.05)  # fmt: skip
+
+
+def test_a_stop_is_believed_when_it_stays(tmp_path: Path) -> None:
+    since = pl.col("start").is_between(date(2024, 8, 1), MONTH)
+    made = zeroed(tmp_path / "w", COUNTY & (pl.col("sector") == "C17") & since)
+    told = nowcast.run(made, as_of=DAY, month=MONTH, record=0, by=["place", "sector"], keep=False)
+    row = next(one for one in told["rows"] if (one["place"], one["sector"]) == ("330402", "C17"))
+    assert row["value"] == 0 and row["counted_share"] == 1
