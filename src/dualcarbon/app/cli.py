@@ -219,8 +219,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         sys.exit(2)
     except Exception as error:
-        from dualcarbon.core.problems import Refused
+        from dualcarbon.core.pack import PackError
+        from dualcarbon.core.problems import Problem, Refused
 
+        if isinstance(error, PackError):
+            error = Refused([Problem("core.bad-pack", value=fault) for fault in error.errors])
         if not isinstance(error, Refused):
             raise
         refusal(error.problems, "--json" in arguments)

@@ -85,6 +85,8 @@ def open_figure(
     t = year.months.index(wanted)
     done = settling.settle(workspace, year, [t], above, tree=tree, family=family, method=reconcile)
     seen = done.seen.upto(t)
+    if part not in (None, *PARTS):
+        raise Refused(Problem("nowcast.unknown-part", value=part, params={"known": "、".join(PARTS)}))
     sector, domain = coded(book, {"sector": sector, "domain": domain}).values()
     asked = {"place": None if code == above else code, "sector": sector, "domain": domain}
     mine = np.array([all(map(asks, asked.values(), cell)) for cell in seen.cells])
