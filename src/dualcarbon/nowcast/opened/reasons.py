@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+from dualcarbon.core import periods
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
@@ -24,7 +25,7 @@ from dualcarbon.nowcast.opened.comparing import (
 )
 from dualcarbon.nowcast.opened.judgements import error_node, score_node
 from dualcarbon.nowcast.opened.movements import effect_node, news_node
-from dualcarbon.nowcast.opened.nodes import Node, coded
+from dualcarbon.nowcast.opened.nodes import Node, coded, span_of
 from dualcarbon.nowcast.opened.sums import added_up, bridge_node, official_node, target_node
 from dualcarbon.nowcast.opened.terms import term_node
 from dualcarbon.nowcast.present import named_code, opened
@@ -54,14 +55,14 @@ def open_reason(
     period, against), `news` (month, before, arrival, about), `error` (month, sector, state, late, power_late, level),
     `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`, `growth`
     (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled` (period,
-    against, city), `term` (about, month, sector, domain, part, city). Raises Refused for an unknown kind, and where
-    nothing answers to the question.
+    against, city), `term` (about, month, sector, domain, part, city). Periods are whole months in any spelling of
+    `periods.parse`. Raises Refused for an unknown kind, and where nothing answers to the question.
     """
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     code = cities.located(workspace, place)
     book = load(workspace.pack)
-    given = coded(book, {name: value for name, value in asked.items() if value})
+    given = {name: _spelt(name, value) for name, value in coded(book, asked).items() if value}
     if kind not in KINDS:
         raise Refused(Problem("nowcast.unknown-kind", value=kind, params={"known": "、".join(KINDS)}))
     options = inspect.signature(KINDS[kind])
@@ -76,3 +77,14 @@ def open_reason(
     plain: Node = {"kind": kind, "place": code, "place_name": named_code(book.places, code), "tree": tree, "inputs": [],
                    "children": [], "rows": [], "rows_total": 0, "low": None, "high": None, "filled": ""}  # fmt: skip
     return {**plain, **node}
+
+
+def _spelt(name: str, value: Any) -> Any:
+    """A period or month as figures are asked for, whatever its spelling. Raises Refused for what is no whole month."""
+    if name not in ("period", "against", "month"):
+        return value
+    start, end = span_of(str(value))
+    text = periods.text(start, end)
+    if start.day != 1 or end.day != 1 or (name == "month" and len(periods.months(periods.Period(start, end))) > 1):
+        raise Refused(Problem("nowcast.no-such-figure", value=str(value)))
+    return text

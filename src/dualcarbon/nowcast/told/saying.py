@@ -8,6 +8,10 @@ Figure = dict[str, Any]
 _MARK = re.compile("\ue000(\\d+)\ue001([^\ue002]*)\ue002")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
+#: Parts of a year by their letter in a period's text (``2024-Q1``, ``2024H1``).
+_PARTS = {"zh": {"Q": ("一季度", "二季度", "三季度", "四季度"), "H": ("上半年", "下半年")},
+          "en": {"Q": ("first quarter", "second quarter", "third quarter", "fourth quarter"),
+                 "H": ("first half", "second half")}}  # fmt: skip
 
 
 def marked(number: int, text: str) -> str:
@@ -68,12 +72,18 @@ def months(numbers: Sequence[int], lang: str) -> str:
 
 
 def period(text: str, lang: str) -> str:
-    """A year, a month or months of one year (``2024-01/2024-04``): ``2024年1—4月``, ``January to April 2024``."""
+    """A year, its half or quarter (``2024-Q1``), a month, or months (``2024-01/2024-04``): ``2024年1—4月``, ``January
+    to April 2024``; both years where they differ: ``2023年11月至2024年2月``."""
+    if part := re.fullmatch(r"(\d{4})-?([QH])(\d)", text):
+        year, named = part[1], _PARTS[lang][part[2]][int(part[3]) - 1]
+        return f"{year}年{named}" if lang == "zh" else f"the {named} of {year}"
     start, _, end = text.partition("/")
     if len(start) == 4:
         return f"{start}年" if lang == "zh" else start
     if not end:
         return month(start, lang)
+    if start[:4] != end[:4]:
+        return f"{month(start, lang)}{'至' if lang == 'zh' else ' to '}{month(end, lang)}"
     numbers = months([int(start[5:7]), int(end[5:7])], lang)
     return f"{start[:4]}年{numbers}" if lang == "zh" else f"{numbers} {start[:4]}"
 
