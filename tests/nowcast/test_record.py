@@ -81,7 +81,7 @@ def test_weather_is_as_late_as_in_the_month_that_is_shown(place: Workspace) -> N
 
     def replayed(last: float, **more: Any) -> np.ndarray:
         one = replace(seen, weather={"heating": {**days, seen.months[-1]: last, **more.get("ahead", {})}})
-        assert record.weather_late(one) == (0 if more else 1)  # January is shown
+        assert record.weather_late(one, record.shown(one)) == (0 if more else 1)  # January is shown
         return record.replayed(one, [len(seen.months) - 1], 1, 1).parts[0][0].value
 
     ahead = {date(2025, 1, 1): 300.0}

@@ -35,6 +35,8 @@ DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
 SILENT = 12
 #: Months before a month by which it is estimated.
 YEAR = 12
+#: Degree days of a nearer place are taken where they cover at least this share of the months that another's do.
+COVERED = 0.8
 #: Ending of the code of the area that holds what was recorded at a place itself, or across its areas; its name.
 UNALLOCATED = "-unallocated"
 UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
@@ -46,7 +48,8 @@ class City:
     seen; `months` (T). `fallbacks` says which factors were borrowed, `lost` which rows have none and are in no value.
     `zeros` are cells that never reported anything but zero, `absent` areas that never reported, `unallocated` the
     recorded places that lie in none of the areas and are an area of their own, `place` the whole,
-    `weather` degree days by name and month, of `weather_places`."""
+    `weather` degree days by name and month, of `weather_places`, `later` how many rows of energy became known after
+    a day that nobody asked for, and the last day on which any did."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -66,6 +69,7 @@ class City:
     absent: list[str] = field(default_factory=list)
     unallocated: list[str] = field(default_factory=list)
     place: str = ""
+    later: tuple[int, date] | None = None
 
     @cached_property
     def terms(self) -> Array:
@@ -158,12 +162,14 @@ def read(
     version = workspace.version() if version is None else version
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
     rows = workspace.observations(datasets=list(datasets), version=version)
+    later = None
     if as_of is None:
         as_of = last_arrival(rows)
+        later = _known_after(rows, as_of)
     rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
     end = until or month_before(as_of)
     if end.year > as_of.year + 1:
-        raise Refused(Problem("nowcast.too-far", value=end.isoformat()[:7], params={"day": as_of.isoformat()}))
+        raise Refused(Problem("nowcast.too-far", value=str(end.year), params={"day": as_of.isoformat()}))
     base = code.removesuffix(UNALLOCATED)
     made, joint, fallbacks, lost = {}, {}, [], []
     rest: set[str] = set()
@@ -195,7 +201,7 @@ def read(
     absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if code == base else []
     return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lost,
                 weather, weather_places, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent,
-                sorted(rest), code)  # fmt: skip
+                sorted(rest), code, later)  # fmt: skip
 
 
 def counted(
@@ -270,6 +276,13 @@ def last_arrival(rows: Any) -> date:
     return (last[0][1] or last[0][0]) if last else date.today()
 
 
+def _known_after(rows: Any, day: date) -> tuple[int, date] | None:
+    """How many rows of energy became known after a `day`, and the last of the days on which they did."""
+    energy = rows.filter(f"item in ('energy.combustion', 'energy.purchased') and known_at > '{day}'")
+    ((count, last),) = energy.aggregate("count(*) as n, max(known_at) as last").fetchall()
+    return (int(count), last) if count else None
+
+
 def month_after(day: date) -> date:
     """First day of the month after that of `day`."""
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
@@ -281,18 +294,31 @@ def month_before(day: date) -> date:
 
 
 def _weather(rows: Any, path: list[str]) -> tuple[dict[str, dict[date, float]], dict[str, str]]:
-    """Degree days by name and month, of the nearest of the places `path` that has any; and that place by name."""
+    """Degree days by name and month, of one of the places `path`, and that place by name: the nearest with a dataset
+    that covers nearly as many months as any (`COVERED`).
+
+    A month counts where its rows, of one dataset, cover all of its days; rows of longer periods are left out.
+    """
     items = ", ".join(f"'{item}'" for item in calendar_terms.WEATHER)
-    found = rows.filter(f"item in ({items}) and value is not null")
-    sums = found.aggregate("item, place, date_trunc('month', start)::date as month, sum(value) as value").fetchall()
+    month = "date_trunc('month', start)"
+    inside = f'"end" <= {month} + interval 1 month'
+    found = rows.filter(f"item in ({items}) and value is not null and {inside}")
+    days = "sum(date_diff('day', start, \"end\")) as days"
+    sums = found.aggregate(f"item, place, dataset, {month}::date as month, sum(value) as value, {days}").fetchall()
+    given: dict[tuple[str, str, str], dict[date, float]] = {}
+    for item, place, dataset, start, value, covered in sums:
+        if covered == (month_after(start) - start).days:
+            given.setdefault((item, place, dataset or ""), {})[start] = float(value)
     out: dict[str, dict[date, float]] = {}
     of: dict[str, str] = {}
     for item, name in calendar_terms.WEATHER.items():
-        for place in path:
-            mine = {month: float(value) for i, p, month, value in sums if i == item and p == place}
-            if mine:
-                out[name], of[name] = mine, place
-                break
+        mine = [(path.index(place), dataset, days) for (one, place, dataset), days in given.items()
+                if one == item and place in path]  # fmt: skip
+        most = max((len(days) for *_, days in mine), default=0)
+        near = [one for one in mine if len(one[2]) >= COVERED * most]
+        if near:
+            where, _, out[name] = min(near, key=lambda one: (one[0], -len(one[2]), one[1]))
+            of[name] = path[where]
     return out, of
 
 

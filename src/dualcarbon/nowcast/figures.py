@@ -20,6 +20,9 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
     nothing within `FARTHEST` months.
     """
     t = len(seen.months) - 1 if t is None else t
+    parts = seen.direct, seen.indirect
+    if t >= 0 and all(np.isfinite(part[:, t]).all() for part in parts):
+        return months.all_counted(seen.direct[:, t]), months.all_counted(seen.indirect[:, t])
     if t < 1:
         raise Refused(Problem("nowcast.too-short", value=month_text(seen.months[-1]) if seen.months else ""))
     if not (np.isfinite(seen.direct[:, :t]).any() or np.isfinite(seen.indirect[:, :t]).any()):
@@ -29,7 +32,7 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
         raise Refused(Problem("nowcast.no-data-for-long", value=month_text(seen.months[t]), params=last))
     made = [
         months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms, seen.term_names)
-        for part in (seen.direct, seen.indirect)
+        for part in parts
     ]
     return made[0], made[1]
 

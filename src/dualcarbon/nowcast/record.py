@@ -88,20 +88,32 @@ def _errors(error: float, last: float, whole: float) -> dict[str, float | None]:
 
 
 def lateness(seen: City, t: int) -> tuple[int, int]:
-    """How many months before month number `t` most fuels and most electricity were last seen; electricity 0: in it."""
+    """How many months before month number `t` most fuels and most electricity were last seen; electricity 0: in it.
+
+    Where most cells have reported the month, it is those of the cells that are estimated in it.
+    """
     inside = t < len(seen.months)
+    if inside and (mine := _few(seen, t)) is not None:
+        return max(months.away(seen.direct[mine], t), 1), months.away(seen.power[mine], t)
     fuels = inside and np.isfinite(seen.direct[:, t]).mean() >= 0.5
     power = inside and np.isfinite(seen.power[:, t]).mean() >= 0.5
     return 1 if fuels else months.gap(seen.direct, t), 0 if power or fuels else months.gap(seen.power, t)
 
 
-def weather_late(seen: City) -> int:
-    """How many months before the one that is shown the weather was last known; 0: in it, or there is none."""
-    known = [month for days in seen.weather.values() for month in days]
+def _few(seen: City, t: int) -> np.ndarray | None:
+    """The cells (N,) estimated in month number `t`, where most have reported both fuels and electricity of it."""
+    there = [np.isfinite(part[:, t]) for part in (seen.direct, seen.power)]
+    lost = ~(there[0] & there[1])
+    return lost if lost.any() and min(one.mean() for one in there) >= 0.5 else None
+
+
+def weather_late(seen: City, t: int) -> int:
+    """How many months before number `t` all of the weather was last known; 0: in it, or there is none."""
+    known = [max(days) for days in seen.weather.values()]
     if not known:
         return 0
-    last, first = max(known), seen.months[0]
-    return max(shown(seen) - ((last.year - first.year) * 12 + last.month - first.month), 0)
+    last, first = min(known), seen.months[0]
+    return max(t - ((last.year - first.year) * 12 + last.month - first.month), 0)
 
 
 def shown(seen: City) -> int:
@@ -119,10 +131,11 @@ def replayable(seen: City, late: int = 1, count: int = RECORD) -> list[int]:
 
 def replayed(seen: City, asked: list[int], late: int, power_late: int) -> Replay:
     """The months `asked` estimated again from what is known today: later corrections and factors are in it. What was in
-    fact said at the time is in `revisions.vintages`. Where nothing of the month is known, its weather is hidden as far
-    as it is not known in the month that is shown."""
+    fact said at the time is in `revisions.vintages`. The weather is hidden as far as it is not known today: in the
+    month that is shown where nothing of a month is known, else in the last of which electricity has come."""
     parts, last = [], []
-    dark = weather_late(seen) if power_late else 0
+    powered = np.isfinite(seen.power).mean(0) >= 0.5
+    dark = weather_late(seen, shown(seen) if power_late else int(np.nonzero(powered)[0].max(initial=0)))
     for t in asked:
         terms = seen.terms
         if dark:

@@ -35,9 +35,9 @@ class Response(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """What the weather did between paired months: `change` of degree days in thousands (k, M; NaN where one of both is
-    not known), and by part (`direct`, `indirect`) the `response` and the logarithm (N, M) by which it moved each cell's
-    month."""
+    """What the weather did between paired months: `change` of degree days in thousands (k, M; NaN for all names where
+    any is not known), and by part (`direct`, `indirect`) the `response` and the logarithm (N, M) by which it moved each
+    cell's month."""
 
     names: list[str]
     change: Array
@@ -45,32 +45,35 @@ class Moved(NamedTuple):
     effect: dict[str, Array]
 
 
-def moved(seen: City, before: Sequence[int], after: Sequence[int]) -> Moved | None:
-    """What the weather of the months `after` (numbers) did beside that of the months `before`, in their order; None
-    where the workspace has no degree days, or too few to learn from."""
+def moved(seen: City, before: Sequence[int], after: Sequence[int], taught: City) -> Moved | None:
+    """What the weather of the months `after` (numbers) did beside that of the months `before`, in their order, by what
+    all months of the same city `taught`; None where there are no degree days, or too few to learn from."""
     names = list(seen.weather)
-    parts = {"direct": seen.direct, "indirect": seen.power}
-    response = {name: one for name, values in parts.items() if (one := learnt(seen, values)) is not None}
-    if not names or not response:
-        return None
+    parts = {"direct": (seen.direct, taught.direct), "indirect": (seen.power, taught.power)}
     change = np.array([[_day(seen, name, t) - _day(seen, name, s) for s, t in zip(before, after, strict=True)]
-                       for name in names]) / calendar_terms.DEGREE_DAYS  # fmt: skip
-    effect = {}
-    for name, one in response.items():
-        of = np.nan_to_num(one.slopes @ np.nan_to_num(change) * one.base[:, list(before)])
-        effect[name] = np.clip(of, -LARGEST, LARGEST)
-    return Moved(names, change, response, effect)
+                       for name in names]).reshape(len(names), len(before)) / calendar_terms.DEGREE_DAYS  # fmt: skip
+    change[:, np.isnan(change).any(0)] = np.nan
+    response, effect = {}, {}
+    for part, (values, teaching) in parts.items():
+        found = learnt(taught, teaching)
+        if found is None:
+            continue
+        slopes = np.array([found[0].get(sector, np.zeros(len(names))) for _, sector, _ in seen.cells])
+        base = _base(values)
+        response[part] = Response(slopes, found[1], base)
+        of = np.nan_to_num(slopes @ np.nan_to_num(change) * base[:, list(before)])
+        effect[part] = np.clip(of, -LARGEST, LARGEST)
+    return Moved(names, change, response, effect) if response else None
 
 
-def learnt(seen: City, values: Array) -> Response | None:
-    """How the energy `values` (N, T) of the cells answers degree days, from all months seen; None with too few."""
+def learnt(seen: City, values: Array) -> tuple[dict[str, Array], int] | None:
+    """How the energy `values` (N, T) answers degree days, by sector (share of a mean month for thousand, (k,)), and
+    from how many months; None with too few."""
     names = list(seen.weather)
     terms = calendar_terms.terms(seen.months, seen.weather)[0]
-    live = np.where(values > 0, values, np.nan)
-    with np.errstate(all="ignore"):
-        base = _mean_month(values) / live
-        growth = np.full(values.shape, np.nan)
-        growth[:, YEAR:] = np.log(live[:, YEAR:] / live[:, :-YEAR])
+    live, base = np.where(values > 0, values, np.nan), _base(values)
+    growth = np.full(values.shape, np.nan)
+    growth[:, YEAR:] = np.log(live[:, YEAR:] / live[:, :-YEAR])
     growth[np.abs(growth) > bridge.LARGEST] = np.nan
     known = [t for t in range(YEAR, len(seen.months)) if np.isfinite(growth[:, t]).any()
              and all(np.isfinite(_day(seen, name, s)) for name in names for s in (t, t - YEAR))]  # fmt: skip
@@ -96,14 +99,15 @@ def learnt(seen: City, values: Array) -> Response | None:
     model, plain = with_it.fit(), without.fit()
     if model is None:
         return None
-    slopes = np.tile(model.slopes, (len(values), 1))
-    if model.own is not None:
-        slopes = slopes + model.own[seen.sectors]
-    slopes = np.maximum(slopes / model.scale, 0.0)[:, 1:]
     errors = [
         _errors(one, like, features, change, taught, seen.sectors) for one, like in ((with_it, model), (without, plain))
     ]
-    return Response(np.where((errors[0] < errors[1])[seen.sectors, None], slopes, 0.0), len(taught), base)
+    by = {}
+    for sector, number in zip((cell[1] for cell in seen.cells), seen.sectors.tolist(), strict=True):
+        slopes = model.slopes + (model.own[number] if model.own is not None else 0.0)
+        helps = errors[0][number] < errors[1][number]
+        by[sector] = np.maximum(slopes / model.scale, 0.0)[1:] * helps
+    return by, len(taught)
 
 
 def _errors(
@@ -123,6 +127,11 @@ def _errors(
             expected = model.predict(x[fine, : len(model.centre)], sectors[fine] if model.own is not None else None)
             made += np.bincount(sectors[fine], (y[fine] - expected) ** 2, len(made))
     return made
+
+
+def _base(values: Array) -> Array:
+    """The mean month over each month (N, T)."""
+    return _mean_month(values) / np.where(values > 0, values, np.nan)
 
 
 def _mean_month(values: Array) -> Array:

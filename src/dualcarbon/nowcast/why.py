@@ -124,7 +124,7 @@ def explain(
         ],
         "activity": made.added.item, "weather": days, "gaps": made.gaps, "left_out": made.left,
         "missing": lent["missing"], "factors": lent["factors"],
-        "note": _note(made.gaps, made.left, made.added, days["months_without"] if days else []),
+        "note": _note(made, days),
         "rows": [
             {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
              "change": sum(parts.values()), "effects": parts, "explain": {**asked, "sector": one} if one else None}
@@ -158,7 +158,9 @@ def compared(
     without = {one["place"] for one in left if not one["sectors"]}
     added = value_added.read(rows, book, code, tree, spans, without, _idle(seen, known))
     names = sorted(cells["carrier"].unique().to_list())
-    moved = weather.moved(seen, known["before"].numbers, known["after"].numbers)
+    full = cities.month_before(as_of)
+    taught = cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family) if full > last else seen
+    moved = weather.moved(seen, known["before"].numbers, known["after"].numbers, taught)
     weathered = _weathered(cells.filter(pl.col("when") == "after"), known["after"].numbers, moved)
     households = {one for one in cells["sector"].unique() if (book.sectors.row(one) or {}).get("level") == "household"}
     parts = _decomposed(cells, weathered, added.rows, names, households)
@@ -199,10 +201,11 @@ def _apart(seen: City, spans: dict[str, gaps.Span], mine: np.ndarray) -> dict[tu
     return made
 
 
-def _note(
-    told: dict[str, list[dict[str, Any]]], left: list[dict[str, Any]], added: Added, without: list[str]
-) -> dict[str, str] | None:
-    """What of the periods is estimated, not compared, or left out of value added, and months `without` degree days."""
+def _note(made: Compared, days: dict[str, Any] | None) -> dict[str, str] | None:
+    """What of the periods is estimated, not compared, or left out of value added, and where the weather is not removed:
+    in months without degree `days`, or where there are too few to learn from."""
+    told, left, added = made.gaps, made.left, made.added
+    without = days["months_without"] if days else []
     zh, en = [], []
     for when, label in {"before": ("对比期", "the earlier period"), "after": ("本期", "the later period")}.items():
         who = {lang: gaps.said(told[when], lang) for lang in ("zh", "en")}
@@ -218,6 +221,9 @@ def _note(
     if without:
         zh.append(f"{gaps.span_text(without, 'zh')} 缺度日数据，气温的作用未剔除。")
         en.append(f"Without degree days, and so with its weather: {gaps.span_text(without, 'en')}.")
+    if made.seen.weather and made.moved is None:
+        zh.append("度日数据不足，气温的作用未剔除。")
+        en.append("There are too few degree days to learn from, so the weather is not removed.")
     return text("".join(zh), " ".join(en)) if zh else None
 
 

@@ -64,6 +64,8 @@ def term_node(
 
 def _span(seen: City, t: int, k: int, about: str, values: Any) -> list[int]:
     """The months (numbers) whose growth is meant, as `months.features` takes them."""
+    if t < months.YEAR:
+        raise Refused(Problem("nowcast.no-such-figure", value=month_text(seen.months[t])))
     if about == "recent":
         return months.window(t, months.gap(values, t))
     late = 0 if np.isfinite(seen.power[:, t]).mean() >= 0.5 else months.gap(seen.power, t)

@@ -10,7 +10,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import why
 from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.opened.nodes import Node, line, number, text, tonnes
+from dualcarbon.nowcast.opened.nodes import NONE, Node, line, number, text, tonnes
 from dualcarbon.nowcast.opened.opening import PARTS
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.weather import Moved
@@ -113,12 +113,12 @@ def _cell(
     place, sector, domain = made.seen.cells[k]
     area = named_code(book.places, place)
     asked: Node = {"month": month_text(made.seen.months[made.known["after"].numbers[pair]]), "place": place,
-                   "sector": sector, "domain": domain, "part": part, "city": made.place, "reconcile": "none",
+                   "sector": sector or NONE, "domain": domain or NONE, "part": part, "city": made.place, "reconcile": "none",
                    **{key: question[key] for key in ("as_of", "tree", "family") if key in question}}  # fmt: skip
     base = number(float(one.base[k, before]), 6)
     return line(
         {lang: f"{area[lang]} · {PARTS[part][lang]}" for lang in ("zh", "en")},
         co2 * (1 - float(np.exp(-moved.effect[part][k, pair]))), "tCO2", made.status,
         filled=f"{tonnes(co2)} × (1 − exp(−({' + '.join(terms)}) × {base}))",
-        question={key: value for key, value in asked.items() if value},
+        question=asked,
     )  # fmt: skip
