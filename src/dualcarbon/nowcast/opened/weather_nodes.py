@@ -112,9 +112,12 @@ def _cell(
              if slope and np.isfinite(change) and change]  # fmt: skip
     place, sector, domain = made.seen.cells[k]
     area = named_code(book.places, place)
-    asked: Node = {"month": month_text(made.seen.months[made.known["after"].numbers[pair]]), "place": place,
-                   "sector": sector or NONE, "domain": domain or NONE, "part": part, "city": made.place,
-                   "reconcile": "none", **{key: question[key] for key in ("as_of", "tree", "family") if key in question}}  # fmt: skip
+    same = {key: question[key] for key in ("as_of", "tree", "family") if key in question}
+    asked: Node = {
+        "month": month_text(made.seen.months[made.known["after"].numbers[pair]]), "place": place,
+        "sector": sector or NONE, "domain": domain or NONE, "part": part, "city": made.place, "reconcile": "none",
+        **same,
+    }  # fmt: skip
     base = number(float(one.base[k, before]), 6)
     return line(
         {lang: f"{area[lang]} · {PARTS[part][lang]}" for lang in ("zh", "en")},
