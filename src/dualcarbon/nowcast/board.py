@@ -41,13 +41,14 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     done = settling.settle(workspace, full, shown, code, tree=tree, family=FAMILY)
     full = done.seen
     whole = np.ones(len(full.cells), bool)
-    span = [_month(done, s, whole) for s in shown]
+    span = [present.against(_month(done, s, whole), present.year_before(done, s), whole) for s in shown]
     head = next(one for one in span if one["month"] == month_text(this))
     published = officials.read(workspace, full, code)
     year = last.year
     closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
     lent = present.of_factors(full, t, book)
     opens = {"as_of": now.as_of.isoformat(), "tree": tree, "city": code}
+    found = [*flags.missing(full, t), *done.flags(t), *flags.find(now), *flags.unreported(full, t)]
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,
@@ -56,8 +57,9 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
         "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
         "officials": done.told(t),
-        "flags": [{**flag, **present.named(book, flag, opens)} for flag in [*done.flags(t), *flags.find(now)]],
+        "flags": [{**flag, **present.named(book, flag, opens)} for flag in found],
         "fallbacks": len(now.fallbacks), "missing": lent["missing"], "factors": lent["factors"],
+        "later": present.later(now),
     }  # fmt: skip
     if answer["year"] is not None:
         answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree)
@@ -148,10 +150,12 @@ def _rows(done: Settled, t: int, column: int, codes: Any) -> list[dict[str, Any]
     """Figures of this month by area, sector or domain (the number of the `column`), the largest first."""
     key = ("place", "sector", "domain")[column]
     all_of_it = np.ones(len(done.seen.cells), bool)
-    whole, total = done.figure(t, all_of_it)["last_year"], float(done.cells(t).sum())
+    then = present.year_before(done, t)
+    whole = present.against(done.figure(t, all_of_it), then, all_of_it)["last_year"]
+    total = float(done.cells(t).sum())
     rows = []
     for (code,), mine in present.grouped(done.seen, [column]):
-        one = _month(done, t, mine)
+        one = present.against(_month(done, t, mine), then, mine)
         if not one["value"] and not one["last_year"]:
             continue
         name = named_code(codes, code or NONE)

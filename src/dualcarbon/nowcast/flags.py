@@ -6,6 +6,7 @@ carbon per kWh, divergence, new levels.
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ LATE, NOTHING = 3, 2
 YEAR, BEFORE, STAYED = 12, 6, 3
 #: Flags of what has no figure of its own to open.
 WITHOUT = ("nowcast.place-absent", "nowcast.total-no-cells", "nowcast.total-no-months", "nowcast.total-not-months")
+#: What has not arrived, as it is said.
+PARTS = {"power": {"zh": "用电", "en": "electricity"}, "direct": {"zh": "燃料", "en": "fuels"}}
 _SIGMA = 1.4826
 
 
@@ -41,27 +44,24 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and
     `nowcast.doubtful-direct`, `-power`, `nowcast.zero-direct`, `-power`, `-place` (`months` that cannot be right and
     were not used, until they are corrected; the value of `-place` is how many cells were reported as zero),
-    `nowcast.late-place`, `-power`, `-direct`, `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`,
-    `nowcast.place-ceased` (the month is the first or last of a place), `nowcast.short-history`; and of a cell, once
-    with all that it was found by (`causes`), and with its `size` in t CO2: `nowcast.level-shift` (the month from which
-    on its fuels have another level; value and usual are t CO2 a month since and before), `nowcast.carbon-per-kwh` (t
-    CO2 of fuels per MWh against the cell's own year and, where known, the same season a year before),
-    `nowcast.divergence` (the same against a year before, where other cells moved otherwise).
+    `nowcast.late-place` (`lost`: the months by part), `nowcast.late-power`, `-direct` (single cells),
+    `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`, `nowcast.place-ceased` (the month is the first or
+    last of a place), `nowcast.short-history`; and of a cell, once with all that it was found by (`causes`), and with
+    its `size` in t CO2: `nowcast.level-shift` (the month from which on its fuels have another level; value and usual
+    are t CO2 a month since and before), `nowcast.carbon-per-kwh` (t CO2 of fuels per MWh against the cell's own year
+    and, where known, the same season a year before), `nowcast.divergence` (the same against a year before, where other
+    cells moved otherwise).
     """
     t = len(city.months) - 1 if t is None else t
-    direct, power = city.direct[:, : t + 1], city.power[:, : t + 1]
     month = city.months[t].isoformat()[:7]
-    size = np.nan_to_num(direct[:, -12:]).sum(1) + np.nan_to_num(city.indirect[:, : t + 1][:, -12:]).sum(1)
+    year = slice(max(t + 1 - YEAR, 0), t + 1)
+    size = np.nan_to_num(city.direct[:, year]).sum(1) + np.nan_to_num(city.indirect[:, year]).sum(1)
     doubted = _doubtful(city, t)
     told = _stopped(city, t) + doubted
     empty = {flag["place"] for _, flag in doubted if flag["rule"] == "nowcast.zero-place" and flag["month"] == month}
-    for place in sorted({cell[0] for cell in city.cells} - empty):
-        mine = np.array([cell[0] == place for cell in city.cells])
-        lost = ~np.isfinite(power[mine, t])
-        if lost.mean() > 0.5 and not mine.all() and np.isfinite(power[~mine, t]).mean() > 0.5:
-            told.append((float("inf"), {"rule": "nowcast.late-place", "place": place, "sector": "", "month": month,
-                                        "value": float(lost.mean()), "usual": 0.0}))  # fmt: skip
-    told += _silent(city, t, month, size)
+    late = [flag for flag in _late(city, t) if flag["place"] not in empty]
+    told += [(float("inf"), flag) for flag in late]
+    told += _silent(city, t, month, size, {(flag["place"], part) for flag in late for part in flag["lost"]})
     large = size > SMALL * size.sum()
     found: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
     for k, flag in [*_shifted(city, t, large), *_departed(city, t, large)]:
@@ -75,6 +75,54 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     return [flag for _, flag in sorted(told, key=lambda one: -one[0])]
 
 
+def nothing(city: City, numbers: Sequence[int]) -> list[str]:
+    """Those of the months (by number) of which neither electricity nor fuels have arrived."""
+    there: np.ndarray = np.asarray((np.nan_to_num(city.direct) + np.nan_to_num(city.power)).any(0))
+    doubted = {one.month for one in city.doubts}
+    return [city.months[t].isoformat()[:7] for t in numbers if not there[t] and city.months[t] not in doubted]
+
+
+def missing(city: City, t: int) -> list[dict[str, Any]]:
+    """Flags `nowcast.month-missing` of month number `t`: months since January of the year before of which no
+    electricity, no fuels, or neither has arrived at all (`lost`: the months by part), though later ones have.
+
+    What the city holds after month number `t` counts as arrived later.
+    """
+    t = min(t, len(city.months) - 1)
+    none: dict[str, set[int]] = {}
+    doubted = {one.month for one in city.doubts}
+    for part, values in (("power", city.power), ("direct", city.direct)):
+        there: np.ndarray = np.asarray(np.nan_to_num(values).any(0))
+        since = max(t - YEAR - city.months[t].month + 1, 0)
+        last = int(np.nonzero(there)[0].max(initial=0))
+        none[part] = {s for s in range(since, min(t + 1, last)) if not there[s] and city.months[s] not in doubted}
+    both = none["power"] & none["direct"]
+    made = []
+    for parts, numbers in ((("power", "direct"), both), (("power",), none["power"] - both),
+                           (("direct",), none["direct"] - both)):  # fmt: skip
+        if numbers:
+            names = [city.months[s].isoformat()[:7] for s in sorted(numbers)]
+            made.append({"rule": "nowcast.month-missing", "place": city.place, "sector": "", "month": names[-1],
+                         "months": names, "lost": dict.fromkeys(parts, names), "value": float(len(names)),
+                         "usual": 0.0})  # fmt: skip
+    return made
+
+
+def unreported(city: City, t: int) -> list[dict[str, Any]]:
+    """The flag `nowcast.year-before`, where cells have no report of the month a year before month number `t`, though
+    most have: `by_place` are how many cells of each area."""
+    s = t - YEAR
+    if s < 0:
+        return []
+    lost = ~np.isfinite(city.direct[:, s]) | ~np.isfinite(city.indirect[:, s])
+    if not 0 < lost.mean() < 0.5:
+        return []
+    places = [city.cells[k][0] for k in np.nonzero(lost)[0]]
+    return [{"rule": "nowcast.year-before", "place": city.place, "sector": "", "month": city.months[s].isoformat()[:7],
+             "by_place": {one: places.count(one) for one in sorted(set(places))}, "value": float(lost.sum()),
+             "usual": 0.0}]  # fmt: skip
+
+
 def together(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Flags of one `topic` in several months, the latest first, as one, with all `months`.
 
@@ -84,7 +132,9 @@ def together(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
     months = sorted({month for flag in same for month in flag.get("months") or [flag["month"]]})
     causes = list(dict.fromkeys(cause for flag in same for cause in flag.get("causes", [])))
     if not causes:
-        return {**same[0], "months": months}
+        lost = {part: sorted({month for flag in same for month in flag.get("lost", {}).get(part, ())})
+                for part in PARTS if any(part in flag.get("lost", {}) for flag in same)}  # fmt: skip
+        return {**same[0], "months": months, **({"lost": lost} if lost else {})}
     head = next((flag for flag in same if flag["rule"] == "nowcast.level-shift"), None)
     if head is not None:
         return {**head, "causes": causes, "months": [head["month"]]}
@@ -103,6 +153,8 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
         off["zh"] += f"（{gaps.span_text([flag['suspect']], 'zh')}与前后月不符，更可能是它有误）"
         off["en"] += f" ({flag['suspect']} is more likely to be wrong)"
     told["off"], told["count"] = off, f"{flag['value']:.0f}"
+    if flag.get("lost"):
+        told["what"] = {lang: _lost(flag["lost"], lang) for lang in ("zh", "en")}
     if not flag.get("causes"):
         return told
     value, usual = flag["value"], flag["usual"]
@@ -120,6 +172,16 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
                  "moved": {"zh": "高" if higher else "低", "en": "higher" if higher else "lower"},
                  "by": {"zh": "燃料" if fuels else "用电", "en": "fuels" if fuels else "electricity"}}  # fmt: skip
     return told
+
+
+def _lost(lost: dict[str, list[str]], lang: str) -> str:
+    """Which months of what have not arrived: ``2024年11月至12月用电和燃料数据均``, the months of both told once."""
+    same: dict[str, list[str]] = {}
+    for part, when in lost.items():
+        same.setdefault(gaps.span_text(when, lang), []).append(PARTS[part][lang])
+    if lang == "zh":
+        return "、".join(f"{when}{'和'.join(what)}数据{'均' if len(what) > 1 else ''}" for when, what in same.items())
+    return "; ".join(f"{' and '.join(parts)} of {when}" for when, parts in same.items())
 
 
 def _period(period: Any) -> Any:
@@ -282,8 +344,30 @@ def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
     return told
 
 
-def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, dict[str, Any]]]:
-    """Single cells that are late, cells of zeros, areas that never reported, and a history that is too short."""
+def _late(city: City, t: int) -> list[dict[str, Any]]:
+    """Places of which most electricity or fuels has been away for longer than that of the others, each once."""
+    told = []
+    for place in sorted({cell[0] for cell in city.cells}):
+        mine = np.array([cell[0] == place for cell in city.cells])
+        lost = {}
+        for part, values in (("power", city.power), ("direct", city.direct)):
+            if mine.all():
+                continue
+            away, others = (months.away(values[cells], t) for cells in (mine, ~mine))
+            if away > others:
+                lost[part] = [month.isoformat()[:7] for month in city.months[t - away + 1 : t - others + 1]]
+        if lost:
+            told.append({"rule": "nowcast.late-place", "place": place, "sector": "",
+                         "month": city.months[t].isoformat()[:7], "months": sorted({*chain(*lost.values())}),
+                         "lost": lost, "value": float(len(lost)), "usual": 0.0})  # fmt: skip
+    return told
+
+
+def _silent(
+    city: City, t: int, month: str, size: Array, late: set[tuple[str, str]]
+) -> list[tuple[float, dict[str, Any]]]:
+    """Single cells that are late, but for those of places (and parts) that are told as `late`, cells of zeros, areas
+    that never reported, and a history that is too short."""
     told: list[tuple[float, dict[str, Any]]] = []
 
     def tell(rule: str, place: str, sector: str, value: float, weight: float) -> None:
@@ -291,13 +375,14 @@ def _silent(city: City, t: int, month: str, size: Array) -> list[tuple[float, di
                               "value": value, "usual": 0.0}))  # fmt: skip
 
     places = city.places
-    for rule, part in (("late-power", city.power), ("late-direct", city.direct)):
+    for name, part in (("power", city.power), ("direct", city.direct)):
         lost = ~np.isfinite(part[:, t])
         lost[[one.cell for one in city.doubts if one.month == city.months[t]]] = False  # told as not believed
         if 0 < lost.mean() < 0.5:
             share = np.bincount(places, lost) / np.bincount(places)
             for k in np.nonzero(lost & (share[places] <= 0.5) & (size > SMALL * size.sum()))[0].tolist():
-                tell(rule, city.cells[k][0], city.cells[k][1], 1.0, float(size[k]))
+                if (city.cells[k][0], name) not in late:
+                    tell(f"late-{name}", city.cells[k][0], city.cells[k][1], 1.0, float(size[k]))
     for place, sector, _ in city.zeros:
         tell("all-zero", place, sector, 0.0, 0.0)
     for place in city.absent:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,14 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.engine.methods import find_method
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import factors, flags, months, settling
+from dualcarbon.nowcast import factors, figures, flags, gaps, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.opened.nodes import NONE, RECORD, options
+from dualcarbon.nowcast.opened.nodes import NONE, RECORD, options, span_of
 from dualcarbon.nowcast.record import lateness, recorded
 from dualcarbon.nowcast.settling import Settled
+from dualcarbon.nowcast.shape import Array
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
@@ -45,7 +46,7 @@ def run(
     workspace: Any = None,
     *,
     as_of: date | None = None,
-    month: date | None = None,
+    month: date | str | None = None,
     place: str | None = None,
     by: Sequence[str] = ("place",),
     tree: str = "admin",
@@ -69,10 +70,12 @@ def run(
     if wrong:
         raise Refused(Problem("nowcast.unknown-dimension", value=wrong[0], params={"known": "、".join(BY)}))
     workspace = opened(workspace)
-    asked: dict[str, Any] = {"place": place, "tree": tree, "family": family, "version": version}
-    year = cities.read(workspace, as_of=as_of, until=date(month.year, 12, 1) if month else None, **asked)
+    month = span_of(month).start if isinstance(month, str) else month
+    asked_of: dict[str, Any] = {"place": place, "tree": tree, "family": family, "version": version}
+    year = cities.read(workspace, as_of=as_of, until=date(month.year, 12, 1) if month else None, **asked_of)
+    lately = later(year)
     if month is None and (month := current(year)) not in year.months:
-        year = cities.read(workspace, as_of=year.as_of, until=month, **asked)
+        year = cities.read(workspace, as_of=year.as_of, until=month, **asked_of)
     seen = year.upto(year.months.index(month)) if month in year.months else year
     book = load(workspace.pack)
     code = cities.located(workspace, place)
@@ -86,24 +89,83 @@ def run(
         "status": done.status, "workspace_version": seen.version,
         "model": MODEL, "scope": ["direct", "indirect"], "synthetic": done.status == "synthetic",
     }  # fmt: skip
-    made |= done.figure(t, np.ones(len(done.seen.cells), bool))
+    whole = np.ones(len(done.seen.cells), bool)
+    then = year_before(done, t)
+    made |= against(done.figure(t, whole), then, whole)
     told = done.told(t)
     made["reconciliation"] = {"method": reconcile if told else None, "totals": told, "unused": done.left(t)}
     made["year_to_date"] = _year_to_date(done, t)
-    made["rows"] = _rows(done, t, by, book, made, reconcile)
+    made["rows"] = _rows(done, t, by, book, made, reconcile, then)
     made["fuel_late_months"] = lateness(seen, t)[0]
     made["methods"] = cells_by_method(direct)
     made["skill"] = direct.record
     asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
     made["record"] = recorded(seen, t, record, asked) if record else None
     made |= of_factors(seen, t, book)
+    made["later"] = lately
     opens = {name: value for name, value in question(made, reconcile).items() if name != "month"}
-    made["flags"] += [{**flag, **named(book, flag, opens)} for flag in [*done.flags(t), *flags.find(seen)]]
+    late = year if arrived(year, t) else cities.read(workspace, as_of=seen.as_of, **asked_of)
+    found = [*flags.missing(late, t), *done.flags(t), *flags.find(seen), *flags.unreported(seen, t)]
+    made["flags"] += [{**flag, **named(book, flag, opens)} for flag in found]
     made["fallbacks"], made["absent"] = seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
         workspace.keep_run(made["run"])
     return made
+
+
+def later(seen: City) -> dict[str, Any] | None:
+    """Rows that became known after the day of an answer that named none: {rows, day, message}; None without any."""
+    if seen.later is None:
+        return None
+    count, day = seen.later
+    spoken = {name: {"zh": f"{one.year}年{one.month}月{one.day}日", "en": one.isoformat()}
+              for name, one in (("since", seen.as_of), ("day", day))}  # fmt: skip
+    words = {**spoken, "count": f"{count:,}", "iso": day.isoformat()}
+    problem = Problem("nowcast.later-rows", value=seen.as_of.isoformat(), params=words)
+    return {"rows": count, "day": day, "message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
+
+
+class Before(NamedTuple):
+    """A month and that a year before it, by cell (N,) in t CO2 as they are compared, and which can be (`like`)."""
+
+    now: Array
+    then: Array
+    like: np.ndarray
+
+
+def year_before(done: Settled, t: int) -> Before | None:
+    """Month number `t` with the month a year before where some cells of that were not reported: these are estimated
+    and, where there is nothing to estimate from, left out of both; None where all were, most were not, or there is no
+    month a year before that opens."""
+    s, seen = t - cities.YEAR, done.seen
+    if s < 1 or figures.known(seen, s) is not None:
+        return None
+    try:
+        both = [gaps.of(seen, [n], done.before) for n in (s, t)]
+    except Refused:
+        return None
+    if both[0].open:
+        return None
+    alike = done.alike(t)
+    now = done.cells(t) if alike else done.unmoved(t)
+    then = done.moved[s] if alike and s in done.moved else both[0].cells[:, 0]
+    return Before(now, then, ~np.any([one.lost[:, 0] for one in both], 0))
+
+
+def against(figure: dict[str, Any], then: Before | None, mine: np.ndarray) -> dict[str, Any]:
+    """A `figure` of the cells `mine` (N,), compared with the year before like with like where it has none else."""
+    if then is None or figure["last_year"] is not None or not (mine & then.like).any():
+        return figure
+    like = mine & then.like
+    now, last = float(then.now[like].sum()), float(then.then[like].sum())
+    return figure | {"last_year": last, "change": now - last,
+                     "change_percent": 100 * (now / last - 1) if last else None}  # fmt: skip
+
+
+def arrived(seen: City, t: int) -> bool:
+    """Whether anything has arrived of month number `t` or a later one."""
+    return any(bool(np.nan_to_num(part[:, t:]).any()) for part in (seen.direct, seen.power))
 
 
 def of_factors(seen: City, t: int, book: Classification, since: date | None = None) -> dict[str, Any]:
@@ -147,15 +209,16 @@ def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
 
 
 def _rows(
-    done: Settled, t: int, by: Sequence[str], book: Classification, whole: dict[str, Any], reconcile: str
-) -> list[dict[str, Any]]:
+    done: Settled, t: int, by: Sequence[str], book: Classification, whole: dict[str, Any], reconcile: str,
+    then: Before | None,
+) -> list[dict[str, Any]]:  # fmt: skip
     direct, _ = done.parts(t)
     before = done.unmoved(t)
     rows = []
     for key, mine in grouped(done.seen, [BY.index(name) for name in by]):
         row: dict[str, Any] = dict(zip(by, key, strict=True))
         row["name"] = _label(row, book)
-        row |= done.figure(t, mine)
+        row |= against(done.figure(t, mine), then, mine)
         row["moved"] = row["value"] - float(before[mine].sum()) if t in done.moved else 0.0
         row["share"] = row["value"] / whole["value"] if whole["value"] else None
         if whole["last_year"] and row["change"] is not None:
@@ -212,7 +275,14 @@ def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | No
     besides the place, sector and month); None where there is no figure."""
     name = _label({"place": flag["place"], **({"sector": flag["sector"]} if flag["sector"] else {})}, book)
     said = {**name, "zh": name["zh"].replace(" · ", "")}
-    problem = Problem(flag["rule"], value=said["zh"], params={"name": said, **flags.words(flag)})
+    told = flags.words(flag)
+    if flag.get("by_place"):
+        cells = [(named_code(book.places, code), count) for code, count in flag["by_place"].items()]
+        told |= {"places": {
+            "zh": "、".join(f"{one['zh']}{count}个" for one, count in cells),
+            "en": ", ".join(f"{one['en']} {count}" for one, count in cells),
+        }}  # fmt: skip
+    problem = Problem(flag["rule"], value=said["zh"], params={"name": said, **told})
     made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
     opens = {"month": flag["month"], "place": flag["place"], "sector": flag["sector"]}
     figure = asked is not None and flag["rule"] not in flags.WITHOUT

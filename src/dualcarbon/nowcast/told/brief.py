@@ -32,8 +32,9 @@ def monthly(
     """The brief of `month` (``2024-04``; default: the last of which the end is known): its figures and `paragraphs`.
 
     The figures are those of `situation.analyse`, for the month; `year_to_date` has the main ones for January to the
-    month, `together` for January and February where the Spring Festival makes one of them incomparable, `ahead` (from
-    April on) the whole year as expected, where its months can be estimated. `causes` are those of the month or, where
+    month, its growth being that of the months `compared`, which have a year before; `together` those for January and
+    February where the Spring Festival makes one of them incomparable, `ahead` (from April on) the whole year as
+    expected, where its months can be estimated. `causes` are those of the month or, where
     it is not reported, of the year as far as it is. Raises Refused for an unknown place and a month that cannot be
     estimated or has no year before it.
     """
@@ -46,28 +47,35 @@ def monthly(
     seen = cities.read(workspace, as_of=now.as_of, until=december, place=place, tree=tree, family=family)
     t = seen.months.index(first) if first in seen.months else -1
     since = t - first.month + 1
-    if t < 12 or since < 12:
-        raise Refused(Problem("nowcast.month-not-covered", value=month or month_text(first)))
+    if t < 12:
+        known = {"first": month_text(seen.months[0]), "able": month_text(_after(seen.months[0], 12))}
+        raise Refused(Problem("nowcast.month-not-covered", value=month or month_text(first), params=known))
     ahead = first.month >= AHEAD and reached
     done = settling.settle(workspace, seen, range(since, since + 12 if ahead else t + 1), seen.place, tree=tree,
                            family=family)  # fmt: skip
     both = comparing.both(done, [t])
     name = month_text(first)
-    made: dict[str, Any] = {"month": name, **situation.headed(workspace, both, name, tree, family),
-                            **situation.figures(both, book)}  # fmt: skip
+    made: dict[str, Any] = {
+        "month": name, "later": present.later(now), **situation.headed(workspace, both, name, tree, family),
+        **situation.figures(both, book),
+    }  # fmt: skip
     made["counted_share"] = both.sums["months"][t]["counted_share"]
-    so_far = comparing.both(done, list(range(since, t + 1)))
+    compared = max(since, 12)
+    so_far = comparing.both(done, list(range(compared, t + 1)))
     made["year_to_date"] = _main(so_far, saying.span(first.year, first.month))
+    made["year_to_date"]["compared"] = saying.between(month_text(seen.months[compared]), name)
+    if compared > since:
+        made["year_to_date"] |= _alone(done, range(since, t + 1))
     made["festival"] = _festival(first)
     made["together"] = None
-    if made["festival"] and first.month == 2:
+    if made["festival"] and first.month == 2 and compared == since:
         made["together"] = _main(so_far, saying.span(first.year, 2))
     made["target"] = situation.aimed(workspace, so_far, made["year_to_date"]["value"], book)
     made["ahead"] = _ahead(done, since, first.year) if ahead else None
     made |= situation.moved(workspace, now, range(12, t + 1), name, tree, family)
     made |= situation.lent(done.seen, t, book)
-    made["record"] = situation.replayed(now, family, tree)
-    made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"])
+    made["record"] = situation.replayed(now, family, tree, t if made["low"] is not None else None)
+    made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"], now)
     made["paragraphs"] = {lang: telling.brief(made, lang) for lang in ("zh", "en")}
     return made
 
@@ -82,6 +90,13 @@ def _main(both: Both, period: str) -> dict[str, Any]:
         "change_low_percent": low, "change_high_percent": high,
         "estimated_months": [month_text(both.done.seen.months[t]) for t in both.sums["open"]],
     }  # fmt: skip
+
+
+def _alone(done: settling.Settled, span: range) -> dict[str, Any]:
+    """The months `span` in all, where some of them have no year before."""
+    sums = done.summed(span, np.ones(len(done.seen.cells), bool))
+    return {**{name: sums[name] for name in ("value", "low", "high")},
+            "estimated_months": [month_text(done.seen.months[t]) for t in sums["open"]]}  # fmt: skip
 
 
 def _ahead(done: settling.Settled, since: int, year: int) -> dict[str, Any] | None:

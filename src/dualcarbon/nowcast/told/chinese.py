@@ -97,12 +97,10 @@ class Chinese(Words):
 
     def holes(self) -> str:
         made, now, before = self.made, [], []
-        if made["open_months"]:
-            now.append(f"{gaps.span_text(made['open_months'], 'zh')}尚未报齐，缺报部分为估算")
+        now += self.open(made["open_months"], "尚未报齐，缺报部分为估算", "全部未报，为估算")
         if made["gaps"]["now"]:
             now.append(f"{self.gaps('now')}，按估算计入")
-        if made["gaps"]["open_before"]:
-            before.append(f"{gaps.span_text(made['gaps']['open_before'], 'zh')}未报齐")
+        before += self.open(made["gaps"]["open_before"], "未报齐", "全部未报")
         if made["gaps"]["before"]:
             before.append(self.gaps("before"))
         text = "缺因子的行未计入，合计不完整（见口径说明）。" if made["lacking"] else ""
@@ -114,6 +112,13 @@ class Chinese(Words):
             verb = "调增" if made["settled"] > 0 else "调减"
             text += f"各月已按官方总数{verb}{self.settled(made['settled'])}万吨。"
         return text + ("" if made["alike"] else "官方总数只约束其中一年，同比按核算数比较。")
+
+    def open(self, months: list[str], some: str, none: str) -> list[str]:
+        """What is said of open months: those with `some` reports, and those with `none`."""
+        empty = self.made["gaps"]["nothing"]
+        kinds = (([one for one in months if (one in empty) == whole], said)
+                 for whole, said in ((False, some), (True, none)))  # fmt: skip
+        return [f"{gaps.span_text(which, 'zh')}{said}" for which, said in kinds if which]
 
     def aim(self) -> str:
         made, target = self.made, self.made["target"]
@@ -359,7 +364,7 @@ class ChineseMonth(Chinese):
         text = (f"春节假期{now[0]}年始于{now[1]}月{now[2]}日、{before[0]}年始于{before[1]}月{before[2]}日，"
                 "当月同比受春节错月影响")  # fmt: skip
         if not together or together["change_percent"] is None:
-            return f"{text}，宜与2月合并看。"
+            return f"{text}{'，宜与2月合并看' if self.made['month'].endswith('-01') else ''}。"
         return f"{text}；1—2月合计同比{self.grown(together['change_percent'], period=together['period'])}。"
 
     def so_far(self) -> str:
@@ -370,7 +375,11 @@ class ChineseMonth(Chinese):
         if last > 1:
             grown = ""
             if told["change_percent"] is not None:
-                grown = f"，同比{self.grown(told['change_percent'], period=told['period'])}"
+                grown = f"，同比{self.grown(told['change_percent'], period=told['compared'])}"
+                if told["compared"] != told["period"]:
+                    first = int(told["compared"][5:7])
+                    grown = (f"，其中{saying.months([first, last], 'zh')}{grown[1:]}"
+                             f"（上年{saying.months([1, first - 1], 'zh')}没有数据，不含）")  # fmt: skip
             months = "全年" if last == 12 else saying.months([1, last], "zh")
             value = self.tons(told["value"], period=told["period"])
             text = f"{months}累计{'预计' if told['low'] is not None else ''}{value}万吨{grown}"
@@ -417,16 +426,20 @@ class ChineseMonth(Chinese):
     def late(self) -> str:
         made, told = self.made, []
         if made["open_months"]:
-            told.append("当月用电或燃料大部分未报，按估算计入")
+            none = made["month"] in made["gaps"]["nothing"]
+            told.append(f"当月用电{'和燃料均' if none else '或燃料大部分'}未报，按估算计入")
         if made["gaps"]["now"]:
             told.append(f"{self.gaps('now')}，按估算计入")
+        before = self.open(made["gaps"]["open_before"], "未报齐", "全部未报")
+        before += [self.gaps("before")] if made["gaps"]["before"] else []
+        if before and made["last_year_estimated"]:
+            told.append(f"上年同月{'；'.join(before)}，同比中按估算计入")
         text = f"报送情况：{'；'.join(told)}。" if told else ""
         text += self.factors()
         flags = made["flags"]
         if flags:
-            text += (
-                f"需要核实{len(flags)}项，{'主要' if len(flags) > 1 else '即'}：{self.flagged(flags[0]).rstrip('。')}。"
-            )
+            first = {**flags[0], "message": {"zh": flags[0]["message"]["zh"].rstrip("。")}}
+            text += f"需要核实{len(flags)}项，{'主要' if len(flags) > 1 else '即'}：{self.flagged(first)}。"
         return text
 
     def trust(self) -> str:

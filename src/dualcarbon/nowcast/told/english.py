@@ -94,12 +94,17 @@ class English(Words):
         made, before, told = self.made, [], []
         if made["lacking"]:
             told.append("Rows without a factor are left out; the total is incomplete (see Scope and data).")
-        if made["open_months"]:
-            told.append(f"Reports of {gaps.span_text(made['open_months'], 'en')} are incomplete and estimated.")
+        empty = made["gaps"]["nothing"]
+        some, none = ([one for one in made["open_months"] if (one in empty) == whole] for whole in (False, True))
+        if some:
+            told.append(f"Reports of {gaps.span_text(some, 'en')} are incomplete and estimated.")
+        if none:
+            told.append(f"Nothing was reported of {gaps.span_text(none, 'en')}; it is estimated.")
         if made["gaps"]["now"]:
             told.append(f"Estimated: {self.gaps('now')}.")
         if made["gaps"]["open_before"]:
-            before.append(f"most of {gaps.span_text(made['gaps']['open_before'], 'en')}")
+            whole = set(made["gaps"]["open_before"]) <= set(empty)
+            before.append(f"{'all' if whole else 'most'} of {gaps.span_text(made['gaps']['open_before'], 'en')}")
         if made["gaps"]["before"]:
             before.append(self.gaps("before"))
         if before and made["last_year_estimated"]:
@@ -305,7 +310,8 @@ class EnglishMonth(English):
             return ""
         text = f"The Spring Festival's rest began on {days['now']}, the year before on {days['before']}"
         if not together or together["change_percent"] is None:
-            return f"{text}: the month does not compare by itself, only with February."
+            alone = ", only with February" if self.made["month"].endswith("-01") else ""
+            return f"{text}: the month does not compare by itself{alone}."
         grown = self.grown(together["change_percent"], period=together["period"])
         return f"{text}, which moves the month's growth; January and February together were {grown}."
 
@@ -315,7 +321,11 @@ class EnglishMonth(English):
         if int(made["month"][5:]) > 1:
             grown = ""
             if told["change_percent"] is not None:
-                grown = f", {self.grown(told['change_percent'], period=told['period'])}"
+                grown = f", {self.grown(told['change_percent'], period=told['compared'])}"
+                if told["compared"] != told["period"]:
+                    since = int(told["compared"][5:7])
+                    grown += (f" from {saying.months([since], 'en')} on "
+                              f"(no data of {saying.months([1, since - 1], 'en')} the year before)")  # fmt: skip
             months = saying.months([1, int(made["month"][5:])], "en")
             said.append(f"{months} made {self.tons(told['value'], period=told['period'])} kt{grown}")
         if target and target["value"]:
@@ -359,13 +369,20 @@ class EnglishMonth(English):
     def late(self) -> str:
         made, told = self.made, []
         if made["open_months"]:
-            told.append("Most of the month's fuels or electricity is not reported and estimated.")
+            none = made["month"] in made["gaps"]["nothing"]
+            told.append("Neither fuels nor electricity of the month are reported; all is estimated." if none else
+                        "Most of the month's fuels or electricity is not reported and estimated.")  # fmt: skip
         if made["gaps"]["now"]:
             told.append(f"Estimated: {self.gaps('now')}.")
+        before = [f"most of {gaps.span_text(made['gaps']['open_before'], 'en')}"] * bool(made["gaps"]["open_before"])
+        before += [self.gaps("before")] if made["gaps"]["before"] else []
+        if before and made["last_year_estimated"]:
+            told.append(f"In the month a year before, estimated: {'; '.join(before)}.")
         if self.factors():
             told.append(self.factors())
         if made["flags"]:
-            told.append(f"To be checked: {len(made['flags'])}; first, {self.flagged(made['flags'][0]).rstrip('.')}.")
+            first = {**made["flags"][0], "message": {"en": made["flags"][0]["message"]["en"].rstrip(".")}}
+            told.append(f"To be checked: {len(made['flags'])}; first, {self.flagged(first)}.")
         return " ".join(told)
 
     def trust(self) -> str:

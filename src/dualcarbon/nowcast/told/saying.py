@@ -93,6 +93,11 @@ def earlier(text: str, years: int = 1) -> str:
     return "/".join(f"{int(part[:4]) - years}{part[4:]}" for part in text.split("/"))
 
 
+def between(first: str, last: str) -> str:
+    """The months from one (``2024-06``) to another of the same year as a period."""
+    return first if first == last else span(int(first[:4]), int(last[5:7])) if first[5:] == "01" else f"{first}/{last}"
+
+
 def span(year: int, last: int) -> str:
     """January to a month of a year as a period."""
     return str(year) if last == 12 else f"{year}-01" if last == 1 else f"{year}-01/{year}-{last:02d}"

@@ -57,6 +57,7 @@ def analyse(
         "years": years,
         **headed(workspace, both, period, tree, family),
         **figures(both, book),
+        "later": present.later(seen),
     }
     made |= lent(done.seen, span[-1], book)
     made["months"] = by_month(both)
@@ -110,6 +111,7 @@ def figures(both: Both, book: Classification) -> dict[str, Any]:
             "now": why.named(gaps.told(seen, both.now, whole), book),
             "before": why.named(gaps.told(seen, both.past, both.alike), book),
             "open_before": [month_text(seen.months[t]) for t in both.past.open],
+            "nothing": flags.nothing(seen, [*both.past.numbers, *both.span]),
         },
         "left_out": why.named(both.left, book),
     }  # fmt: skip
@@ -134,8 +136,11 @@ def moved(
     """`causes` of the period or, where months of it are open, of the year as far as it is reported by the last of the
     months `among` (numbers) that is; `undecomposed` names the open months."""
     told = None
-    known = [s for s in among if s < len(seen.months) and _reported(seen, s)]
-    last = [saying.span(seen.months[known[-1]].year, seen.months[known[-1]].month)] if known else []
+    known = [s for s in among if 12 <= s < len(seen.months) and _reported(seen, s)]
+    last = []
+    if known:
+        first = max(known[-1] - seen.months[known[-1]].month + 1, 12)
+        last = [saying.between(month_text(seen.months[first]), month_text(seen.months[known[-1]]))]
     for one in dict.fromkeys([period, *last]):
         try:
             made = why.explain(workspace, place=seen.place, period=one, as_of=seen.as_of, tree=tree, family=family)
@@ -189,22 +194,25 @@ def _per_product(workspace: Any, both: Both, value: float, period: str, tree: st
             "change_percent": 100 * (intensity / before - 1), "query": now.query}  # fmt: skip
 
 
-def replayed(seen: City, family: str, tree: str) -> dict[str, Any] | None:
-    """How good the estimates of the last months have been (`record.recorded`), as late as those of the month shown."""
+def replayed(seen: City, family: str, tree: str, t: int | None = None) -> dict[str, Any] | None:
+    """How good the estimates of the last months have been (`record.recorded`), as late as those of month number `t`
+    (default: the one that is shown, `record.shown`)."""
     question = {"place": seen.place, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
-    return record.recorded(seen, record.shown(seen), question=question)
+    return record.recorded(seen, record.shown(seen) if t is None else t, question=question)
 
 
 def doubts(
-    done: Settled, seen: City, span: Sequence[int], book: Classification, question: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """What looks wrong in the months `span`, of each place and sector once (`flags.together`)."""
+    done: Settled, seen: City, span: Sequence[int], book: Classification, question: dict[str, Any],
+    later: City | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """What looks wrong in the months `span`, of each place and sector once (`flags.together`); and months of which
+    nothing has arrived though `later` ones have (default: those of `seen`)."""
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for t in reversed(span):
         for flag in [*done.flags(t), *flags.find(seen, t)]:
             found.setdefault(flags.topic(flag), []).append(flag)
     opens = {name: value for name, value in question.items() if name != "place"}
-    made = [flags.together(same) for same in found.values()]
+    made = [*flags.missing(later or seen, max(span)), *(flags.together(same) for same in found.values())]
     return [{**flag, **present.named(book, flag, opens)} for flag in made]
 
 

@@ -185,8 +185,9 @@ class Words:
         return float((self.made["change"] or 0.0) - causes["change"] + (scope["value"] if scope else 0.0))
 
     def factors(self) -> str:
-        """What has no factor and is in no total, and which factors were borrowed."""
-        told = [one["message"][self.lang] for one in [*self.made["missing"], *self.made["factors"]]]
+        """What has no factor and is in no total, which factors were borrowed, and that later rows are not in."""
+        notes = [*self.made["missing"], *self.made["factors"], self.made["later"]]
+        told = [one["message"][self.lang] for one in notes if one]
         return ("" if self.lang == "zh" else " ").join(told)
 
     def states(self) -> list[Row]:
