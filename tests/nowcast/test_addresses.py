@@ -1,16 +1,23 @@
 """Addresses and options as people write them: periods in any spelling, days within bounds, files of what is shown."""
 
+import html
+import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+import docx
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_run import DATASET, rows
 
 
@@ -67,3 +74,84 @@ def test_what_is_no_whole_month_is_refused(place: Workspace, client: TestClient,
     with pytest.raises(Refused):
         nowcast.open_reason(place, kind="sum", **asked)
     assert client.get("/nowcast/open.json", params={"kind": "sum", **asked}).status_code == 422
+
+
+PAGES = ("", "/month", "/situation", "/trust", "/record")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1989-12-31", "2101-01-01", "9999-12-31"])
+def test_days_that_nobody_can_mean_are_refused(client: TestClient, day: str) -> None:
+    for name in ("run", "explain", "vintages"):
+        assert client.get(f"/nowcast/{name}.json", params={"as_of": day}).status_code == 422, name
+    for name in PAGES:
+        for option in ("as_of", "known_at"):
+            answer = client.get(f"/nowcast{name}.json", params={option: day})
+            assert answer.status_code == 422 and option in answer.json()["detail"], (name, option)
+    for name in ("month.docx", "situation.docx", "tables.xlsx"):
+        assert client.get(f"/nowcast/{name}", params={"known_at": day}).status_code == 422, name
+    assert client.get("/nowcast/open.json", params={"month": "2024-10", "as_of": day}).status_code == 422
+    for option in ("before", "after"):
+        answer = client.get("/nowcast/news.json", params={"before": "2024-11-05", option: day})
+        assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
+    verbs = (["run", "--as-of", day], ["news", "--before", day], ["news", "--before", "2024-11-05", "--after", day],
+             ["open", "--kind", "news", "--before", day])  # fmt: skip
+    for words in verbs:
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 2 and day in done.output, words
+
+
+def test_the_ends_of_the_days_are_answered_in_words(client: TestClient) -> None:
+    for day in ("1990-01-01", "2100-12-31"):
+        answer = client.get("/nowcast.json", params={"as_of": day})
+        assert answer.status_code == 422 and answer.json()["problems"][0]["message"]
+    assert client.get("/nowcast/run.json", params={"month": "0000-01"}).status_code == 422
+
+
+def addresses(page: str, start: str) -> list[dict[str, str]]:
+    """The options of the links of a page that begin so."""
+    found = re.findall(rf'(?:href|hx-get)="({re.escape(start)}\?[^"]*)"', page)
+    return [dict(parse_qsl(html.unescape(one).partition("?")[2])) for one in found]
+
+
+@pytest.mark.parametrize(("path", "files"), [("/nowcast/month", "month"), ("/nowcast/situation", "situation")])
+def test_files_and_links_keep_the_family_and_the_day(client: TestClient, path: str, files: str) -> None:
+    asked = {"family": "enterprise", "as_of": "2024-11-15", "lang": "en"}
+    page = client.get(path, params=asked).text
+    for kind in ("docx", "pdf"):
+        (options,) = addresses(page, f"/nowcast/{files}.{kind}")
+        assert (options["family"], options["as_of"]) == ("enterprise", "2024-11-15")
+        assert client.get(f"/nowcast/{files}.{kind}", params=options).status_code == 200
+    assert all(one["as_of"] == "2024-11-15" for one in addresses(page, "/nowcast"))
+    years = [one for one in addresses(page, "/nowcast/situation") if "year" in one]
+    assert all((one["family"], one["as_of"]) == ("enterprise", "2024-11-15") for one in years)
+    if path == "/nowcast/month":
+        form = page[page.index('<form action="/nowcast/month"') :].partition("</form>")[0]
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+        assert hidden == {"family": "enterprise", "as_of": "2024-11-15"}
+    usual = client.get(path, params={"known_at": "2024-11-15"}).text
+    assert "family" not in addresses(usual, f"/nowcast/{files}.docx")[0]
+
+
+def test_the_board_leads_to_reports_of_the_same_day(client: TestClient) -> None:
+    page = client.get("/nowcast", params={"as_of": "2024-11-15"}).text
+    for start in ("/nowcast/month", "/nowcast/situation", "/nowcast/record", "/nowcast/situation.docx"):
+        found = addresses(page, start)
+        assert found and all(one["as_of"] == "2024-11-15" for one in found), start
+
+
+@pytest.mark.parametrize("option", ["as_of", "known_at"])
+def test_files_are_of_the_day_of_their_address(client: TestClient, option: str) -> None:
+    for name, file in (("month", "month"), ("situation", "situation")):
+        words = client.get(f"/nowcast/{name}.json", params={option: "2024-11-15"}).json()["paragraphs"]["zh"]
+        answer = client.get(f"/nowcast/{file}.docx", params={option: "2024-11-15"})
+        written = "\n".join(one.text for one in docx.Document(io.BytesIO(answer.content)).paragraphs)
+        assert answer.status_code == 200 and "2024-11-15" in written
+        assert words[0]["text"].split("\n")[0] in written
+    assert client.get("/nowcast/run.json", params={option: "2024-11-15"}).json()["as_of"] == "2024-11-15"
+
+
+def test_the_analysis_as_a_file_is_of_the_last_year_where_none_is_named(client: TestClient) -> None:
+    answer = client.get("/nowcast/situation.docx", params={"known_at": "2024-11-15"})
+    assert answer.status_code == 200 and answer.headers["content-disposition"].endswith('-2024.docx"')
+    for year in ("0", "1989", "2101"):
+        assert client.get("/nowcast/situation.docx", params={"year": year}).status_code == 422

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request
 
 from dualcarbon.app.wording import LANGUAGES
+from dualcarbon.core.faces import FIRST_DAY, LAST_DAY
 
 Tree = Literal["admin", "management"]
 
@@ -28,7 +29,9 @@ def asked(
     period: Annotated[str | None, Query(description="2024, 2024-Q1, 2024-03, 2024-01/2024-09", max_length=40)] = None,
     tree: Annotated[Tree, Query(description="place tree")] = "admin",
     basis: Annotated[str | None, Query(description="account A, B or C", max_length=20)] = None,
-    known_at: Annotated[date | None, Query(description="only what was known at this date")] = None,
+    known_at: Annotated[
+        date | None, Query(ge=FIRST_DAY, le=LAST_DAY, description="only what was known at this date")
+    ] = None,
 ) -> Asked:
     """The choices that every page understands, read from the query. Raises `BadChoice` for a period that is none."""
     from dualcarbon.core import periods

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 Make = Callable[..., dict[str, Any]]
 Changes = Callable[[Any], Any]
+#: The first and the last day that a question may name as a day of knowledge.
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2100, 12, 31)
 
 
 class Page(NamedTuple):

@@ -11,6 +11,7 @@ import typer
 
 from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
+from dualcarbon.core.faces import FIRST_DAY, LAST_DAY
 from dualcarbon.nowcast import shown
 from dualcarbon.nowcast.opened.nodes import RECONCILE, RECORD
 
@@ -248,9 +249,13 @@ def _day(text: str | None, option: str) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(say(f"“{text}”不是日期", f"“{text}” is no day"), param_hint=option) from error
+    if not FIRST_DAY <= day <= LAST_DAY:
+        span = f"{FIRST_DAY} – {LAST_DAY}"
+        raise typer.BadParameter(say(f"“{text}”不在 {span} 之内", f"“{text}” is not within {span}"), param_hint=option)
+    return day
 
 
 def _month(text: str | None) -> date | None:

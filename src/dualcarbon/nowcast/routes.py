@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from dualcarbon.core.faces import Nav, NoSuch, Page, View, page
+from dualcarbon.core.faces import FIRST_DAY, LAST_DAY, Nav, NoSuch, Page, View, page
 from dualcarbon.nowcast.opened.nodes import FAMILY
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
@@ -16,15 +16,24 @@ MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 Place = Annotated[str | None, Query(description="place, code or name (default: that of the pack)")]
-Day = Annotated[date | None, Query(description="with what was known on that day")]
-Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+SomeDay = Annotated[date, Query(ge=FIRST_DAY, le=LAST_DAY)]
+Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY, description="with what was known on that day")]
+Month = Annotated[str | None, Query(pattern=r"^(199\d|20\d\d|2100)-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 Text = Annotated[str | None, Query(max_length=80)]
 Tree = Annotated[str, Query(pattern="^(admin|management)$")]
 Language = Annotated[str, Query(pattern="^(zh|en)$")]
 File = Annotated[str, Path(pattern="^(docx|pdf)$")]
 Family = Annotated[str, Query(max_length=80, description="family of factors")]
+Year = Annotated[int | None, Query(ge=1990, le=2100)]
 Late = Annotated[int | None, Query(ge=1, le=24, description="months that data were late")]
 
+
+def _named(as_of: Day = None, known_at: Day = None) -> date | None:
+    return as_of or known_at
+
+
+#: The day of an address that is no page, by either of the names that pages understand.
+AsOf = Annotated[date | None, Depends(_named)]
 
 pages: list[Page] = []
 nav = [Nav("/nowcast", "速算")]
@@ -59,7 +68,7 @@ def month_told(
 
 @page(pages, "/nowcast/situation", "situation.html")
 def situation(
-    view: View, year: Annotated[int | None, Query(ge=1990, le=2100)] = None, place: Place = None, as_of: Day = None,
+    view: View, year: Year = None, place: Place = None, as_of: Day = None,
     family: Family = FAMILY,
 ) -> dict[str, Any]:  # fmt: skip
     """The yearly analysis of the carbon situation (default: the last year), each number with what opens it."""
@@ -173,8 +182,8 @@ def _known(view: View, place: str | None) -> str:
 
 @router.get("/tables.xlsx", summary="The tables of the page as an Excel workbook", response_class=Response)
 def tables(
-    request: Request, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board", place: Place = None,
-    known_at: Day = None, tree: Tree = "admin", lang: Language = "zh",
+    request: Request, as_of: AsOf, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board",
+    place: Place = None, tree: Tree = "admin", lang: Language = "zh",
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept, workbook
@@ -183,17 +192,17 @@ def tables(
     workspace = request.app.state.site.workspace
     place = located(workspace, place)
     if kind == "board":
-        asked: dict[str, Any] = {"place": place, "as_of": known_at, "tree": tree}
+        asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree}
         made = kept.once(workspace, kind, asked, lambda: boards.board(workspace, **asked))
     else:
-        made = _record(workspace, place, known_at, tree, 6)
+        made = _record(workspace, place, as_of, tree, 6)
     name = f'attachment; filename="nowcast-{kind}-{made["place"]}.xlsx"'
     return Response(workbook.content(made, lang), media_type=MEDIA["xlsx"], headers={"Content-Disposition": name})
 
 
 @router.get("/vintages.json", summary="The revision triangle: each month as estimated on each day of arrival")
 def vintages(
-    request: Request, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None,
+    request: Request, as_of: AsOf, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6,
     tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
@@ -223,7 +232,7 @@ def _first(month: str | None) -> date | None:
 
 @router.get("/run.json", summary="This month's CO2, counted where reported and estimated where not")
 def run(
-    request: Request, place: Place = None, month: Month = None, as_of: Day = None, tree: Tree = "admin",
+    request: Request, as_of: AsOf, place: Place = None, month: Month = None, tree: Tree = "admin",
     by: Annotated[list[str] | None, Query(description="place, sector, domain")] = None,
     reconcile: Annotated[str, Query(pattern="^(raking|least_squares|none)$")] = "raking", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
@@ -238,7 +247,7 @@ def run(
 
 @router.get("/news.json", summary="Which arrivals between two days moved the estimate")
 def news(
-    request: Request, before: date, after: Day = None, place: Place = None, month: Month = None,
+    request: Request, before: SomeDay, after: Day = None, place: Place = None, month: Month = None,
     tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
@@ -249,8 +258,8 @@ def news(
 
 @router.get("/explain.json", summary="Why CO2 changed between two periods (additive LMDI)")
 def explain(
-    request: Request, place: Place = None, period: str | None = None, against: str | None = None,
-    as_of: Day = None, tree: Tree = "admin", family: Family = FAMILY,
+    request: Request, as_of: AsOf, place: Place = None, period: str | None = None, against: str | None = None,
+    tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon import nowcast
 
@@ -260,19 +269,19 @@ def explain(
 
 @router.get("/situation.{kind}", summary="The yearly analysis as a Word or PDF file", response_class=Response)
 def yearly_file(
-    request: Request, kind: File, year: int, place: Place = None, as_of: Day = None, tree: Tree = "admin",
+    request: Request, kind: File, as_of: AsOf, year: Year = None, place: Place = None, tree: Tree = "admin",
     lang: Language = "zh", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast.city import located
 
     workspace = request.app.state.site.workspace
     made = _year(workspace, year, place=located(workspace, place), as_of=as_of, tree=tree, family=family)
-    return _written(made, kind, lang, f"situation-{made['place']}-{year}")
+    return _written(made, kind, lang, f"situation-{made['place']}-{made['year']}")
 
 
 @router.get("/month.{kind}", summary="The brief of a month as a Word or PDF file", response_class=Response)
 def monthly_file(
-    request: Request, kind: File, month: Month = None, place: Place = None, as_of: Day = None, tree: Tree = "admin",
+    request: Request, kind: File, as_of: AsOf, month: Month = None, place: Place = None, tree: Tree = "admin",
     lang: Language = "zh", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast.city import located
