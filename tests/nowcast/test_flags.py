@@ -118,6 +118,8 @@ def test_flags_open(place: Workspace) -> None:
     for one in [*made["flags"], *page["flags"], *report["flags"]]:
         if one["rule"] in flags.WITHOUT:
             assert one["explain"] is None
+        elif "kind" in (one.get("explain") or {}):
+            assert nowcast.open_reason(place, **one["explain"])["flag"]["rule"] == one["rule"]
         elif one.get("explain"):
             assert nowcast.open_figure(place, **one["explain"])["month"] == one["month"]
 

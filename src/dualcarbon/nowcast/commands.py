@@ -168,18 +168,22 @@ def _open(
         typer.Option(
             "--kind",
             help=say("由各月得出的数：sum、change、growth、share、pull、progress、intensity、effect、news、error、score、"
-                     "target、official、bridge、term",
+                     "target、official、bridge、term、flag",
                      "a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, "
-                     "news, error, score, target, official, bridge, term"),
+                     "news, error, score, target, official, bridge, term, flag"),
         ),
     ] = None,
     period: Annotated[str | None, typer.Option("--period", help=say("时期", "period"))] = None,
     against: Annotated[str | None, typer.Option("--against", help=say("对比时期", "compared with"))] = None,
     effect: Annotated[str | None, typer.Option("--effect", help=say("分解的因素", "effect, as activity"))] = None,
     before: Annotated[str | None, typer.Option("--before", metavar="DATE", help=say("较早的一天", "since"))] = None,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="DATE", help=say("较晚的一天（默认：--as-of）", "the later day"))
+    ] = None,
     arrival: Annotated[str | None, typer.Option("--arrival", help="revision, weather, electricity, fuel")] = None,
     about: Annotated[
-        str | None, typer.Option("--about", help="month, year_before, others; electricity, recent, heating …")
+        str | None,
+        typer.Option("--about", help="month, year_before, others; electricity, recent …; level-shift, divergence …"),
     ] = None,
     state: Annotated[str | None, typer.Option("--state", help="electricity, nothing")] = None,
     late: Annotated[
@@ -200,8 +204,9 @@ def _open(
     if kind:
         result = nowcast.open_reason(
             **question, kind=kind, month=month, sector=sector, domain=domain, part=part, period=period,
-            against=against, effect=effect, before=_day(before, "--before"), arrival=arrival, about=about, city=city,
-            reconcile=reconcile, state=state, late=late, power_late=power_late, level=level,
+            against=against, effect=effect, before=_day(before, "--before"), after=_day(after, "--after"),
+            arrival=arrival, about=about, city=city, reconcile=reconcile, state=state, late=late,
+            power_late=power_late, level=level,
         )  # fmt: skip
         return result, lambda: shown.reason(result)
     if not (month or run):

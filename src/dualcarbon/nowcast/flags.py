@@ -34,6 +34,7 @@ YEAR, BEFORE, STAYED = 12, 6, 3
 WITHOUT = ("nowcast.place-absent", "nowcast.total-no-cells", "nowcast.total-no-months", "nowcast.total-not-months")
 #: What has not arrived, as it is said.
 PARTS = {"power": {"zh": "用电", "en": "electricity"}, "direct": {"zh": "燃料", "en": "fuels"}}
+_NODE = re.compile(r"nowcast\.(level-shift|carbon-per-kwh|divergence|(negative|doubtful|zero)-(direct|power))")
 _SIGMA = 1.4826
 
 
@@ -48,9 +49,9 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`, `nowcast.place-ceased` (the month is the first or
     last of a place), `nowcast.short-history`; and of a cell, once with all that it was found by (`causes`), and with
     its `size` in t CO2: `nowcast.level-shift` (the month from which on its fuels have another level; value and usual
-    are t CO2 a month since and before), `nowcast.carbon-per-kwh` (t CO2 of fuels per MWh against the cell's own year
-    and, where known, the same season a year before), `nowcast.divergence` (the same against a year before, where other
-    cells moved otherwise).
+    are t CO2 a month since, `until` the month looked at, and before), `nowcast.carbon-per-kwh` (t CO2 of fuels per MWh
+    against the cell's own year and, where known, the same season a year before), `nowcast.divergence` (the same against
+    a year before, where other cells moved otherwise).
     """
     t = len(city.months) - 1 if t is None else t
     month = city.months[t].isoformat()[:7]
@@ -67,8 +68,9 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     for k, flag in [*_shifted(city, t, large), *_departed(city, t, large)]:
         if not abs(flag["size"]) >= SLIGHT * size.sum() / YEAR:
             continue
-        place, sector, _ = city.cells[k]
-        whole = (float(size[k]), {**flag, "place": place, "sector": sector, "causes": [flag["rule"]]})
+        place, sector = city.cells[k][:2]
+        cell = {"place": place, "sector": sector, "domain": city.cells[k][2]}
+        whole = (float(size[k]), {**flag, **cell, "causes": [flag["rule"]]})
         first = found.setdefault((place, sector), whole)[1]
         first["causes"] = list(dict.fromkeys([*first["causes"], flag["rule"]]))
     told += found.values()
@@ -205,9 +207,38 @@ def amount(value: float, beside: float = 0.0) -> dict[str, str]:
     return {"zh": f"{value:,.0f}吨", "en": f"{value:,.0f} t"}
 
 
+def numbers(flag: dict[str, Any], lang: str) -> str:
+    """The numbers of a flag's message or, where it says none, its months."""
+    told = words(flag)
+    names = ("before", "after", "change") if "before" in told else ("value", "usual", "percent", "size")
+    said = [told[name] for name in names if name in told] or [told["month"]]
+    return ("、" if lang == "zh" else ", ").join(one[lang] if isinstance(one, dict) else one for one in said)
+
+
 def topic(flag: dict[str, Any]) -> tuple[str, str, str]:
     """What a flag is about: flags of several months about the same are one thing to be checked."""
     return "cell" if flag.get("causes") else str(flag["rule"]), flag["place"], flag["sector"]
+
+
+def has_node(flag: dict[str, Any]) -> bool:
+    """Whether a flag's numbers are those of a cell's months, which `opened.flagged` opens."""
+    return bool(_NODE.fullmatch(flag["rule"]))
+
+
+def question(flag: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any] | None:
+    """What opens a flag, besides what all questions of the report have (`asked`): its own node or, where it has no
+    numbers, the figure of its place and month; None where there is none."""
+    if flag["rule"] in WITHOUT:
+        return None
+    given = {"month": flag["month"], "place": flag["place"], "sector": flag["sector"]}
+    if not has_node(flag):
+        return {**asked, **{name: one for name, one in given.items() if one}}
+    months = flag.get("months") or [flag["month"]]
+    first, last = (flag["month"], flag["until"]) if "until" in flag else (months[0], months[-1])
+    kept = {name: one for name, one in asked.items() if name != "reconcile"}
+    made = {**kept, "kind": "flag", "about": flag["rule"].removeprefix("nowcast."), **given}
+    made["sector"] = made["sector"] or "-"
+    return made | ({"period": f"{first}/{last}"} if first != last and flag.get("causes") else {})
 
 
 def _doubtful(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
@@ -318,8 +349,9 @@ def _shifted(city: City, t: int, large: np.ndarray) -> list[tuple[int, dict[str,
         if not odd[0] or np.isfinite(growth[k, s:]).sum() < STAYED or stepped / moved < 0.5:
             continue
         before, after = (float(np.nanmean(city.direct[k, first:end])) for first, end in ((s - YEAR, s), (s, t + 1)))
-        flags.append((k, {"rule": "nowcast.level-shift", "month": city.months[s].isoformat()[:7], "value": after,
-                          "usual": before, "size": after - before}))  # fmt: skip
+        flags.append((k, {"rule": "nowcast.level-shift", "month": city.months[s].isoformat()[:7],
+                          "until": city.months[t].isoformat()[:7], "value": after, "usual": before,
+                          "size": after - before}))  # fmt: skip
     return flags
 
 

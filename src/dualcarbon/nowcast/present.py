@@ -284,9 +284,7 @@ def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | No
         }}  # fmt: skip
     problem = Problem(flag["rule"], value=said["zh"], params={"name": said, **told})
     made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
-    opens = {"month": flag["month"], "place": flag["place"], "sector": flag["sector"]}
-    figure = asked is not None and flag["rule"] not in flags.WITHOUT
-    made["explain"] = {**(asked or {}), **{key: one for key, one in opens.items() if one}} if figure else None
+    made["explain"] = None if asked is None else flags.question(flag, asked)
     return {"name": name, **made}
 
 

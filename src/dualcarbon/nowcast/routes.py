@@ -142,7 +142,7 @@ def opened(
     view: View, month: Month = None, place: Place = None, sector: Text = None, domain: Text = None,
     part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None, as_of: Day = None, city: Text = None,
     run: Text = None, kind: Text = None, period: Text = None, against: Text = None, effect: Text = None,
-    before: Day = None, arrival: Text = None, about: Text = None, family: Text = None,
+    before: Day = None, after: Day = None, arrival: Text = None, about: Text = None, family: Text = None,
     state: Annotated[str | None, Query(pattern="^(electricity|nothing)$")] = None, late: Late = None,
     power_late: Late = None, level: Annotated[str | None, Query(pattern="^total$")] = None,
     reconcile: Annotated[str | None, Query(pattern="^(raking|least_squares|none)$")] = None,
@@ -150,7 +150,7 @@ def opened(
     """A figure opened: what was counted down to its rows, how the rest was estimated, its parts.
 
     With `kind` a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, news,
-    error, score, target, official, bridge.
+    error, score, target, official, bridge, term, flag.
     """
     from dualcarbon import nowcast
     from dualcarbon.nowcast import kept
@@ -165,8 +165,8 @@ def opened(
     asked: dict[str, Any] = {
         "kind": kind, "place": code, "as_of": day, "tree": view.tree, "month": month, "sector": sector,
         "domain": domain, "part": part, "city": city, "period": period, "against": against, "effect": effect,
-        "before": before, "arrival": arrival, "about": about, "state": state, "late": late, "power_late": power_late,
-        "level": level, **chosen,
+        "before": before, "after": after, "arrival": arrival, "about": about, "state": state, "late": late,
+        "power_late": power_late, "level": level, **chosen,
     }  # fmt: skip
     return dict(kept.once(view.workspace, "opened", asked, lambda: nowcast.open_reason(view.workspace, **asked)))
 

@@ -312,19 +312,19 @@ def reason(node: dict[str, Any]) -> None:
     """A figure derived from months: its equation, inputs and parts, with what opens them."""
     lang = language()
     about = [node["place_name"][lang], *(one[lang] for one in node["about"]), node["period"] or ""]
-    value = "—" if node["value"] is None else f"{node['value']:,.2f}"
+    value = _amount(node["value"])
     head = " · ".join(text for text in about if text)
     typer.echo(f"{head}  {node['title'][lang]} {value} {node['unit']}  ({node['status']})")
     if node["low"] is not None:
         typer.echo(say("90% 区间", "90 % interval") + f" {node['low']:,.0f} – {node['high']:,.0f}")
-    for note in [*node.get("missing", []), *node.get("factors", [])]:
+    for note in [*([node] if "message" in node else []), *node.get("missing", []), *node.get("factors", [])]:
         typer.echo("- " + note["message"][lang])
     typer.echo(f"{node['equation'][lang]}\n{node['filled']}".rstrip())
     for title, lines in ((say("用到的数", "numbers used"), node["inputs"]), (say("组成", "parts"), node["children"])):
         if lines:
             typer.echo(f"- {title}")
         for one in lines:
-            number = "—" if one["value"] is None else f"{round(one['value'], 2) + 0.0:,.2f}"
+            number = _amount(one["value"])
             typer.echo(
                 f"    {one['name'][lang]} {number} {one['unit']}  {one.get('filled', '')}  {_verb(one)}".rstrip()
             )
@@ -332,6 +332,13 @@ def reason(node: dict[str, Any]) -> None:
         named = [row[name] for name in ("place", "entity", "sector", "carrier", "period") if row[name]]
         place = " ".join(str(row[name]) for name in ("source", "row") if row[name] is not None)
         typer.echo(f"    · {' '.join(named)}: {row['value']:,.6g} {row['unit']}  {place or row['dataset']}")
+
+
+def _amount(value: float | None) -> str:
+    """A number with two decimals or, where it is small, four digits."""
+    if value is None:
+        return "—"
+    return f"{value:.4g}" if 0 < abs(value) < 1 else f"{round(value, 2) + 0.0:,.2f}"
 
 
 def _verb(one: dict[str, Any]) -> str:

@@ -58,8 +58,14 @@ def error_node(
     t = record.shown(now)
     usual = record.lateness(now, t)
     state = state or record.state(now, t)
-    if state not in record.STATES or level not in (None, "total"):
-        raise Refused(Problem("nowcast.no-such-figure", value=str(level or state)))
+    choices = (
+        (state, text("资料到达情形", "state"), tuple(record.STATES)),
+        (level, text("层次", "level"), (None, "total")),
+    )
+    for given, what, known in choices:
+        if given not in known:
+            params = {"what": what, "known": "、".join(one for one in known if one)}
+            raise Refused(Problem("nowcast.unknown-choice", value=str(given), params=params))
     late, dark = late or usual[0], (power_late or max(usual[1], 1)) if state == "nothing" else 0
     span = [s for s in record.replayable(now, max(late, dark)) if not month or month_text(now.months[s]) == month]
     if not span:

@@ -35,8 +35,11 @@ def effect_node(
     asked = {"kind": "effect", "place": made.place, "period": later, "against": earlier,
              "as_of": made.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     head: Node = {"period": later, "against": earlier, "as_of": made.as_of, "unit": "tCO2", "status": made.status}
-    if (effect and effect not in why.TITLES) or (sector and sector not in made.sectors) or not (effect or sector):
-        raise Refused(Problem("nowcast.no-such-figure", value=sector or effect or ""))
+    if effect not in why.TITLES and (effect or not sector):
+        params = {"what": text("因素", "effect"), "known": "、".join(why.TITLES)}
+        raise Refused(Problem("nowcast.unknown-choice", value=effect or "—", params=params))
+    if sector and sector not in made.sectors:
+        raise Refused(Problem("nowcast.no-such-figure", value=sector))
     if effect == "weather" and sector:
         return head | weather_of_sector(made, sector, month, book, asked)
     if effect and sector:
@@ -182,15 +185,22 @@ def _scope_of_sector(made: why.Compared, sector: str, book: Classification, aske
 
 def news_node(
     workspace: Any, place: str, day: date | None, tree: str, family: str, *, before: date | str, arrival: str,
-    about: str, month: str,
+    about: str, month: str, after: date | str | None = None,
 ) -> Node:  # fmt: skip
-    """What one arrival did to the estimate of a month, by area, with the rows that arrived."""
-    since = before if isinstance(before, date) else date.fromisoformat(before)
+    """What one arrival did to the estimate of a month, by area, with the rows that became known after the day
+    `before` and no later than `after` (default: `day`). Raises Refused for an arrival that there was none of."""
+    since, day = (date.fromisoformat(one) if isinstance(one, str) else one for one in (before, after or day))
+    assert since is not None
+    if day is not None and day <= since:
+        raise Refused(Problem("nowcast.days-turned", value=day.isoformat(), params={"before": since.isoformat()}))
     first = span_of(month).start
     new, taken = arrivals.steps(workspace, since, day, first, place, tree, family)
     place_in = next((n for n, (step, _) in enumerate(taken) if (step.kind, step.about) == (arrival, about)), 0)
     if not place_in:
-        raise Refused(Problem("nowcast.no-such-figure", value=arrival))
+        known = "、".join(f"{one.kind} {one.about}" for one, _ in taken[1:]) or "—"
+        what = text("新到数据", "arrival")
+        params = {"what": what, "known": known}
+        raise Refused(Problem("nowcast.unknown-choice", value=f"{arrival} {about}", params=params))
     step, now = taken[place_in]
     then = taken[place_in - 1][1]
     book = load(workspace.pack)

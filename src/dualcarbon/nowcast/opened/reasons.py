@@ -23,6 +23,7 @@ from dualcarbon.nowcast.opened.comparing import (
     settled_node,
     share_node,
 )
+from dualcarbon.nowcast.opened.flagged import flag_node
 from dualcarbon.nowcast.opened.judgements import error_node, score_node
 from dualcarbon.nowcast.opened.movements import effect_node, news_node
 from dualcarbon.nowcast.opened.nodes import Node, coded, span_of
@@ -35,7 +36,7 @@ KINDS: dict[str, Callable[..., Node]] = {
     "target": target_node, "official": official_node, "bridge": bridge_node, "change": change_node,
     "growth": growth_node, "share": share_node, "pull": pull_node, "progress": progress_node,
     "intensity": intensity_node, "settled": settled_node, "estimated": estimated_node,
-    "term": term_node,
+    "term": term_node, "flag": flag_node,
 }  # fmt: skip
 
 
@@ -52,11 +53,12 @@ def open_reason(
     """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.
 
     `kind` and what it is asked: `sum` (period, sector, domain, part, city, reconcile), `effect` (effect, sector,
-    period, against), `news` (month, before, arrival, about), `error` (month, sector, state, late, power_late, level),
-    `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`, `growth`
-    (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled` (period,
-    against, city), `term` (about, month, sector, domain, part, city). Periods are whole months in any spelling of
-    `periods.parse`. Raises Refused for an unknown kind, and where nothing answers to the question.
+    period, against), `news` (month, before, after, arrival, about), `error` (month, sector, state, late, power_late,
+    level), `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`,
+    `growth` (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled`
+    (period, against, city), `term` (about, month, sector, domain, part, city), `flag` (about: its rule; month, sector,
+    domain, period, city). Periods are whole months in any spelling of `periods.parse`. Raises Refused for an unknown
+    kind, and where nothing answers to the question.
     """
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of

@@ -88,7 +88,7 @@ def _grown(
         if both[:, n].any():
             for one, number_ in zip(sums[::-1], (s - months.YEAR, s), strict=True):
                 when = month_text(seen.months[number_])
-                opens = _opens(seen, rows, when, part, asked) if both[:, n].all() else {}
+                opens = month_opens(seen, rows, when, part, asked) if both[:, n].all() else {}
                 title = {"zh": span_text([when], "zh") + name["zh"], "en": f"{when} {name['en']}"}
                 inputs.append(line(title, float(one[:, n].sum()), unit, seen.status, **opens))
     children = []
@@ -108,7 +108,7 @@ def _grown(
             "children": sorted(children, key=lambda one: -one["value"])}  # fmt: skip
 
 
-def _opens(seen: City, rows: list[int], month: str, part: str, asked: Node) -> Node:
+def month_opens(seen: City, rows: list[int], month: str, part: str, asked: Node) -> Node:
     """What opens a month of the cells `rows`: CO2 here, electricity by ``dualcarbon explain`` down to its rows."""
     place, sector, domain = seen.cells[rows[0]]
     if part or place.endswith(cities.UNALLOCATED) or not (sector or len(rows) > 1):

@@ -26,7 +26,7 @@ def plain(text: str) -> str:
 
 def lines(text: str, figures: Sequence[Figure]) -> list[list[Figure]]:
     """A marked text as lines of segments: {text}, and of a figure also {value, unit, of, name, question or query}; of a
-    name that opens something {text, question}.
+    name that opens something {text, question}; a sentence that does has {name, numbers} too, a factor {href, command}.
 
     `question` is what `nowcast.open_figure`, or with a `kind` `nowcast.open_reason`, is asked; `query` is that of
     ``dualcarbon explain``. The opened node holds the number as its `of` (value, low, high …), or among its inputs.

@@ -148,8 +148,9 @@ def _appendix(made: dict[str, Any], lang: str) -> list[report.Block]:
                                                     common.items() if name != "city")])  # fmt: skip
     rows, seen = [], set()
     for part in made["paragraphs"][lang]:
-        for segment in [one for line in part["lines"] for one in line if "unit" in one]:
-            row = [segment["text"] + _unit(segment, lang), segment["name"][lang], _command(segment, made)]
+        for segment in [one for line in part["lines"] for one in line if "name" in one]:
+            number = segment["numbers"][lang] if "numbers" in segment else segment["text"] + _unit(segment, lang)
+            row = [number, segment["name"][lang], segment.get("command") or _command(segment, made)]
             if tuple(row) not in seen:
                 seen.add(tuple(row))
                 rows.append(row)

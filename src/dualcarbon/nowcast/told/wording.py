@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dualcarbon.nowcast import gaps
+from dualcarbon.nowcast import flags, gaps
 from dualcarbon.nowcast.opened.nodes import NONE
 from dualcarbon.nowcast.told import saying
 
@@ -145,8 +145,17 @@ class Words:
         )
 
     def flagged(self, flag: Row) -> str:
-        """What looks wrong; whose it is, at the beginning, opens the figure."""
+        """What looks wrong: all of it opens its node or, where it has no numbers, whose it is opens the figure."""
         message = str(flag["message"][self.lang])
+        if flags.has_node(flag) and flag["explain"]:
+            name = {
+                lang: f"{check}{flag['name'][lang]}"
+                for lang, check in (("zh", "需要核实："), ("en", "to be checked: "))
+            }
+            numbers = {lang: flags.numbers(flag, lang) for lang in ("zh", "en")}
+            self.figures.append({"question": flag["explain"], "name": name, "numbers": numbers})
+            said = message.rstrip("。.")
+            return saying.marked(len(self.figures) - 1, said) + message[len(said) :]
         names = (flag["name"][self.lang], flag["name"][self.lang].replace(" · ", ""))
         end = next((len(name) for name in names if message.startswith(name)), len(message))
         if not flag["explain"]:
@@ -186,9 +195,21 @@ class Words:
 
     def factors(self) -> str:
         """What has no factor and is in no total, which factors were borrowed, and that later rows are not in."""
-        notes = [*self.made["missing"], *self.made["factors"], self.made["later"]]
-        told = [one["message"][self.lang] for one in notes if one]
+        told = [one["message"][self.lang] for one in self.made["missing"]]
+        told += [self.borrowed(one) for one in self.made["factors"]]
+        told += [self.made["later"]["message"][self.lang]] if self.made["later"] else []
         return ("" if self.lang == "zh" else " ").join(told)
+
+    def borrowed(self, one: Row) -> str:
+        """What is said of a borrowed factor; its value opens the page of the factor."""
+        quantity, message = f"{one['value']:g} {one['unit']}", str(one["message"][self.lang])
+        asked = [f"--{name} {one[key]}" for name, key in (("place", "place"), ("carrier", "carrier"), ("at", "year"))
+                 if one[key]]  # fmt: skip
+        name = {"zh": "借用的因子", "en": "factor borrowed"}
+        command = " ".join(["dualcarbon factors find", one["parameter"], *asked])
+        self.figures.append({"href": f"/factors/{one['parameter']}", "name": name, "command": command,
+                             "numbers": dict.fromkeys(name, quantity)})  # fmt: skip
+        return message.replace(quantity, saying.marked(len(self.figures) - 1, quantity), 1)
 
     def states(self) -> list[Row]:
         """What the replay says of each state of information, that of the month shown first, where it says something."""
