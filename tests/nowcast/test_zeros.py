@@ -51,3 +51,17 @@ def test_a_stop_is_believed_when_it_stays(tmp_path: Path) -> None:
     told = nowcast.run(made, as_of=DAY, month=MONTH, record=0, by=["place", "sector"], keep=False)
     row = next(one for one in told["rows"] if (one["place"], one["sector"]) == ("330402", "C17"))
     assert row["value"] == 0 and row["counted_share"] == 1
+
+
+def test_rows_that_came_after_the_day_that_nobody_named_are_said(whole: Workspace, tmp_path: Path) -> None:
+    made = zeroed(tmp_path / "w", pl.lit(False))
+    first = rows().filter(COUNTY & (pl.col("sector") == "C17") & (pl.col("start") == date(2024, 3, 1)))
+    later = first.with_columns(value=pl.col("value") * 1.1, known_at=date(2025, 6, 1))
+    made.import_frame(later, source={"file": "correction"}, dataset=DATASET, revise="meter")
+    told = nowcast.run(made, record=0, keep=False)
+    assert told["later"]["rows"] == later.height and told["later"]["day"] == date(2025, 6, 1)
+    assert "2025年6月1日" in told["later"]["message"]["zh"]
+    assert nowcast.run(made, as_of=date(2025, 6, 1), month=MONTH, record=0, keep=False)["later"] is None
+    assert nowcast.run(whole, record=0, keep=False)["later"] is None
+    text = "".join(part["text"] for part in nowcast.analyse(made, year=2024)["paragraphs"]["zh"])
+    assert "没有计入" in text

@@ -264,7 +264,13 @@ def _day(text: str | None, option: str) -> date | None:
 
 
 def _month(text: str | None) -> date | None:
-    return _day(f"{text}-01" if text else None, "--month")
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        words = say(f"“{text}”不是月份，请写如 2024-09", f"“{text}” is no month; write 2024-09")
+        raise typer.BadParameter(words, param_hint="--month") from error
 
 
 @cli.command(help=say("把年度总量分摊到月（日）", "spread annual totals over months (and days)"))

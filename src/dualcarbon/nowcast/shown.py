@@ -70,7 +70,8 @@ def this_month(result: dict[str, Any]) -> None:
         "how": say("单元数", "cells"),
     }  # fmt: skip
     table(rows, columns)
-    for flag in [*_carried(result["factors"]), *result["flags"][:10]]:
+    notes = [*([result["later"]] if result["later"] else []), *_carried(result["factors"])]
+    for flag in [*notes, *result["flags"][:10]]:
         typer.echo("- " + flag["message"][language()])
 
 
