@@ -4,11 +4,13 @@ import html
 import io
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import docx
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
@@ -155,3 +157,45 @@ def test_the_analysis_as_a_file_is_of_the_last_year_where_none_is_named(client: 
     assert answer.status_code == 200 and answer.headers["content-disposition"].endswith('-2024.docx"')
     for year in ("0", "1989", "2101"):
         assert client.get("/nowcast/situation.docx", params={"year": year}).status_code == 422
+
+
+def queries(made: Any) -> list[dict[str, Any]]:
+    """Everything with a `query` in an answer, from the outside in."""
+    if isinstance(made, list):
+        return [one for item in made for one in queries(item)]
+    if not isinstance(made, dict):
+        return []
+    return ([made] if made.get("query") else []) + [one for item in made.values() for one in queries(item)]
+
+
+def test_targets_and_official_totals_open_as_they_were_known_on_the_day(tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "w")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    total = nowcast.open_reason(made, kind="sum", period="2023")["value"]
+    about = {"id": "bulletin", "title_zh": "公报", "title_en": "Bulletin", "role": "control", "status": "official",
+             "custody": "public"}  # fmt: skip
+    for day, by in ((date(2024, 3, 1), 1.0), (date(2024, 12, 20), 0.99)):
+        frame = pl.DataFrame(
+            [("330400", "target.emission.co2", date(2024, 1, 1), date(2025, 1, 1), by * 1e6, "tCO2", day),
+             ("330400", "emission.co2", date(2023, 1, 1), date(2024, 1, 1), by * 1.04 * total, "tCO2", day)],
+            schema=["place", "item", "start", "end", "value", "unit", "known_at"], orient="row",
+        )  # fmt: skip
+        made.import_frame(frame, source={"file": f"bulletin {day}"}, dataset=about, revise="更正")
+    day = date(2024, 11, 15)
+    asked = ({"kind": "target", "period": "2024"}, {"kind": "progress", "period": "2024"},
+             {"kind": "official", "period": "2023"}, {"kind": "sum", "period": "2023"})  # fmt: skip
+    answers = [nowcast.open_reason(made, **one, as_of=day) for one in asked]
+    answers += [nowcast.monthly(made, as_of=day)["target"], nowcast.analyse(made, as_of=day)["target"],
+                nowcast.analyse(made, as_of=day)["paragraphs"]["zh"],
+                nowcast.open_figure(made, month="2023-05", as_of=day)]  # fmt: skip
+    with TestClient(create_app(Path(made.path), warm=False)) as client:
+        answers.append(client.get("/nowcast.json", params={"as_of": day.isoformat()}).json()["year"])
+        for answer in answers[:-1]:
+            found = [one for one in queries(answer) if "item" in one["query"] and "emission" in one["query"]["item"]]
+            assert found, answer
+            for one in found:
+                node = client.get("/explain.json", params=one["query"]).json()
+                assert node["value"] == pytest.approx(one.get("official", one.get("value"))), one
+        assert answers[-1]["target"]["value"] == 1e6
+    later = nowcast.open_reason(made, kind="target", period="2024")["inputs"][1]
+    assert later["value"] == pytest.approx(0.99e6)

@@ -117,7 +117,7 @@ def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> 
     aim = officials.target(published, done.place, year)
     guessed = [month_text(full.months[t]) for t in sums["open"]]
     official = done.exact(span[0], span[-1] + 1, whole)
-    told = officials.described(official) if official else None
+    told = officials.described(official, full.as_of) if official else None
     return {
         "year": year, "path": path,
         **{name: sums[name] for name in ("value", "low", "high", "last_year", "change", "alike")},

@@ -72,11 +72,11 @@ def horizon(officials: Sequence[Official], last: date) -> date:
     return date(end.year - (end.month == 1), (end.month - 2) % 12 + 1, 1)
 
 
-def described(one: Official) -> dict[str, Any]:
-    """A published figure, with the `query` of the explanation that opens its row."""
+def described(one: Official, day: date) -> dict[str, Any]:
+    """A published figure, with the `query` of the explanation that opens its row as it was known on the `day`."""
     period = periods.text(one.start, one.end)
     query = {"item": one.item, "place": one.place, "sector": one.sector, "domain": one.domain, "period": period,
-             "dataset": one.dataset}  # fmt: skip
+             "dataset": one.dataset, "known_at": day.isoformat()}  # fmt: skip
     return {
         "place": one.place, "sector": one.sector, "domain": one.domain, "period": period, "official": one.value,
         "low": one.low, "high": one.high, "dataset": one.dataset, "status": one.status, "known_at": one.known_at,

@@ -194,7 +194,7 @@ class Settled:
             after = float(self.moved[t][one.cells].sum())
             spanned = float(sum(self.moved[s][one.cells].sum() for s in range(one.first, one.end)))
             made.append({
-                **described(one.one), "month_total": after, "before": before, "moved": after - before,
+                **described(one.one, self.seen.as_of), "month_total": after, "before": before, "moved": after - before,
                 "factor": after / before if before else None,
                 "moved_percent": 100 * (after / before - 1) if before else None, "met": spanned,
                 "rounding": spanned - one.one.value if abs(spanned - one.one.value) > 1e-6 * spanned else 0.0,
@@ -221,7 +221,7 @@ class Settled:
     def left(self, t: int) -> list[dict[str, Any]]:
         """Official totals of month number `t` that do not bind, each with the `rule` that says why."""
         month, after = self.seen.months[t], _after(self.seen.months[t])
-        return [{**described(one.one), "rule": rule} for one, rule in self.unused
+        return [{**described(one.one, self.seen.as_of), "rule": rule} for one, rule in self.unused
                 if one.one.start < after and one.one.end > month]  # fmt: skip
 
 

@@ -374,7 +374,7 @@ def progress_node(
         "filled": f"100 × {tonnes(whole['value'])} / {tonnes(aim.value)}",
         "inputs": [line(whole["title"], whole["value"], "tCO2", whole["status"], question={"kind": "sum", **asked}),
                    line(text("年度目标", "the year's target"), aim.value, "tCO2", aim.status,
-                        query=officials.described(aim)["query"])],
+                        query=officials.described(aim, seen.as_of)["query"])],
     }  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def _head(
     node["before"] = {"month": month, "value": None if part else node["last_year"]}
     node["reconciliation"] = done.told(t, mine)
     official = done.exact(t, t + 1, mine)
-    node["official"] = described(official) if official and not part else None
+    node["official"] = described(official, seen.as_of) if official and not part else None
     node["settled"] = _moved(old, new) if t in done.moved and node["reconciliation"] else None
     if node["lacking"] and not node["value"]:
         node["value"] = None

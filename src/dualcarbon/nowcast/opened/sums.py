@@ -72,7 +72,7 @@ def _official_lines(done: settling.Settled, inside: list[int], mine: np.ndarray)
     for one in done.totals:
         if not (one.cells & mine).any() or not any(one.first <= t < one.end for t in inside):
             continue
-        told = officials.described(one.one)
+        told = officials.described(one.one, done.seen.as_of)
         before, after = (
             float(sum(of(t)[one.cells].sum() for t in range(one.first, one.end))) for of in (done.unmoved, done.cells)
         )
@@ -93,7 +93,7 @@ def target_node(
         raise Refused(Problem("nowcast.no-such-figure", value=period))
     asked = {"place": place, "as_of": whole["as_of"].isoformat(), "tree": tree, "period": period, **options(family),
              **({"city": city} if city else {})}  # fmt: skip
-    query = {"item": aim.item, "place": place, "period": str(year), "tree": tree, "dataset": aim.dataset}
+    query = {**officials.described(aim, seen.as_of)["query"], "tree": tree}
     gap = whole["value"] - aim.value
     return {
         "title": text("与年度目标的差距", "gap to the year's target"), "period": period, "as_of": whole["as_of"],
@@ -114,7 +114,7 @@ def official_node(workspace: Any, place: str, day: date | None, tree: str, famil
         raise Refused(Problem("nowcast.no-such-figure", value=period))
     asked = {"place": place, "as_of": now.as_of.isoformat(), "tree": tree, "city": place, **options(family)}
     query = {"item": officials.TOTAL, "place": place, "period": str(told["year"]), "tree": tree,
-             "dataset": told["dataset"]}  # fmt: skip
+             "dataset": told["dataset"], "known_at": now.as_of.isoformat()}  # fmt: skip
     children = [
         line(text(one["month"], one["month"]), one["after"], "tCO2", told["status"],
              filled=times(one["before"], one["after"]), question={**asked, "month": one["month"]})
@@ -122,8 +122,8 @@ def official_node(workspace: Any, place: str, day: date | None, tree: str, famil
     ]  # fmt: skip
     filled = f"100 × ({tonnes(told['estimated'])} / {tonnes(told['official'])} − 1)"
     return {
-        "title": text("官方总数与各月合计", "the official total and the months"), "period": period, "about": [],
-        "as_of": now.as_of, "value": told["error_percent"], "unit": "%", "status": told["status"],
+        "title": text("官方总数与各月合计", "the official total and the months"), "period": str(told["year"]),
+        "about": [], "as_of": now.as_of, "value": told["error_percent"], "unit": "%", "status": told["status"],
         "equation": text("100 × (各月合计 / 官方总数 − 1)；各月按 Denton–Cholette 重新定标，合计等于官方总数",
                          "100 × (months / official total − 1); Denton–Cholette moves the months to sum to the total"),
         "filled": filled if told["error_percent"] is not None else "",

@@ -178,7 +178,7 @@ def aimed(workspace: Any, both: Both, value: float, book: Classification) -> dic
     return aim and {
         "value": aim.value, "gap": value - aim.value, "dataset": aim.dataset, "status": aim.status,
         "status_name": {lang: book.terms["status"].name(aim.status, lang) for lang in ("zh", "en")},
-        "query": officials.described(aim)["query"],
+        "query": officials.described(aim, seen.as_of)["query"],
     }  # fmt: skip
 
 
