@@ -163,10 +163,8 @@ def _told(
         for row in np.nonzero(marks.any(1))[0].tolist():
             stream, cell = streams[row // len(cells)], cells[row % len(cells)]
             when = [f"{start + t // 12}-{t % 12 + 1:02d}" for t in np.nonzero(marks[row])[0]]
-            shown = when if len(when) <= 6 else [*when[:5], "…", when[-1]]
             carrier, sector = (getattr(stream, name) or cell.get(name) or "—" for name in ("carrier", "sector"))
-            detail = {"carrier": carrier, "sector": sector, "months": shown}
-            one = Statement(f"nowcast.{rule}", cell["place"], {**detail, "count": len(when)})
+            one = Statement(f"nowcast.{rule}", cell["place"], {"carrier": carrier, "sector": sector, "months": when})
             told.setdefault(repr(one), one)  # a sum of the place stands beside each of its cells
     return list(told.values())
 
@@ -209,7 +207,8 @@ def build(
     statements += [Statement("nowcast.place-silent", place, {}) for place in silent]
     for k, cell in enumerate(cells):
         if cell["place"] not in silent and raw.size and not (np.nan_to_num(raw[:, k]) != 0).any():
-            statements.append(Statement("nowcast.zero-indicator", cell["place"], {"sector": cell["sector"]}))
+            detail = {name: cell[name] for name in ("sector", "carrier")}
+            statements.append(Statement("nowcast.zero-indicator", cell["place"], detail))
     return Panel(cells, actual, first, truth_unit, streams, raw, start, statements, excluded)
 
 

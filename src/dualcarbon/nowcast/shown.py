@@ -1,10 +1,15 @@
 """What the verbs of the quick-calc print for a reader."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from dualcarbon.core.console import language, say, table
+from dualcarbon.core.problems import Problem
+
+#: Statements on the data that a back-test prints, where there are not more kinds of them.
+STATEMENTS = 10
 
 TITLES = {
     "last_value": ("沿用最近一年", "last value"),
@@ -201,11 +206,22 @@ def replayed(result: dict[str, Any]) -> None:
                 f"shape error inside benchmarked years {m['shape_error']} %.",
             )
         )
-    for statement in result["statements"][:10]:
+    shown = _each_rule(result["statements"], STATEMENTS)
+    for statement in shown:
         typer.echo("- " + statement.line(say("zh", "en")))
-    rest = len(result["statements"]) - 10
+    rest = len(result["statements"]) - len(shown)
     if rest > 0:
         typer.echo(say(f"另有 {rest} 条数据说明，见 --json。", f"{rest} more statements on the data: see --json."))
+
+
+def _each_rule(statements: Sequence[Problem], count: int) -> list[Problem]:
+    """The first `count` statements, of every rule at least one, in their order."""
+    first: dict[str, int] = {}
+    for n, one in enumerate(statements):
+        first.setdefault(one.rule, n)
+    rest = [n for n in range(len(statements)) if n not in first.values()]
+    chosen = sorted([*first.values(), *rest[: max(count - len(first), 0)]])
+    return [statements[n] for n in chosen]
 
 
 def revisions(result: dict[str, Any]) -> None:

@@ -19,6 +19,15 @@ from dualcarbon.nowcast.shape import Array
 
 #: A total belongs to the cells when it is within this share of their sum in the years before the test.
 RELATED = 0.25
+#: What is said of the data, the most worth reading first: what is lost altogether, then wrong, then late, then away.
+STATED = (
+    "short-record", "not-counted", "negative-truth", "zero-truth", "place-silent", "zero-indicator", "negative-month",
+    "wrong-month", "new-level", "late-indicator", "missing-month",
+)  # fmt: skip
+#: Months that a statement names.
+NAMED = 6
+#: What stands for no sector or carrier, or for all of them.
+NOBODY = ("", "—", "*")
 #: The part of what is not counted that follows electricity; the other part is even over the days. Neither is known.
 FOLLOWS_ELECTRICITY = 0.5
 
@@ -66,17 +75,52 @@ def backtest(
     uncounted = (
         Statement("nowcast.not-counted", fuel, {"unit": unit, "truth": units[0]}) for fuel, unit in lost.items()
     )
-    told = (*uncounted, *made.statements, *_late(made, asked, months), *_short(made, asked, lag))
-    document["statements"] = [problem_of(one) for one in told]
+    tested = _tested(made.statements, asked, months)
+    told = (*uncounted, *tested, *_late(made, asked, months), *_short(made, asked, lag))
+    ordered = sorted(told, key=lambda one: STATED.index(one.rule.removeprefix("nowcast.")))
+    document["statements"] = [problem_of(one) for one in ordered]
     if bound is not None and bound.monthly and 12 in months:
         document["monthly"] = _monthly(made, asked, lag, bound)
     return document
 
 
 def problem_of(statement: Statement) -> Problem:
-    """A statement as a problem, so that it is said in the reader's language."""
-    words = {key: "、".join(map(str, v)) if isinstance(v, list) else v for key, v in statement.detail.items()}
+    """A statement as a problem, so that it is said in the reader's language; of many months the first and the last."""
+    detail = dict(statement.detail)
+    if isinstance(detail.get("months"), list):
+        months = detail["months"]
+        detail |= {"count": len(months), "months": _shown(months)}
+    words = {key: "、".join(map(str, v)) if isinstance(v, list) else v for key, v in detail.items()}
+    names = ("sector",) if "months" in detail or detail.get("sector") else ("sector", "carrier")
+    of = next((str(words[name]) for name in names if words.get(name, "—") not in NOBODY), "")
+    words["of"] = {"zh": f"（{of}）" if of else "", "en": f" ({of})" if of else ""}
+    if words.get("carrier") in NOBODY:
+        words["carrier"] = {"zh": "指标", "en": "indicator"}
     return Problem(statement.rule, value=statement.place, params=words)
+
+
+def _shown(months: list[str]) -> list[str]:
+    return months if len(months) <= NAMED else [*months[: NAMED - 1], "…", months[-1]]
+
+
+def _tested(statements: Sequence[Statement], years: Sequence[int], months: Sequence[int]) -> list[Statement]:
+    """The statements as far as they are true of the years tested: of months none that came later, and wider intervals
+    only where months of these years, or of the years before them, are among them (`replay.outlook`)."""
+    last = f"{max(years)}-{max(months):02d}"
+    bearing = {f"{year}-{m:02d}" for year in years for m in range(1, max(months) + 1)}
+    bearing |= {f"{year - 1}-{m:02d}" for year in years for m in range(1, 13)}
+    told: dict[str, Statement] = {}
+    for one in statements:
+        if "months" in one.detail:
+            when = [month for month in one.detail["months"] if month <= last]
+            if not when:
+                continue
+            wide = not bearing.isdisjoint(when)
+            wider = {"zh": "，所检验年份的区间放宽" if wide else "",
+                     "en": ", the intervals of the years tested are wider" if wide else ""}  # fmt: skip
+            one = one._replace(detail={**one.detail, "months": when, "wider": wider})
+        told.setdefault(repr(one), one)  # what differed only in later months is one
+    return list(told.values())
 
 
 def _years(truth: pl.DataFrame, seen: pl.DataFrame, asked: Sequence[int] | None, lag: int) -> list[int]:
@@ -107,8 +151,7 @@ def _late(made: Panel, years: Sequence[int], months: Sequence[int]) -> list[Stat
         within = [y for y in years if y in made.years]
         late = [f"{y}-{m + 1:02d}" for y in within for m in range(max(months)) if not there[y - made.start, m]]
         if late:
-            shown = late if len(late) <= 6 else [*late[:5], "…", late[-1]]
-            detail = {"carrier": stream.carrier or "—", "sector": stream.sector or "—", "months": shown}
+            detail = {"carrier": stream.carrier or "—", "sector": stream.sector or "—", "months": late}
             told.append(Statement("nowcast.late-indicator", None, detail))
     return told
 
@@ -122,7 +165,8 @@ def _short(made: Panel, years: Sequence[int], lag: int) -> list[Statement]:
         told.append(Statement("nowcast.short-record", None, {"years": few, "lag": lag}))
     for cell, row in zip(made.cells, made.truth, strict=True):
         if np.isfinite(row).any() and np.nansum(np.abs(row)) == 0:
-            told.append(Statement("nowcast.zero-truth", cell["place"], {"sector": cell["sector"]}))
+            detail = {name: cell[name] for name in ("sector", "carrier")}
+            told.append(Statement("nowcast.zero-truth", cell["place"], detail))
     return told
 
 
