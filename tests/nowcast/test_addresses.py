@@ -17,8 +17,11 @@ from typer.testing import CliRunner
 
 from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
+from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.engine.factors import load_parameters
+from dualcarbon.nowcast import factors, present, shown
 from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_run import DATASET, rows
 
@@ -199,3 +202,36 @@ def test_targets_and_official_totals_open_as_they_were_known_on_the_day(tmp_path
         assert answers[-1]["target"]["value"] == 1e6
     later = nowcast.open_reason(made, kind="target", period="2024")["inputs"][1]
     assert later["value"] == pytest.approx(0.99e6)
+
+
+def test_large_quantities_without_a_factor_are_whole_numbers() -> None:
+    book = load("cn-jiaxing")
+    for quantity, said in ((1_195_800.4, "1,195,800"), (1000.0, "1,000"), (12.345, "12.35")):
+        one = factors.Lost("direct", "energy.combustion", ("330402", "C17", ""), date(2024, 1, 1), date(2024, 2, 1),
+                           "methanol", ("fuel.ncv",), quantity, "t", 347)  # fmt: skip
+        (made,) = factors.missing([one], date(2024, 1, 1), date(2024, 12, 1), book, present.named_code)
+        assert f"347行共{said} t" in made["message"]["zh"] and f"{said} t" in made["message"]["en"]
+
+
+def test_a_formula_at_the_head_of_a_title_keeps_its_capitals() -> None:
+    used = {"value": 0.5, "unit": "tCO2/MWh", "known_at": date(2023, 1, 1), "source": "x", "period": "2021"}
+    said = []
+    for parameter in ("power.co2.residual", "fuel.ncv"):
+        lent = {"parameter": parameter, "reason": "period", "wanted": {"period": "2024-03"}, "used": used}
+        (made,) = factors.borrowed([lent], date(2024, 1, 1), date(2024, 12, 1), date(2024, 5, 1), load("cn-jiaxing"))
+        said.append(made["message"]["en"])
+    assert "CO2 emission factor of electricity" in said[0] and "cO2" not in said[0]
+    title = load_parameters("cn-jiaxing")["fuel.ncv"].title["en"]
+    assert title[0].lower() + title[1:] in said[1]
+
+
+def test_english_lists_have_english_commas(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = nowcast.run(place, as_of=date(2024, 11, 15), record=0, keep=False)
+    made["rows"][0]["methods"] = {"counted": 2, "last_value": 1}
+    monkeypatch.setenv("COLUMNS", "200")
+    for lang, listed in (("zh", "核算 2、沿用上年同月 1"), ("en", "counted 2, month a year ago 1")):
+        monkeypatch.setenv("DUALCARBON_LANG", lang)
+        shown.this_month(made)
+        assert listed in capsys.readouterr().out

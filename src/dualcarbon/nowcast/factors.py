@@ -16,6 +16,7 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import Calculation
 from dualcarbon.engine.factors import load_factors, load_parameters
+from dualcarbon.nowcast.opened.nodes import number
 
 Cell = tuple[str, str, str]
 #: The name in both languages of a code.
@@ -88,7 +89,7 @@ def missing(rows: Iterable[Lost], since: date, month: date, book: Classification
         }  # fmt: skip
         words = {
             "month": _months(start, end), "carrier": _both(book.carriers, carrier), "count": told["rows"],
-            "quantity": f"{told['quantity']:,.6g}", "unit": unit,
+            "quantity": number(told["quantity"]), "unit": unit,
             "parameter": _listed([_title(book, name) for name in parameters]),
             "where": _listed([named(book.places, place) for place in places[:NAMED]], len(places)),
         }  # fmt: skip
@@ -124,7 +125,7 @@ def borrowed(
         words = {
             "day": _day(day), "published": _day(published), "month": _months(start, end),
             "parameter": {"zh": _carrier(book, carrier, "zh") + name["zh"],
-                          "en": _carrier(book, carrier, "en") + name["en"][:1].lower() + name["en"][1:]},
+                          "en": _carrier(book, carrier, "en") + _inside(name["en"])},
             "year": {"zh": where["zh"] + (f"{year}年" if year else ""), "en": f"{where['en']} {year}".strip()},
             "quantity": f"{value:g} {unit}",
         }  # fmt: skip
@@ -182,6 +183,11 @@ def _title(book: Classification, parameter: str) -> dict[str, str]:
 
 def _both(codes: Any, code: str) -> dict[str, str]:
     return {lang: codes.name(code, lang) if code in codes else code for lang in ("zh", "en")}
+
+
+def _inside(title: str) -> str:
+    """An English title inside a sentence: its first letter small, unless it begins a formula or an abbreviation."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title
 
 
 def _carrier(book: Classification, code: str, lang: str) -> str:

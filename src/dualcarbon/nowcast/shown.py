@@ -7,6 +7,7 @@ import typer
 
 from dualcarbon.core.console import language, say, table
 from dualcarbon.core.problems import Problem
+from dualcarbon.nowcast.opened import nodes
 
 #: Statements on the data that a back-test prints, where there are not more kinds of them.
 STATEMENTS = 10
@@ -66,7 +67,7 @@ def this_month(result: dict[str, Any]) -> None:
         }
         shown |= {end: round(row[end] / 1e4, 2) for end in ("low", "high") if row[end] is not None}
         shown |= {"change": _rounded(row["change_percent"]), "pull": _rounded(row.get("pull_points"))}
-        shown["how"] = "、".join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
+        shown["how"] = say("、", ", ").join(f"{say(*METHODS[m])} {n}" for m, n in row["methods"].items())
         rows.append(shown)
     columns = {
         "code": say("代码", "code"), "name": say("名称", "name"), "value": say("万吨", "10⁴ t"),
@@ -307,7 +308,7 @@ def spread(result: dict[str, Any]) -> None:
     ):
         failed = [one for one in result["series"] if not one["plausible"] and one["method"] == other]
         if failed:
-            names = "、".join(one["place"] for one in failed[:10])
+            names = say("、", ", ").join(one["place"] for one in failed[:10])
             typer.echo(
                 say(
                     f"{len(failed)} 个序列用 {result['method']} 分摊{words[0]}，已改用 {other}：{names}。",
@@ -316,7 +317,7 @@ def spread(result: dict[str, Any]) -> None:
             )
     for one in result["series"]:
         if one["left_out"]:
-            years = "、".join(map(str, one["left_out"]))
+            years = say("、", ", ").join(map(str, one["left_out"]))
             typer.echo(
                 say(
                     f"{one['place']} 的年度总量有断档，{years} 年未分摊。",
@@ -348,7 +349,7 @@ def reason(node: dict[str, Any]) -> None:
     for row in node["rows"]:
         named = [row[name] for name in ("place", "entity", "sector", "carrier", "period") if row[name]]
         place = " ".join(str(row[name]) for name in ("source", "row") if row[name] is not None)
-        typer.echo(f"    · {' '.join(named)}: {row['value']:,.6g} {row['unit']}  {place or row['dataset']}")
+        typer.echo(f"    · {' '.join(named)}: {nodes.number(row['value'], 6)} {row['unit']}  {place or row['dataset']}")
 
 
 def _amount(value: float | None) -> str:
