@@ -235,3 +235,18 @@ def test_english_lists_have_english_commas(
         monkeypatch.setenv("DUALCARBON_LANG", lang)
         shown.this_month(made)
         assert listed in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tell", [nowcast.monthly, nowcast.analyse])
+def test_the_months_inside_the_interval_open_to_the_record(place: Workspace, tell: Any) -> None:
+    made = tell(place, as_of=date(2024, 11, 15))
+    for lang, words in (("zh", "个月落在90%区间内"), ("en", " of ")):
+        lines = [line for part in made["paragraphs"][lang] for line in part["lines"]]
+        told = [(one, line[n + 1]["text"]) for line in lines for n, one in enumerate(line[:-1])
+                if one.get("unit") == "months"]  # fmt: skip
+        assert told and all(after.startswith(words) for _, after in told)
+        for one, _ in told:
+            node = nowcast.open_reason(place, **one["question"])
+            assert (node["kind"], one["question"]["level"]) == ("error", "total")
+            held = {line["name"]["en"]: line["value"] for line in node["inputs"]}["months inside the 90% interval"]
+            assert int(one["text"]) == one["value"] == held

@@ -182,9 +182,11 @@ def _total_error(made: Judged, book: Classification, month: str | None) -> Node:
              status, filled=_month_filled(row), question={**question, "month": row["month"]})
         for row in rows
     ]  # fmt: skip
+    inputs = [*_against(made, error, last, whole, (sum(held), len(held))),
+              line(text("落在 90% 区间内的月数", "months inside the 90% interval"), sum(held), "", status)]  # fmt: skip
     return {
         **about, "value": 100 * error / whole if whole else None,
-        "inputs": _against(made, error, last, whole, (sum(held), len(held))), "children": children,
+        "inputs": inputs, "children": children,
         "equation": text("100 × Σ|估算 − 核算| / Σ 核算，逐月相加；估算是显示的合计，含已核算的部分；用现有数据估算，"
                          "遮去当时未到的月份",
                          "100 × Σ|estimate − count| / Σ count, over months; the estimate is the total that is shown, "

@@ -245,7 +245,7 @@ class Chinese(Words):
             whole, cells = self.scored(one["total"]), self.scored(one)
             told.append(f"{one['title']['zh']}时，{self.name}合计的平均误差为{whole['error_percent']}"
                         f"（沿用上年同月为{whole['last_value_error_percent']}），{one['total']['months']}个月中"
-                        f"{one['total']['held']}个月落在90%区间内；分地区分行业的平均误差为{cells['error_percent']}"
+                        f"{whole['held']}个月落在90%区间内；分地区分行业的平均误差为{cells['error_percent']}"
                         f"（沿用上年同月为{cells['last_value_error_percent']}），"
                         f"90%区间实际覆盖{cells['coverage90']}。")  # fmt: skip
         count = len(self.made["record"]["months"])
@@ -451,4 +451,4 @@ class ChineseMonth(Chinese):
         count = len(self.made["record"]["months"])
         return (f"估算可信度：{states[0]['title']['zh']}时，最近{count}个月回放的合计平均误差为"
                 f"{said['error_percent']}，沿用上年同月为{said['last_value_error_percent']}；{total['months']}个月中"
-                f"{total['held']}个月落在90%区间内。")  # fmt: skip
+                f"{said['held']}个月落在90%区间内。")  # fmt: skip

@@ -219,7 +219,7 @@ class English(Words):
         for one in states:
             whole, cells = self.scored(one["total"]), self.scored(one)
             told.append(f"with {one['title']['en']}, the total was {whole['error_percent']} off (the month a year ago "
-                        f"{whole['last_value_error_percent']}), {one['total']['held']} of {one['total']['months']} "
+                        f"{whole['last_value_error_percent']}), {whole['held']} of {one['total']['months']} "
                         f"months inside the 90% interval; sectors by area were {cells['error_percent']} off "
                         f"({cells['last_value_error_percent']}), the 90% interval held "
                         f"{cells['coverage90']}")  # fmt: skip
@@ -393,5 +393,5 @@ class EnglishMonth(English):
         said = self.scored(total)
         return (f"How far to trust it: with {states[0]['title']['en']}, the replayed totals of "
                 f"{len(self.made['record']['months'])} months were {said['error_percent']} off, the month a year ago "
-                f"{said['last_value_error_percent']}; {total['held']} of {total['months']} were inside "
+                f"{said['last_value_error_percent']}; {said['held']} of {total['months']} were inside "
                 "the 90% interval.")  # fmt: skip

@@ -166,8 +166,8 @@ def _appendix(made: dict[str, Any], lang: str) -> list[report.Block]:
 
 def _unit(segment: Row, lang: str) -> str:
     """What stands behind a number in the table of sources."""
-    zh = {"tCO2": "万吨", "points": "个百分点", "tCO2/wan_CNY": "吨/万元"}
-    en = {"tCO2": " kt", "points": " points", "tCO2/wan_CNY": " t/10⁴ CNY"}
+    zh = {"tCO2": "万吨", "points": "个百分点", "months": "个月", "tCO2/wan_CNY": "吨/万元"}
+    en = {"tCO2": " kt", "points": " points", "months": " months", "tCO2/wan_CNY": " t/10⁴ CNY"}
     return (zh if lang == "zh" else en).get(segment["unit"], "")
 
 

@@ -222,12 +222,15 @@ class Words:
         ]
 
     def scored(self, one: Row) -> dict[str, str]:
-        """Errors in percent and how often the intervals held, as figures: of the replay's cells or of its `total`."""
+        """Errors in percent and how often the intervals held, as figures: of the replay's cells or of its `total`, of
+        which `held` is the months."""
         said = {}
+        asked = {key: kept for key, kept in one["question"].items() if key not in self.made["question"]}
         for name in ("error_percent", "last_value_error_percent", "coverage90"):
             value = one[name] * (100 if name == "coverage90" else 1) if one[name] is not None else None
-            asked = {key: kept for key, kept in one["question"].items() if key not in self.made["question"]}
             said[name] = "—" if value is None else self.put(f"{number(value, 1)}%", value, "%", **asked)
+        if "held" in one:
+            said["held"] = self.put(str(one["held"]), one["held"], "months", **asked)
         return said
 
     @property
