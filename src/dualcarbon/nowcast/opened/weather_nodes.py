@@ -112,7 +112,7 @@ def _cell(
              if slope and np.isfinite(change) and change]  # fmt: skip
     place, sector, domain = made.seen.cells[k]
     area = named_code(book.places, place)
-    same = {key: question[key] for key in ("as_of", "tree", "family") if key in question}
+    same: Node = {key: question[key] for key in ("as_of", "tree", "family") if key in question}
     asked: Node = {
         "month": month_text(made.seen.months[made.known["after"].numbers[pair]]), "place": place,
         "sector": sector or NONE, "domain": domain or NONE, "part": part, "city": made.place, "reconcile": "none",
