@@ -31,8 +31,7 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
         last = {"last": month_text(seen.months[reach(seen, t) - FARTHEST]), "count": FARTHEST}
         raise Refused(Problem("nowcast.no-data-for-long", value=month_text(seen.months[t]), params=last))
     made = [
-        months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms, seen.term_names)
-        for part in parts
+        months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms, seen.term_names) for part in parts
     ]
     return made[0], made[1]
 
