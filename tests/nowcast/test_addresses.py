@@ -250,3 +250,19 @@ def test_the_months_inside_the_interval_open_to_the_record(place: Workspace, tel
             assert (node["kind"], one["question"]["level"]) == ("error", "total")
             held = {line["name"]["en"]: line["value"] for line in node["inputs"]}["months inside the 90% interval"]
             assert int(one["text"]) == one["value"] == held
+
+
+def test_the_analysis_of_a_first_quarter_decomposes_all_of_it(tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "w")
+    soon = rows().with_columns(known_at=pl.col("end").dt.offset_by("10d"))
+    made.import_frame(soon, source={"file": "generator"}, dataset=DATASET)
+    told = nowcast.analyse(made, as_of=date(2024, 4, 25))
+    assert told["period"] == told["causes"]["period"] == "2024-01/2024-03"
+    assert told["causes"]["against"] == "2023-01/2023-03"
+    for lang, words in (("zh", "就已报齐的"), ("en", "the last that is reported")):
+        assert not any(words in part["text"] for part in told["paragraphs"][lang])
+
+
+def test_a_year_that_nobody_can_mean_is_refused() -> None:
+    for year in ("0", "1989", "2101"):
+        assert CliRunner().invoke(cli, ["situation", "--year", year]).exit_code == 2

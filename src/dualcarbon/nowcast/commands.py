@@ -228,7 +228,8 @@ def _situation(
         typer.Argument(metavar="[FILE.docx|FILE.pdf]", help=say("写成 Word 或 PDF", "write Word or PDF")),
     ] = None,
     year: Annotated[
-        int | None, typer.Option("--year", help=say("年份（默认：最近一年）", "the year (the last)"))
+        int | None,
+        typer.Option("--year", min=1990, max=2100, help=say("年份（默认：最近一年）", "the year (the last)")),
     ] = None,
     month: Annotated[
         str | None, typer.Option("--month", metavar="YYYY-MM", help=say("月度简析的月份", "the month of a brief"))

@@ -144,7 +144,8 @@ def moved(
     for one in dict.fromkeys([period, *last]):
         try:
             made = why.explain(workspace, place=seen.place, period=one, as_of=seen.as_of, tree=tree, family=family)
-            return {"causes": made, "undecomposed": told}
+            spelt = {"period": one, "against": saying.earlier(one)}
+            return {"causes": {**made, **spelt}, "undecomposed": told}
         except Refused as fault:
             told = told or fault.problems[0].params.get("months")
     return {"causes": None, "undecomposed": told}
