@@ -16,7 +16,6 @@ from dualcarbon.core.classification import Classification
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import Calculation
 from dualcarbon.engine.factors import load_factors, load_parameters
-from dualcarbon.nowcast.opened.nodes import number
 
 Cell = tuple[str, str, str]
 #: The name in both languages of a code.
@@ -89,7 +88,8 @@ def missing(rows: Iterable[Lost], since: date, month: date, book: Classification
         }  # fmt: skip
         words = {
             "month": _months(start, end), "carrier": _both(book.carriers, carrier), "count": told["rows"],
-            "quantity": number(told["quantity"]), "unit": unit,
+            "quantity": f"{told['quantity']:,.0f}" if abs(told["quantity"]) >= 1000 else f"{told['quantity']:,.4g}",
+            "unit": unit,
             "parameter": _listed([_title(book, name) for name in parameters]),
             "where": _listed([named(book.places, place) for place in places[:NAMED]], len(places)),
         }  # fmt: skip

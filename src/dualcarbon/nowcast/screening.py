@@ -64,5 +64,6 @@ def _stayed(values: Array, wrong: np.ndarray) -> np.ndarray:
     out = np.zeros_like(wrong)
     for k, t in zip(*np.nonzero(wrong[:, 12:]), strict=True):
         later = growth[k, t + 1 :][~wrong[k, t + 13 :]]
-        out[k, t + 12] = bool((np.abs(later - growth[k, t]) < np.log(2)).any())
+        with np.errstate(invalid="ignore"):  # both may be stops
+            out[k, t + 12] = bool((np.abs(later - growth[k, t]) < np.log(2)).any())
     return out
