@@ -37,7 +37,7 @@ TITLES = {
     "grid_factor": {"zh": "电网因子", "en": "grid factor"},
     "fuel_factor": {"zh": "燃料因子", "en": "fuel factors"},
     "own_energy": {"zh": "居民生活用能", "en": "energy of households"},
-    "unmeasured_energy": {"zh": "缺增加值行业用能", "en": "energy of sectors whose value added is not given"},
+    "unmeasured_energy": {"zh": "缺增加值行业用能", "en": "energy without value added"},
     "scope": {"zh": "口径变化（没有可比数的地区）", "en": "scope (areas with nothing to compare with)"},
 }
 

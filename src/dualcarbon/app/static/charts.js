@@ -10,7 +10,7 @@
   const grouped = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 
-  // `draw` sets the options of the box's chart, now and whenever its width changes.
+  // `draw` sets the options of the box's chart, now and whenever its size changes.
   function fitted(box, draw) {
     const chart = echarts.init(box, null, { renderer: "svg" });
     const again = () => {
@@ -21,11 +21,13 @@
     };
     again();
     box.dataset.ready = "1";
-    let width = box.clientWidth;
+    let width = box.clientWidth, height = box.clientHeight;
     new ResizeObserver(() => {
       // A page that is printed shrinks the drawing by its view box.
-      if (box.clientWidth === width || !box.clientWidth || matchMedia("print").matches) return;
+      const same = box.clientWidth === width && box.clientHeight === height;
+      if (same || !box.clientWidth || matchMedia("print").matches) return;
       width = box.clientWidth;
+      height = box.clientHeight;
       chart.resize();
       again();
     }).observe(box);
