@@ -33,8 +33,8 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         raise Refused(Problem("nowcast.too-short", value=month_text(now.months[-1])))
     last = now.months[-1]
     this = current(now)
-    farthest = after(now.months[0], reach(now, len(now.months) - 1))
-    horizon = max(this, min(farthest, max(after(this, AHEAD), date(last.year, 12, 1))))
+    farthest = cities.month_after(now.months[0], reach(now, len(now.months) - 1))
+    horizon = max(this, min(farthest, max(cities.month_after(this, AHEAD), date(last.year, 12, 1))))
     full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree)
     t = full.months.index(this)
     shown = range(max(t - BEHIND, 1), len(full.months))
@@ -72,12 +72,6 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         except Refused:
             answer["causes"] = None
     return answer
-
-
-def after(month: date, count: int) -> date:
-    """The first day of the month `count` months later."""
-    number = month.year * 12 + month.month - 1 + count
-    return date(number // 12, number % 12 + 1, 1)
 
 
 def span_of(span: list[dict[str, Any]], full: City, closed: int | None) -> dict[str, Any] | None:
@@ -182,7 +176,7 @@ def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str
         question = {"place": code, "as_of": now.as_of.isoformat(), "tree": tree}
         mine = next(one for one in found if one.state == record.state(now, t))
         made["replay"] = {
-            **record.together(found, mine.state, question), "month": month_text(after(now.months[0], t)),
+            **record.together(found, mine.state, question), "month": month_text(cities.month_after(now.months[0], t)),
             "sectors": _by_sector(mine, book), "by_month": _by_month(mine),
         }  # fmt: skip
     return made

@@ -283,9 +283,10 @@ def _known_after(rows: Any, day: date) -> tuple[int, date] | None:
     return (int(count), last) if count else None
 
 
-def month_after(day: date) -> date:
-    """First day of the month after that of `day`."""
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+def month_after(day: date, count: int = 1) -> date:
+    """First day of the month `count` months after that of `day`."""
+    number = day.year * 12 + day.month - 1 + count
+    return date(number // 12, number % 12 + 1, 1)
 
 
 def month_before(day: date) -> date:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import months
-from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.city import City, month_after
 from dualcarbon.nowcast.months import Month
 
 #: A month farther than this from the last of which anything has arrived is not estimated.
@@ -44,11 +44,7 @@ def reach(seen: City, t: int) -> int:
 def current(seen: City) -> date:
     """The month that is this month: the last of the arrays, or the one after it where that was counted in full."""
     last = seen.months[-1]
-    return _after(last) if known(seen, len(seen.months) - 1) is not None else last
-
-
-def _after(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    return month_after(last) if known(seen, len(seen.months) - 1) is not None else last
 
 
 def figure(seen: City, t: int, direct: Month, indirect: Month, mine: np.ndarray) -> dict[str, Any]:

@@ -220,7 +220,7 @@ class Settled:
 
     def left(self, t: int) -> list[dict[str, Any]]:
         """Official totals of month number `t` that do not bind, each with the `rule` that says why."""
-        month, after = self.seen.months[t], _after(self.seen.months[t])
+        month, after = self.seen.months[t], cities.month_after(self.seen.months[t])
         return [{**described(one.one, self.seen.as_of), "rule": rule} for one, rule in self.unused
                 if one.one.start < after and one.one.end > month]  # fmt: skip
 
@@ -300,10 +300,6 @@ def _total(seen: City, one: Official, place: str) -> Total:
     ]  # fmt: skip
     fine = 2 * (one.place != place) + bool(one.sector or one.domain)
     return Total(one, np.array(mine), first, end if whole else first, fine)
-
-
-def _after(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _latest(done: Settled, totals: list[Total]) -> list[Total]:

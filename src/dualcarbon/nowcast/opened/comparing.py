@@ -20,7 +20,7 @@ from dualcarbon.nowcast import gaps, officials, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.opened import movements
 from dualcarbon.nowcast.opened.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
-from dualcarbon.nowcast.opened.sums import added_up
+from dualcarbon.nowcast.opened.sums import added_up, aimed
 from dualcarbon.nowcast.present import grouped, named_code
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
@@ -359,14 +359,9 @@ def progress_node(
     workspace: Any, place: str, day: date | None, tree: str, family: str, *, period: str, city: str | None = None
 ) -> Node:
     """How much of the year's target a period makes up."""
-    whole = added_up(workspace, place, day, tree, family, period=period, city=city)
-    year = span_of(period).start.year
-    seen = cities.read(workspace, as_of=whole["as_of"], place=place, tree=tree, family=family)
-    aim = officials.target(officials.read(workspace, seen, place), place, year)
-    if aim is None or not aim.value:
+    whole, aim, asked = aimed(workspace, place, day, tree, family, period, city)
+    if not aim.value:
         raise Refused(Problem("nowcast.no-such-figure", value=period))
-    asked = {"place": place, "as_of": whole["as_of"].isoformat(), "tree": tree, "period": period, **options(family),
-             **({"city": city} if city else {})}  # fmt: skip
     return {
         "title": text("占年度目标的比重", "share of the year's target"), "period": period, "as_of": whole["as_of"],
         "value": 100 * whole["value"] / aim.value, "unit": "%", "status": whole["status"], "about": [],
@@ -374,7 +369,7 @@ def progress_node(
         "filled": f"100 × {tonnes(whole['value'])} / {tonnes(aim.value)}",
         "inputs": [line(whole["title"], whole["value"], "tCO2", whole["status"], question={"kind": "sum", **asked}),
                    line(text("年度目标", "the year's target"), aim.value, "tCO2", aim.status,
-                        query=officials.described(aim, seen.as_of)["query"])],
+                        query=officials.described(aim, whole["as_of"])["query"])],
     }  # fmt: skip
 
 

@@ -81,10 +81,11 @@ def _official_lines(done: settling.Settled, inside: list[int], mine: np.ndarray)
     return made
 
 
-def target_node(
-    workspace: Any, place: str, day: date | None, tree: str, family: str, *, period: str, city: str | None = None
-) -> Node:
-    """The year's target against the months added up."""
+def aimed(
+    workspace: Any, place: str, day: date | None, tree: str, family: str, period: str, city: str | None
+) -> tuple[Node, officials.Official, dict[str, Any]]:
+    """The months of a period added up, the target of its year, and the question of the sum. Raises Refused where there
+    is no target."""
     whole = added_up(workspace, place, day, tree, family, period=period, city=city)
     year = span_of(period).start.year
     seen = cities.read(workspace, as_of=whole["as_of"], place=place, tree=tree, family=family)
@@ -93,7 +94,15 @@ def target_node(
         raise Refused(Problem("nowcast.no-such-figure", value=period))
     asked = {"place": place, "as_of": whole["as_of"].isoformat(), "tree": tree, "period": period, **options(family),
              **({"city": city} if city else {})}  # fmt: skip
-    query = {**officials.described(aim, seen.as_of)["query"], "tree": tree}
+    return whole, aim, asked
+
+
+def target_node(
+    workspace: Any, place: str, day: date | None, tree: str, family: str, *, period: str, city: str | None = None
+) -> Node:
+    """The year's target against the months added up."""
+    whole, aim, asked = aimed(workspace, place, day, tree, family, period, city)
+    query = {**officials.described(aim, whole["as_of"])["query"], "tree": tree}
     gap = whole["value"] - aim.value
     return {
         "title": text("与年度目标的差距", "gap to the year's target"), "period": period, "as_of": whole["as_of"],

@@ -43,12 +43,12 @@ def monthly(
     now = cities.read(workspace, as_of=as_of, place=place, tree=tree, family=family)
     first = _first(month) if month else now.months[-1]
     december = date(first.year, 12, 1)
-    reached = _after(now.months[0], reach(now, len(now.months) - 1)) >= december
+    reached = cities.month_after(now.months[0], reach(now, len(now.months) - 1)) >= december
     seen = cities.read(workspace, as_of=now.as_of, until=december, place=place, tree=tree, family=family)
     t = seen.months.index(first) if first in seen.months else -1
     since = t - first.month + 1
     if t < 12:
-        known = {"first": month_text(seen.months[0]), "able": month_text(_after(seen.months[0], 12))}
+        known = {"first": month_text(seen.months[0]), "able": month_text(cities.month_after(seen.months[0], 12))}
         raise Refused(Problem("nowcast.month-not-covered", value=month or month_text(first), params=known))
     ahead = first.month >= AHEAD and reached
     done = settling.settle(workspace, seen, range(since, since + 12 if ahead else t + 1), seen.place, tree=tree,
@@ -123,9 +123,3 @@ def _first(text: str) -> date:
         return date.fromisoformat(f"{text[:7]}-01")
     except ValueError as error:
         raise Refused(Problem("nowcast.bad-period", value=text)) from error
-
-
-def _after(month: date, count: int) -> date:
-    """The first day of the month `count` months later."""
-    at = month.year * 12 + month.month - 1 + count
-    return date(at // 12, at % 12 + 1, 1)
