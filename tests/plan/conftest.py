@@ -51,3 +51,16 @@ def found(june: Workspace) -> dict[str, Any]:
 def september(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Jiaxing's plan with the reports of the case `board-september`."""
     return tell(Workspace.create(tmp_path_factory.mktemp("september") / "city", "cn-jiaxing"), case("board-september"))
+
+
+@pytest.fixture
+def served() -> Callable[[Workspace], Any]:
+    """The pages and the API of a workspace, as a client in the browser's words."""
+    from fastapi.testclient import TestClient
+
+    from dualcarbon.app.web import create_app
+
+    def serve(workspace: Workspace) -> TestClient:
+        return TestClient(create_app(workspace.path, warm=False), headers={"accept": "text/html"})
+
+    return serve

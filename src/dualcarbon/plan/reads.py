@@ -177,7 +177,7 @@ def report_rows(
 
     `joint`: told by a unit that only shares the task; it never replaces what the lead unit told.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     asked = _told(REPORT, head["plan"], as_of)
     rows = _rows(workspace, asked if lines is None else asked.where(REPORT.c.line.in_(lines)))
     judged = {row["report"]: row for row in reviews(workspace, head, as_of)}
@@ -222,7 +222,7 @@ def entry_rows(
     workspace: Workspace, plan: Asked = None, lines: Sequence[str] | None = None, as_of: date | None = None
 ) -> Rows:
     """Return what `entries` returns as a list of rows, of the given lines alone."""
-    asked = _told(ENTRY, document(workspace, plan)["plan"], as_of)
+    asked = _told(ENTRY, document(workspace, plan, as_of)["plan"], as_of)
     if lines is not None:
         asked = asked.where(ENTRY.c.line.in_(lines))
     kept: Rows = []
@@ -240,7 +240,7 @@ def entry_rows(
 
 def steps(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Rows]:
     """Return the steps of each line as last set: `{position, title, month, weight, told, edition}`."""
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     found: dict[str, Rows] = {}
     for row in _rows(workspace, _told(STEP, head["plan"], as_of)):
         own = found.setdefault(row["line"], [])
@@ -252,7 +252,7 @@ def steps(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -
 
 def paths(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, dict[str, Any]]:
     """Return the way of each line as last set: `{method, opening, months, points, told, department, reason}`."""
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     return {
         row["line"]: {**row, "months": json.loads(row["months"]), "points": json.loads(row["points"])}
         for row in _rows(workspace, _told(PATH, head["plan"], as_of))
@@ -271,22 +271,21 @@ def reviews(workspace: Workspace, plan: Asked = None, as_of: date | None = None)
 
 def confirmations(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, dict[str, Any]]:
     """Return for each line the lead unit's last word: `{action, department, person, paper, told, report, reason}`."""
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     return {row["line"]: row for row in _rows(workspace, _told(CONFIRMATION, head["plan"], as_of))}
 
 
 def mirrors(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
     """Return figures mirrored from other systems: `{line, system, name, value, unit, period, source, status, told}`."""
-    return _rows(workspace, _told(MIRROR, document(workspace, plan)["plan"], as_of))
+    return _rows(workspace, _told(MIRROR, document(workspace, plan, as_of)["plan"], as_of))
 
 
-def carried(workspace: Workspace, plan: Asked = None) -> Rows:
+def carried(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Rows:
     """Return what a plan took over unfinished: `{line, from_plan, from_line, remaining, unit, reason, told}`.
 
     As last carried; what was finished since, with nothing remaining, is left out.
     """
-    head = document(workspace, plan)
-    chosen = sa.select(CARRIED).where(CARRIED.c.plan == head["plan"]).order_by(CARRIED.c.number)
+    chosen = _told(CARRIED, document(workspace, plan, as_of)["plan"], as_of)
     last = {(row["from_plan"], row["from_line"]): row for row in _rows(workspace, chosen)}
     return [row for row in last.values() if row["remaining"] != 0]
 
@@ -333,7 +332,7 @@ def _told(table: sa.Table, plan: str, as_of: date | None) -> sa.Select[Any]:
 
 
 def _joined(workspace: Workspace, plan: Asked, table: sa.Table, as_of: date | None) -> Rows:
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     joined = table.join(REPORT, REPORT.c.number == table.c.report)
     chosen = sa.select(table, REPORT.c.line, REPORT.c.month).select_from(joined).where(REPORT.c.plan == head["plan"])
     if as_of is not None:

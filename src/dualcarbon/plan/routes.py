@@ -62,7 +62,7 @@ def entry(view: View, plan: Plan = None, month: Month = None) -> dict[str, Any]:
     """Every department with what it told for a month."""
     from dualcarbon.plan.feeding import entry_pages
 
-    return _empty(plan, lambda: entry_pages.overview(view.workspace, plan, month))
+    return _empty(plan, lambda: entry_pages.overview(view.workspace, plan, month, view.known_at))
 
 
 @page(pages, "/plan/entry/{department}", "entry_department.html", changes=_changes)
@@ -78,7 +78,7 @@ def plans(view: View) -> dict[str, Any]:
     """The plans of the workspace, by city and year, and a way to read another one."""
     from dualcarbon.plan.feeding import document_pages
 
-    return document_pages.plans(view.workspace)
+    return document_pages.plans(view.workspace, view.known_at)
 
 
 @page(pages, "/plan/document", "document.html", changes=_changes)
@@ -86,7 +86,7 @@ def document_(view: View, plan: Plan = None) -> dict[str, Any]:
     """What a plan says, and what its check against itself found."""
     from dualcarbon.plan.feeding import document_pages
 
-    return _empty(plan, lambda: document_pages.text(view.workspace, plan))
+    return _empty(plan, lambda: document_pages.text(view.workspace, plan, view.known_at))
 
 
 @page(pages, "/plan/task/{line}", "task.html", changes=_changes)
@@ -94,7 +94,7 @@ def task(view: View, line: str, plan: Plan = None) -> dict[str, Any]:
     """One task or policy document: text, figures, every report, evidence, confirmation."""
     from dualcarbon.plan.feeding import document_pages
 
-    return document_pages.task(view.workspace, line, plan)
+    return document_pages.task(view.workspace, line, plan, view.known_at)
 
 
 @page(pages, "/plan/review", "review.html", changes=_changes)
@@ -110,14 +110,14 @@ def indicator(view: View, line: str, plan: Plan = None) -> dict[str, Any]:
     """One indicator: standing, path, every report, evidence, confirmations."""
     from dualcarbon.plan.feeding import entry_pages
 
-    return entry_pages.indicator(view.workspace, line, plan)
+    return entry_pages.indicator(view.workspace, line, plan, view.known_at)
 
 
 @own.get("/status.json", summary="How every line of a plan stands")
 def status(request: Request, plan: Plan = None, as_of: Day = None) -> Response:
     from dualcarbon.plan import follow, store
 
-    head = store.document(workspace_of(request), plan)
+    head = store.document(workspace_of(request), plan, as_of)
     indicators = follow.status(workspace_of(request), head, as_of)
     tasks = follow.task_status(workspace_of(request), head, as_of)
     return answer({"plan": head["plan"], "indicators": indicators, "tasks": tasks})
@@ -144,7 +144,8 @@ def figures(request: Request, plan: Plan = None, month: Month = None, as_of: Day
     from dualcarbon.plan.feeding import feeds
 
     workspace = workspace_of(request)
-    found = {"figures": feeds.figures(workspace, plan, month or 12, as_of), "sources": feeds.sources(workspace, plan)}
+    found = {"figures": feeds.figures(workspace, plan, month or 12, as_of)}
+    found["sources"] = feeds.sources(workspace, plan, as_of)
     return answer(found)
 
 
@@ -161,10 +162,10 @@ def template(
 
 
 @own.get("/indicator.xlsx", summary="One indicator as Excel")
-def indicator_table(request: Request, line: Line, plan: Plan = None) -> Response:
+def indicator_table(request: Request, line: Line, plan: Plan = None, known_at: Day = None) -> Response:
     from dualcarbon.plan.feeding import entry_pages
 
-    return _file(entry_pages.workbook(workspace_of(request), line, plan), f"{plan or 'plan'}-{line}.xlsx")
+    return _file(entry_pages.workbook(workspace_of(request), line, plan, known_at), f"{plan or 'plan'}-{line}.xlsx")
 
 
 @own.get("/evidence/{number}", summary="An evidence file, checked against its hash")

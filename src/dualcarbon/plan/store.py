@@ -100,7 +100,8 @@ def document(workspace: Workspace, plan: Asked = None, as_of: date | None = None
     """Return the record of a plan's version: `330400-2024` the last, `330400-2024@1` the first.
 
     None: the plan of the latest year of the pack's own place, or of the only place that the workspace has plans of.
-    `as_of`: the version in force on that day; a later one is not known then (`_in_force`).
+    `as_of`: the version in force on that day, without a name of the latest year that had begun by then; a later one is
+    not known then (`_in_force`).
     Raises NoSuch for a plan that is not there, Refused `plan.which-plan` when None could be several.
     """
     from dualcarbon.core.faces import NoSuch
@@ -126,14 +127,14 @@ def document(workspace: Workspace, plan: Asked = None, as_of: date | None = None
 
 
 def _in_force(rows: Sequence[Mapping[str, Any]], as_of: date | None) -> Mapping[str, Any]:
-    """Return the last version of the last plan among `rows`, on a day the last one of that day.
+    """Return the last version of the last plan among `rows` (by year), on a day that of the last year that had begun.
 
     A version counts from its document's date when that is later than the version before has, else from the day it was
     loaded; the first counts always.
     """
-    found = rows[-1]
     if as_of is None:
-        return found
+        return rows[-1]
+    found = next((row for row in reversed(rows) if row["year"] <= as_of.year), rows[0])
     own = [row for row in rows if row["plan"] == found["plan"]]
     known = [own[0]]
     for before, row in pairwise(own):

@@ -84,8 +84,8 @@ def effect(
 
     if measure is not None:
         opened = opened_at(workspace)
-        head = document(opened, plan)
-        facts = boards.plan_facts(opened, str(head["plan"]))
+        head = document(opened, plan, day_of(as_of))
+        facts = boards.plan_facts(opened, head)
         node = effects.opened(measure, *shipping.of(opened, head), plan=facts, basis=basis)
         emit(node, json, lambda: _show_node(node))
         return
@@ -155,6 +155,7 @@ def calendar(
     ] = None,
     department: Department = None,
     plan: Plan = None,
+    as_of: AsOf = None,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -162,9 +163,9 @@ def calendar(
     from dualcarbon.plan.assessing import schedule
 
     opened = opened_at(workspace)
-    dues = schedule.dues(opened, plan, department)
+    dues = schedule.dues(opened, plan, department, day_of(as_of))
     if file is not None:
-        file.write_bytes(schedule.calendar(opened, plan, department, language()))
+        file.write_bytes(schedule.calendar(opened, plan, department, language(), day_of(as_of)))
     columns = {"day": say("日期", "day"), "title": say("事项", "what"), "who": say("单位", "who")}
     rows = [{**one, "day": one["day"].isoformat(), "who": "、".join(one["departments"])} for one in dues]
     emit({"file": None if file is None else str(file), "dues": dues}, json, lambda: table(rows, columns))
@@ -206,13 +207,15 @@ def answer(
 
 @project_cli.callback()
 @absent_told()
-def listed(context: typer.Context, plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
+def listed(
+    context: typer.Context, plan: Plan = None, as_of: AsOf = None, json: Json = False, workspace: WorkspaceDir = None
+) -> None:
     """List the major projects."""
     if context.invoked_subcommand is not None:
         return
     from dualcarbon.plan.assessing import projects
 
-    found = projects.projects(opened_at(workspace), plan)
+    found = projects.projects(opened_at(workspace), plan, day_of(as_of))
     columns = {
         "project": say("编号", "id"), "title": say("项目", "project"), "investment": say("年度投资", "investment"),
         "invested": say("完成", "done"), "scheduled": say("时间进度", "time passed"), "lag": say("滞后", "lag"),

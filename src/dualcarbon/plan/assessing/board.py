@@ -33,27 +33,29 @@ ASSUMED = {
 NO_DOMAIN = {"zh": "未对应任务的指标", "en": "Indicators without a task"}
 
 
-def board(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:
+def board(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return the state of a plan on a day (today when None).
 
-    `{plan, title, year, place, as_of, month, counts, indicators, tasks, task_counts, policies, domains, departments,
-    warnings, warning_counts, dual, effect, projects, areas, status, synthetic}`. `counts` are by state; `domains` and
-    `departments` have `{name, counts, lines, states}`; `indicators` are rows of `follow.status` with their task's
-    `domain`; `effect` is planned and reached so far; `areas` are the counties' energy by the workspace's accounts.
+    `{plan, version, title, year, place, as_of, month, counts, indicators, tasks, task_counts, policies, domains,
+    departments, warnings, warning_counts, dual, effect, projects, areas, status, synthetic}`; all of it is of the
+    version in force on that day. `counts` are by state; `domains` and `departments` have `{name, counts, lines,
+    states}`; `indicators` are rows of `follow.status` with their task's `domain`; `effect` is planned and reached so
+    far; `areas` are the counties' energy by the workspace's accounts.
     """
     head = document(workspace, plan, as_of)
-    name, day = str(head["plan"]), as_of or datetime.now(ZONE).date()
+    day = as_of or datetime.now(ZONE).date()
     standing, tasks = follow.status(workspace, head, as_of), follow.task_status(workspace, head, as_of)
     of_task = {one["number"]: one["domain"] for one in tasks if one["kind"] == "task"}
     for row in standing:
         row["domain"] = row["domain"] or next((of_task.get(number) for number in row["tasks"]), None)
-    told = projects.projects(workspace, name, as_of)
-    dual = duals.dual(workspace, name, as_of)
+    told = projects.projects(workspace, head, as_of)
+    dual = duals.dual(workspace, head, as_of)
     month = follow.last_due(head["year"], reads.deadline_day(workspace, head), day)
     statuses = {row["status"] for row in standing if row["status"]}
     people = [one["name"] for one in reads.departments(workspace, head)]
     return {
-        "plan": name, "title": head["title"], "year": head["year"], "place": head["place"], "city": head["city"],
+        "plan": head["plan"], "version": head["version"], "title": head["title"], "year": head["year"],
+        "place": head["place"], "city": head["city"],
         "issued": head["issued"], "as_of": day, "month": month, "indicators": standing,
         "counts": counted(row["state"] for row in standing),
         "tasks": [one for one in tasks if one["kind"] == "task"],
@@ -206,7 +208,7 @@ def areas(
 def department(
     workspace: Workspace,
     name: str,
-    plan: str | None = None,
+    plan: Asked = None,
     as_of: date | None = None,
     *,
     whole: Mapping[str, Any] | None = None,
@@ -219,18 +221,16 @@ def department(
     """
     from dualcarbon.core.faces import NoSuch
 
-    head = document(workspace, plan)
-    known = {
-        alias: one for one in reads.departments(workspace, head["plan"]) for alias in (one["name"], *one["aliases"])
-    }
+    head = document(workspace, plan, as_of)
+    known = {alias: one for one in reads.departments(workspace, head) for alias in (one["name"], *one["aliases"])}
     if name not in known:
         raise NoSuch("department", name)
     own = known[name]
-    whole = whole if whole is not None else board(workspace, str(head["plan"]), as_of)
+    whole = whole if whole is not None else board(workspace, head, as_of)
     mine = own["name"]
-    reports = reads.reports(workspace, head["plan"], as_of).filter(pl.col("department") == mine)
+    reports = reads.reports(workspace, head, as_of).filter(pl.col("department") == mine)
     late = reports.filter(pl.col("late") & (pl.col("feed") != "computed"))
-    scored = scores(workspace, str(head["plan"]), whole["indicators"], as_of)
+    scored = scores(workspace, head, whole["indicators"], as_of)
     return {
         "plan": whole["plan"], "title": whole["title"], "year": whole["year"], "as_of": whole["as_of"],
         "month": whole["month"], "name": mine, "synthetic": whole["synthetic"],
@@ -247,7 +247,7 @@ def department(
 
 
 def scores(
-    workspace: Workspace, plan: str, standing: Sequence[Mapping[str, Any]] | None = None, as_of: date | None = None,
+    workspace: Workspace, plan: Asked, standing: Sequence[Mapping[str, Any]] | None = None, as_of: date | None = None,
     *, forecast: bool | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
     """Return the departments' score sheet, None without a scheme.
@@ -265,22 +265,22 @@ def scores(
 
 
 def scheme_and_values(
-    workspace: Workspace, plan: str, standing: Sequence[Mapping[str, Any]] | None = None, as_of: date | None = None,
+    workspace: Workspace, plan: Asked, standing: Sequence[Mapping[str, Any]] | None = None, as_of: date | None = None,
     *, forecast: bool | None = None,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, dict[str, float]]] | None:  # fmt: skip
     """Return the plan's scheme for departments laid out, the values and the deductions as things stand."""
     from dualcarbon.plan.assessing import score_scheme
 
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     shipped = score_scheme.shipped(*shipping.of(workspace, head))
     chosen = next((one for one in shipped if one.get("of") == "department"), None)
     if chosen is None:
         return None
-    rows = standing if standing is not None else follow.status(workspace, plan, as_of)
+    rows = standing if standing is not None else follow.status(workspace, head, as_of)
     forecast = forecast if forecast is not None else under_way(rows)
-    scheme = score_scheme.laid_out(score_scheme.checked(chosen), reads.indicators(workspace, plan).to_dicts())
+    scheme = score_scheme.laid_out(score_scheme.checked(chosen), reads.indicators(workspace, head).to_dicts())
     values = score_scheme.from_standing(scheme, rows, forecast=forecast)
-    return scheme, values, score_scheme.slips(rows, reads.reports(workspace, plan, as_of).to_dicts())
+    return scheme, values, score_scheme.slips(rows, reads.reports(workspace, head, as_of).to_dicts())
 
 
 def under_way(rows: Sequence[Mapping[str, Any]]) -> bool:

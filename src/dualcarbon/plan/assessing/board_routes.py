@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -74,6 +74,11 @@ def known_board(view: View, plan: str | None) -> dict[str, Any] | None:
         return None
 
 
+def named(found: Mapping[str, Any]) -> str:
+    """The plan and version of a board, so that what stands beside it is of the same version."""
+    return f"{found['plan']}@{found['version']}"
+
+
 @page(pages, "/plan", "board.html", changes=changed)
 def board(view: View, plan: Plan = None) -> dict[str, Any]:
     """The leader's board: states by department and domain, warnings, dual targets, effect, projects, areas."""
@@ -120,14 +125,13 @@ def opened(view: View, measure: str, plan: Plan = None, output: Text = None, rea
     from dualcarbon.plan.assessing import effect as effects
     from dualcarbon.plan.store import document
 
-    head = document(view.workspace, plan)
-    name = str(head["plan"])
+    head = document(view.workspace, plan, view.known_at)
     pack, year = shipping.of(view.workspace, head)
     quantities = None
     if reached:
         rows = kept_board(view.workspace, plan, view.known_at)["effect"]["reached"]["rows"]
         quantities = {row["id"]: row["quantity"] for row in rows if row["quantity"] is not None}
-    told = boards.plan_facts(view.workspace, name)
+    told = boards.plan_facts(view.workspace, head)
     try:
         node = effects.opened(measure, pack, year, plan=told, quantities=quantities, basis=output)
     except Refused as refused:
@@ -143,7 +147,7 @@ def gantt(view: View, plan: Plan = None) -> dict[str, Any]:
     from dualcarbon.plan.assessing import schedule
 
     found = known_board(view, plan)
-    return {"board": found, "gantt": schedule.gantt(view.workspace, found["plan"], view.known_at) if found else None}
+    return {"board": found, "gantt": schedule.gantt(view.workspace, named(found), view.known_at) if found else None}
 
 
 @page(pages, "/plan/department/{name}", "department_sheet.html", changes=changed)
@@ -153,8 +157,8 @@ def department(view: View, name: str, plan: Plan = None) -> dict[str, Any]:
     from dualcarbon.plan.assessing import schedule
 
     found = kept_board(view.workspace, plan, view.known_at)
-    own = boards.department(view.workspace, name, found["plan"], view.known_at, whole=found)
-    return own | {"dues": schedule.dues(view.workspace, found["plan"], own["name"])}
+    own = boards.department(view.workspace, name, named(found), view.known_at, whole=found)
+    return own | {"dues": schedule.dues(view.workspace, named(found), own["name"], view.known_at)}
 
 
 @router.get("/files/{name}.{kind}", response_class=Response)
@@ -180,7 +184,7 @@ def files(
     content = documents.content(
         workspace, name, kind, plan=plan, department=department, as_of=known_at, lang=lang, board=found
     )
-    title = quote(documents.title(workspace, name, plan, department))
+    title = quote(documents.title(workspace, name, plan, department, known_at))
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{title}.{kind}"}
     return Response(content, media_type=MEDIA[kind], headers=headers)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan.store import document
+from dualcarbon.plan.store import Asked, document
 
 KINDS = {
     "bulletin": ("docx", "pdf"),
@@ -27,9 +27,15 @@ NAMES = {
 }
 
 
-def title(workspace: Workspace, name: str, plan: str | None = None, department: str | None = None) -> str:
+def title(
+    workspace: Workspace,
+    name: str,
+    plan: Asked = None,
+    department: str | None = None,
+    as_of: date | None = None,
+) -> str:
     """Return a file's name without its ending: the plan, what it is, the department."""
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     return "-".join(part for part in (str(head["plan"]), NAMES[name], department) if part)
 
 
@@ -38,7 +44,7 @@ def content(
     name: str,
     kind: str,
     *,
-    plan: str | None = None,
+    plan: Asked = None,
     department: str | None = None,
     as_of: date | None = None,
     lang: str = "zh",
@@ -55,14 +61,15 @@ def content(
 
     if kind not in KINDS[name]:
         raise KeyError(kind)
+    head = document(workspace, plan, as_of)
     if name == "calendar":
-        return schedule.calendar(workspace, plan, department, lang)
-    whole = board if board is not None else boards.board(workspace, plan, as_of)
+        return schedule.calendar(workspace, head, department, lang, as_of)
+    whole = board if board is not None else boards.board(workspace, head, as_of)
     if name == "tables":
-        scores = boards.scores(workspace, whole["plan"], whole["indicators"], as_of)
+        scores = boards.scores(workspace, head, whole["indicators"], as_of)
         return workbook.workbook(whole, scores, lang)
     if name == "department":
-        own = boards.department(workspace, str(department), whole["plan"], as_of, whole=whole)
+        own = boards.department(workspace, str(department), head, as_of, whole=whole)
         made = bulletin.sheet(own, lang)
     else:
         made = bulletin.bulletin(whole, lang, year_end=name == "self-assessment")

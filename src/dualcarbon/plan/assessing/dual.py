@@ -16,7 +16,7 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import shipping
 from dualcarbon.plan.assessing import certificates, falls, handed, intensity, yearly
 from dualcarbon.plan.feeding import feeding
-from dualcarbon.plan.store import document
+from dualcarbon.plan.store import Asked, document
 
 KINDS = ("energy", "carbon")
 TARGETS = ("basic", "incentive", "five_year_basic", "five_year_incentive")
@@ -67,7 +67,7 @@ def five_years(year: int) -> list[int]:
     return list(range(first, first + 5))
 
 
-def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:
+def dual(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return the dual targets of a plan's year: `{year, place, five_year, energy, carbon, certificates, lacks,
     reference, told, synthetic}`.
 
@@ -80,7 +80,7 @@ def dual(workspace: Workspace, plan: str | None = None, as_of: date | None = Non
     five years together leave it out. `short` are the months whose rows are still coming in (`yearly.coverage`) and
     that do not count. A fall notified for the year makes it whole, however far the accounts go.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     year, set_ = head["year"], settings(*shipping.of(workspace, head))
     place = set_["place"] or head["place"]
     five = set_["five_year"] or five_years(year)

@@ -19,7 +19,7 @@ from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import shipping
 from dualcarbon.plan.assessing.assess_tables import METADATA, PROJECT
 from dualcarbon.plan.feeding import feeding
-from dualcarbon.plan.store import document, stamp, writing
+from dualcarbon.plan.store import Asked, document, stamp, writing
 
 TERMS = ("title", "line", "department", "investment", "capacity", "start", "finish", "goal", "source")
 PROGRESS = ("invested", "physical", "capacity_done", "stage", "text")
@@ -63,7 +63,7 @@ def tell(
     if wrong:
         raise Refused([Problem("plan.bad-project", column=name, value=told.get(name, month)) for name in wrong])
     head = document(workspace, plan)
-    known = {one["project"] for one in projects(workspace, str(head["plan"]))["projects"]}
+    known = {one["project"] for one in projects(workspace, head)["projects"]}
     if project not in known and (month is not None or not told.get("title")):
         raise Refused(Problem("plan.no-project", value=project))
     stamped = stamp(at, by, person)
@@ -79,7 +79,7 @@ def tell(
            "month": month, "status": status, "reason": reason, **stamped}  # fmt: skip
     with writing(workspace) as connection:
         connection.execute(sa.insert(PROJECT), row)
-    return next(one for one in projects(workspace, str(head["plan"]))["projects"] if one["project"] == project)
+    return next(one for one in projects(workspace, head)["projects"] if one["project"] == project)
 
 
 NUMBERS = ("investment", "capacity", "invested", "physical", "capacity_done")
@@ -112,7 +112,7 @@ def _wrong(told: Mapping[str, Any], month: Any) -> list[str]:
     return found + [n for n in texts if told.get(n) is not None and not isinstance(told[n], str)]
 
 
-def projects(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:
+def projects(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return `{projects, total, capacity}` as of a day.
 
     A project is its terms with `months` (12 values of investment since January, None where not told), `invested`,
@@ -121,7 +121,7 @@ def projects(workspace: Workspace, plan: str | None = None, as_of: date | None =
     `physical`, `stage`, `text`, `month` (of the last word), `status`.
     `total` adds what was invested to the plan's figure: `{planned, invested, share, told, of, unit}`.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     year, ships = head["year"], shipped(*shipping.of(workspace, head))
     found: dict[str, dict[str, Any]] = {}
     for one in ships["projects"]:

@@ -9,26 +9,30 @@ from typing import Any
 from dualcarbon.core import periods
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import follow, reads
-from dualcarbon.plan.store import document
+from dualcarbon.plan.store import Asked, document
 
 PRODUCT = "-//dualcarbon//plan//ZH"
 
 
-def dues(workspace: Workspace, plan: str | None = None, department: str | None = None) -> list[dict[str, Any]]:
+def dues(
+    workspace: Workspace, plan: Asked = None, department: str | None = None, as_of: date | None = None
+) -> list[dict[str, Any]]:
     """Return what falls due, in order: `{day, kind, line, title: {zh, en}, departments, key}`.
+
+    `as_of`: by the plan and the steps as they stood on that day, today when None.
 
     `kind`: `policy` (a document, at the end of its month), `report` (figures of a month: one for each department),
     `step` (a milestone), `year-end`. `department`: its own alone. A policy without a month is due at the year's end.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     year, name = head["year"], str(head["plan"])
     found = []
-    for one in reads.policies(workspace, name).to_dicts():
+    for one in reads.policies(workspace, head).to_dicts():
         end = _end(one["due"]) or date(year, 12, 31)
         titles = {"zh": f"出台《{one['title']}》", "en": f"Issue “{one['title']}”"}
         people = [part for part in (one["drafter"] or "").split("、") if part]
         found.append(_due(end, "policy", one["line"], titles, people, f"{name}-{one['line']}"))
-    lines = reads.indicators(workspace, name).to_dicts()
+    lines = reads.indicators(workspace, head).to_dicts()
     day = reads.deadline_day(workspace, head)
     for month in range(1, 13):
         due_day = reads.due(year, month, day)
@@ -38,7 +42,7 @@ def dues(workspace: Workspace, plan: str | None = None, department: str | None =
             titles = {"zh": f"填报 {month} 月指标（{count} 个）", "en": f"Report month {month} ({count} indicators)"}
             found.append(_due(due_day, "report", None, titles, [person], f"{name}-{month:02d}-{person}"))
     leads = {one["line"]: one["lead"] for one in lines}
-    for line, steps in reads.steps(workspace, name).items():
+    for line, steps in reads.steps(workspace, head, as_of).items():
         for step in steps:
             end = periods.parse(f"{year}-{step['month']:02d}").end - timedelta(days=1)
             key = f"{name}-{line}-{step['position']}"
@@ -61,20 +65,26 @@ def _end(text: str | None) -> date | None:
     return periods.parse(text).end - timedelta(days=1)
 
 
-def calendar(workspace: Workspace, plan: str | None = None, department: str | None = None, lang: str = "zh") -> bytes:
+def calendar(
+    workspace: Workspace,
+    plan: Asked = None,
+    department: str | None = None,
+    lang: str = "zh",
+    as_of: date | None = None,
+) -> bytes:
     """Return the due dates as an iCalendar file (RFC 5545): whole days, a reminder three days before each.
 
     The same plan gives the same file; identities stay the same over versions, so a subscriber's entries move along.
     """
     from icalendar import Alarm, Calendar, Event
 
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     book = Calendar()
     book.add("prodid", PRODUCT)
     book.add("version", "2.0")
     book.add("x-wr-calname", str(head["title"]) + (f"（{department}）" if department else ""))
     stamp = datetime.combine(date.fromisoformat(str(head["loaded"])[:10]), time(), UTC)
-    for one in dues(workspace, plan, department):
+    for one in dues(workspace, head, department, as_of):
         event = Event()
         event.add("uid", f"{one['key']}@dualcarbon")
         event.add("dtstamp", stamp)
@@ -93,18 +103,18 @@ def calendar(workspace: Workspace, plan: str | None = None, department: str | No
     return bytes(book.to_ical())
 
 
-def gantt(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> dict[str, Any]:
+def gantt(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return the bars of a plan's year: `{year, plan, as_of_month, groups: [{name, rows}], policies}`.
 
     A row is `{line, title, start, end, progress, confirmed, departments, steps, share}` with months 0 to 12 from the
     year's start; a task without its own date runs to its due date or all year, as plans say "全年". `share` is the part
     of its indicators that is done or on pace, None without any. A policy is a point at the end of its month.
     """
-    head = document(workspace, plan)
-    year, name = head["year"], str(head["plan"])
-    tasks = follow.task_status(workspace, name, as_of)
-    states = {row["line"]: row["state"] for row in follow.status(workspace, name, as_of)}
-    steps = reads.steps(workspace, name, as_of)
+    head = document(workspace, plan, as_of)
+    year = head["year"]
+    tasks = follow.task_status(workspace, head, as_of)
+    states = {row["line"]: row["state"] for row in follow.status(workspace, head, as_of)}
+    steps = reads.steps(workspace, head, as_of)
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in tasks:
         if one["kind"] != "task":
@@ -116,7 +126,7 @@ def gantt(workspace: Workspace, plan: str | None = None, as_of: date | None = No
             "steps": [{"month": step["month"], "title": step["title"]} for step in steps.get(one["line"], [])],
         })  # fmt: skip
     policies = [_bar(one, year) for one in tasks if one["kind"] == "policy"]
-    return {"year": year, "plan": name, "title": head["title"], "issued": head["issued"],
+    return {"year": year, "plan": head["plan"], "title": head["title"], "issued": head["issued"],
             "groups": [{"name": domain, "rows": rows} for domain, rows in groups.items()],
             "policies": sorted(policies, key=lambda one: (one["end"], one["number"]))}  # fmt: skip
 

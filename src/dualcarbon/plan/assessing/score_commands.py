@@ -88,22 +88,22 @@ def _asked(
             own = score_scheme.read(scheme)
             return own, score_scheme.read_values(values, own), {}
         opened = opened_at(workspace)
-        chosen = score_scheme.named(opened, document(opened, plan), str(scheme))
+        chosen = score_scheme.named(opened, document(opened, plan, day_of(as_of)), str(scheme))
         return chosen, score_scheme.read_values(values, chosen), {}
     if values is not None:
         raise typer.BadParameter(say("--values 要和 --scheme 一起用", "--values goes with --scheme"))
     opened = opened_at(workspace)
-    head = document(opened, plan)
-    name, day = str(head["plan"]), day_of(as_of)
-    rows = follow.status(opened, name, day)
+    day = day_of(as_of)
+    head = document(opened, plan, day)
+    rows = follow.status(opened, head, day)
     if scheme is not None:
         laid = score_scheme.named(opened, head, scheme)
         ahead = forecast if forecast is not None else board.under_way(rows)
-        told = score_scheme.slips(rows, reads.reports(opened, name, day).to_dicts())
+        told = score_scheme.slips(rows, reads.reports(opened, head, day).to_dicts())
         return laid, score_scheme.from_standing(laid, rows, forecast=ahead), told
-    found = board.scheme_and_values(opened, name, rows, day, forecast=forecast)
+    found = board.scheme_and_values(opened, head, rows, day, forecast=forecast)
     if found is None:
-        raise Refused(Problem("plan.no-scheme", value=name))
+        raise Refused(Problem("plan.no-scheme", value=str(head["plan"])))
     return found
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from dualcarbon.core.faces import NoSuch, Page, View, page
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Lang, Plan, Text, changed, known_board, once
+from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Lang, Plan, Text, changed, known_board, named, once
 
 router = APIRouter(prefix="/plan", tags=["plan"])
 pages: list[Page] = []
@@ -58,8 +58,9 @@ def score(
     if found is None:
         return {"board": None}
     ahead = forecast if forecast is not None else boards.under_way(found["indicators"])
-    asked = boards.scheme_and_values(view.workspace, found["plan"], found["indicators"], view.known_at, forecast=ahead)
-    schemes = score_scheme.shipped(*shipping.of(view.workspace, document(view.workspace, found["plan"])))
+    head = document(view.workspace, named(found))
+    asked = boards.scheme_and_values(view.workspace, head, found["indicators"], view.known_at, forecast=ahead)
+    schemes = score_scheme.shipped(*shipping.of(view.workspace, head))
     known = {"board": found, "forecast": ahead, "sheets": score_sheet.sheets(view.workspace, found["plan"]),
              "schemes": [{"id": one["id"], "title": one["title"], "of": one["of"]} for one in schemes]}  # fmt: skip
     if asked is None:
@@ -179,8 +180,9 @@ def steps(request: Request, sheet: str, step: Annotated[dict[str, Any], Body()],
     if set(step) - set(STEP) or not isinstance(step.get("action"), str):
         raise Refused(Problem("plan.unknown-field", value=", ".join(sorted(set(step) - set(STEP))) or "action"))
     if step["action"] == "open":
-        name = str(document(workspace, step.get("plan"))["plan"])
-        asked = boards.scheme_and_values(workspace, name)
+        head = document(workspace, step.get("plan"))
+        name = str(head["plan"])
+        asked = boards.scheme_and_values(workspace, head)
         if asked is None:
             raise NoSuch("scheme", "department")
         scheme, values, told = asked

@@ -231,7 +231,7 @@ def _possible(workspace: Workspace, head: Mapping[str, Any], warning: str) -> bo
     if kind == "dual":
         return line in ("energy", "carbon")
     if kind == "project":
-        return line in {one["project"] for one in major.projects(workspace, str(head["plan"]))["projects"]}
+        return line in {one["project"] for one in major.projects(workspace, head)["projects"]}
     known = {"indicator": reads.indicators, "task": reads.tasks, "policy": reads.policies}
     return kind in known and line in known[kind](workspace, head)["line"].to_list()
 
@@ -260,7 +260,7 @@ def answered(
 
 
 class _Past:
-    """How a plan stood on earlier days, each day looked up once."""
+    """How a plan stood on earlier days, by its version in force then, each day looked up once."""
 
     def __init__(self, workspace: Workspace, head: Mapping[str, Any], told: Mapping[str, Any]) -> None:
         self.workspace, self.head, self.told = workspace, head, told
@@ -269,18 +269,19 @@ class _Past:
     def rows(self, kind: str, day: date) -> dict[str, Mapping[str, Any]]:
         """The lines of a kind as they stood."""
         if (kind, day) not in self.kept:
+            head = document(self.workspace, str(self.head["plan"]), day)
             if kind == "indicator":
-                found: Sequence[Mapping[str, Any]] = follow.status(self.workspace, self.head, day)
+                found: Sequence[Mapping[str, Any]] = follow.status(self.workspace, head, day)
             elif kind == "project":
-                own = major.projects(self.workspace, str(self.head["plan"]), day)["projects"]
+                own = major.projects(self.workspace, head, day)["projects"]
                 found = [{**one, "line": one["project"]} for one in own]
             elif kind == "dual":
                 from dualcarbon.plan.assessing import dual
 
-                both = dual.dual(self.workspace, str(self.head["plan"]), day)
+                both = dual.dual(self.workspace, head, day)
                 found = [{**both[name], "line": name} for name in ("energy", "carbon")]
             else:
-                found = follow.task_status(self.workspace, self.head, day)
+                found = follow.task_status(self.workspace, head, day)
             self.kept[kind, day] = {row["line"]: row for row in found}
         return self.kept[kind, day]
 
@@ -303,8 +304,8 @@ class _Past:
         family = rule.get("family", rule["id"])
         same = {**self.told, "rules": [r for r in self.told["rules"] if r.get("family", r["id"]) == family]}
         for then in sorted(then for then in days if since < then <= day):
-            row = self.rows("indicator", then)[one["line"]]
-            if not fire(same, kinds([row], [], [], None, then)):
+            row = self.rows("indicator", then).get(one["line"])
+            if row is None or not fire(same, kinds([row], [], [], None, then)):
                 return True
         return False
 

@@ -61,7 +61,7 @@ def carry_over(
     carried before with the same remainder is `already` there; what was finished since is taken off (`finished`).
     Raises Refused when the plans are of different places or the later one is not later.
     """
-    old, new = document(workspace, plan), document(workspace, to)
+    old, new = document(workspace, plan, as_of), document(workspace, to)
     if old["place"] != new["place"] or old["year"] >= new["year"]:
         raise Refused(Problem("plan.not-later", value=new["plan"], params={"plan": old["plan"]}))
     before = {row["from_line"]: row for row in reads.carried(workspace, new) if row["from_plan"] == old["plan"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -16,17 +17,20 @@ from dualcarbon.plan.store import Asked, document
 _SIGNS = {">=": "≥ ", "<=": "≤ ", ">": "> ", "<": "< ", "~": "≈ "}
 
 
-def plans(workspace: Workspace) -> dict[str, Any]:
+def plans(workspace: Workspace, as_of: date | None = None) -> dict[str, Any]:
     """Return every plan of the workspace, by city and year: `{plan, city, year, title, issued, version, lines, states,
-    confirmed, carried, synthetic, later}`; `states` counts indicators by state today, `later` names the next plan."""
+    confirmed, carried, synthetic, later}`; `states` counts indicators by state on a day (today when None), `later`
+    names the next plan."""
     rows = []
     held = reads.plans(workspace)
     for one in sorted(held, key=lambda row: (row["place"], -row["year"])):
-        head = document(workspace, one["plan"])
-        standing = follow.status(workspace, head)
-        tasks = follow.task_status(workspace, head)
+        head = document(workspace, one["plan"], as_of)
+        standing = follow.status(workspace, head, as_of)
+        tasks = follow.task_status(workspace, head, as_of)
         later = [row for row in held if row["place"] == one["place"] and row["year"] > one["year"]]
-        shown = {name: one[name] for name in ("plan", "city", "year", "title", "issued", "version", "status", "loaded")}
+        shown = {
+            name: head[name] for name in ("plan", "city", "year", "title", "issued", "version", "status", "loaded")
+        }
         rows.append(
             shown
             | {
@@ -35,7 +39,7 @@ def plans(workspace: Workspace) -> dict[str, Any]:
                 "states": {state: sum(row["state"] == state for row in standing) for state in words.STANDING_WORDS},
                 "confirmed": sum(row["confirmed"] for row in tasks),
                 "findings": len(reads.findings(workspace, head)),
-                "carried": len(reads.carried(workspace, head)),
+                "carried": len(reads.carried(workspace, head, as_of)),
                 "synthetic": reads.synthetic(workspace, head),
                 "later": min(later, key=lambda row: row["year"])["plan"] if later else None,
             }
@@ -43,16 +47,16 @@ def plans(workspace: Workspace) -> dict[str, Any]:
     return {"plans": rows, "cities": len({row["city"] for row in rows})}
 
 
-def text(workspace: Workspace, plan: Asked = None) -> dict[str, Any]:
-    """Return what a plan says and what its check found.
+def text(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
+    """Return what a plan says and what its check found, by its version in force on a day (today when None).
 
     `domains`: `[{name, tasks}]`, a task with its people, progress and `quantities` (`{subject, shown, stretch}`);
     `headline` likewise; `policies`; `findings`: `[{class, rows}]`, each row with its places quoted; `carried`: what it
     took over from earlier years. `checked` is False where no document was read, so that there is nothing to find.
     """
-    page = entry_pages.heading(workspace, plan)
-    head = document(workspace, plan)
-    standing = follow.task_status(workspace, head)
+    page = entry_pages.heading(workspace, plan, as_of=as_of)
+    head = document(workspace, plan, as_of)
+    standing = follow.task_status(workspace, head, as_of)
     figures: dict[str | None, list[dict[str, Any]]] = {}
     for one in reads.quantities(workspace, head).to_dicts():
         line = f"T{one['task']}" if one["task"] is not None else None
@@ -68,7 +72,7 @@ def text(workspace: Workspace, plan: Asked = None) -> dict[str, Any]:
         "policies": [row for row in standing if row["kind"] == "policy"],
         "indicators": reads.indicators(workspace, head).height, "versions": versions,
         "findings": [one for one in classes if one["rows"]], "checked": head["file"] is not None or bool(found),
-        "carried": [row | {"unit_name": words.unit_name(row["unit"])} for row in reads.carried(workspace, head)],
+        "carried": [row | {"unit_name": words.unit_name(row["unit"])} for row in reads.carried(workspace, head, as_of)],
     }  # fmt: skip
 
 
@@ -82,22 +86,22 @@ def quantity(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"shown": shown, "place": place, **{name: row[name] for name in ("subject", "stretch", "scope", "period")}}
 
 
-def task(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, Any]:
+def task(workspace: Workspace, line: str, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return all about one task or policy document: text, figures, people, every report, evidence, confirmation.
 
-    Raises NoSuch.
+    `as_of`: by the plan and with what had arrived on that day, today when None. Raises NoSuch.
     """
-    page = entry_pages.heading(workspace, plan)
-    head = document(workspace, plan)
-    row = next((one for one in follow.task_status(workspace, head) if one["line"] == line), None)
+    page = entry_pages.heading(workspace, plan, as_of=as_of)
+    head = document(workspace, plan, as_of)
+    row = next((one for one in follow.task_status(workspace, head, as_of) if one["line"] == line), None)
     if row is None:
         raise NoSuch("line", line)
     said = next((one for one in reads.tasks(workspace, head).to_dicts() if one["line"] == line), {})
     words_ = reads.texts(workspace, head).get(line)
     figures = [quantity(one) for one in reads.quantities(workspace, head).to_dicts() if f"T{one['task']}" == line]
-    told = entry_pages.with_files(workspace, head, line)
-    indicators = [one for one in follow.status(workspace, head) if one["line"] in row["indicators"]]
-    sure = reads.confirmations(workspace, head).get(line)
+    told = entry_pages.with_files(workspace, head, line, as_of)
+    indicators = [one for one in follow.status(workspace, head, as_of) if one["line"] in row["indicators"]]
+    sure = reads.confirmations(workspace, head, as_of).get(line)
     places = [
         one
         for one in reads.findings(workspace, head)
@@ -106,6 +110,6 @@ def task(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, Any]:
     return page | {
         "task": row, "text": words_, "others": said.get("others"), "quantities": figures,
         "reports": told[::-1], "indicators": indicators, "confirmation": sure, "findings": places,
-        "carried": [one for one in reads.carried(workspace, head) if one["line"] == line],
-        "systems": [one for one in systems.systems(workspace, head) if line in one["lines"]],
+        "carried": [one for one in reads.carried(workspace, head, as_of) if one["line"] == line],
+        "systems": [one for one in systems.systems(workspace, head, as_of) if line in one["lines"]],
     }  # fmt: skip

@@ -51,7 +51,7 @@ def status(as_of: AsOf = None, plan: Plan = None, json: Json = False, workspace:
     from dualcarbon.plan import follow, reads
 
     with opened_in(workspace) as opened:
-        head = reads.document(opened, plan)
+        head = reads.document(opened, plan, day_of(as_of))
         rows = follow.status(opened, head, day_of(as_of))
         tasks = follow.task_status(opened, head, day_of(as_of))
     emit({"plan": head["plan"], "indicators": rows, "tasks": tasks}, json, lambda: _standing(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from dualcarbon.core.faces import NoSuch
@@ -24,28 +25,31 @@ WORDS = {
 }  # fmt: skip
 
 
-def heading(workspace: Workspace, plan: Asked, month: int | None = None) -> dict[str, Any]:
-    """Return the plan of a page, the others it could show, and the month that is told about."""
-    head = document(workspace, plan)
-    last = form.last_over(int(head["year"]))
+def heading(workspace: Workspace, plan: Asked, month: int | None = None, as_of: date | None = None) -> dict[str, Any]:
+    """Return the plan of a page, the others it could show, the month that is told about, and the day that is asked."""
+    head = document(workspace, plan, as_of)
+    last = form.last_over(int(head["year"]), as_of)
     others = [{name: one[name] for name in ("plan", "title", "city", "year")} for one in reads.plans(workspace)]
     shown = {name: head[name] for name in ("plan", "version", "title", "year", "city", "status")}
     at = min(max(month or last, 1), 12)
     day = reads.due(int(head["year"]), at, reads.deadline_day(workspace, head))
     synthetic = reads.synthetic(workspace, head)
     page = {"head": shown, "plans": others, "month": at, "last": last, "due": day, "words": WORDS}
+    page["as_of"] = as_of
     return page | {"synthetic": synthetic}
 
 
-def overview(workspace: Workspace, plan: Asked = None, month: int | None = None) -> dict[str, Any]:
-    """Return every department with what it leads and what it told for a month.
+def overview(
+    workspace: Workspace, plan: Asked = None, month: int | None = None, as_of: date | None = None
+) -> dict[str, Any]:
+    """Return every department with what it leads and what it told for a month, as known on a day (today when None).
 
     `departments`: `{name, indicators, tasks, told, asked, late, returned, waiting, missing: [names]}`.
     """
-    page = heading(workspace, plan, month)
-    head = document(workspace, plan)
-    told = reads.report_rows(workspace, head)
-    standing = {row["line"]: row for row in follow.status(workspace, head, month=12)}
+    page = heading(workspace, plan, month, as_of)
+    head = document(workspace, plan, as_of)
+    told = reads.report_rows(workspace, head, as_of)
+    standing = {row["line"]: row for row in follow.status(workspace, head, as_of, month=12)}
     rows = []
     for one in reads.departments(workspace, head):
         asked = [
@@ -68,11 +72,11 @@ def overview(workspace: Workspace, plan: Asked = None, month: int | None = None)
              "waiting": sum(row["state"] == "submitted" for row in here if row["counts"]),
              "missing": [row["name"] for row in asked if row["line"] not in there]}
         )  # fmt: skip
-    waiting = len(judging.queue(workspace, head))
+    waiting = len(judging.queue(workspace, head, as_of))
     lines = [row for row in standing.values() if row["frequency"] == "month" or page["month"] % 3 == 0]
     there = {row["line"] for row in told if row["month"] == page["month"] and row["counts"]}
     counts = {"asked": len(lines), "told": sum(row["line"] in there for row in lines)}
-    return page | counts | {"departments": rows, "waiting": waiting, "systems": systems.systems(workspace, head)}
+    return page | counts | {"departments": rows, "waiting": waiting, "systems": systems.systems(workspace, head, as_of)}
 
 
 def department(workspace: Workspace, name: str, plan: Asked = None, month: int | None = None) -> dict[str, Any]:
@@ -146,20 +150,21 @@ def _names(workspace: Workspace, head: Mapping[str, Any]) -> dict[str, str]:
     return found | {row["line"]: row["title"] for row in reads.policies(workspace, head).to_dicts()}
 
 
-def indicator(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, Any]:
+def indicator(workspace: Workspace, line: str, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return all about one indicator: standing, path and values by month, every report, list, evidence, confirmations.
 
-    `chart` holds the two series of the path chart. Raises NoSuch.
+    `as_of`: by the plan and with what had arrived on that day, today when None. `chart` holds the two series of the
+    path chart. Raises NoSuch.
     """
-    page = heading(workspace, plan)
-    head = document(workspace, plan)
-    found = follow.status(workspace, head, line=line)
+    page = heading(workspace, plan, as_of=as_of)
+    head = document(workspace, plan, as_of)
+    found = follow.status(workspace, head, as_of, line=line)
     if not found:
         raise NoSuch("indicator", line)
     row = found[0]
     code = row["line"]
-    told = with_files(workspace, head, code)
-    entries = reads.entry_rows(workspace, head, [code]) if row["basis"] != "figure" else []
+    told = with_files(workspace, head, code, as_of)
+    entries = reads.entry_rows(workspace, head, [code], as_of) if row["basis"] != "figure" else []
     tasks = [one for one in reads.tasks(workspace, head).to_dicts() if one["task"] in row["tasks"]]
     source = next(one for one in feeds.sources(workspace, head) if one["line"] == code)
     return page | {
@@ -170,33 +175,35 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None) -> dict[str, 
         "chart": chart(row),
         "reports": told[::-1],
         "entries": entries[::-1],
-        "steps": reads.steps(workspace, head).get(code, []),
-        "paths": reads.paths(workspace, head).get(code),
+        "steps": reads.steps(workspace, head, as_of).get(code, []),
+        "paths": reads.paths(workspace, head, as_of).get(code),
         "tasks": tasks,
         "source": source["say"],
-        "mirrors": _mirrors(workspace, head, code),
-        "systems": [one for one in systems.systems(workspace, head) if code in one["lines"]],
+        "mirrors": _mirrors(workspace, head, code, as_of),
+        "systems": [one for one in systems.systems(workspace, head, as_of) if code in one["lines"]],
     }  # fmt: skip
 
 
-def with_files(workspace: Workspace, head: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
+def with_files(
+    workspace: Workspace, head: Mapping[str, Any], line: str, as_of: date | None = None
+) -> list[dict[str, Any]]:
     """Return the reports of one line, the oldest first, each with its `files` and the `query` that opens its value."""
-    files = [one for one in reads.evidence(workspace, head) if one["line"] == line]
+    files = [one for one in reads.evidence(workspace, head, as_of) if one["line"] == line]
     return [
         one
         | {
             "files": [file for file in files if file["report"] == one["number"]],
             "query": json.loads(one["query"]) if one["query"] else None,
         }
-        for one in reads.report_rows(workspace, head, lines=[line])
+        for one in reads.report_rows(workspace, head, as_of, [line])
     ]
 
 
-def _mirrors(workspace: Workspace, head: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
+def _mirrors(workspace: Workspace, head: Mapping[str, Any], line: str, as_of: date | None) -> list[dict[str, Any]]:
     """Return the figures of other systems beside a line; of each name and period the last one."""
     last = {
         (row["system"], row["name"], row["period"]): row
-        for row in reads.mirrors(workspace, head)
+        for row in reads.mirrors(workspace, head, as_of)
         if row["line"] == line
     }
     return [_opened(row) for row in last.values()]
@@ -223,13 +230,13 @@ def chart(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def workbook(workspace: Workspace, line: str, plan: Asked = None) -> bytes:
+def workbook(workspace: Workspace, line: str, plan: Asked = None, as_of: date | None = None) -> bytes:
     """Return one indicator as Excel: the months with path and value, every report, the list."""
     import io
 
     import openpyxl
 
-    page = indicator(workspace, line, plan)
+    page = indicator(workspace, line, plan, as_of)
     row = page["indicator"]
     book = openpyxl.Workbook()
     first = book.active

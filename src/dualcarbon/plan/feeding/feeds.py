@@ -60,9 +60,9 @@ def figures(
     return found
 
 
-def sources(workspace: Workspace, plan: Asked = None) -> list[dict[str, Any]]:
+def sources(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> list[dict[str, Any]]:
     """Return for each indicator where its figure comes from: `{line, name, feed, automatic, say: {zh, en}}`."""
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     set_ = settings(*shipping.of(workspace, head))
     unfit = _unfit(workspace, head)
     fed = {one["line"]: one for one in set_["feeds"] if one["line"] not in unfit}

@@ -7,7 +7,7 @@ way to each target), `说明`; cells to fill are yellow, all others locked; what
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,9 +127,9 @@ def write(
     }  # fmt: skip
 
 
-def last_over(year: int) -> int:
-    """Return the last month of a year that is over today; January when none is."""
-    today = datetime.now(ZONE).date()
+def last_over(year: int, day: date | None = None) -> int:
+    """Return the last month of a year that is over on a day (today when None); January when none is."""
+    today = day or datetime.now(ZONE).date()
     return max((month for month in range(1, 13) if reads.due(year, month, 1) <= today), default=1)
 
 

@@ -21,10 +21,11 @@ def queue(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -
 
     `before` is the value told for the month before, `target` the indicator's; both None where there is none.
     """
-    told = reads.report_rows(workspace, plan, as_of)
-    names = {row["line"]: row for row in reads.indicators(workspace, plan).to_dicts()}
-    titles = {row["line"]: row["title"] for row in reads.tasks(workspace, plan).to_dicts()}
-    titles |= {row["line"]: row["title"] for row in reads.policies(workspace, plan).to_dicts()}
+    head = document(workspace, plan, as_of)
+    told = reads.report_rows(workspace, head, as_of)
+    names = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
+    titles = {row["line"]: row["title"] for row in reads.tasks(workspace, head).to_dicts()}
+    titles |= {row["line"]: row["title"] for row in reads.policies(workspace, head).to_dicts()}
     counting = {(row["line"], row["month"]): row["value"] for row in told if row["counts"]}
     found = []
     for row in told:

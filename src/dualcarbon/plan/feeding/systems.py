@@ -25,7 +25,7 @@ def systems(workspace: Workspace, plan: Asked = None, as_of: date | None = None)
 
     Rows `{system, title: {zh, en}, lines, address, note: {zh, en}, status, figures: [row of reads.mirrors]}`.
     """
-    head = document(workspace, plan)
+    head = document(workspace, plan, as_of)
     here = feeding.folder(*shipping.of(workspace, head))
     if here is None or not (here / "systems.csv").is_file():
         return []
