@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import docx
+import openpyxl
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.classification import load
+from dualcarbon.core.console import plain
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine.factors import load_parameters
@@ -135,6 +138,41 @@ def test_files_and_links_keep_the_family_and_the_day(client: TestClient, path: s
         assert hidden == {"family": "enterprise", "as_of": "2024-11-15"}
     usual = client.get(path, params={"known_at": "2024-11-15"}).text
     assert "family" not in addresses(usual, f"/nowcast/{files}.docx")[0]
+
+
+@pytest.mark.parametrize("path", ["/nowcast", "/nowcast/trust", "/nowcast/record"])
+def test_the_board_and_the_record_are_of_the_asked_family_and_lead_to_it(client: TestClient, path: str) -> None:
+    asked = {"family": "enterprise", "as_of": "2024-11-15", "lang": "en"}
+    page = client.get(path, params=asked).text
+    links = addresses(page, "/nowcast") + addresses(page, "/nowcast/open")
+    for name in ("month", "trust", "record", "situation", "tables.xlsx", "vintages.json", "month.docx"):
+        links += addresses(page, f"/nowcast/{name}")
+    back = html.escape(f"{path}?as_of=2024-11-15")
+    assert f'href="{back}">Back to the usual factors' in page
+    links = [one for one in links if one != {"as_of": "2024-11-15"}]
+    assert len(links) > 4 and {one.get("family") for one in links} == {"enterprise"}
+    assert "family enterprise" in page
+    usual = client.get(path, params={"as_of": "2024-11-15"}).text
+    assert "family=" not in usual and "因子族" not in usual
+    assert client.get(path, params={**asked, "family": "foo"}).status_code == 422
+
+
+def test_page_and_terminal_have_the_same_figures_of_a_family(client: TestClient, place: Workspace) -> None:
+    day = date(2024, 11, 15)
+    asked = {"as_of": str(day), "family": "enterprise"}
+    page, usual = (client.get("/nowcast.json", params=one).json() for one in (asked, {"as_of": str(day)}))
+    assert page["head"]["value"] != usual["head"]["value"]
+    run = nowcast.run(place, as_of=day, month=page["month"], family="enterprise", keep=False)
+    assert run["value"] == pytest.approx(page["head"]["value"], rel=1e-12)
+    assert nowcast.open_figure(place, **page["question"], month=page["month"])["value"] == run["value"]
+    record = client.get("/nowcast/record.json", params=asked).json()
+    assert record["replay"]["total"]["error_percent"] == pytest.approx(run["record"]["total"]["error_percent"])
+    assert record["replay"]["question"]["family"] == page["question"]["family"] == "enterprise"
+    told = json.loads(json.dumps(plain(nowcast.vintages(place, as_of=day, family="enterprise"))))
+    assert record["vintages"] == client.get("/nowcast/vintages.json", params=asked).json() == told
+    sheet = openpyxl.load_workbook(io.BytesIO(client.get("/nowcast/tables.xlsx", params=asked).content)).worksheets[0]
+    assert "enterprise" in str(sheet["A1"].value)
+    assert sheet["C3"].value == pytest.approx(page["months"][0]["value"])
 
 
 def test_the_board_leads_to_reports_of_the_same_day(client: TestClient) -> None:

@@ -16,6 +16,7 @@ from dualcarbon.nowcast.figures import estimated, month_text
 from dualcarbon.nowcast.opened.nodes import options
 from dualcarbon.nowcast.present import opened
 from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.usual import FAMILY
 
 #: Steps in which a new arrival is taken in, and the arrays that it fills: corrections of months known before, then the
 #: weather, then electricity, then fuels.
@@ -30,7 +31,7 @@ ARRIVALS: dict[str, tuple[str, ...]] = {
 def news(
     workspace: Any = None, *, before: date, after: date | None = None, month: date | None = None,
     place: str | None = None,
-    tree: str = "admin", family: str = "provincial-2025",
+    tree: str = "admin", family: str = FAMILY,
 ) -> dict[str, Any]:  # fmt: skip
     """Which arrivals between two days moved the estimate of `month` (default: the last before `before`), by how much.
 

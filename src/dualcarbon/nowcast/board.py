@@ -12,33 +12,35 @@ from dualcarbon.nowcast import arrivals, flags, officials, present, record, revi
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, known, month_text, reach
-from dualcarbon.nowcast.opened.nodes import FAMILY, NONE
+from dualcarbon.nowcast.opened.nodes import NONE, options
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.settling import Settled
+from dualcarbon.nowcast.usual import FAMILY
 
 #: Months shown before this one, and at least ahead of it.
 BEHIND, AHEAD = 18, 2
 
 
-def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
+def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, family: str = FAMILY) -> dict[str, Any]:
     """The page's data for one place and day. Values in tCO2; intervals hold 90 % (`low`, `high`) and 80 %.
+    `question` is what all that it opens is asked with.
 
     This month is the last before `as_of`, or the month of `as_of` itself once the last was reported in full. Raises
     Refused for an unknown place and a workspace without monthly energy.
     """
     book = load(workspace.pack)
     code = cities.located(workspace, place)
-    now = cities.read(workspace, as_of=as_of, place=code, tree=tree)
+    now = cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family)
     if len(now.months) < 2:
         raise Refused(Problem("nowcast.too-short", value=month_text(now.months[-1])))
     last = now.months[-1]
     this = current(now)
     farthest = cities.month_after(now.months[0], reach(now, len(now.months) - 1))
     horizon = max(this, min(farthest, max(cities.month_after(this, AHEAD), date(last.year, 12, 1))))
-    full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree)
+    full = cities.read(workspace, as_of=now.as_of, until=horizon, place=code, tree=tree, family=family)
     t = full.months.index(this)
     shown = range(max(t - BEHIND, 1), len(full.months))
-    done = settling.settle(workspace, full, shown, code, tree=tree, family=FAMILY)
+    done = settling.settle(workspace, full, shown, code, tree=tree, family=family)
     full = done.seen
     whole = np.ones(len(full.cells), bool)
     span = [present.against(_month(done, s, whole), present.year_before(done, s), whole) for s in shown]
@@ -47,7 +49,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
     year = last.year
     closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
     lent = present.of_factors(full, t, book)
-    opens = {"as_of": now.as_of.isoformat(), "tree": tree, "city": code}
+    opens = {"as_of": now.as_of.isoformat(), "tree": tree, "city": code, **options(family)}
     found = [*flags.missing(full, t), *done.flags(t), *flags.find(now), *flags.unreported(full, t)]
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
@@ -59,16 +61,17 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -
         "officials": done.told(t),
         "flags": [{**flag, **present.named(book, flag, opens)} for flag in found],
         "fallbacks": len(now.fallbacks), "missing": lent["missing"], "factors": lent["factors"],
-        "later": present.later(now),
+        "later": present.later(now), "question": {"place": code, **opens},
     }  # fmt: skip
     if answer["year"] is not None:
-        answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree)
+        answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree, family)
     answer["causes"] = None
     if closed is not None and closed >= 12:
         end = now.months[closed]
         period = f"{end.year}-01/{month_text(end)}" if end.month > 1 else month_text(end)
         try:
-            answer["causes"] = why.explain(workspace, place=code, period=period, as_of=now.as_of, tree=tree)
+            answer["causes"] = why.explain(workspace, place=code, period=period, as_of=now.as_of, tree=tree,
+                                           family=family)  # fmt: skip
         except Refused:
             answer["causes"] = None
     return answer
@@ -121,16 +124,18 @@ def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> 
     }  # fmt: skip
 
 
-def _revised(workspace: Any, full: City, told: dict[str, Any], place: str, tree: str) -> dict[str, Any] | None:
+def _revised(
+    workspace: Any, full: City, told: dict[str, Any], place: str, tree: str, family: str
+) -> dict[str, Any] | None:
     """The same counted months with what is known today, where factors or data that came later make a difference:
     `{value, as_of, difference}`; None for a year with estimated months, or where nothing has changed."""
     today = date.today()
     if told["estimated_months"] or today <= full.as_of:
         return None
     last = date.fromisoformat(f"{told['path'][-1]['month']}-01")
-    later = cities.read(workspace, as_of=today, until=last, place=place, tree=tree)
+    later = cities.read(workspace, as_of=today, until=last, place=place, tree=tree, family=family)
     span = [t for t, month in enumerate(later.months) if month.year == told["year"]]
-    done = settling.settle(workspace, later, span, place, tree=tree, family=FAMILY)
+    done = settling.settle(workspace, later, span, place, tree=tree, family=family)
     totals = [done.known(t, np.ones(len(done.seen.cells), bool)) for t in span]
     if len(totals) != len(told["path"]) or any(one is None for one in totals):
         return None
@@ -159,7 +164,9 @@ def _rows(done: Settled, t: int, column: int, codes: Any) -> list[dict[str, Any]
     return sorted(rows, key=lambda row: -row["value"])
 
 
-def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
+def replayed(
+    workspace: Any, *, place: str | None, as_of: date | None, tree: str, family: str = FAMILY
+) -> dict[str, Any]:
     """How good the estimates have been at the state of the month that is shown (`record.recorded`), that state also by
     month and sector, the other in `states`.
 
@@ -167,13 +174,13 @@ def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str
     """
     book = load(workspace.pack)
     code = cities.located(workspace, place)
-    now = cities.read(workspace, as_of=as_of, place=code, tree=tree)
+    now = cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family)
     t = record.shown(now)
     made: dict[str, Any] = {"place": code, "place_name": named_code(book.places, code), "as_of": now.as_of,
                             "tree": tree, "status": now.status, "unit": "tCO2", "replay": None}  # fmt: skip
+    question = made["question"] = {"place": code, "as_of": now.as_of.isoformat(), "tree": tree, **options(family)}
     found = record.both(now, t)
     if found:
-        question = {"place": code, "as_of": now.as_of.isoformat(), "tree": tree}
         mine = next(one for one in found if one.state == record.state(now, t))
         made["replay"] = {
             **record.together(found, mine.state, question), "month": month_text(cities.month_after(now.months[0], t)),
@@ -182,15 +189,18 @@ def replayed(workspace: Any, *, place: str | None, as_of: date | None, tree: str
     return made
 
 
-def changed(workspace: Any, *, place: str | None, as_of: date | None, tree: str, since: int) -> dict[str, Any]:
+def changed(
+    workspace: Any, *, place: str | None, as_of: date | None, tree: str, since: int, family: str = FAMILY
+) -> dict[str, Any]:
     """The revision triangle of the last `since` months, and which arrivals of this month moved the last estimate."""
-    triangle = revisions.vintages(workspace, place=place, months=since, as_of=as_of, tree=tree)
+    triangle = revisions.vintages(workspace, place=place, months=since, as_of=as_of, tree=tree, family=family)
     day = triangle["as_of"]
     first = date(day.year, day.month, 1)
     news = None
     if first < day:
         month = cities.month_before(day)
-        news = arrivals.news(workspace, before=first, after=day, month=month, place=triangle["place"], tree=tree)
+        news = arrivals.news(workspace, before=first, after=day, month=month, place=triangle["place"], tree=tree,
+                             family=family)  # fmt: skip
     return {"vintages": triangle, "news": news}
 
 

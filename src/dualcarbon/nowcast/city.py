@@ -24,6 +24,7 @@ from dualcarbon.nowcast import calendar_terms, factors
 from dualcarbon.nowcast.factors import Lost
 from dualcarbon.nowcast.screening import Doubt, screened
 from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.usual import FAMILY
 
 BIOMASS = ("biogas", "wood", "straw", "biomass_waste", "sludge")
 PARTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -141,7 +142,7 @@ def read(
     until: date | None = None,
     place: str | None = None,
     tree: str = "admin",
-    family: str = "provincial-2025",
+    family: str = FAMILY,
     version: int | None = None,
     factors_at: date | None = None,
 ) -> City:

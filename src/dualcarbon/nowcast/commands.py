@@ -13,7 +13,7 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
 from dualcarbon.core.faces import FIRST_DAY, LAST_DAY
 from dualcarbon.nowcast import shown
-from dualcarbon.nowcast.opened.nodes import RECONCILE, RECORD
+from dualcarbon.nowcast.usual import FAMILY, RECONCILE, RECORD
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
 
@@ -47,7 +47,7 @@ def room() -> None:
 
 
 def _common(
-    place: Place = None, as_of: AsOf = None, tree: Tree = "admin", family: Family = "provincial-2025",
+    place: Place = None, as_of: AsOf = None, tree: Tree = "admin", family: Family = FAMILY,
     json: Json = False, workspace: WorkspaceDir = None,
 ) -> None:  # fmt: skip
     """The options that every question to a workspace has."""

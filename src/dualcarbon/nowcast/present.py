@@ -20,10 +20,11 @@ from dualcarbon.nowcast import factors, figures, flags, gaps, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, month_text
 from dualcarbon.nowcast.months import Month
-from dualcarbon.nowcast.opened.nodes import NONE, RECORD, options, span_of
+from dualcarbon.nowcast.opened.nodes import NONE, options, span_of
 from dualcarbon.nowcast.record import lateness, recorded
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.usual import FAMILY, RECORD
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
@@ -32,6 +33,7 @@ MODEL = "nowcast.monthly-bridge/4"
 PROGRAM = (
     "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "annual/forecast",
     "annual/factor_model", "annual/files", "shape", "city", "factors", "figures", "officials", "settling", "reconcile",
+    "usual",
 )  # fmt: skip
 
 
@@ -50,7 +52,7 @@ def run(
     place: str | None = None,
     by: Sequence[str] = ("place",),
     tree: str = "admin",
-    family: str = "provincial-2025",
+    family: str = FAMILY,
     reconcile: str = "raking",
     record: int = RECORD,
     keep: bool = True,

@@ -19,6 +19,7 @@ from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import known, month_text
 from dualcarbon.nowcast.gaps import span_text
 from dualcarbon.nowcast.present import named_code, of_factors, opened
+from dualcarbon.nowcast.usual import FAMILY
 
 MONTHS = 6
 #: What a month comes to, by part, with the data and factors of a day, and with the factors of another; None: the same.
@@ -32,7 +33,7 @@ def vintages(
     months: int = MONTHS,
     as_of: date | None = None,
     tree: str = "admin",
-    family: str = "provincial-2025",
+    family: str = FAMILY,
 ) -> dict[str, Any]:
     """The last `months` months as estimated on every day of arrival and on the first of every month, and their scores.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from dualcarbon.core.faces import FIRST_DAY, LAST_DAY, Nav, NoSuch, Page, View, page
-from dualcarbon.nowcast.opened.nodes import FAMILY
+from dualcarbon.nowcast.usual import FAMILY
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
 
@@ -44,12 +44,13 @@ prepared_by_place = ["/nowcast"]
 
 
 @page(pages, "/nowcast", "board.html")
-def board(view: View, place: Place = None, as_of: Day = None) -> dict[str, Any]:
+def board(view: View, place: Place = None, as_of: Day = None, family: Family = FAMILY) -> dict[str, Any]:
     """This month's CO2 with its interval, the months around it, the year's path, areas, sectors, causes, flags."""
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
-    asked: dict[str, Any] = {"place": _known(view, place), "as_of": as_of or view.known_at, "tree": view.tree}
+    day = as_of or view.known_at
+    asked: dict[str, Any] = {"place": _known(view, place), "as_of": day, "tree": view.tree, "family": family}
     made = kept.once(view.workspace, "board", asked, lambda: boards.board(view.workspace, **asked))
     known = ((row["sector"], view.codes.sectors.row(row["sector"]) or {}) for row in made["sectors"] if row["sector"])
     households = [code for code, row in known if row.get("level") == "household"]
@@ -104,37 +105,46 @@ def _brief(workspace: Any, month: str, **asked: Any) -> dict[str, Any] | None:
 
 
 @page(pages, "/nowcast/trust", "trust.html")
-def trust(view: View, place: Place = None, as_of: Day = None) -> dict[str, Any]:
+def trust(view: View, place: Place = None, as_of: Day = None, family: Family = FAMILY) -> dict[str, Any]:
     """How far the estimate can be relied on: error against the last value, coverage, sectors where nothing beats it."""
-    return _replayed(view.workspace, _known(view, place), as_of or view.known_at, view.tree)
+    return _replayed(view.workspace, _known(view, place), as_of or view.known_at, view.tree, family)
 
 
 @page(pages, "/nowcast/record", "record.html")
 def record(
-    view: View, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6, as_of: Day = None
+    view: View,
+    place: Place = None,
+    months: Annotated[int, Query(ge=1, le=24)] = 6,
+    as_of: Day = None,
+    family: Family = FAMILY,
 ) -> dict[str, Any]:
     """How good the estimates have been: replay against the last value, coverage, revisions, the latest news."""
-    return _record(view.workspace, _known(view, place), as_of or view.known_at, view.tree, months)
+    return _record(view.workspace, _known(view, place), as_of or view.known_at, view.tree, family, months)
 
 
-def _replayed(workspace: Any, place: str | None, as_of: date | None, tree: str) -> dict[str, Any]:
+def _replayed(workspace: Any, place: str | None, as_of: date | None, tree: str, family: str) -> dict[str, Any]:
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
-    asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree}
+    asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree, "family": family}
     return dict(kept.once(workspace, "replay", asked, lambda: boards.replayed(workspace, **asked)))
 
 
-def _changed(workspace: Any, place: str | None, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
+def _changed(
+    workspace: Any, place: str | None, as_of: date | None, tree: str, family: str, months: int
+) -> dict[str, Any]:
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept
 
-    asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree, "since": months}
+    asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree, "family": family, "since": months}
     return dict(kept.once(workspace, "changed", asked, lambda: boards.changed(workspace, **asked)))
 
 
-def _record(workspace: Any, place: str | None, as_of: date | None, tree: str, months: int) -> dict[str, Any]:
-    return {**_replayed(workspace, place, as_of, tree), **_changed(workspace, place, as_of, tree, months)}
+def _record(
+    workspace: Any, place: str | None, as_of: date | None, tree: str, family: str, months: int
+) -> dict[str, Any]:
+    same = workspace, place, as_of, tree, family
+    return {**_replayed(*same), **_changed(*same, months)}
 
 
 @page(pages, "/nowcast/open", "open.html")
@@ -183,7 +193,7 @@ def _known(view: View, place: str | None) -> str:
 @router.get("/tables.xlsx", summary="The tables of the page as an Excel workbook", response_class=Response)
 def tables(
     request: Request, as_of: AsOf, kind: Annotated[str, Query(pattern="^(board|record)$")] = "board",
-    place: Place = None, tree: Tree = "admin", lang: Language = "zh",
+    place: Place = None, tree: Tree = "admin", lang: Language = "zh", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
     from dualcarbon.nowcast import board as boards
     from dualcarbon.nowcast import kept, workbook
@@ -192,10 +202,10 @@ def tables(
     workspace = request.app.state.site.workspace
     place = located(workspace, place)
     if kind == "board":
-        asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree}
+        asked: dict[str, Any] = {"place": place, "as_of": as_of, "tree": tree, "family": family}
         made = kept.once(workspace, kind, asked, lambda: boards.board(workspace, **asked))
     else:
-        made = _record(workspace, place, as_of, tree, 6)
+        made = _record(workspace, place, as_of, tree, family, 6)
     name = f'attachment; filename="nowcast-{kind}-{made["place"]}.xlsx"'
     return Response(workbook.content(made, lang), media_type=MEDIA["xlsx"], headers={"Content-Disposition": name})
 
@@ -205,16 +215,10 @@ def vintages(
     request: Request, as_of: AsOf, place: Place = None, months: Annotated[int, Query(ge=1, le=24)] = 6,
     tree: Tree = "admin", family: Family = FAMILY,
 ) -> Response:  # fmt: skip
-    from dualcarbon import nowcast
-    from dualcarbon.nowcast import kept
     from dualcarbon.nowcast.city import located
 
     workspace = request.app.state.site.workspace
-    code = located(workspace, place)
-    if family == FAMILY:
-        return _answer(_changed(workspace, code, as_of, tree, months)["vintages"])
-    asked: dict[str, Any] = {"place": code, "as_of": as_of, "tree": tree, "months": months, "family": family}
-    return _answer(kept.once(workspace, "vintages", asked, lambda: nowcast.vintages(workspace, **asked)))
+    return _answer(_changed(workspace, located(workspace, place), as_of, tree, family, months)["vintages"])
 
 
 def _answer(made: Any) -> Response:

@@ -26,6 +26,7 @@ from dualcarbon.nowcast.decompose import effects
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened.nodes import options, text
 from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.usual import FAMILY
 from dualcarbon.nowcast.value_added import Added
 
 TITLES = {
@@ -86,7 +87,7 @@ def explain(
     against: str | None = None,
     as_of: date | None = None,
     tree: str = "admin",
-    family: str = "provincial-2025",
+    family: str = FAMILY,
 ) -> dict[str, Any]:
     """Decompose the change of counted CO2 (fuels other than for power, purchased electricity) of `place`
     (default: that of the pack).

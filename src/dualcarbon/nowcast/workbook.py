@@ -68,7 +68,8 @@ RECORD: list[Sheet] = [
 
 
 def content(made: dict[str, Any], lang: str = "zh") -> bytes:
-    """The workbook of a page's data: one sheet for each table, with its source and status in the first line."""
+    """The workbook of a page's data: one sheet for each table; its first line says the day, the status,
+    and the family of factors where it is not the usual one."""
     from openpyxl import Workbook
     from openpyxl.styles import Font
 
@@ -76,11 +77,12 @@ def content(made: dict[str, Any], lang: str = "zh") -> bytes:
     book = Workbook()
     book.remove(book.active)
     status = {"synthetic": "演示数据" if zh else "synthetic data"}.get(made["status"], made["status"])
-    place = made["place_name"][lang]
+    place, family = made["place_name"][lang], made["question"].get("family", "")
+    family = family and f"{'因子族' if zh else 'family'} {family}　"
     for title_zh, title_en, columns, rows in RECORD if "vintages" in made else BOARD:
         sheet = book.create_sheet(title_zh if zh else title_en)
         sheet.append([f"{place}　{'碳排放速算' if zh else 'carbon quick-calc'}　"
-                      f"{'数据截至' if zh else 'known on'} {made['as_of']}　{status}"])  # fmt: skip
+                      f"{'数据截至' if zh else 'known on'} {made['as_of']}　{family}{status}"])  # fmt: skip
         sheet.append([column[0 if zh else 1] for column in columns])
         for row in rows(made):
             coded = {**row, "code": row.get("place") or row.get("sector") or row.get("domain")}

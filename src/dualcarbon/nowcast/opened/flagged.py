@@ -19,6 +19,7 @@ from dualcarbon.nowcast.opened.terms import month_opens
 from dualcarbon.nowcast.panel import middle
 from dualcarbon.nowcast.present import named, named_code
 from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.usual import FAMILY
 
 #: What is opened beside flags: a cell's CO2 per MWh in a month, and how that of all cells moved on a year before.
 RATIO, OTHERS = "per-kwh", "others"
@@ -325,7 +326,7 @@ def _rows(workspace: Any, cell: Cell, t: int, part: str) -> tuple[list[Node], in
         node = runs.explain(
             "emission.co2", workspace=workspace, method=method, place=asked["place"], sector=sector or None,
             period=month_text(seen.months[t]), where=where, tree=cell.asked["tree"], known_at=seen.as_of,
-            family=cell.asked.get("family", "provincial-2025"), pack=workspace.pack, borrow=True,
+            family=cell.asked.get("family", FAMILY), pack=workspace.pack, borrow=True,
         )  # fmt: skip
     leaves = node.get("children") or [node]
     rows = [row for leaf in leaves for row in leaf.get("rows") or []]

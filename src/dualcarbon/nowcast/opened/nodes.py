@@ -3,15 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast.usual import FAMILY, RECONCILE
 
 if TYPE_CHECKING:
     from dualcarbon.core.periods import Period
 
 Node = dict[str, Any]
-#: The family of factors and the way to meet official totals that are meant where a question names none.
-FAMILY, RECONCILE = "provincial-2025", "raking"
-#: Months that are replayed to judge estimates, where so many are known.
-RECORD = 24
 #: How a question asks for the cells that have no sector, or no domain.
 NONE = "-"
 

@@ -20,26 +20,16 @@ from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.officials import described
-from dualcarbon.nowcast.opened.nodes import FAMILY, NONE, RECONCILE, asks, coded, options
+from dualcarbon.nowcast.opened.nodes import NONE, asks, coded, options
+from dualcarbon.nowcast.opened.terms import TERMS
 from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened
 from dualcarbon.nowcast.record import lateness, state
 from dualcarbon.nowcast.settling import Settled
+from dualcarbon.nowcast.usual import FAMILY, RECONCILE
 
 PARTS = {"direct": {"zh": "燃料燃烧（非发电）", "en": "Fuels burned other than for power"},
          "indirect": {"zh": "购入电力（间接）", "en": "Purchased electricity (indirect)"}}  # fmt: skip
 TITLE = {"zh": "二氧化碳（速算）", "en": "CO2 (quick-calc)"}
-TERMS = {
-    "electricity": {
-        "zh": "本单元用电增速（未到时取近三个月）",
-        "en": "growth of the cell's electricity (of three months while late)",
-    },
-    "place_electricity": {"zh": "本地区用电增速", "en": "growth of the area's electricity"},
-    "recent": {"zh": "本单元近三个月排放增速", "en": "growth of the cell's CO2 over three months"},
-    "festival": {"zh": "春节错月", "en": "the Spring Festival's move"},
-    "heating": {"zh": "采暖度日", "en": "heating degree days"},
-    "cooling": {"zh": "制冷度日", "en": "cooling degree days"},
-    "level": {"zh": "全体单元的常数项", "en": "constant of all cells"},
-}
 
 
 def open_figure(

@@ -30,6 +30,7 @@ from dualcarbon.nowcast.opened.nodes import Node, coded, span_of
 from dualcarbon.nowcast.opened.sums import added_up, bridge_node, official_node, target_node
 from dualcarbon.nowcast.opened.terms import term_node
 from dualcarbon.nowcast.present import named_code, opened
+from dualcarbon.nowcast.usual import FAMILY
 
 KINDS: dict[str, Callable[..., Node]] = {
     "sum": added_up, "effect": effect_node, "news": news_node, "error": error_node, "score": score_node,
@@ -47,7 +48,7 @@ def open_reason(
     place: str | None = None,
     as_of: date | str | None = None,
     tree: str = "admin",
-    family: str = "provincial-2025",
+    family: str = FAMILY,
     **asked: Any,
 ) -> Node:
     """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.

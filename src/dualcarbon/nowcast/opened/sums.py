@@ -13,8 +13,9 @@ from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import officials, revisions, settling
 from dualcarbon.nowcast.figures import month_text
-from dualcarbon.nowcast.opened.nodes import RECONCILE, Node, asks, line, options, span_of, text, times, tonnes
+from dualcarbon.nowcast.opened.nodes import Node, asks, line, options, span_of, text, times, tonnes
 from dualcarbon.nowcast.present import behind, named_code
+from dualcarbon.nowcast.usual import RECONCILE
 
 
 def added_up(

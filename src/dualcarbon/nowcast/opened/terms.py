@@ -18,15 +18,17 @@ from dualcarbon.nowcast.gaps import span_text
 from dualcarbon.nowcast.opened.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.present import named_code
 
-#: What can be opened, with its title.
+#: What an estimate is made of, with its title; all but the constant opens.
 TERMS = {
-    "electricity": text("本单元用电增速", "growth of the cell's electricity"),
+    "electricity": text("本单元用电增速（未到时取近三个月）",
+                        "growth of the cell's electricity (of three months while late)"),
     "place_electricity": text("本地区用电增速", "growth of the area's electricity"),
     "recent": text("本单元近三个月排放增速", "growth of the cell's CO2 over three months"),
     "festival": text("春节错月", "the Spring Festival's move"),
     "heating": text("采暖度日", "heating degree days"),
     "cooling": text("制冷度日", "cooling degree days"),
-}
+    "level": text("全体单元的常数项", "constant of all cells"),
+}  # fmt: skip
 GROWN = text("100 × ln(Σ 本期 / Σ 上年同期)；只用两年都有数的月份和单元，当月用电未到的取近三个月",
              "100 × ln(Σ now / Σ a year before), of the months and cells seen in both years; of the last three months "
              "while the month's electricity is not in")  # fmt: skip
@@ -43,7 +45,7 @@ def term_node(
     above = city or cities.above(book, place, tree)
     seen = cities.read(workspace, as_of=day, until=date(first.year, 12, 1), place=above, tree=tree, family=family)
     mine = [k for k, cell in enumerate(seen.cells) if all(map(asks, (place, sector, domain), cell))]
-    known = {*TERMS} - {"heating", "cooling"} | set(seen.term_names)
+    known = {*months.FEATURES, *seen.term_names}
     if about not in known or not mine or first not in seen.months or part not in ("direct", "indirect"):
         raise Refused(Problem("nowcast.no-such-figure", value=about if about not in known else sector or place))
     t = seen.months.index(first)

@@ -12,10 +12,10 @@ from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened.nodes import NONE, Node, line, number, text, tonnes
 from dualcarbon.nowcast.opened.opening import PARTS
+from dualcarbon.nowcast.opened.terms import TERMS
 from dualcarbon.nowcast.present import named_code
 from dualcarbon.nowcast.weather import Moved
 
-DEGREE_DAYS = {"heating": text("采暖度日", "heating degree days"), "cooling": text("制冷度日", "cooling degree days")}
 RESPONSE = {
     "direct": text("每千{}多用的燃料，占平均月", "fuels that thousand {} take, of a mean month"),
     "indirect": text("每千{}多用的电，占平均月", "electricity that thousand {} take, of a mean month"),
@@ -83,7 +83,7 @@ def _days(moved: Moved, made: why.Compared, pair: int, asked: dict[str, Any]) ->
             period, days = month_text(month), made.seen.weather[name].get(month)
             query = {"item": items[name], "place": made.seen.weather_places[name], "period": period,
                      "known_at": asked["as_of"]}  # fmt: skip
-            title = {lang: f"{period} {DEGREE_DAYS[name][lang]}" for lang in ("zh", "en")}
+            title = {lang: f"{period} {TERMS[name][lang]}" for lang in ("zh", "en")}
             lines.append(line(title, days, "degree_day", made.status, **({"query": query} if days is not None else {})))
     return lines
 
@@ -92,7 +92,7 @@ def _responses(moved: Moved, made: why.Compared, sector: str) -> list[Node]:
     """Energy of the sector that thousand degree days take, in percent of a mean month's."""
     of = next(k for k, cell in enumerate(made.seen.cells) if cell[1] == sector)
     return [
-        line({lang: RESPONSE[part][lang].format(DEGREE_DAYS[name][lang]) for lang in ("zh", "en")},
+        line({lang: RESPONSE[part][lang].format(TERMS[name][lang]) for lang in ("zh", "en")},
              100 * float(one.slopes[of, column]), "%", made.status,
              filled=f"100 × b, b = {number(float(one.slopes[of, column]))}, n = {one.months}")
         for part, one in moved.response.items()

@@ -13,8 +13,8 @@ from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.figures import month_text, reach
 from dualcarbon.nowcast.opened import comparing
 from dualcarbon.nowcast.opened.comparing import Both
-from dualcarbon.nowcast.opened.nodes import FAMILY
 from dualcarbon.nowcast.told import saying, situation, telling
+from dualcarbon.nowcast.usual import FAMILY
 
 #: Months in which the Spring Festival falls; the month from which on the whole year is told ahead.
 FESTIVAL, AHEAD = (1, 2), 4

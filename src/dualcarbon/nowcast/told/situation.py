@@ -16,9 +16,10 @@ from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened import comparing
 from dualcarbon.nowcast.opened.comparing import Both
-from dualcarbon.nowcast.opened.nodes import FAMILY, options
+from dualcarbon.nowcast.opened.nodes import options
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.told import saying, telling
+from dualcarbon.nowcast.usual import FAMILY
 
 
 def analyse(
