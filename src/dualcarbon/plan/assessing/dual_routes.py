@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from dualcarbon.core.faces import NoSuch, Page, View, page
-from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.uploads import received
 from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Plan, changed, known_board, once
 
 router = APIRouter(prefix="/plan", tags=["plan"])
@@ -50,7 +50,7 @@ def _dual(workspace: Any, plan: str | None) -> dict[str, Any]:
 
 
 @router.post("/dual/file", status_code=201)
-async def figures_file(
+def figures_file(
     request: Request,
     file: Annotated[UploadFile, File()],
     person: Annotated[str, Form(max_length=80)] = "",
@@ -58,24 +58,12 @@ async def figures_file(
     back: Annotated[str | None, Form(max_length=10)] = None,
 ) -> Any:
     """Import the filled form, whole or not at all; a page's form gets the page again."""
-    from starlette.concurrency import run_in_threadpool
-
     from dualcarbon.plan.assessing import handed
 
     workspace = request.app.state.site.workspace
-    content = await file.read(MOST + 1)
-    name = Path((file.filename or "figures.xlsx").replace("\\", "/")).name or "figures.xlsx"
-    if len(content) > MOST:
-        raise Refused(Problem("plan.evidence-large", file=name, value=len(content)))
-
-    def work() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(content)
-            rows = handed.read_file(path)
-        return handed.tell(workspace, _dual(workspace, plan or None)["place"], rows, person=person or None, file=name)
-
-    made = await run_in_threadpool(work)
+    with received(file.file, file.filename, MOST) as path:
+        name, rows = path.name, handed.read_file(path)
+    made = handed.tell(workspace, _dual(workspace, plan or None)["place"], rows, person=person or None, file=name)
     if back != "page":
         return made
     told = {"plan": plan or "", "kept": len(made["told"]), "same": made["unchanged"]}

@@ -169,7 +169,9 @@ def list_schemes(plan: Plan = None, json: Json = False, workspace: WorkspaceDir 
 @absent_told()
 def template(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("写到哪个文件", "the file to write"))],
-    scheme: Annotated[str | None, typer.Option("--scheme", help=say("方案编号或文件", "a scheme's id or file"))] = None,
+    scheme: Annotated[
+        Path | None, typer.Option("--scheme", help=say("方案编号或文件", "a scheme's id or file"))
+    ] = None,
     plan: Plan = None,
     json: Json = False,
     workspace: WorkspaceDir = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from dualcarbon.core.faces import NoSuch, Page, View, page
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.uploads import received
 from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Lang, Plan, Text, changed, known_board, named, once
 
 router = APIRouter(prefix="/plan", tags=["plan"])
@@ -115,17 +117,8 @@ def values_form(request: Request, kind: str, scheme: Text = None, plan: Plan = N
     return Response(content, media_type=media, headers={"Content-Disposition": shown})
 
 
-async def _received(file: UploadFile, otherwise: str) -> tuple[str, bytes]:
-    """An uploaded file's bare name and content. Raises Refused when it is too large."""
-    content = await file.read(MOST + 1)
-    shown = Path((file.filename or otherwise).replace("\\", "/")).name or otherwise
-    if len(content) > MOST:
-        raise Refused(Problem("plan.evidence-large", file=shown, value=len(content)))
-    return shown, content
-
-
 @router.post("/score/{sheet}/open", status_code=201)
-async def open_sheet(
+def open_sheet(
     request: Request,
     sheet: str,
     file: Annotated[UploadFile, File()],
@@ -140,30 +133,19 @@ async def open_sheet(
 
     A page's form names the sheet in `name`.
     """
-    from starlette.concurrency import run_in_threadpool
-
     from dualcarbon.plan.assessing import score_scheme, score_sheet
     from dualcarbon.plan.store import document
 
     workspace, called = request.app.state.site.workspace, name.strip() or sheet
-    sent = [await _received(file, "values.xlsx")]
-    if own is not None and own.filename:
-        sent.append(await _received(own, "scheme.yaml"))
-
-    def work() -> dict[str, Any]:
-        head = document(workspace, plan or None)
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / f"{n}" / shown for n, (shown, _) in enumerate(sent)]
-            for path, (_, content) in zip(paths, sent, strict=True):
-                path.parent.mkdir()
-                path.write_bytes(content)
-            chosen = score_scheme.named(workspace, head, paths[1] if len(paths) > 1 else scheme)
-            values = score_scheme.read_values(paths[0], chosen)
-        return score_sheet.start(
-            workspace, called, chosen, values, plan=str(head["plan"]), person=person or None
-        )  # fmt: skip
-
-    made = await run_in_threadpool(work)
+    head = document(workspace, plan or None)
+    with ExitStack() as files:
+        told = files.enter_context(received(file.file, file.filename, MOST))
+        said: str | Path = scheme
+        if own is not None and own.filename:
+            said = files.enter_context(received(own.file, own.filename, MOST))
+        chosen = score_scheme.named(workspace, head, said)
+        values = score_scheme.read_values(told, chosen)
+    made = score_sheet.start(workspace, called, chosen, values, plan=str(head["plan"]), person=person or None)
     return RedirectResponse(f"/plan/score/sheets/{quote(called)}", 303) if back == "page" else made
 
 

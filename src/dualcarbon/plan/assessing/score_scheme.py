@@ -47,16 +47,19 @@ def shipped(pack: str, year: int) -> list[dict[str, Any]]:
 def named(workspace: Workspace, head: Mapping[str, Any], said: str | Path) -> dict[str, Any]:
     """Return a scheme ready to score by: the pack's of that id, else one from a file. Raises Refused with every fault.
 
-    `head`: the plan's record, whose indicators a scheme with `each_indicator` is laid out over.
+    `said`: a text is an id and never read as a file of this machine, a path may be either. `head`: the plan's record,
+    whose indicators a scheme with `each_indicator` is laid out over.
     """
     own = next((one for one in shipped(*shipping.of(workspace, head)) if one["id"] == str(said)), None)
-    if own is None and not Path(said).is_file():
+    if own is None and (isinstance(said, str) or not said.is_file()):
         raise Refused(Problem("plan.no-scheme", value=str(said)))
     scheme = read(said) if own is None else checked(own)
     return laid_out(scheme, reads.indicators(workspace, head).to_dicts())
 
 
-def values_form(workspace: Workspace, head: Mapping[str, Any], said: str | None, path: str | Path) -> dict[str, Any]:
+def values_form(
+    workspace: Workspace, head: Mapping[str, Any], said: str | Path | None, path: str | Path
+) -> dict[str, Any]:
     """Write the form of a scheme's values, a row for each subject and item. Returns `{file, scheme, rows}`.
 
     `said`: a scheme's id or file, the pack's scheme of places when None. Subjects of places are the areas of the

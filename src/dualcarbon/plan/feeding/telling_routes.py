@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import tempfile
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -11,6 +10,7 @@ from fastapi import APIRouter, Body, File, Form, Header, Request, Response, Uplo
 from fastapi.responses import RedirectResponse
 
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.uploads import received
 
 MOST = 50 * 1024 * 1024
 
@@ -56,74 +56,47 @@ def _shipped(document: str) -> bool:
 
 
 @router.post("/documents", status_code=201, summary="Put a plan's document into the workspace")
-async def document(
+def document(
     request: Request, file: Annotated[UploadFile, File()], back: Annotated[str | None, Form()] = None, key: Key = None
 ) -> Response:
-    from starlette.concurrency import run_in_threadpool
-
     from dualcarbon.plan.feeding.loading import load
 
-    content, name = await _read(file)
-
-    def work() -> Any:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(content)
-            return load(workspace_of(request), path)
-
-    said = hashlib.sha256(content).hexdigest()
-    made = await run_in_threadpool(_once, request, key, said, work)
+    with received(file.file, file.filename, MOST) as path:
+        said = hashlib.sha256(path.read_bytes()).hexdigest()
+        made = _once(request, key, said, lambda: load(workspace_of(request), path))
     return _back(f"/plan/document?plan={quote(made['plan'])}") if back == "page" else answer(made, 201)
 
 
-async def _read(file: Any) -> tuple[bytes, str]:
-    """An uploaded file and its bare name. Raises Refused when it is too large."""
-    content = await file.read(MOST + 1)
-    name = Path((file.filename or "file").replace("\\", "/")).name or "file"
-    if len(content) > MOST:
-        raise Refused(Problem("plan.evidence-large", file=name, value=len(content)))
-    return content, name
-
-
-async def _papers(files: Any) -> list[Any]:
+def _papers(files: Iterable[Any]) -> list[Any]:
     """Uploaded evidence; a field that was left empty holds none. Raises Refused when all together is too much."""
     from dualcarbon.plan.feeding.proofs import Paper
 
     found = []
     for one in files:
         if one.filename:
-            content, name = await _read(one)
-            found.append(Paper(name, content))
+            with received(one.file, one.filename, MOST) as path:
+                found.append(Paper(path.name, path.read_bytes()))
         if sum(len(paper.content) for paper in found) > 4 * MOST:
             raise Refused(Problem("plan.evidence-large", file=one.filename))
     return found
 
 
 @router.post("/forms", status_code=201, summary="Import a filled form with its evidence, whole or not at all")
-async def forms(
+def forms(
     request: Request, file: Annotated[UploadFile, File()],
     evidence: Annotated[list[UploadFile] | None, File(description="files that the form names, in any order")] = None,
     person: Annotated[str | None, Form(max_length=60)] = None,
     plan: Annotated[str | None, Form(max_length=60)] = None, back: Annotated[str | None, Form()] = None,
     synthetic: Annotated[bool, Form(description="the values are made up for demonstration")] = False, key: Key = None,
 ) -> Response:  # fmt: skip
-    from starlette.concurrency import run_in_threadpool
-
     from dualcarbon.plan.feeding import form_reading
 
-    content, name = await _read(file)
-    papers = await _papers(evidence or ())
-
-    def work() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(content)
-            return form_reading.import_form(
-                workspace_of(request), path, plan=plan or None, person=person or None, key=key, papers=papers,
-                status="synthetic" if synthetic else None,
-            )  # fmt: skip
-
-    made = await run_in_threadpool(work)
+    papers = _papers(evidence or ())
+    with received(file.file, file.filename, MOST) as path:
+        made = form_reading.import_form(
+            workspace_of(request), path, plan=plan or None, person=person or None, key=key, papers=papers,
+            status="synthetic" if synthetic else None,
+        )  # fmt: skip
     if back == "page":
         return _back(_department(made))
     return answer(made, 201)
@@ -161,8 +134,13 @@ async def entered(request: Request, department: str) -> Response:
     fields = await request.form(max_fields=4000)
     said = {name: value for name, value in fields.multi_items() if isinstance(value, str) and value.strip()}
     names = {name for name, value in fields.multi_items() if not isinstance(value, str)}
-    files = {name: await _papers([one for one in fields.getlist(name) if not isinstance(one, str)]) for name in names}
-    made = await run_in_threadpool(entry_forms.enter, workspace_of(request), department, said, files)
+    sent = {name: [one for one in fields.getlist(name) if not isinstance(one, str)] for name in names}
+
+    def work() -> dict[str, Any]:
+        files = {name: _papers(own) for name, own in sent.items()}
+        return entry_forms.enter(workspace_of(request), department, said, files)
+
+    made = await run_in_threadpool(work)
     return _back(_department(made))
 
 
@@ -247,19 +225,14 @@ def _back(address: str) -> Response:
 
 
 @router.post("/reports/{number}/evidence", status_code=201, summary="Attach a file to a report; its hash is chained")
-async def attached(
+def attached(
     request: Request, number: int, file: Annotated[UploadFile, File()],
     person: Annotated[str | None, Form(max_length=60)] = None, plan: Annotated[str | None, Form(max_length=60)] = None,
 ) -> Response:  # fmt: skip
-    from starlette.concurrency import run_in_threadpool
-
     from dualcarbon.plan.feeding import proofs
 
-    content, name = await _read(file)
-    paper = proofs.Paper(name, content)
-    made = await run_in_threadpool(
-        proofs.attach, workspace_of(request), plan or None, number, paper, person=person or None
-    )
+    with received(file.file, file.filename, MOST) as path:
+        made = proofs.attach(workspace_of(request), plan or None, number, path, person=person or None)
     return answer(made, 201)
 
 
