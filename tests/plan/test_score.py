@@ -1,5 +1,7 @@
 """Score sheets: hand-calculated cases, ranks within the data's uncertainty, what-if, and the steps to the freeze."""
 
+import json
+from collections.abc import Callable
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +27,7 @@ from dualcarbon.plan.assessing import (
     score_sheet,
     score_steps,
 )
+from dualcarbon.plan.assessing.assess_tables import SCORE_STEP
 from dualcarbon.plan.assessing.score import score
 from dualcarbon.plan.feeding.loading import load
 from dualcarbon.plan.reading import facts
@@ -209,6 +212,51 @@ def test_steps_cannot_be_changed(place: Workspace) -> None:
     for statement in ("UPDATE plan_score_step SET body='{}'", "DELETE FROM plan_score_step"):
         with pytest.raises(sa.exc.DatabaseError), workspace.database.begin() as connection:
             connection.exec_driver_sql(statement)
+
+
+def earlier(workspace: Workspace, digest: str | None = None) -> dict[str, Any]:
+    """Keep the steps of a sheet as an earlier version of the program did, and return what they gave then."""
+    told = case("sheet-rules-1")
+    load(workspace, "cn-jiaxing/2024")
+    score_sheet.start(workspace, "another", SCHEME, VALUES)  # its tables
+    rows = [{**one, "body": json.dumps(one["body"], ensure_ascii=False)} for one in told["steps"]]
+    if digest is not None:
+        rows[-1]["body"] = json.dumps({"digest": digest})
+    with workspace.database.begin() as connection:
+        connection.execute(sa.insert(SCORE_STEP), rows)
+    return told
+
+
+def test_a_sheet_frozen_by_earlier_rules_reads_as_it_did(place: Workspace) -> None:
+    told = earlier(place)
+    found = score_sheet.read(place, "year")
+    subjects = by_subject(found["result"])
+    assert {name: one["total"] for name, one in subjects.items()} == pytest.approx(told["totals"])
+    assert {name: one["bonus"] for name, one in subjects.items()} == pytest.approx(told["bonus"])
+    assert (found["verified"], found["editions"][0]["rules"]) == (True, 1)
+    assert "第 1 版" in found["why"]["zh"] and "version 1" in found["why"]["en"]
+    tried = score_changes.what_if(found["scheme"], score_steps.cells(found), [], found["deductions"])
+    assert tried["before"]["subjects"][0]["total"] == pytest.approx(told["totals"]["甲"])
+    again = score_sheet.step(place, "year", "recalculate", values={"丙": {"pv": {"value": 99}}}, reason="核定")
+    assert by_subject(again["result"])["乙"]["total"] == 60  # the rules of today: the value keeps its veto
+    assert by_subject(again["editions"][0]["result"])["乙"]["total"] == pytest.approx(told["totals"]["乙"])
+    last = score_sheet.step(place, "year", "freeze")
+    assert [(one["rules"], one["verified"]) for one in last["editions"]] == [(1, True), (2, True)]
+    assert last["verified"] and "第 2 版" in last["why"]["zh"]
+
+
+def test_a_sheet_that_does_not_hold_says_why(place: Workspace, verb: Callable[..., Any]) -> None:
+    earlier(place, digest="0" * 64)
+    found = score_sheet.read(place, "year")
+    assert not found["verified"]
+    assert "不符" in found["why"]["zh"] and "digest" in found["why"]["en"]
+    assert "不符" in verb("plan", "score", "show", "year", "--workspace", place.path).out
+    made = docx.Document(BytesIO(score_document.content(found, "docx")))
+    assert any("不符" in one.text for one in made.paragraphs)
+
+
+def test_a_scheme_of_ones_own_names_no_earlier_rules() -> None:
+    assert "rules" not in score_scheme.checked({**CASE["scheme"], "rules": 1})
 
 
 @pytest.fixture

@@ -14,6 +14,10 @@ from dualcarbon.plan.progress import figure
 from dualcarbon.plan.words import unit_in_english
 
 MISSED = ("share", "zero", "veto")
+#: Version of the rules that a scheme is scored by; `rules` of a scheme names an earlier one, so that a sheet that was
+#: frozen by it still reads as it did. 1: settled points count whole, without bonus and veto. 2: what they have above
+#: the weight is bonus, within the limit of bonuses, and a missed value keeps its veto.
+RULES = 2
 Cells = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -93,6 +97,9 @@ def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, A
 
 def _settled(scheme: Mapping[str, Any], one: Mapping[str, Any], row: dict[str, Any], told: float) -> dict[str, Any]:
     """A row whose points a review settled; the veto stays the value's."""
+    if scheme.get("rules", RULES) == 1:
+        words = (f"复核认定 {told:g} 分", f"{told:g} points as reviewed")
+        return row | _told("settled", told, (told, told), (0.0, 0.0), words)
     points = min(told, row["weight"])
     bonus = told - points
     known = row["value"] is not None and row["basic"] is not None and not row["forecast"]

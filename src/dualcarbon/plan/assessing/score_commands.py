@@ -270,3 +270,6 @@ def _show_sheet(found: dict[str, Any]) -> None:
     )
     rows = [{**one, "state": STATES[found["subjects"][one["subject"]]["state"]]} for one in found["result"]["subjects"]]
     table(rows, {"subject": say("对象", "subject"), "state": say("状态", "state"), "total": say("总分", "total")})
+    for one in found["editions"]:
+        edition = say(f"第{one['edition']}版，{one['told']} 冻结", f"Edition {one['edition']}, frozen {one['told']}")
+        typer.echo(f"{edition}{say('：', ': ')}{one['why'][lang]}")

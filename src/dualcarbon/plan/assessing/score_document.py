@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from dualcarbon.core.report import Block, Heading, Paragraph, Report, Table
+from dualcarbon.core.report import Block, Bullets, Heading, Paragraph, Report, Table
 from dualcarbon.plan.assessing.bulletin import LABEL, rank_text
 from dualcarbon.plan.assessing.dual_blocks import in_lang
 from dualcarbon.plan.assessing.score_steps import ACTIONS, STATES, gathered
@@ -66,6 +66,12 @@ def document(sheet: Mapping[str, Any], lang: str = "zh") -> Report:
     ]  # fmt: skip
     heads = (["日期", "步骤", "对象", "理由", "办理人"], ["Day", "Step", "Subjects", "Reason", "By"])[n]
     blocks += [Heading(in_lang(lang, "三、经过", "3 Steps")), Table(heads, steps, align="lllll")]
+    if sheet["editions"]:
+        blocks.append(Bullets([
+            in_lang(lang, f"第{one['edition']}版，{one['told']} 冻结：{one['why']['zh']}",
+                    f"Edition {one['edition']}, frozen {one['told']}: {one['why']['en']}")
+            for one in sheet["editions"]
+        ]))  # fmt: skip
     days = [step["told"] for step in sheet["steps"]]
     return Report(
         told["title"][lang], blocks, lang=lang, subtitle=f"{sheet['sheet']}　{edition}",

@@ -131,7 +131,7 @@ def checked(told: Mapping[str, Any], file: str | None = None) -> dict[str, Any]:
     def fault(column: str, value: Any, row: int | None = None) -> None:
         problems.append(Problem("plan.bad-scheme", file=file, row=row, column=column, value=value))
 
-    scheme = _headed({**_DEFAULTS, **told}, fault)
+    scheme = _headed({**_DEFAULTS, **{name: value for name, value in told.items() if name != "rules"}}, fault)
     items, seen = [], set()
     for position, one in enumerate(scheme["items"], 1):
         if not isinstance(one, Mapping):

@@ -6,7 +6,6 @@ edition beside it, with its reason.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,8 @@ import sqlalchemy as sa
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan.assessing.assess_tables import METADATA, SCORE_STEP
-from dualcarbon.plan.assessing.score import score
-from dualcarbon.plan.assessing.score_steps import check, folded, impossible, result, sealed
+from dualcarbon.plan.assessing.score import RULES, score
+from dualcarbon.plan.assessing.score_steps import check, digest, folded, impossible, result, sealed, text
 from dualcarbon.plan.store import document, stamp, writing
 
 
@@ -44,7 +43,7 @@ def start(
     with _writing(workspace) as connection:
         steps = _steps(connection, sheet)
         if steps:
-            if _digest(steps[0]["body"]) == _digest(json.loads(_text(body))):
+            if digest(steps[0]["body"]) == digest(json.loads(text(body))):
                 return read(workspace, sheet)
             raise Refused(impossible("open", folded(steps)["state"]))
         _add(connection, sheet, name, "open", body, 1, at=at, person=person)
@@ -85,7 +84,7 @@ def step(
         if action == "recalculate":
             body = _renewed(now, values or {}, deductions or {})
         if action == "freeze":
-            body = {"digest": _digest(sealed(result(now)))}
+            body = {"digest": digest(sealed(result(now))), "rules": RULES}
         _add(
             connection, sheet, steps[0]["plan"], action, body, edition, subject=subject, reason=reason, at=at,
             department=department, person=person,
@@ -106,7 +105,7 @@ def _renewed(now: Mapping[str, Any], values: Any, deductions: Any) -> dict[str, 
         name: {**old, **{subject: {**old.get(subject, {}), **own} for subject, own in new.items()}}
         for (name, old), new in zip(before.items(), (values, deductions), strict=True)
     }
-    if _digest(body) == _digest(before):
+    if digest(body) == digest(before):
         raise Refused(Problem("plan.no-new-values", value=""))
     return body
 
@@ -130,14 +129,16 @@ def _sound(scheme: Mapping[str, Any], values: Any, deductions: Any) -> None:
 
 
 def read(workspace: Workspace, sheet: str) -> dict[str, Any]:
-    """Return a sheet: `{sheet, plan, state, edition, result, subjects, editions, steps, verified}`.
+    """Return a sheet: `{sheet, plan, state, edition, result, subjects, editions, steps, verified, why}`.
 
-    `result` is the current edition's score; `editions` those that were frozen, each with its result and digest;
-    `verified` says whether every frozen result still gives the digest kept with it. Raises NoSuch.
+    `result` is the current edition's score; `editions` those that were frozen, as `score_steps.frozen` gives them, each
+    by the rules of its freeze; `verified` says whether every frozen result still gives the digest kept with it, `why`
+    ({zh, en}) by which rules, or why the first that does not. None before the first freeze. Raises NoSuch.
     """
     with workspace.database.connect() as connection:
         steps = _steps(connection, sheet) if _installed(workspace) else []
     now = _known(sheet, steps)
+    last = now["editions"][-1]["why"] if now["editions"] else None
     return {
         "sheet": sheet,
         "plan": steps[0]["plan"],
@@ -147,7 +148,8 @@ def read(workspace: Workspace, sheet: str) -> dict[str, Any]:
         "subjects": now["subjects"],
         "editions": now["editions"],
         "steps": now["steps"],
-        "verified": all(_digest(sealed(one["result"])) == one["digest"] for one in now["editions"]),
+        "verified": all(one["verified"] for one in now["editions"]),
+        "why": next((one["why"] for one in now["editions"] if not one["verified"]), last),
         "scheme": now["scheme"],
         "values": now["values"],
         "deductions": now["deductions"],
@@ -216,14 +218,6 @@ def _add(
     department: str | None = None,
     person: str | None = None,
 ) -> None:
-    row = {"sheet": sheet, "plan": plan, "action": action, "body": _text(body), "edition": edition}
+    row = {"sheet": sheet, "plan": plan, "action": action, "body": text(body), "edition": edition}
     row |= {"subject": subject, "reason": reason, **stamp(at, department, person)}
     connection.execute(sa.insert(SCORE_STEP), row)
-
-
-def _text(body: Any) -> str:
-    return json.dumps(body, ensure_ascii=False, sort_keys=True, default=str)
-
-
-def _digest(body: Any) -> str:
-    return hashlib.sha256(_text(body).encode()).hexdigest()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.plan.assessing.score import score
+from dualcarbon.plan.assessing.score import RULES, score
 
 #: What a subject may do next, by where it stands; and where it then stands.
 SUBJECT_STEPS = {
@@ -20,6 +22,24 @@ SUBJECT_STEPS = {
 READY = ("reviewed", "decided")
 REASONED = ("object", "decide", "recalculate")
 LIFTING = ("review", "decide")
+#: What a frozen edition was verified by, and why one may not be.
+RULES_WORDS = {
+    1: {
+        "zh": "按冻结时的第 1 版计分规则核对一致：认定分整分计入，超过权重的不另作加分。",
+        "en": "Verified by version 1 of the scoring rules, that of its freeze: settled points count whole, no bonus.",
+    },
+    2: {
+        "zh": "按第 2 版计分规则核对一致：认定分超过权重的部分是加分。",
+        "en": "Verified by version 2 of the scoring rules: settled points above the weight are bonus.",
+    },
+}
+UNVERIFIED = {
+    "zh": "按已知的各版计分规则重算，总分、范围、名次或得分都与冻结时留存的校验值不符：这张表的记录在冻结后被改动过，"
+    "或者冻结它的程序早于第 1 版规则。应与冻结时印发的文件核对。",
+    "en": "Recomputed by every known version of the rules, its totals, ranges, ranks or points do not give the digest "
+    "kept at the freeze: what the sheet rests on was changed since, or a program older than version 1 froze it. "
+    "Compare it with the document given out at the freeze.",
+}
 STATES = {
     "waiting": {"zh": "待自评", "en": "waiting for the self-score"},
     "self-scored": {"zh": "已自评", "en": "self-scored"},
@@ -99,20 +119,21 @@ def impossible(action: str, state: str) -> Problem:
 def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what a sheet's steps make: `{state, edition, scheme, values, deductions, subjects, editions, steps}`.
 
-    A subject is `{state, claimed, settled, lifted}`: points by item that it claims, and that reviews or decisions
-    settled; items whose veto they lifted.
+    `editions` are the frozen ones as `frozen` gives them; a sheet that is frozen has the rules of its edition in its
+    scheme. A subject is `{state, claimed, settled, lifted}`: points by item that it claims, and that reviews or
+    decisions settled; items whose veto they lifted.
     """
     first = steps[0]["body"]
     now: dict[str, Any] = {**first, "state": "open", "edition": 1, "editions": []}
     now["subjects"] = {name: {"state": "waiting", **_untouched()} for name in first["values"]}
     for one in steps[1:]:
         if one["action"] == "freeze":
-            now["state"] = "frozen"
-            frozen = {"edition": one["edition"], "digest": one["body"]["digest"], "told": one["told"]}
-            now["editions"].append(frozen | {"result": result(now)})
+            edition = frozen(now, one)
+            now["editions"].append(edition)
+            now |= {"state": "frozen", "scheme": {**first["scheme"], "rules": edition["rules"]}}
         elif one["action"] == "recalculate":
             before = now["values"]
-            now |= {"state": "recalculated", "edition": one["edition"], **one["body"]}
+            now |= {"state": "recalculated", "edition": one["edition"], "scheme": first["scheme"], **one["body"]}
             for name in now["values"]:
                 own = now["subjects"].setdefault(name, {"state": "reviewed", **_untouched()})
                 own["state"] = "reviewed"
@@ -129,6 +150,35 @@ def folded(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 own["lifted"] = sorted({*own["lifted"], *one["body"].get("lift", ())})
     now["steps"] = [{name: value for name, value in one.items() if name != "body"} for one in steps]
     return now
+
+
+def frozen(now: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the edition that a freeze makes: `{edition, digest, told, rules, result, verified, why: {zh, en}}`.
+
+    It is recomputed by the rules of its freeze; a freeze that does not name them is tried by each, the latest first.
+    `why` says by which rules it holds, or why it does not.
+    """
+    kept, named = one["body"]["digest"], one["body"].get("rules")
+    made = {}
+    for rules in [named] if named in RULES_WORDS else range(RULES, 0, -1):
+        made[rules] = result({**now, "scheme": {**now["scheme"], "rules": rules}})
+        if digest(sealed(made[rules])) == kept:
+            why = RULES_WORDS[rules]
+            break
+    else:
+        rules, why = max(made), UNVERIFIED
+    told = {"edition": one["edition"], "digest": kept, "told": one["told"], "rules": rules, "result": made[rules]}
+    return told | {"verified": why is not UNVERIFIED, "why": why}
+
+
+def text(body: Any) -> str:
+    """Return what is kept or sealed as text, the same for the same content."""
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def digest(body: Any) -> str:
+    """Return the SHA-256 of `text`."""
+    return hashlib.sha256(text(body).encode()).hexdigest()
 
 
 def _untouched() -> dict[str, Any]:
