@@ -52,7 +52,8 @@ X = ("330483", "C28", "diesel", "2024")
         (("330483", "C28", "gasoline", "2024"), None),
         (("330483", "C28", "diesel", "2023"), None),
         (("330400", "C28", "diesel", "2023"), None),
-        (("330400", None, "diesel", "2024"), None),
+        (("330400", None, "diesel", "2024"), "core.parent-and-child"),
+        (("330400", None, "diesel", "2023"), None),
     ],
 )
 def test_what_would_count_twice(other, expected):

@@ -111,7 +111,7 @@ def take(
     if not wants_page(request):
         response.status_code = 201 if kept else 200
         return answer
-    if kept:
+    if kept and not answer["doubled"]:
         return _led(request, answer["id"])
     return _told(request, answer)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Official forms by name: where the function stands that reads one.
 TEMPLATES = {"energy-return": "dualcarbon.inventory.energy_return:read"}
 
+#: Figures counted twice that are written out; --json has them all.
+DOUBLED = 10
+
 cli = typer.Typer()
 imports = typer.Typer(help=say("导入文件；list 列出、revert 撤销", "import a file; list, revert"))
 run = typer.Typer(help=say("核算批次：列出、查看、复核", "runs: list, show, verify"))
@@ -125,7 +128,7 @@ def import_file(
             )  # fmt: skip
         except NoWorkspace:
             answer = _read_only(file, dataset, reader)
-    emit(answer, json, _told(answer))
+    emit(answer, json, "\n".join((_told(answer), *_doubled(answer))))
 
 
 def _day(text: str | None) -> None:
@@ -148,7 +151,7 @@ def _read_only(file: Path, dataset: str | None, reader: Callable[..., Any] | Non
     datasets = reading.frame["dataset"].unique().sort().to_list()
     counts = {"rows": reading.frame.height, "unchanged": 0, "superseded": 0}
     where = {"id": None, "file": file.name, "already": False}
-    return {**where, **counts, "datasets": datasets, "version": None, "dry_run": True}
+    return {**where, **counts, "datasets": datasets, "version": None, "dry_run": True, "doubled": []}
 
 
 def _told(answer: dict[str, Any]) -> str:
@@ -169,6 +172,18 @@ def _told(answer: dict[str, Any]) -> str:
     if answer["superseded"]:
         text += say(f"，更正 {answer['superseded']} 行", f"; {answer['superseded']} corrected")
     return text + say("。", "")
+
+
+def _doubled(answer: dict[str, Any]) -> list[str]:
+    """What accounts count twice since the import, a line each."""
+    lang, rest = language(), len(answer["doubled"]) - DOUBLED
+    if not answer["doubled"]:
+        return []
+    lines = [say("注意：以下数会被重复计入核算", "Mind: accounts count these figures twice")]
+    for one in answer["doubled"][:DOUBLED]:
+        row = "" if one["row"] is None else say(f"第 {one['row']} 行：", f"row {one['row']}: ")
+        lines.append(f"- {row}{one['message'][lang]} {one['remedy'][lang]}")
+    return lines + ([say(f"- 另有 {rest} 处（--json 列出）", f"- {rest} more (see --json)")] if rest > 0 else [])
 
 
 @imports.command("list", help=say("列出所有导入", "list the imports"))

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core import periods
-from dualcarbon.core.classification import Classification, Codes, Places, load
+from dualcarbon.core.classification import Classification, Codes, load
+from dualcarbon.core.covering import ACROSS, PLACED, covering, where
 from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem
 from dualcarbon.core.tables import DIMENSIONS, KEY, NOTATIONS, OBSERVATION
@@ -19,7 +20,6 @@ from dualcarbon.core.tables import DIMENSIONS, KEY, NOTATIONS, OBSERVATION
 LIMIT = 1000
 #: Items whose flows may be negative: value added of a loss, removals.
 MAY_BE_NEGATIVE = ("economy.value_added", "economy.industrial", "emission.")
-_PAIRS = 2_000_000
 
 
 def check_observations(
@@ -37,13 +37,16 @@ def check_observations(
     """
     book = load(pack)
     told = [*check_cells(frame, book), *check_rows(frame, book, known=known, control=control)]
-    return limited([spoken(problem, book, file) for problem in told])
+    return limited([spoken(problem, book, file) for problem in told if problem.rule not in ACROSS])
 
 
 def check_rows(
     frame: pl.DataFrame, book: Classification, *, known: pl.DataFrame | None = None, control: Collection[str] = ()
 ) -> list[Problem]:
-    """Rows against each other: doubles, parents beside children, overlapping periods, falling cumulatives."""
+    """Rows against each other: doubles, totals beside parts, overlapping periods, falling cumulatives.
+
+    Problems of rules in `covering.ACROSS` are about two datasets: nothing is wrong with either by itself.
+    """
     return [*_doubles(frame), *_overlaps(frame, known, book, control), *_falls(frame, known, book)]
 
 
@@ -89,13 +92,6 @@ def spoken(problem: Problem, book: Classification, file: str | None = None) -> P
         if codes is not None and isinstance(code, str) and code in codes:
             params[name] = {lang: codes.name(code, lang) for lang in ("zh", "en")}
     return Problem(problem.rule, file, problem.sheet, problem.row, problem.column, problem.value, params)
-
-
-def _where(row: Mapping[str, Any], other: str, new: bool) -> dict[str, str]:
-    """Where the other row of a pair stands."""
-    if not new or row[f"{other}row"] is None:
-        return {"zh": "已导入的数据", "en": "imported earlier"}
-    return {"zh": f"第 {row[f'{other}row']} 行", "en": f"row {row[f'{other}row']}"}
 
 
 def check_cells(frame: pl.DataFrame, book: Classification) -> list[Problem]:
@@ -199,20 +195,21 @@ def _falls(frame: pl.DataFrame, known: pl.DataFrame | None, book: Classification
 def _overlaps(
     frame: pl.DataFrame, known: pl.DataFrame | None, book: Classification, control: Collection[str]
 ) -> list[Problem]:
-    """Rows of one dataset and item of which one contains the other in place, sector, carrier or period."""
-    columns = [name for name in OBSERVATION if name not in ("low", "high", "error_group", "quality", "custody", "unit")]
-    rows = frame.select(columns).with_columns(pl.lit(True).alias("_new"))
+    """Rows of one item of which one contains the other: in period, or in place, sector, carrier, as total and part."""
+    columns = [name for name in OBSERVATION if name not in ("low", "high", "error_group", "quality", "custody")]
+    rows = frame.select(*columns, pl.lit(True).alias("_new"), pl.lit(None, dtype=pl.String).alias("_file"))
     if known is not None:
-        used = rows.select("dataset", "item").unique()
-        older = known.select(columns).join(used, on=["dataset", "item"], how="semi")
-        rows = pl.concat([rows, older.with_columns(pl.lit(False).alias("_new"))])
+        file = pl.col("_file") if "_file" in known.columns else pl.lit(None, dtype=pl.String)
+        older = known.join(rows.select("item").unique(), on="item", how="semi")
+        rows = pl.concat([rows, older.select(*columns, pl.lit(False).alias("_new"), file.alias("_file"))])
     rows = rows.filter(~pl.col("dataset").is_in(list(control)) & (pl.col("start") < pl.col("end")))
     rows = rows.unique(KEY, keep="first", maintain_order=True)
-    rows = spans(rows)
+    rows = spans(rows.with_columns(pl.col("value").alias("_reported")))
     names = ["dataset", *DIMENSIONS]
     keys = rows.select(names).unique(maintain_order=True).with_row_index("_id")
-    rows = rows.join(keys, on=names, how="left", nulls_equal=True)
-    return [*_within_key(rows), *_parents(rows, keys, book)]
+    flows = [code for code, kind in kinds(book).items() if kind == "flow"]
+    within = _within_key(rows.join(keys, on=names, how="left", nulls_equal=True))
+    return [*within, *covering(rows, book, flows, LIMIT)]
 
 
 def _within_key(rows: pl.DataFrame) -> list[Problem]:
@@ -220,7 +217,7 @@ def _within_key(rows: pl.DataFrame) -> list[Problem]:
     ordered = rows.sort("_id", "start", "end", descending=[False, False, True]).with_row_index("_at")
     furthest = pl.when(pl.col("end") == pl.col("end").cum_max().over("_id")).then("_at").forward_fill().shift(1)
     others = ordered.select(
-        "_at", *(pl.col(name).alias(f"_{name}") for name in ("start", "end", "row", "sheet", "_new"))
+        "_at", *(pl.col(name).alias(f"_{name}") for name in ("start", "end", "row", "sheet", "_new", "_file"))
     )
     clash = (
         ordered.with_columns(furthest.over("_id").alias("_other"))
@@ -242,101 +239,7 @@ def _period_clash(row: Mapping[str, Any]) -> Problem:
         periods.text(row[f"{mine}start"], row[f"{mine}end"]),
         {
             "other": periods.text(row[f"{other}start"], row[f"{other}end"]),
-            "where": _where(row, other, row["_new"] and row["__new"]),
-            "item": row["item"],
-        },
-    )
-
-
-def _above(codes: Iterable[str | None], tree: Codes) -> dict[str | None, list[str]]:
-    """Ancestors of each code; of a place in every tree."""
-    above: dict[str | None, list[str]] = {}
-    for code in codes:
-        if code is not None and code in tree:
-            paths = [tree.ancestors(code, one) for one in tree.trees] if isinstance(tree, Places) else []
-            above[code] = list(dict.fromkeys(up for path in paths for up in path)) if paths else tree.ancestors(code)
-    return above
-
-
-def _parents(rows: pl.DataFrame, keys: pl.DataFrame, book: Classification) -> list[Problem]:
-    """Pairs of keys of which one is above the other in place, sector and carrier, with periods that overlap.
-
-    A key without sector or carrier is above one that has it only where all else agrees: a total beside its part.
-    """
-    trees: dict[str, Codes] = {"place": book.places, "sector": book.sectors, "carrier": book.carriers}
-    wider = keys.with_columns(pl.lit(None, dtype=pl.String).alias("_by"), pl.lit(False).alias("_total"))
-    for name, tree in trees.items():
-        present = set(keys[name].unique())
-        steps: list[tuple[str, str | None, bool]] = [
-            (code, up, False) for code, ups in _above(present, tree).items() for up in ups if code and up in present
-        ]
-        if None in present and name != "place":
-            steps += [(code, None, True) for code in present if code is not None]
-        if not steps:
-            continue
-        table = pl.DataFrame(steps, schema={name: pl.String, "_up": pl.String, "_blank": pl.Boolean}, orient="row")
-        raised = (
-            wider.filter(~pl.col("_total"))
-            .join(table, on=name)
-            .filter(~pl.col("_blank") | pl.col("_by").is_null())
-            .with_columns(
-                pl.col("_up").alias(name),
-                pl.coalesce("_by", pl.lit(name)).alias("_by"),
-                pl.col("_blank").alias("_total"),
-            )
-        )
-        wider = pl.concat([wider, raised.select(wider.columns)])
-    wider = wider.filter(pl.col("_by").is_not_null())
-    if wider.is_empty():
-        return []
-    names = ["dataset", *DIMENSIONS]
-    pairs = wider.join(keys, on=names, how="inner", nulls_equal=True, suffix="_up").select("_id", "_id_up", "_by")
-    return _clashes(rows, pairs)
-
-
-def _clashes(rows: pl.DataFrame, pairs: pl.DataFrame) -> list[Problem]:
-    """Rows of child and parent keys whose periods overlap, worked off in portions of bounded size."""
-    if pairs.is_empty():
-        return []
-    counts = rows.group_by("_id").agg(pl.len().alias("_n"))
-    sizes = pairs.join(counts, on="_id").join(counts.rename({"_id": "_id_up", "_n": "_m"}), on="_id_up")
-    portion = (sizes["_n"].cast(pl.Int64) * sizes["_m"]).cum_sum() // _PAIRS
-    told: list[Problem] = []
-    slim = ["_id", "_new", "place", "sector", "carrier", "item", "start", "end", "row", "sheet"]
-    for part in sizes.with_columns(portion.alias("_part")).partition_by("_part", maintain_order=True):
-        both = (
-            part.select("_id", "_id_up", "_by")
-            .join(rows.select(slim), on="_id")
-            .join(rows.select(slim).rename({"_id": "_id_up"}), on="_id_up", suffix="_up")
-            .filter(
-                (pl.col("start") < pl.col("end_up"))
-                & (pl.col("start_up") < pl.col("end"))
-                & (pl.col("_new") | pl.col("_new_up"))
-            )
-        )
-        told += [_pair(row) for row in both.head(LIMIT - len(told)).iter_rows(named=True)]
-        if len(told) >= LIMIT:
-            break
-    return told
-
-
-def _pair(row: Mapping[str, Any]) -> Problem:
-    mine, other = ("", "_up") if row["_new"] else ("_up", "")
-    by = row["_by"]
-    rule = "core.total-and-part" if row[f"{by}_up"] is None else "core.parent-and-child"
-    return Problem(
-        rule,
-        None,
-        row[f"sheet{mine}"],
-        row[f"row{mine}"],
-        by,
-        row[f"{by}{mine}"],
-        {
-            "parent": row[f"{by}_up"],
-            "child": row[by],
-            "other": row[f"{by}{other}"],
-            "where": _where({"row": row[f"row{other}"]}, "", row["_new"] and row["_new_up"]),
-            "period": periods.text(max(row["start"], row["start_up"]), min(row["end"], row["end_up"])),
+            "where": where({name: row[f"{other}{name}"] for name in PLACED}, row["_new"] and row["__new"]),
             "item": row["item"],
         },
     )

@@ -12,9 +12,10 @@ import polars as pl
 from dualcarbon.core import periods
 from dualcarbon.core.checks import LIMIT, check_cells, check_rows, limited, spoken
 from dualcarbon.core.classification import load
+from dualcarbon.core.covering import ACROSS
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.store import STORED
-from dualcarbon.core.tables import DIMENSIONS, KEY, OBSERVATION, conform
+from dualcarbon.core.tables import DIMENSIONS, KEY, conform
 
 #: Conversions of units leave a value the same to this relative difference.
 _TOLERANCE = 1e-12
@@ -26,12 +27,16 @@ _STATED = ("quality", "custody", "error_group")
 
 @dataclass(frozen=True)
 class Settled:
-    """Rows to add; how many stand already; which lines of which imports they supersede."""
+    """Rows to add; how many stand already; which lines of which imports they supersede; what accounts count twice.
+
+    `doubled`: figures that another dataset which is counted holds too, or of which it holds the total or a part.
+    """
 
     frame: pl.DataFrame
     unchanged: int
     superseded: int
     supersedes: list[dict[str, Any]]
+    doubled: list[Problem]
 
 
 def settle(
@@ -44,9 +49,11 @@ def settle(
     found: Sequence[Problem] | None = None,
     file: str | None = None,
     older: Callable[[], pl.DataFrame] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Settled:
     """Compare new rows (tables.OBSERVATION) with those that count (with `import` and `line`).
 
+    `stored` holds rows of the same datasets and of others that are counted beside them; `files` names imports.
     `found` are the problems of a file whose rows were checked among themselves (None: check them here). With a reason
     in `revise` changed keys supersede, and a cumulative figure may fall; without, both are refused. `older` gives the
     rows that count or did before they were corrected: a correction supersedes every earlier figure of its key, so that
@@ -54,6 +61,8 @@ def settle(
     """
     book = load(pack)
     frame = frame.with_columns(pl.col("cumulative").fill_null(False))
+    ours = frame["dataset"].unique().drop_nulls().to_list()
+    stored, beside = (stored.filter(one) for one in (pl.col("dataset").is_in(ours), ~pl.col("dataset").is_in(ours)))
     replaced = stored.clear().with_columns(pl.lit(None, dtype=pl.Date).alias("from"))
     problems = [] if found is not None else [*check_cells(frame, book), *check_rows(frame, book, control=control)]
     unchanged = 0
@@ -72,20 +81,23 @@ def settle(
             problems += [Problem("core.changed-key", params={"count": differs.height - LIMIT})] * (
                 differs.height > LIMIT
             )
-        standing = stored.join(replaced, on=["import", "line"], how="anti")
-        if standing.height and frame.height:
-            new = frame.join(differs, on=KEY, how="anti", nulls_equal=True) if revise is None else frame
-            known = standing if revise is not None else stored
-            problems += check_rows(new, book, known=known.select(list(OBSERVATION)), control=control)
+    standing = stored.join(replaced, on=["import", "line"], how="anti")
+    if frame.height and (standing.height or beside.height or len(ours) > 1):
+        new = frame.join(replaced, on=KEY, how="anti", nulls_equal=True) if revise is None else frame
+        known = pl.concat([standing if revise is not None else stored, beside])
+        known = known.with_columns(pl.col("import").replace(dict(files or {})).alias("_file"))
+        problems += check_rows(new, book, known=known, control=control)
     if revise is not None:
         problems = [one for one in problems if one.rule != "core.falling-cumulative"]
-    told = _distinct([*(found or ()), *(spoken(one, book, file) for one in problems)])
+    said = [spoken(one, book, file) for one in problems]
+    told = _distinct([*(found or ()), *(one for one in said if one.rule not in ACROSS)])
     if told:
         raise Refused(limited(told))
+    doubled = limited(_distinct(one for one in said if one.rule in ACROSS))
     every = replaced
     if older is not None and replaced.height:
         every = older().join(replaced.select(*KEY, "from"), on=KEY, how="inner", nulls_equal=True)
-    return Settled(frame, unchanged, replaced.height, _ranges(every))
+    return Settled(frame, unchanged, replaced.height, _ranges(every), doubled)
 
 
 def _equal(name: str) -> pl.Expr:
@@ -121,7 +133,8 @@ def _distinct(problems: Iterable[Problem]) -> list[Problem]:
     """Problems without those told twice."""
     kept: dict[tuple[Any, ...], Problem] = {}
     for one in problems:
-        kept.setdefault((one.rule, one.sheet, one.row, one.column, one.params.get("key"), str(one.value)), one)
+        other = one.params.get("key"), one.params.get("other_dataset")
+        kept.setdefault((one.rule, one.sheet, one.row, one.column, *other, str(one.value)), one)
     return list(kept.values())
 
 

@@ -19,6 +19,7 @@ import polars as pl
 from dualcarbon.core import periods, sheets, units
 from dualcarbon.core.checks import check_cells, check_observations, check_rows, found, kinds, limited, spoken
 from dualcarbon.core.classification import Classification, Codes, load
+from dualcarbon.core.covering import ACROSS
 from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import DIMENSIONS, FACTOR, OBSERVATION, conform, empty
@@ -80,7 +81,7 @@ def read_observations(
     if template is not None:
         form = template(path, pack=pack, dataset=dataset)
         frame = conform(form.frame, OBSERVATION).with_columns(pl.col("dataset").fill_null(dataset or DATASET))
-        problems = list(form.problems) or check_observations(frame, pack=pack, file=path.name)
+        problems = list(form.problems) or check_observations(frame, pack=pack, control=control, file=path.name)
         problems = [problem for problem in problems if problem.rule not in accept]
         return Reading(frame, problems, {**form.source, **source, "rows": frame.height})
     book = extended(load(pack), items or {}, carriers)
@@ -148,11 +149,13 @@ def _read(
         return Reading(empty(OBSERVATION), limited(problems), {**source, "rows": 0})
     raw = pl.concat(frames, how="diagonal_relaxed")
     frame, faults = translated(raw, book, entities, dataset)
+    published = [name for name in book.datasets if (book.datasets.row(name) or {}).get("role") == "control"]
+    totals = [*published, *control]
     if "cumulative" not in raw.columns:
-        frame = _to_date(frame, book, control)
+        frame = _to_date(frame, book, totals)
     told = faults + check_cells(frame, book)
-    told += check_rows(_without(frame, [p for p in told if p.rule not in _KEY_STANDS]), book)
-    told = _as_written([spoken(problem, book) for problem in told if problem.rule not in accept], raw)
+    told += check_rows(_without(frame, [p for p in told if p.rule not in _KEY_STANDS]), book, control=totals)
+    told = _as_written([spoken(one, book) for one in told if one.rule not in (*accept, *ACROSS)], raw)
     problems += [_placed(problem, file, headings) for problem in told]
     frame = _without(frame, problems)
     return Reading(frame, limited(problems), {**source, "rows": frame.height})
@@ -161,8 +164,7 @@ def _read(
 def _to_date(frame: pl.DataFrame, book: Classification, control: Collection[str]) -> pl.DataFrame:
     """Rows with `cumulative` set where the shape of a series says so; published totals stay as they are."""
     flows = [code for code, kind in kinds(book).items() if kind == "flow"]
-    published = [name for name in book.datasets if (book.datasets.row(name) or {}).get("role") == "control"]
-    meant = pl.col("item").is_in(flows) & ~pl.col("dataset").is_in([*published, *control])
+    meant = pl.col("item").is_in(flows) & ~pl.col("dataset").is_in(list(control))
     return frame.with_columns(cumulative=meant & periods.told_since_january(frame, CHAIN))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,13 +13,10 @@ import sqlalchemy as sa
 
 from dualcarbon.core import periods, store
 from dualcarbon.core.database import SOURCE, SUPERSESSION
-from dualcarbon.core.tables import DIMENSIONS, OBSERVATION, conform
+from dualcarbon.core.tables import DIMENSIONS, OBSERVATION, conform, empty
 
 if TYPE_CHECKING:
     import duckdb
-
-#: Dimensions without a hierarchy: rows that differ in one of them have nothing to do with each other.
-_FLAT = tuple(name for name in DIMENSIONS if name not in ("place", "sector", "carrier"))
 
 
 class Chosen(NamedTuple):
@@ -52,15 +50,31 @@ class Standing:
             cursor.register("flows", self._flows[1].to_arrow())
         return cursor.sql(f"{query} AND NOT o.cumulative UNION ALL SELECT {columns} FROM flows o")
 
-    def like(self, frame: pl.DataFrame, chosen: Chosen, *, superseded: bool = False) -> pl.DataFrame:
-        """Return the rows (tables `store.STORED`, as reported) that could double or contain a row of `frame`.
+    def near(
+        self, frame: pl.DataFrame, chosen: Chosen, places: Collection[str], *, superseded: bool = False
+    ) -> pl.DataFrame:
+        """Return the rows (tables `store.STORED`, as reported) that could double, contain or follow a row of `frame`.
 
-        `superseded`: also those that corrections have replaced.
+        They have an item of it, lie at one of `places`, reach into its time (of reports since January, into their
+        year), and are about one of its entities or none; about any where a row of it names none. Files that cannot hold
+        such a row are not opened, so that what was imported for other times costs nothing. `superseded`: also rows
+        that corrections have replaced.
         """
+        since = pl.when(pl.col("cumulative").fill_null(False)).then(pl.col("start").dt.truncate("1y"))
+        first, last = frame.select(since.otherwise("start").min(), pl.col("end").max()).row(0)
+        if first is None or last is None:
+            return empty(store.STORED)
+        whose = None if frame["entity"].null_count() else sorted(frame["entity"].unique().to_list())
         cursor = self._duck.cursor()
-        cursor.register("asked", frame.select(_FLAT).unique().to_arrow())
-        same = " AND ".join(f'asked."{name}" IS NOT DISTINCT FROM o."{name}"' for name in _FLAT)
-        query = f"SELECT o.* FROM {self._from(cursor, chosen, superseded)} AND EXISTS (FROM asked WHERE {same})"
+        conditions = [f"o.start < DATE '{last}'", f"o.\"end\" > DATE '{first}'"]
+        for name, wanted in (("item", frame["item"].unique()), ("place", pl.Series(sorted(places)))):
+            cursor.register(f"near_{name}", wanted.drop_nulls().alias("code").to_frame().to_arrow())
+            conditions.append(f"o.{name} IN (SELECT code FROM near_{name})")
+        if whose is not None:
+            cursor.register("near_entity", pl.DataFrame({"code": whose}).to_arrow())
+            conditions.append("(o.entity IS NULL OR o.entity IN (SELECT code FROM near_entity))")
+        within = store.Within(first, last, whose)
+        query = f"SELECT o.* FROM {self._from(cursor, chosen, superseded, within)} AND {' AND '.join(conditions)}"
         return conform(cursor.sql(query).pl(), store.STORED)
 
     def corrected(self, source: str, version: int) -> bool:
@@ -70,7 +84,13 @@ class Standing:
         with self.engine.connect() as connection:
             return bool(connection.execute(query).scalar())
 
-    def _from(self, cursor: duckdb.DuckDBPyConnection, chosen: Chosen, superseded: bool = False) -> str:
+    def _from(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        chosen: Chosen,
+        superseded: bool = False,
+        within: store.Within | None = None,
+    ) -> str:
         """The table `o` and the condition on its rows."""
         conditions = ["TRUE"]
         if chosen.datasets is not None:
@@ -84,7 +104,7 @@ class Standing:
             lines = spans.select("import", pl.int_ranges("first", pl.col("last") + 1).alias("line")).explode("line")
             cursor.register("gone", lines.to_arrow())
             conditions.append('NOT EXISTS (FROM gone WHERE gone."import" = o."import" AND gone.line = o.line)')
-        table = store.scan(cursor, store.files(self.table, chosen.version))
+        table = store.scan(cursor, store.files(self.table, chosen.version, within))
         return f"{table} o WHERE {' AND '.join(conditions)}"
 
     def _superseded(self, chosen: Chosen) -> list[tuple[str, int, int]]:

@@ -9,8 +9,9 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import polars as pl
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 NOTE = "dualcarbon"
 #: What is stored: the columns of an observation, the import a row came with, and its line there.
 STORED: dict[str, Any] = {**OBSERVATION, "import": pl.String, "line": pl.Int64}
+#: Characters of a text by which files are told apart.
+BEGINNING = 16
 #: Nothing a run cites is ever cleaned away.
 _FOREVER = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -47,15 +50,39 @@ def version(table: Path) -> int:
     return max(int(name[:20]) for name in names if name[:20].isdigit())
 
 
-def files(table: Path, at: int | None = None) -> list[str]:
+class Within(NamedTuple):
+    """What rows are looked for: those that reach into a time, about these entities or none (None: about any)."""
+
+    start: date
+    end: date
+    entities: list[str] | None
+
+
+def files(table: Path, at: int | None = None, within: Within | None = None) -> list[str]:
     """Return the paths of the files that make up the table at a version (default: the last).
 
-    Raises deltalake.exceptions.DeltaError when there is no such version.
+    `within`: only those that can hold such rows, as the commits say of each file what it holds. Raises
+    deltalake.exceptions.DeltaError when there is no such version.
     """
     from deltalake import DeltaTable
 
-    uris = DeltaTable(str(table), version=at).file_uris()
-    return [str(table / unquote(uri.rsplit("/", 1)[-1])) for uri in uris]
+    opened = DeltaTable(str(table), version=at)
+    if within is None:
+        return [str(table / unquote(uri.rsplit("/", 1)[-1])) for uri in opened.file_uris()]
+    found = pl.DataFrame(opened.get_add_actions(flatten=True))
+    known = set(found.columns)
+    if {"min.start", "max.end"} <= known:
+        # What the commits do not say of a file, it may hold.
+        early, late = pl.col("min.start") < within.end, pl.col("max.end") > within.start
+        found = found.filter(early.fill_null(True) & late.fill_null(True))
+    if within.entities and {"min.entity", "max.entity", "null_count.entity"} <= known:
+        # Long texts are cut short in statistics, so that only the beginnings are compared.
+        first, last = min(within.entities)[:BEGINNING], max(within.entities)[:BEGINNING]
+        own = (pl.col("min.entity").str.slice(0, BEGINNING) <= last) & (
+            pl.col("max.entity").str.slice(0, BEGINNING) >= first
+        )
+        found = found.filter(own.fill_null(True) | (pl.col("null_count.entity") > 0).fill_null(True))
+    return [str(table / unquote(path.rsplit("/", 1)[-1])) for path in found["path"]]
 
 
 def append(table: Path, frame: pl.DataFrame, note: dict[str, Any], key: str, count: int) -> int:

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from dualcarbon.core import database, periods, standing, store
 from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import load
+from dualcarbon.core.covering import related
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import ENTITY, OBSERVATION, conform, empty
 
@@ -147,8 +148,10 @@ class Workspace:
     ) -> dict[str, Any]:
         """Import a file whole or not at all.
 
-        Returns `{id, file, already, rows, unchanged, superseded, datasets, version, dry_run}`; `already` says that this
-        very file is in the workspace, and nothing changed. `known_at` is the day of publication for rows that state
+        Returns `{id, file, already, rows, unchanged, superseded, datasets, version, dry_run, doubled}`; `already` says
+        that this very file is in the workspace, and nothing changed; `doubled` lists what accounts count twice from now
+        on, because another dataset that is counted holds the same figure, its total or a part of it (problems, with
+        texts in both languages). `known_at` is the day of publication for rows that state
         none; `role` and `status` describe a dataset that is new. Raises Refused with every problem.
         """
         from dualcarbon.core.reading import DATASET, read_observations
@@ -242,16 +245,20 @@ class Workspace:
         with store.exclusive(self.path):
             self._catch_up()
             named = frame["dataset"].unique().drop_nulls().to_list()
-            described = describe(records, named, self.datasets(), self.pack)
+            known, past = self.datasets(), self.imports()
+            described = describe(records, named, known, self.pack)
             names = [one["id"] for one in described]
-            chosen = standing.Chosen(self.version(), None, tuple(names))
-            stored = self._standing.like(frame, chosen)
             control = [one["id"] for one in described if one["role"] == "control"]
+            counted = [one["id"] for one in known if one["role"] != "control"] if len(control) < len(names) else []
+            own = standing.Chosen(self.version(), None, tuple(names))
+            places = related(frame["place"].unique(), load(self.pack).places)
+            near = self._standing.near(frame, own._replace(datasets=tuple({*names, *counted})), places)
             settled = settle(
-                frame, stored, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file"),
-                older=lambda: self._standing.like(frame, chosen, superseded=True),
+                frame, near, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file"),
+                older=lambda: self._standing.near(frame, own, places, superseded=True),
+                files={one["id"]: one["file"] or one["id"] for one in past},
             )  # fmt: skip
-            same = [one for one in self.imports() if one["sha256"] == source["sha256"]]
+            same = [one for one in past if one["sha256"] == source["sha256"]]
             identifier = source["sha256"][:12] + (f"-{len(same) + 1}" if same else "")
             kept = settled.frame
             record = {
@@ -267,12 +274,12 @@ class Workspace:
             }
             if dry_run or kept.is_empty():
                 answer = _answer({**record, "version": self.version(), "reverted": False}, dry_run=dry_run)
-                return {**answer, "id": None, "already": kept.is_empty()}
+                return {**answer, "id": None, "already": kept.is_empty(), "doubled": _told(settled.doubled)}
             kept = marked(kept, identifier, described)
             note = {"kind": "import", "source": record, "datasets": described, "supersedes": settled.supersedes}
             record["version"] = store.append(self.table, kept, note, source["sha256"], len(same) + 1)
             self._catch_up()
-        return _answer({**record, "reverted": False})
+        return {**_answer({**record, "reverted": False}), "doubled": _told(settled.doubled)}
 
     def imports(self) -> list[dict[str, Any]]:
         """Return the record of every import, the last first; `reverted` says whether it still counts."""
@@ -437,7 +444,15 @@ def _answer(record: Mapping[str, Any], *, already: bool = False, dry_run: bool =
         "datasets": list(record["datasets"]),
         "version": record["version"],
         "dry_run": dry_run,
+        "doubled": [],
     }
+
+
+def _told(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Problems as JSON, their texts in both languages."""
+    both = [(one.as_dict("zh"), one.as_dict("en")) for one in problems]
+    texts = ("message", "remedy")
+    return [{**zh, **{name: {"zh": zh[name], "en": en[name]} for name in texts}} for zh, en in both]
 
 
 def _digest(frame: pl.DataFrame) -> str:

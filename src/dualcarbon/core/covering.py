@@ -1,0 +1,217 @@
+"""Rows of which one covers the other: a total beside its parts, a place above another, one figure in two datasets.
+
+A row covers another of its item when each dimension is the same, above it in a tree (place, sector, carrier), or blank
+where the other names something: a row that names no enterprise and no sector is the total of those that do. In one
+dataset it is wider in place, sector, carrier or entity. Process and basis only ever equal: without a process a row is
+end use, not the sum of the processes.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from dualcarbon.core import periods
+from dualcarbon.core.classification import Classification, Codes, Places
+from dualcarbon.core.problems import Problem
+from dualcarbon.core.tables import DIMENSIONS
+
+#: Dimensions in which a row may lie above another or be blank, in the order in which the difference is told.
+_WIDER = ("place", "sector", "carrier", "entity", "domain", "counterparty", "counterparty_place", "gas", "equipment")
+#: Dimensions of which one at least is wider in a total of the same dataset: a row without a domain has its sector's.
+_TOTAL = ("place", "sector", "carrier", "entity")
+#: The order in which keys are compared: what tells most of them apart comes first.
+_ORDER = ("entity", "place", "sector", "carrier", "domain", "counterparty", "counterparty_place", "gas", "equipment")
+_PAIRS = 2_000_000
+#: Where a row stands.
+PLACED = ("sheet", "row", "_file")
+_SLIM = ("_id", "_new", "_reported", "value", "unit", "start", "end", *PLACED)
+#: What a blank dimension of a total says.
+_ALL = {
+    "sector": ("全部行业", "all sectors"), "carrier": ("全部品种", "all carriers"),
+    "entity": ("全部主体", "all entities"), "domain": ("全部领域", "all domains"),
+    "counterparty": ("全部对方单位", "all counterparties"),
+    "counterparty_place": ("全部对方地区", "all places of counterparties"), "gas": ("全部气体", "all gases"),
+    "equipment": ("全部设备", "all equipment"),
+}  # fmt: skip
+
+
+#: Rules of figures that stand in two datasets: an account counts both, so they are told; a calculation may name one.
+ACROSS = ("core.same-elsewhere", "core.covered-elsewhere")
+
+
+def covering(rows: pl.DataFrame, book: Classification, flows: Collection[str], most: int) -> list[Problem]:
+    """Pairs of rows that would count twice, of which one at least is new (`_new`); at most `most` problems.
+
+    `rows`: columns of `tables.OBSERVATION` with reports since January as the spans they add, `_new`, `_file` (where a
+    stored row came from) and `_reported` (its figure as reported). A total is told once, with the number of its parts.
+    Across datasets only items in `flows` are added, so only they are compared.
+    """
+    rows = rows.filter(pl.col("value").is_not_null())
+    keys = rows.select("dataset", *DIMENSIONS).unique(maintain_order=True).with_row_index("_id")
+    pairs = covered(keys, book, flows)
+    if pairs.is_empty():
+        return []
+    rows = rows.join(keys, on=["dataset", *DIMENSIONS], how="inner", nulls_equal=True)
+    return [problem_of(one, book) for one in clashes(rows, keys, pairs, most)]
+
+
+def covered(keys: pl.DataFrame, book: Classification, flows: Collection[str]) -> pl.DataFrame:
+    """Pairs (`_id`, `_id_up`) of keys of which the second covers the first; keys that differ in their dataset alone
+    once. `keys`: `_id`, `dataset` and the dimensions, each combination once; of two datasets only items in `flows`.
+    """
+    trees: dict[str, Codes] = {"place": book.places, "sector": book.sectors, "carrier": book.carriers}
+    wide = keys
+    done = [name for name in DIMENSIONS if name not in _ORDER]
+    for name in _ORDER:
+        present = set(keys[name].unique())
+        steps = _steps(name, present, trees.get(name))
+        table = pl.DataFrame(steps, schema={name: pl.String, "_up": pl.String}, orient="row")
+        wide = wide.join(table, on=name, nulls_equal=True).drop(name).rename({"_up": name})
+        done.append(name)
+        # What no key has so far is not looked at any further: the table never outgrows the pairs.
+        wide = wide.join(keys.select(done).unique(), on=done, how="semi", nulls_equal=True)
+    # The join takes the whole's dimensions; the part's own come back by its number.
+    found = wide.join(keys, on=list(DIMENSIONS), how="inner", nulls_equal=True, suffix="_up")
+    found = found.rename({name: f"{name}_up" for name in DIMENSIONS}).drop("dataset").join(keys, on="_id")
+    found = found.filter(pl.col("_id") != pl.col("_id_up"))
+    mutual = found.join(found, left_on=["_id", "_id_up"], right_on=["_id_up", "_id"], how="semi")
+    found = found.join(mutual.filter(pl.col("_id") < pl.col("_id_up")), on=["_id", "_id_up"], how="anti")
+    apart = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_up")) for name in _TOTAL)
+    other = (pl.col("dataset") != pl.col("dataset_up")) & pl.col("item").is_in(list(flows))
+    return found.filter(other | ((pl.col("dataset") == pl.col("dataset_up")) & apart)).select("_id", "_id_up")
+
+
+def _steps(name: str, present: set[str | None], tree: Codes | None) -> list[tuple[str | None, str | None]]:
+    """Each value with itself and with the values present that lie above it, nothing being above everything."""
+    steps: list[tuple[str | None, str | None]] = [(code, code) for code in present]
+    if tree is not None:
+        steps += [(code, up) for code, ups in above(present, tree).items() for up in ups if up in present]
+    if None in present and name != "place":
+        steps += [(code, None) for code in present if code is not None]
+    return steps
+
+
+def above(codes: Iterable[str | None], tree: Codes) -> dict[str | None, list[str]]:
+    """Ancestors of each code; of a place in every tree."""
+    found: dict[str | None, list[str]] = {}
+    for code in codes:
+        if code is not None and code in tree:
+            paths = [tree.ancestors(code, one) for one in tree.trees] if isinstance(tree, Places) else []
+            found[code] = list(dict.fromkeys(up for path in paths for up in path)) if paths else tree.ancestors(code)
+    return found
+
+
+def related(codes: Iterable[str | None], places: Places) -> set[str]:
+    """These places with all that lie above or below them in any tree."""
+    wanted = {code for code in codes if code is not None}
+    ups = above(places, places)
+    found = wanted | {up for code in wanted for up in ups.get(code, ())}
+    return found | {str(code) for code, over in ups.items() if not wanted.isdisjoint(over)}
+
+
+def clashes(rows: pl.DataFrame, keys: pl.DataFrame, pairs: pl.DataFrame, most: int) -> list[dict[str, Any]]:
+    """Rows of both keys of a pair whose periods overlap, one for each covering row, with the number of its parts.
+
+    `rows` have `_id` and what `covering` asks for. Each of at most `most` answers holds the columns of the part, those
+    of the whole under names that end in `_up`, `_parts` and `_sum` of them, and the keys of both as `part` and `whole`.
+    Worked off in portions of bounded size.
+    """
+    counts = rows.group_by("_id").agg(pl.len().alias("_n"))
+    sizes = pairs.join(counts, on="_id").join(counts.rename({"_id": "_id_up", "_n": "_m"}), on="_id_up")
+    sizes = sizes.sort("_id_up", "_id")
+    portion = (sizes["_n"].cast(pl.Int64) * sizes["_m"]).cum_sum() // _PAIRS
+    told: list[dict[str, Any]] = []
+    slim = rows.select(_SLIM)
+    whole = ["_id_up", "start_up", "end_up", "row_up", "_new_up", "_new"]
+    for part in sizes.with_columns(portion.alias("_part")).partition_by("_part", maintain_order=True):
+        both = (
+            part.select("_id", "_id_up")
+            .join(slim, on="_id")
+            .join(slim.rename({"_id": "_id_up"}), on="_id_up", suffix="_up")
+            .filter(
+                (pl.col("start") < pl.col("end_up"))
+                & (pl.col("start_up") < pl.col("end"))
+                & (pl.col("_new") | pl.col("_new_up"))
+            )
+        )
+        first = both.sort("sheet", "row", "_id", nulls_last=True, maintain_order=True)
+        first = first.with_columns(
+            pl.len().over(whole).alias("_parts"), pl.col("value").sum().over(whole).alias("_sum")
+        )
+        told += first.unique(whole, keep="first", maintain_order=True).head(most - len(told)).to_dicts()
+        if len(told) >= most:
+            break
+    wanted = {row[name] for row in told for name in ("_id", "_id_up")}
+    known = {row["_id"]: row for row in keys.filter(pl.col("_id").is_in(list(wanted))).to_dicts()}
+    return [{**row, "part": known[row["_id"]], "whole": known[row["_id_up"]]} for row in told]
+
+
+def problem_of(row: Mapping[str, Any], book: Classification) -> Problem:
+    """The problem of one of `clashes`, at the row that is new (of two, the part)."""
+    part, whole = row["part"], row["whole"]
+    differs = [name for name in _WIDER if part[name] != whole[name]]
+    mine, other = ("", "_up") if row["_new"] else ("_up", "")
+    own, their = (part, whole) if row["_new"] else (whole, part)
+    params: dict[str, Any] = {
+        "item": part["item"],
+        "period": periods.text(max(row["start"], row["start_up"]), min(row["end"], row["end_up"])),
+        "where": where({name: row[f"{name}{other}"] for name in PLACED}, bool(row["_new"] and row["_new_up"])),
+        "figure": _figure(row, mine),
+        "other_figure": _figure(row, other),
+        "part_figure": _figure(row, "") if row["_parts"] == 1 else _quantity(row["_sum"], row["unit"]),
+        "whole_figure": _figure(row, "_up"),
+        "parent": _named(whole, differs, book),
+        "child": _named(part, differs, book),
+        "more": _more(row["_parts"]),
+    }
+    place = (None, row[f"sheet{mine}"], row[f"row{mine}"])
+    if part["dataset"] != whole["dataset"]:
+        params |= {"dataset": own["dataset"], "other_dataset": their["dataset"]}
+        rule = "core.covered-elsewhere" if differs else "core.same-elsewhere"
+        return Problem(rule, *place, "dataset", own["dataset"], params)
+    by = differs[0]
+    rule = "core.total-and-part" if whole[by] is None else "core.parent-and-child"
+    return Problem(rule, *place, by, own[by], params)
+
+
+def where(other: Mapping[str, Any], new: bool) -> dict[str, str]:
+    """Where the other row of a pair stands (PLACED), in the same data when it is `new`."""
+    sheet, number, file = (other[name] for name in PLACED)
+    at = {"zh": f"{f'工作表 {sheet} ' if sheet else ''}第 {number} 行",
+          "en": f"{f'sheet {sheet}, ' if sheet else ''}row {number}"}  # fmt: skip
+    if number is None:
+        return {"zh": "同一批数据", "en": "the same data"} if new else {"zh": "已导入的数据", "en": "imported earlier"}
+    if new:
+        return at
+    of = {"zh": f"{file} " if file else "", "en": f"{file}, " if file else ""}
+    return {"zh": f"已导入的 {of['zh']}{at['zh']}", "en": f"{of['en']}{at['en']}, imported earlier"}
+
+
+def _figure(row: Mapping[str, Any], side: str) -> str:
+    """A row's figure as reported, with its unit."""
+    return _quantity(row[f"_reported{side}"], row[f"unit{side}"])
+
+
+def _quantity(value: float, unit: str | None) -> str:
+    return f"{value:,.12g} {unit or ''}".strip()
+
+
+def _named(key: Mapping[str, Any], differs: Iterable[str], book: Classification) -> dict[str, str]:
+    """What a key says in the dimensions in which two differ, by name."""
+    trees: dict[str, Codes] = {"place": book.places, "sector": book.sectors, "carrier": book.carriers}
+    trees |= {"domain": book.domains, "counterparty_place": book.places}
+    found = {}
+    for number, lang in enumerate(("zh", "en")):
+        words = []
+        for name in differs:
+            code, tree = key[name], trees.get(name)
+            known = tree.name(code, lang) if code is not None and tree is not None and code in tree else code
+            words.append(_ALL[name][number] if code is None else known)
+        found[lang] = " · ".join(words)
+    return found
+
+
+def _more(parts: int) -> dict[str, str]:
+    """How many parts stand beside the one that is named."""
+    return {"zh": f"等 {parts} 行", "en": f" ({parts} rows)"} if parts > 1 else {"zh": "", "en": ""}
