@@ -17,7 +17,7 @@ from dualcarbon.plan.tables import SETTLED
 from dualcarbon.plan.words import unit_name
 
 _SHOWN = ("line", "indicator", "name", "unit", "domain", "lead", "tasks", "figure", "basis", "frequency", "settles")
-_MORE = ("feed", "comparison", "stretch", "better", "direction", "text")
+_MORE = ("feed", "comparison", "stretch", "better", "direction", "text", "incentive")
 
 
 def last_due(year: int, day: int, as_of: date) -> int:

@@ -278,7 +278,7 @@ def scheme_and_values(
         return None
     rows = standing if standing is not None else follow.status(workspace, head, as_of)
     forecast = forecast if forecast is not None else under_way(rows)
-    scheme = score_scheme.laid_out(score_scheme.checked(chosen), reads.indicators(workspace, head).to_dicts())
+    scheme = score_scheme.laid_over(workspace, head, score_scheme.checked(chosen), as_of)
     values = score_scheme.from_standing(scheme, rows, forecast=forecast)
     return scheme, values, score_scheme.slips(rows, reads.reports(workspace, head, as_of).to_dicts())
 

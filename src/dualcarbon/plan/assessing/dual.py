@@ -52,7 +52,7 @@ def settings(pack: str, year: int) -> dict[str, Any]:
     from dualcarbon.core.pack import read_yaml
 
     nothing = dict.fromkeys(TARGETS)
-    told: dict[str, Any] = {"status": "unverified", "place": None, "five_year": [], "reference": [],
+    told: dict[str, Any] = {"status": "unverified", "place": None, "five_year": [], "reference": [], "rules": [],
                             "energy": nothing | {"basis": "equivalent"}, "carbon": nothing | {"basis": "B"},
                             "certificates": {"share": None, "ledger": None}}  # fmt: skip
     here = feeding.folder(pack, year)
@@ -69,7 +69,7 @@ def five_years(year: int) -> list[int]:
 
 def dual(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
     """Return the dual targets of a plan's year: `{year, place, five_year, energy, carbon, certificates, lacks,
-    reference, told, synthetic}`.
+    reference, rules, told, synthetic}`.
 
     `energy` and `carbon` are `{basis, unit, years, fall, from, state, said, basic, incentive, targets, cumulative,
     indicative, missing, months, provisional, short}`; `years` are rows of `falls.fall`; `targets` name each target's
@@ -90,6 +90,7 @@ def dual(workspace: Workspace, plan: Asked = None, as_of: date | None = None) ->
     covered = reach["until"] or (1 if reach["rows"] else 12)
     until = covered - covered % 3 or covered  # GDP is quarterly
     answer: dict[str, Any] = {"year": year, "place": place, "five_year": five, "reference": set_["reference"]}
+    answer["rules"] = set_["rules"]
     made: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for one in span:  # year by year, so that the rows of a year are read once for both kinds
         last_month = until if one == year else 12
@@ -99,15 +100,15 @@ def dual(workspace: Workspace, plan: Asked = None, as_of: date | None = None) ->
             made[kind].append(row)
     for kind, rows in made.items():
         basis = set_[kind]["basis"]
-        targets = {name: _target(kind, name, set_[kind].get(name), told, year, five) for name in TARGETS}
-        values = {name: one["value"] for name, one in targets.items()}
+        own_targets = {name: _target(kind, name, set_[kind].get(name), told, year, five) for name in TARGETS}
+        values = {name: one["value"] for name, one in own_targets.items()}
         last = rows[-1]
         known = last["fall"] is not None
         state = intensity.Dual(last["fall"], values["basic"], values["incentive"]).state if known else None
         own = {
             "basis": basis, "unit": last["unit"], "years": _worded(rows), "fall": last["fall"], "from": last["from"],
             "state": state, "indicative": last["indicative"], "basic": values["basic"],
-            "incentive": values["incentive"], "targets": targets, "cumulative": over_years(rows, five, values),
+            "incentive": values["incentive"], "targets": own_targets, "cumulative": over_years(rows, five, values),
             "missing": last["missing"], "months": last["months"], "provisional": not last["whole"],
             "short": reach["short"],
         }  # fmt: skip
@@ -127,6 +128,18 @@ def dual(workspace: Workspace, plan: Asked = None, as_of: date | None = None) ->
     ]
     answer["synthetic"] = any(one["status"] == "synthetic" for one in told.values())
     return answer
+
+
+def targets(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, dict[str, Any]]:
+    """Return the dual targets as they stood on a day: `energy` and `carbon`, each name of `TARGETS` → `{value, status,
+    source}`; what was handed down, else the pack's, values None where neither has one."""
+    head = document(workspace, plan, as_of)
+    year, set_ = head["year"], settings(*shipping.of(workspace, head))
+    told = handed.standing(workspace, set_["place"] or head["place"], as_of)
+    five = set_["five_year"] or five_years(year)
+    return {
+        kind: {name: _target(kind, name, set_[kind].get(name), told, year, five) for name in TARGETS} for kind in KINDS
+    }
 
 
 def _target(

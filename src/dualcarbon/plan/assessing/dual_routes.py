@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from dualcarbon.core.faces import NoSuch, Page, View, page
 from dualcarbon.core.uploads import received
-from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Plan, changed, known_board, once
+from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Plan, changed, known_board, named, once
 
 router = APIRouter(prefix="/plan", tags=["plan"])
 pages: list[Page] = []
@@ -22,7 +22,14 @@ MOST = 5 * 1024 * 1024
 @page(pages, "/plan/dual", "dual.html", changes=changed)
 def dual(view: View, plan: Plan = None) -> dict[str, Any]:
     """Energy and carbon intensity: fall, targets, years, views after deductions, certificates, and what is missing."""
-    return {"board": known_board(view, plan)}
+    from dualcarbon.plan.assessing import score_scheme
+    from dualcarbon.plan.store import document
+
+    found = known_board(view, plan)
+    if found is None:
+        return {"board": None}
+    head = document(view.workspace, named(found))
+    return {"board": found, "incentives": score_scheme.incentives(view.workspace, head, view.known_at)}
 
 
 @router.get("/dual/figures.{kind}", response_class=Response)

@@ -1,7 +1,8 @@
 """Scores of departments and counties by a weighted scheme: points of each item with their arithmetic, and who is ahead.
 
-Basic target met: full marks; incentive target: bonus; missed: a capped share, nothing, or a veto on the whole. A score
-carries the uncertainty of its data, and a rank is said only as far as scores differ by more than that.
+Basic target met: full marks; incentive target: the bonus that the scheme gives, none where it gives none; missed: a
+capped share, nothing, or a veto on the whole. A score carries the uncertainty of its data, and a rank is said only as
+far as scores differ by more than that.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def score(
     status?, confirmed?, forecast?, points?, lifted?}`; an item counts for the subjects that have a cell for it, `value`
     None when nothing was reported; `points` are points settled by a review, `lifted` says that it lifted the item's
     veto; `forecast` that the value is a year-end forecast. `deductions`: subject → deduction → how often.
-    A subject is `{subject, rows, points, weight, base, bonus, deducted, veto, total, low, high, complete, rank_from,
-    rank_to, tied}`; a row is as `item` gives it.
+    A subject is `{subject, rows, points, weight, base, bonus, bonus_counted, deducted, veto, total, low, high,
+    complete, rank_from, rank_to, tied}`; a row is as `item` gives it; `bonus_counted` is within the scheme's limit.
     """
     subjects = []
     for subject, cells in values.items():
@@ -51,7 +52,10 @@ def _order(total: float | None) -> float:
 
 def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
     """Return one item's points: `{item, title, unit, weight, value, basic, incentive, outcome, points, bonus, low,
-    high, veto, arithmetic: {zh, en}, status, confirmed, missed, settled, forecast, lifted}`.
+    high, veto, arithmetic: {zh, en}, incentive_said: {zh, en}, status, confirmed, missed, settled, forecast, lifted}`.
+
+    `incentive_said`: how the incentive target counts and where it comes from, or why it does not; None where there is
+    neither such a target nor a bonus.
 
     `outcome`: `incentive`, `basic`, `missed`, `settled`, `no data`, `open` (a forecast whose interval is not known),
     `not set` (no target to compare with). `low`, `high`: points with bonus at the ends of the value's interval; for an
@@ -69,6 +73,7 @@ def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, A
         "missed": one.get("missed", "share"), "forecast": bool(cell.get("forecast")),
         "lifted": bool(cell.get("lifted")),
     }  # fmt: skip
+    row["incentive_said"] = _incentive(scheme, one, row, cell)
     most = weight + (float(one.get("bonus") or 0.0) if incentive is not None else 0.0)
     if cell.get("points") is not None:
         return _settled(scheme, one, row, float(cell["points"]))
@@ -93,6 +98,34 @@ def item(scheme: Mapping[str, Any], one: Mapping[str, Any], cell: Mapping[str, A
     row |= {"bonus": bonus, "veto": veto and maybe and not row["forecast"], "veto_possible": maybe}
     words = _arithmetic(one, row, points, bonus, outcome)
     return row | _told(outcome, points, (min(reach[0]), max(reach[0])), (min(reach[1]), max(reach[1])), words)
+
+
+def _incentive(
+    scheme: Mapping[str, Any], one: Mapping[str, Any], row: Mapping[str, Any], cell: Mapping[str, Any]
+) -> dict[str, str] | None:
+    """How an item's incentive target counts, or why it does not."""
+    more, goal = float(one.get("bonus") or 0.0), row["incentive"]
+    if goal is None:
+        if not more:
+            return None
+        return {
+            "zh": f"方案为激励目标定了 {more:g} 分加分；激励目标没有下达，不加分",
+            "en": f"the scheme gives {more:g} bonus points at an incentive target; none was handed down, no bonus",
+        }
+    source = one.get("incentive_from")
+    if cell.get("incentive") is not None:
+        source = dict.fromkeys(("zh", "en"), cell["source"]) if cell.get("source") else None
+    at = f"{figure(goal, 6)}"
+    zh = f"激励目标 {at}{row['unit']}" + (f"（{source['zh']}）" if source else "")
+    en = f"incentive target {at}{unit_in_english(row['unit'])}" + (f" ({source['en']})" if source else "")
+    if not more:
+        return {"zh": f"{zh}：没有写明达到它加多少分，不另计分", "en": f"{en}: no rule says what it earns, not scored"}
+    if scheme.get("bonus_rule") == "linear":
+        return {
+            "zh": f"{zh}：从基本目标起按比例加，达到加 {more:g} 分",
+            "en": f"{en}: a share of {more:g} bonus points from the basic target on, all of them there",
+        }
+    return {"zh": f"{zh}：达到加 {more:g} 分，未达不加", "en": f"{en}: {more:g} bonus points when met, none before"}
 
 
 def _settled(scheme: Mapping[str, Any], one: Mapping[str, Any], row: dict[str, Any], told: float) -> dict[str, Any]:
@@ -197,8 +230,9 @@ def summed(scheme: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], told: M
     deducted = min(sum(one["points"] for one in taken), scheme.get("deduction_limit", math.inf))
     veto = any(row["veto"] for row in scored)
     maybe = any(row.get("veto_possible") for row in scored) or any(row.get("missed") == "veto" for row in open_)
-    head = {"rows": list(rows), "weight": weight, "points": points, "bonus": bonus, "deductions": taken,
-            "deducted": deducted, "veto": veto, "complete": not open_}  # fmt: skip
+    counted = min(bonus, scheme.get("bonus_limit", math.inf))
+    head = {"rows": list(rows), "weight": weight, "points": points, "bonus": bonus, "bonus_counted": counted,
+            "deductions": taken, "deducted": deducted, "veto": veto, "complete": not open_}  # fmt: skip
     if not scored:
         return head | {"base": None, "total": None, "low": None, "high": None}
 

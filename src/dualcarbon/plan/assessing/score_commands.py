@@ -43,6 +43,12 @@ Lift = Annotated[
         help=say("解除哪一项的一票否决（要写理由）", "an item whose veto is lifted (needs a reason)"),
     ),
 ]
+Explain = Annotated[
+    str | None,
+    typer.Option(
+        "--explain", metavar="SUBJECT", help=say("打开一个对象的每一分", "open every point of a department or place")
+    ),
+]
 score_cli = typer.Typer(help=say("评分：查看、试算、办理", "scores: show, what-if, steps"), invoke_without_command=True)
 
 
@@ -56,6 +62,7 @@ def scored(
     values: Values = None,
     forecast: Ahead = None,
     change: Change = None,
+    explain: Explain = None,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -71,6 +78,12 @@ def scored(
         raise Refused(Problem("plan.no-subject", value=str(error.args[0]))) from error
     found = {"sheet": answer["before"], "sensitivity": score_changes.sensitivity(laid, cells, told)}
     found |= {"what_if": answer["moved"]} if change else {}
+    if explain is not None:
+        own = next((one for one in answer["before"]["subjects"] if one["subject"] == explain), None)
+        if own is None:
+            raise Refused(Problem("plan.no-subject", value=explain))
+        emit(own, json, lambda: _show_points(own))
+        return
     emit(found, json, lambda: _show_scores(found))
 
 
@@ -88,7 +101,7 @@ def _asked(
             own = score_scheme.read(scheme)
             return own, score_scheme.read_values(values, own), {}
         opened = opened_at(workspace)
-        chosen = score_scheme.named(opened, document(opened, plan, day_of(as_of)), str(scheme))
+        chosen = score_scheme.named(opened, document(opened, plan, day_of(as_of)), str(scheme), day_of(as_of))
         return chosen, score_scheme.read_values(values, chosen), {}
     if values is not None:
         raise typer.BadParameter(say("--values 要和 --scheme 一起用", "--values goes with --scheme"))
@@ -97,7 +110,7 @@ def _asked(
     head = document(opened, plan, day)
     rows = follow.status(opened, head, day)
     if scheme is not None:
-        laid = score_scheme.named(opened, head, scheme)
+        laid = score_scheme.named(opened, head, scheme, day)
         ahead = forecast if forecast is not None else board.under_way(rows)
         told = score_scheme.slips(rows, reads.reports(opened, head, day).to_dicts())
         return laid, score_scheme.from_standing(laid, rows, forecast=ahead), told
@@ -129,6 +142,23 @@ def _show_scores(found: dict[str, Any]) -> None:
     if found.get("what_if"):
         table(found["what_if"], {"subject": say("对象", "subject"), "before": say("原来", "before"),
                                  "after": say("改后", "after")})  # fmt: skip
+
+
+def _show_points(one: dict[str, Any]) -> None:
+    """Every item with its arithmetic and how its incentive target counts, the deductions and the sum."""
+    lang = language()
+    rows = [
+        {"title": row["title"], "points": None if row["points"] is None else round(row["points"] + row["bonus"], 2),
+         "weight": row["weight"], "said": "；".join(
+             told[lang] for told in (row["arithmetic"], row["incentive_said"]) if told)}
+        for row in one["rows"]
+    ]  # fmt: skip
+    rows += [{"title": take["title"], "points": -round(take["points"], 2), "weight": None,
+              "said": f"{take['times']:g} × {take['each']:g}"} for take in one["deductions"]]  # fmt: skip
+    table(rows, {"title": say("指标", "item"), "points": say("得分", "points"), "weight": say("满分", "of"),
+                 "said": say("算式", "arithmetic")})  # fmt: skip
+    if one["total"] is not None:
+        typer.echo(f"{one['subject']}  {one['total']:.2f}  ({one['low']:.2f} – {one['high']:.2f})")
 
 
 @score_cli.command("open", help=say("按现有数据建一张评分表", "open a score sheet from how things stand"))

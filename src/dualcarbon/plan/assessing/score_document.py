@@ -39,8 +39,9 @@ def document(sheet: Mapping[str, Any], lang: str = "zh") -> Report:
     scored = [one for one in told["subjects"] if one["total"] is not None]
     sure = sum(one["rank_from"] == one["rank_to"] for one in scored)
     zh = f"共 {len(told['subjects'])} 个对象，{sure} 个名次分得清；分差不超过数据误差的视为并列。"
-    zh += "达到基本目标满分，激励目标加分，未达的按完成比例打折并封顶，或一票否决。"
-    en = f"{len(told['subjects'])} subjects, {sure} ranks are certain; differences within the data's error are ties."
+    zh += "达到基本目标满分，未达的按完成比例打折并封顶，或一票否决；激励目标按方案写明的加分，没有写的不另计分。"
+    en = f"{len(told['subjects'])} subjects, {sure} ranks are certain; differences within the data's error are ties. "
+    en += "Basic target met: full marks; missed: a capped share or a veto; incentive: what the scheme says it earns."
     heads = (["对象", "名次", "总分", "范围", "加分", "扣分", "一票否决", "办理"],
              ["Subject", "Rank", "Total", "Range", "Bonus", "Deducted", "Veto", "State"])[n]  # fmt: skip
     rows = []
@@ -79,6 +80,11 @@ def document(sheet: Mapping[str, Any], lang: str = "zh") -> Report:
     )  # fmt: skip
 
 
+def _said(row: Mapping[str, Any], lang: str) -> str:
+    """An item's arithmetic, and how its incentive target counts."""
+    return in_lang(lang, "；", "; ").join(one[lang] for one in (row["arithmetic"], row["incentive_said"]) if one)
+
+
 def _number(value: float) -> str:
     return f"{value:.1f}" if value else ""
 
@@ -87,7 +93,7 @@ def _arithmetic(one: Mapping[str, Any], full: float, lang: str) -> list[Block]:
     heads = (["指标", "得分", "满分", "算式"], ["Item", "Points", "Of", "Arithmetic"])[lang != "zh"]
     rows = [
         [row["title"][lang], "—" if row["points"] is None else f"{row['points'] + row['bonus']:.2f}",
-         f"{row['weight']:g}", row["arithmetic"][lang]]
+         f"{row['weight']:g}", _said(row, lang)]
         for row in one["rows"]
     ]  # fmt: skip
     for take in one["deductions"]:
@@ -95,7 +101,7 @@ def _arithmetic(one: Mapping[str, Any], full: float, lang: str) -> list[Block]:
     made: list[Block] = [Table(heads, rows, caption=one["subject"], align="lrrl")]
     if one["total"] is not None:
         sum_ = f"{one['points']:.2f} ÷ {one['weight']:g} × {full:g}"
-        sum_ += f" + {one['bonus']:.2f}" if one["bonus"] else ""
+        sum_ += f" + {one['bonus_counted']:.2f}" if one["bonus_counted"] else ""
         sum_ += f" − {one['deducted']:.2f}" if one["deducted"] else ""
         stopped = in_lang(lang, "，否决封顶", ", capped by the veto") if one["veto"] else ""
         made.append(Paragraph(f"{sum_}{stopped} = {one['total']:.2f}"))

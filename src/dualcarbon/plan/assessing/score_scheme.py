@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads, shipping
 from dualcarbon.plan.assessing import tabular
-from dualcarbon.plan.assessing.score import MISSED
+from dualcarbon.plan.assessing.score import MISSED, item
 from dualcarbon.plan.feeding import feeding
 from dualcarbon.plan.words import status_of
 
@@ -44,7 +45,7 @@ def shipped(pack: str, year: int) -> list[dict[str, Any]]:
     return [] if here is None else [read_yaml(path) for path in sorted((here / "scores").glob("*.yaml"))]
 
 
-def named(workspace: Workspace, head: Mapping[str, Any], said: str | Path) -> dict[str, Any]:
+def named(workspace: Workspace, head: Mapping[str, Any], said: str | Path, as_of: date | None = None) -> dict[str, Any]:
     """Return a scheme ready to score by: the pack's of that id, else one from a file. Raises Refused with every fault.
 
     `said`: a text is an id and never read as a file of this machine, a path may be either. `head`: the plan's record,
@@ -54,7 +55,36 @@ def named(workspace: Workspace, head: Mapping[str, Any], said: str | Path) -> di
     if own is None and (isinstance(said, str) or not said.is_file()):
         raise Refused(Problem("plan.no-scheme", value=str(said)))
     scheme = read(said) if own is None else checked(own)
-    return laid_out(scheme, reads.indicators(workspace, head).to_dicts())
+    return laid_over(workspace, head, scheme, as_of)
+
+
+def laid_over(
+    workspace: Workspace, head: Mapping[str, Any], scheme: Mapping[str, Any], as_of: date | None = None
+) -> dict[str, Any]:
+    """Return a scheme laid out over a plan's indicators and the dual targets as they stood on a day (`laid_out`)."""
+    from dualcarbon.plan.assessing import dual
+
+    rows = reads.indicators(workspace, head).to_dicts()
+    return laid_out(scheme, rows, dual.targets(workspace, head, as_of))
+
+
+def incentives(workspace: Workspace, head: Mapping[str, Any], as_of: date | None = None) -> dict[str, dict[str, str]]:
+    """Return how the incentive targets of energy and carbon count in the departments' score, in words, or why not."""
+    chosen = next((one for one in shipped(*shipping.of(workspace, head)) if one.get("of") == "department"), None)
+    none = {
+        "zh": "评分方案没有为它定加分，达到激励目标不另计分",
+        "en": "the scheme gives no bonus for it: the incentive target is not scored",
+    }
+    if chosen is None:
+        none = {"zh": "没有评分方案，不计分", "en": "there is no scheme: not scored"}
+        return {"energy": none, "carbon": none}
+    scheme = laid_over(workspace, head, checked(chosen), as_of)
+    found = {"energy": none, "carbon": none}
+    for one in scheme["items"]:
+        said = item(scheme, one, {"value": None})["incentive_said"]
+        if one.get("dual") and said:
+            found[one["dual"]] = said
+    return found
 
 
 def values_form(
@@ -147,6 +177,8 @@ def checked(told: Mapping[str, Any], file: str | None = None) -> dict[str, Any]:
         if not kept.get("id") or kept["id"] in seen:
             fault("id", kept.get("id"), row)
         seen.add(kept.get("id"))
+        if kept.get("dual") not in (None, "energy", "carbon"):
+            fault("dual", kept["dual"], row)
         if kept.get("missed", "share") not in MISSED:
             fault("missed", kept["missed"], row)
         if kept.get("weight", 0.0) < 0 or ("weight" not in kept and not scheme.get("each_indicator")):
@@ -221,13 +253,34 @@ def number(told: Any) -> float | None:
     return value if math.isfinite(value) and not isinstance(told, bool) else None
 
 
-def laid_out(scheme: Mapping[str, Any], indicators: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def laid_out(
+    scheme: Mapping[str, Any],
+    indicators: Sequence[Mapping[str, Any]],
+    targets: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """Return the scheme with an item for each indicator where it asks for that (`each_indicator`).
 
-    `indicators`: rows of `reads.indicators`. Targets, units and directions are the plan's unless an item says other.
+    `indicators`: rows of `reads.indicators`. Targets, units and directions are the plan's unless an item says other; a
+    second, higher target of the plan (力争) is the item's incentive target, which earns what the item's `bonus` says.
+    `targets`: as `dual.targets` gives them; an item with `dual` (`energy`, `carbon`) takes its basic and incentive
+    target, in percent, from there where they were handed down.
     """
+    return _dual({**scheme, "items": _items(scheme, indicators)}, targets or {})
+
+
+def _dual(scheme: dict[str, Any], targets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    items = []
+    for one in scheme["items"]:
+        own = {name: dict(targets.get(one.get("dual"), {}).get(name) or {}) for name in ("basic", "incentive")}
+        taken = {name: round(100 * told["value"], 9) for name, told in own.items() if told.get("value") is not None}
+        items.append({**one, **taken, **{f"{name}_from": own[name]["source"] for name in taken}})
+    return {**scheme, "items": items}
+
+
+def _items(scheme: Mapping[str, Any], indicators: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The items of a scheme, one for each indicator where it asks for that."""
     if not scheme.get("each_indicator"):
-        return dict(scheme)
+        return [dict(one) for one in scheme["items"]]
     own = {one["id"]: one for one in scheme["items"]}
     items = []
     for one in indicators:
@@ -235,8 +288,13 @@ def laid_out(scheme: Mapping[str, Any], indicators: Sequence[Mapping[str, Any]])
             "id": one["line"], "title": {"zh": one["name"], "en": one["name"]}, "unit": one["unit"],
             "basic": one["value"], "better": one["better"],
         }  # fmt: skip
+        if one.get("incentive") is not None:
+            plain |= {
+                "incentive": one["incentive"],
+                "incentive_from": {"zh": "计划的力争值", "en": "as the plan hopes"},
+            }
         items.append(plain | scheme["each_indicator"] | own.pop(one["line"], {}))
-    return {**scheme, "items": items + [one for one in own.values() if "title" in one and "weight" in one]}
+    return items + [dict(one) for one in own.values() if "title" in one and "weight" in one]
 
 
 def from_standing(

@@ -168,7 +168,8 @@ def _of_scores(scores: Mapping[str, Any] | None, lang: str) -> list[tuple[str, l
     ]  # fmt: skip
     items = [
         [one["subject"], row["item"], row["title"][lang], row["weight"], row["value"], row["basic"],
-         row["incentive"], row["points"], row["bonus"], row["arithmetic"][lang]]
+         row["incentive"], row["points"], row["bonus"], row["arithmetic"][lang],
+         (row["incentive_said"] or {}).get(lang)]
         for one in scores["subjects"]
         for row in one["rows"]
     ]  # fmt: skip
