@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast import board, city, flags, record
+from dualcarbon.nowcast.commands import cli
 from dualcarbon.nowcast.told import saying
 from tests.nowcast.test_gaps import CELL, COUNTY, LATE, POWER, made, run
 from tests.nowcast.test_run import EARLY
@@ -78,6 +80,54 @@ def test_run_page_and_brief_compare_the_same(short: Workspace) -> None:
     assert areas == pytest.approx({row["place"]: row["change_percent"] for row in told["rows"]})
     assert areas == pytest.approx({row["place"]: row["change_percent"] for row in page["areas"]})
     assert flag(page, "year-before")
+
+
+def test_the_year_so_far_is_compared_alike_on_every_face(short: Workspace) -> None:
+    told = run(short, as_of=EARLY)["year_to_date"]
+    assert told == nowcast.monthly(short, month="2024-10", as_of=EARLY)["year_to_date"]
+    page = board.board(short, place=None, as_of=EARLY, tree="admin")["year"]
+    row = next(one for one in page["path"] if one["month"] == "2024-10")
+    assert {name: row[name] for name in ("value", "last_year", "compared")} == {
+        name: told[name] for name in ("value", "last_year", "compared")
+    }
+    assert (told["period"], told["compared"]) == ("2024-01/2024-10", "2024-06/2024-10") and row["part"]
+    months = [run(short, as_of=EARLY, month=f"2024-{month:02d}", by=("place", "sector")) for month in range(1, 11)]
+    assert told["value"] == pytest.approx(sum(one["value"] for one in months))
+    every = [row for one in months[5:] for row in one["rows"]]
+    like = [row for row in every if (row["place"], row["sector"]) != ("330402", "C17")]
+    now, then = (sum(row[name] for row in like) for name in ("value", "last_year"))
+    assert told["change_percent"] == pytest.approx(100 * (now / then - 1))
+    opened = nowcast.open_reason(short, kind="growth", period=told["compared"], as_of=EARLY)
+    assert opened["value"] == pytest.approx(told["change_percent"])
+    assert (
+        "只比2024年6—10月，此前没有上年同月" in told["note"]["zh"]
+        and "南湖区（1个行业）2023年6月至" in told["note"]["zh"]
+    )
+    assert "June to October 2024 only" in told["note"]["en"]
+    words = ["run", "--as-of", EARLY.isoformat(), "--replay", "0", "--workspace", str(short.path)]
+    done = CliRunner().invoke(cli, words).output.replace("\n", "")
+    assert f"同比 {told['change_percent']:+.2f}%" in done and "此前没有上年同月" in done
+
+
+def test_a_hole_in_the_year_before_is_estimated_and_said(tmp_path: Path) -> None:
+    gone = COUNTY & (pl.col("start") == date(2023, 3, 1))
+    other = made(tmp_path, lambda frame: frame.filter(~gone))
+    told = run(other, as_of=EARLY)["year_to_date"]
+    whole = nowcast.monthly(other, month="2024-10", as_of=EARLY)["year_to_date"]
+    assert told == whole and told["change_percent"] is not None and told["last_year_estimated"] > 0
+    assert told["change_low_percent"] < told["change_percent"] < told["change_high_percent"]
+    assert "南湖区2023年3月未报，按估算计入" in told["note"]["zh"] and told["left_out"] == []
+    assert "are estimated: fuels and electricity of Nanhu in 2023-03" in told["note"]["en"]
+    page = board.board(other, place=None, as_of=EARLY, tree="admin")["year"]
+    assert page["path"][9]["last_year"] == told["last_year"] and page["note"]["zh"].startswith("上年同期南湖区")
+
+
+def test_a_city_whose_first_month_lacks_cells_has_a_board_and_no_year(tmp_path: Path) -> None:
+    first = pl.col("start") == date(2024, 1, 1)
+    other = made(tmp_path, lambda frame: frame.filter((pl.col("start") >= date(2024, 1, 1)) & ~(COUNTY & first)))
+    told = run(other, as_of=EARLY)["year_to_date"]
+    assert told["value"] is None and told["change_percent"] is None and "没有上年同月" in told["note"]["zh"]
+    assert board.board(other, place=None, as_of=EARLY, tree="admin")["year"] is None
 
 
 def test_a_brief_tells_what_of_the_year_has_no_year_before(short: Workspace) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dualcarbon.core.classification import load
+from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import arrivals, flags, officials, present, record, revisions, settling, why
+from dualcarbon.nowcast import arrivals, beside, flags, officials, present, record, revisions, settling, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, known, month_text, reach
@@ -55,7 +55,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,
         "workspace_version": now.version, "month": head["month"], "head": head,
-        "closed": span_of(span, full, closed), "months": span, "year": _year(done, year, published),
+        "closed": span_of(span, full, closed), "months": span, "year": _year(done, year, published, book),
         "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
         "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
         "officials": done.told(t),
@@ -94,10 +94,14 @@ def _month(done: Settled, t: int, mine: np.ndarray) -> dict[str, Any]:
     return {"month": month_text(done.seen.months[t]), "state": state, **one, "moved": moved}
 
 
-def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> dict[str, Any] | None:
-    """The year month by month, summed up, with the interval of what is estimated, last year's sum and the target.
+def _year(
+    done: Settled, year: int, published: Sequence[officials.Official], book: Classification
+) -> dict[str, Any] | None:
+    """The year with the interval of what is estimated, the year before as far as it can be compared (`beside.so_far`),
+    and the target; `complete`: to December. None where the year begins before the data.
 
-    Errors of the months are taken as shared among them, which is the wider reading.
+    Its `path` is month by month, summed up; `part`: only some of it can be compared. Errors of the months are taken as
+    shared among them, which is the wider reading.
     """
     full = done.seen
     span = [t for t, month in enumerate(full.months) if month.year == year]
@@ -105,22 +109,22 @@ def _year(done: Settled, year: int, published: Sequence[officials.Official]) -> 
         return None
     whole = np.ones(len(full.cells), bool)
     path = []
-    alike = all(done.alike(t) for t in span)
     for t in span:
-        sums = done.summed(range(span[0], t + 1), whole, alike)
-        ends = {end: sums["value"] if sums[end] is None else sums[end] for end in ("low", "high")}
-        path.append({"month": month_text(full.months[t]), "state": _month(done, t, whole)["state"],
-                     "value": sums["value"], "last_year": sums["last_year"], **ends})  # fmt: skip
+        so_far = beside.so_far(done, t, book, named_code)
+        if so_far["value"] is None:
+            return None
+        ends = {end: so_far["value"] if so_far[end] is None else so_far[end] for end in ("low", "high")}
+        path.append({"month": month_text(full.months[t]), "state": _month(done, t, whole)["state"], **ends,
+                     **{name: so_far[name] for name in ("value", "last_year", "compared", "alike")},
+                     "part": bool(so_far["left_out"]) or so_far["compared"] != so_far["period"]})  # fmt: skip
     aim = officials.target(published, done.place, year)
-    guessed = [month_text(full.months[t]) for t in sums["open"]]
     official = done.exact(span[0], span[-1] + 1, whole)
     told = officials.described(official, full.as_of) if official else None
+    value = so_far["value"]
     return {
-        "year": year, "path": path,
-        **{name: sums[name] for name in ("value", "low", "high", "last_year", "change", "alike")},
-        "estimated_months": guessed, "complete": len(path) == 12, "official": told,
+        **so_far, "year": year, "path": path, "complete": len(path) == 12, "official": told,
         "target": None if aim is None else {"value": aim.value, "dataset": aim.dataset, "status": aim.status,
-                                            "gap": sums["value"] - aim.value if len(path) == 12 else None},
+                                            "gap": value - aim.value if len(path) == 12 else None},
     }  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.engine.methods import find_method
+from dualcarbon.nowcast import beside, factors, figures, flags, gaps, months, settling
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import factors, figures, flags, gaps, months, settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, month_text
 from dualcarbon.nowcast.months import Month
@@ -96,7 +96,7 @@ def run(
     made |= against(done.figure(t, whole), then, whole)
     told = done.told(t)
     made["reconciliation"] = {"method": reconcile if told else None, "totals": told, "unused": done.left(t)}
-    made["year_to_date"] = _year_to_date(done, t)
+    made["year_to_date"] = beside.so_far(done, t, book, named_code)
     made["rows"] = _rows(done, t, by, book, made, reconcile, then)
     made["fuel_late_months"] = lateness(seen, t)[0]
     made["methods"] = cells_by_method(direct)
@@ -196,18 +196,6 @@ def behind(
     lent = [one for one in seen.fallbacks if one["parameter"] in used]
     return {"missing": factors.missing(lost, first, last, book, named_code),
             "factors": factors.borrowed(lent, first, last, seen.as_of, book)}  # fmt: skip
-
-
-def _year_to_date(done: Settled, t: int) -> dict[str, Any]:
-    """January to this month against the same months a year before; months not seen in full are estimated."""
-    since = t - done.seen.months[t].month + 1
-    whole = np.ones(len(done.seen.cells), bool)
-    span = range(max(since, 0), t + 1)
-    made = done.summed(span, whole) if since >= 0 else {}
-    return {
-        **{name: made.get(name) for name in ("value", "last_year", "change_percent", "complete")},
-        "estimated_months": [month_text(done.seen.months[s]) for s in span if done.known(s, whole) is None],
-    }  # fmt: skip
 
 
 def _rows(

@@ -8,6 +8,7 @@ import typer
 from dualcarbon.core.console import language, say, table
 from dualcarbon.core.problems import Problem
 from dualcarbon.nowcast.opened import nodes
+from dualcarbon.nowcast.told.saying import period
 
 #: Statements on the data that a back-test prints, where there are not more kinds of them.
 STATEMENTS = 10
@@ -54,6 +55,7 @@ def this_month(result: dict[str, Any]) -> None:
             f"known on {result['as_of']}.",
         )
     )
+    _so_far(result["year_to_date"])
     _officials(result["reconciliation"]["totals"])
     if result["record"]:
         record(result["record"], open_=result["low"] is not None)
@@ -79,6 +81,21 @@ def this_month(result: dict[str, Any]) -> None:
     notes = [*([result["later"]] if result["later"] else []), *_carried(result["factors"])]
     for flag in [*notes, *result["flags"][:10]]:
         typer.echo("- " + flag["message"][language()])
+
+
+def _so_far(made: dict[str, Any]) -> None:
+    """The year so far, its growth, and what of it is compared."""
+    if made["value"] is None:
+        return
+    lang, grown = language(), ""
+    if made["change_percent"] is not None:
+        grown = say(f"，同比 {made['change_percent']:+.2f}%", f", {made['change_percent']:+.2f}% on a year before")
+    ends = "" if made["low"] is None else say("预计 ", "expected: ")
+    typer.echo(
+        say(f"{period(made['period'], lang)}累计{ends}{made['value'] / 1e4:,.1f} 万吨{grown}。",
+            f"{period(made['period'], lang)}: {ends}{made['value'] / 1e4:,.1f} ×10⁴ t{grown}.")
+        + (say("", " ") + made["note"][lang] if made["note"] else "")
+    )  # fmt: skip
 
 
 def _carried(notes: list[dict[str, Any]]) -> list[dict[str, Any]]:

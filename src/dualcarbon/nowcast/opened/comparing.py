@@ -1,4 +1,4 @@
-"""Months of a city against those a year before, like with like; and how figures of that comparison open."""
+"""Open figures of months beside those a year before: growth, change, share, pull, progress, intensity."""
 
 from collections.abc import Callable
 from datetime import date
@@ -16,99 +16,17 @@ from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import gaps, officials, settling
+from dualcarbon.nowcast import officials, settling
+from dualcarbon.nowcast.beside import PARTS, Both, both
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.opened import movements
 from dualcarbon.nowcast.opened.nodes import NONE, Node, asks, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.opened.sums import added_up, aimed
 from dualcarbon.nowcast.present import grouped, named_code
-from dualcarbon.nowcast.settling import Settled
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.told import saying
 
 POINTS = "percentage_point"
 GDP, INTENSITY = "economy.gdp", "tCO2/wan_CNY"
-PARTS = ("direct", "indirect")
-
-
-class Both(NamedTuple):
-    """The months `span` (M numbers) of a city and those a year before, by cell (N, M) in t CO2: `settled` against
-    official totals, `like` and `before` as they are compared; `alike` (N,) are the cells that can be, `left` what
-    cannot. `now` and `past` say what of them is estimated, `sums` is `Settled.summed` of the span.
-
-    Where official totals hold in one of the years only, growth is that of what was counted and estimated.
-    """
-
-    done: Settled
-    span: list[int]
-    sums: dict[str, Any]
-    now: gaps.Span
-    past: gaps.Span
-    settled: Array
-    like: Array
-    before: Array
-    alike: np.ndarray
-    left: list[dict[str, Any]]
-
-    def value(self, mine: np.ndarray) -> float:
-        """CO2 of the cells `mine` (N,)."""
-        return float(self.settled[mine].sum())
-
-    def last(self, mine: np.ndarray) -> float | None:
-        """That of a year before, of what can be compared; None where nothing can."""
-        return float(self.before[mine & self.alike].sum()) if (mine & self.alike).any() else None
-
-    def change(self, mine: np.ndarray) -> float | None:
-        """By how much what can be compared has changed."""
-        last = self.last(mine)
-        return None if last is None else float(self.like[mine & self.alike].sum()) - last
-
-    def growth(self, mine: np.ndarray) -> float | None:
-        """The same in percent."""
-        last, change = self.last(mine), self.change(mine)
-        return 100 * change / last if last and change is not None else None
-
-    def pull(self, mine: np.ndarray) -> float | None:
-        """The same in points of the whole city's growth."""
-        whole, change = self.last(np.ones(len(mine), bool)), self.change(mine)
-        return 100 * change / whole if whole and change is not None else None
-
-    def estimated_before(self, mine: np.ndarray) -> float:
-        """How much of the year before is estimated, of what can be compared."""
-        both = self.past.counted.items()
-        return float(sum(np.where(there, 0.0, getattr(self.past, part))[mine & self.alike].sum()
-                         for part, there in both))  # fmt: skip
-
-    def ends(self, mine: np.ndarray) -> tuple[float | None, float | None]:
-        """Ends (90 %) of growth in percent that follow from the estimates of both years; None where nothing is."""
-        mine = mine & self.alike
-        value, last = float(self.like[mine].sum()), self.last(mine)
-        if not value or not last:
-            return None, None
-        sums = self.done.summed(self.span, mine)
-        now = (sums["high"] or sums["value"]) / sums["value"] - 1 if sums["value"] else 0.0
-        unknown = ~np.all([there[mine].all(0) for there in self.past.counted.values()], 0)
-        unsure = [t for t, open_ in zip(self.past.numbers, unknown, strict=True) if open_ and t > 0]
-        wide = [one["high"] - one["value"] for one in (self.done.figure(t, mine) for t in unsure) if one["high"]]
-        width = float(np.hypot(np.log1p(now), np.log1p(sum(wide) / last)))
-        low, high = (100 * (value / last * float(np.exp(side * width)) - 1) for side in (-1, 1))
-        return (low, high) if width else (None, None)
-
-
-def both(done: Settled, span: list[int]) -> Both:
-    """The months `span` of a settled city against those a year before. Raises Refused where they cannot be
-    estimated."""
-    seen = done.seen
-    sums = done.summed(span, np.ones(len(seen.cells), bool))
-    then = [t - 12 for t in span]
-    now, past = (gaps.of(seen, numbers, done.before) for numbers in (span, then))
-    alike, left = gaps.alike(seen, [past, now])
-    settled = np.array([done.cells(t) for t in span]).T
-    before = np.array([
-        done.moved[t] if t in done.moved and sums["alike"] else past.cells[:, n] for n, t in enumerate(then)
-    ]).T  # fmt: skip
-    like = settled if sums["alike"] else now.cells
-    return Both(done, span, sums, now, past, settled, like, before, alike, left)
 
 
 class Asked(NamedTuple):

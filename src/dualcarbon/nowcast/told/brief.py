@@ -8,12 +8,10 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import calendar_terms, present, settling
+from dualcarbon.nowcast import beside, calendar_terms, present, settling
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.figures import month_text, reach
-from dualcarbon.nowcast.opened import comparing
-from dualcarbon.nowcast.opened.comparing import Both
-from dualcarbon.nowcast.told import saying, situation, telling
+from dualcarbon.nowcast.told import situation, telling
 from dualcarbon.nowcast.usual import FAMILY
 
 #: Months in which the Spring Festival falls; the month from which on the whole year is told ahead.
@@ -31,12 +29,11 @@ def monthly(
 ) -> dict[str, Any]:
     """The brief of `month` (``2024-04``; default: the last of which the end is known): its figures and `paragraphs`.
 
-    The figures are those of `situation.analyse`, for the month; `year_to_date` has the main ones for January to the
-    month, its growth being that of the months `compared`, which have a year before; `together` those for January and
-    February where the Spring Festival makes one of them incomparable, `ahead` (from April on) the whole year as
-    expected, where its months can be estimated. `causes` are those of the month or, where
-    it is not reported, of the year as far as it is. Raises Refused for an unknown place and a month that cannot be
-    estimated or has no year before it.
+    The figures are those of `situation.analyse`, for the month; `year_to_date` is `beside.so_far`, `together` the same
+    for January and February where the Spring Festival makes one of them incomparable, `ahead` (from April on) the whole
+    year as expected, where its months can be estimated. `causes` are those of the month or, where it is not reported,
+    of the year as far as it is. Raises Refused for an unknown place and a month that cannot be estimated or has no year
+    before it.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
@@ -53,24 +50,19 @@ def monthly(
     ahead = first.month >= AHEAD and reached
     done = settling.settle(workspace, seen, range(since, since + 12 if ahead else t + 1), seen.place, tree=tree,
                            family=family)  # fmt: skip
-    both = comparing.both(done, [t])
+    both = beside.both(done, [t])
     name = month_text(first)
     made: dict[str, Any] = {
         "month": name, "later": present.later(now), **situation.headed(workspace, both, name, tree, family),
         **situation.figures(both, book),
     }  # fmt: skip
     made["counted_share"] = both.sums["months"][t]["counted_share"]
-    compared = max(since, 12)
-    so_far = comparing.both(done, list(range(compared, t + 1)))
-    made["year_to_date"] = _main(so_far, saying.span(first.year, first.month))
-    made["year_to_date"]["compared"] = saying.between(month_text(seen.months[compared]), name)
-    if compared > since:
-        made["year_to_date"] |= _alone(done, range(since, t + 1))
+    made["year_to_date"] = beside.so_far(done, t, book, present.named_code)
     made["festival"] = _festival(first)
     made["together"] = None
-    if made["festival"] and first.month == 2 and compared == since:
-        made["together"] = _main(so_far, saying.span(first.year, 2))
-    made["target"] = situation.aimed(workspace, so_far, made["year_to_date"]["value"], book)
+    if made["festival"] and first.month == 2 and made["year_to_date"]["compared"] == made["year_to_date"]["period"]:
+        made["together"] = made["year_to_date"]
+    made["target"] = situation.aimed(workspace, done.seen, t, made["year_to_date"]["value"], book)
     made["ahead"] = _ahead(done, since, first.year) if ahead else None
     made |= situation.moved(workspace, now, range(12, t + 1), name, tree, family)
     made |= situation.lent(done.seen, t, book)
@@ -78,25 +70,6 @@ def monthly(
     made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"], now)
     made["paragraphs"] = {lang: telling.brief(made, lang) for lang in ("zh", "en")}
     return made
-
-
-def _main(both: Both, period: str) -> dict[str, Any]:
-    """The main figures of a span, with its `period`."""
-    whole = np.ones(len(both.alike), bool)
-    low, high = both.ends(whole)
-    return {
-        "period": period, "value": both.value(whole), "low": both.sums["low"], "high": both.sums["high"],
-        "last_year": both.last(whole), "change": both.change(whole), "change_percent": both.growth(whole),
-        "change_low_percent": low, "change_high_percent": high,
-        "estimated_months": [month_text(both.done.seen.months[t]) for t in both.sums["open"]],
-    }  # fmt: skip
-
-
-def _alone(done: settling.Settled, span: range) -> dict[str, Any]:
-    """The months `span` in all, where some of them have no year before."""
-    sums = done.summed(span, np.ones(len(done.seen.cells), bool))
-    return {**{name: sums[name] for name in ("value", "low", "high")},
-            "estimated_months": [month_text(done.seen.months[t]) for t in sums["open"]]}  # fmt: skip
 
 
 def _ahead(done: settling.Settled, since: int, year: int) -> dict[str, Any] | None:

@@ -380,6 +380,8 @@ class ChineseMonth(Chinese):
                     first = int(told["compared"][5:7])
                     grown = (f"，其中{saying.months([first, last], 'zh')}{grown[1:]}"
                              f"（上年{saying.months([1, first - 1], 'zh')}没有数据，不含）")  # fmt: skip
+                if told["left_out"] not in ([], made["left_out"]):
+                    grown += f"（{gaps.apart(told['left_out'], 'zh')}，没有可比数，不含）"
             months = "全年" if last == 12 else saying.months([1, last], "zh")
             value = self.tons(told["value"], period=told["period"])
             text = f"{months}累计{'预计' if told['low'] is not None else ''}{value}万吨{grown}"

@@ -326,6 +326,8 @@ class EnglishMonth(English):
                     since = int(told["compared"][5:7])
                     grown += (f" from {saying.months([since], 'en')} on "
                               f"(no data of {saying.months([1, since - 1], 'en')} the year before)")  # fmt: skip
+                if told["left_out"] not in ([], made["left_out"]):
+                    grown += f" (not compared: {gaps.apart(told['left_out'], 'en')})"
             months = saying.months([1, int(made["month"][5:])], "en")
             said.append(f"{months} made {self.tons(told['value'], period=told['period'])} kt{grown}")
         if target and target["value"]:

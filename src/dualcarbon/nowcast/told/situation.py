@@ -10,12 +10,12 @@ import numpy as np
 
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import beside, flags, gaps, officials, present, record, settling, why
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, gaps, officials, present, record, settling, why
+from dualcarbon.nowcast.beside import Both
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened import comparing
-from dualcarbon.nowcast.opened.comparing import Both
 from dualcarbon.nowcast.opened.nodes import options
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.told import saying, telling
@@ -50,7 +50,7 @@ def analyse(
     if not span or span[0] < 12:
         raise Refused(Problem("nowcast.year-not-covered", value=str(year)))
     done = settling.settle(workspace, seen, span, code, tree=tree, family=family)
-    both = comparing.both(done, span)
+    both = beside.both(done, span)
     period = saying.span(year, seen.months[span[-1]].month)
     years = sorted({month.year for month in done.seen.months[12:] if month <= seen.months[-1]})
     made: dict[str, Any] = {
@@ -62,7 +62,7 @@ def analyse(
     }
     made |= lent(done.seen, span[-1], book)
     made["months"] = by_month(both)
-    made["target"] = aimed(workspace, both, made["value"], book)
+    made["target"] = aimed(workspace, done.seen, span[-1], made["value"], book)
     made["product"] = _per_product(workspace, both, made["value"], period, tree)
     made |= moved(workspace, seen, span, period, tree, family)
     made["record"] = replayed(seen, family, tree)
@@ -102,7 +102,7 @@ def figures(both: Both, book: Classification) -> dict[str, Any]:
     made: dict[str, Any] = {
         "value": value, "low": sums["low"], "high": sums["high"],
         "complete": sums["complete"], "lacking": sums["lacking"],
-        **{part: sums[part] for part in comparing.PARTS},
+        **{part: sums[part] for part in beside.PARTS},
         "estimated_months": [month_text(seen.months[t]) for t in sums["open"]],
         "open_months": [month_text(seen.months[t]) for t in both.now.open if t in sums["open"]],
         "last_year": both.last(whole), "change": both.change(whole), "change_percent": both.growth(whole),
@@ -172,10 +172,9 @@ def by_month(both: Both) -> list[dict[str, Any]]:
     return rows
 
 
-def aimed(workspace: Any, both: Both, value: float, book: Classification) -> dict[str, Any] | None:
-    """The year's target, where one was set, with the gap of `value` (t CO2) to it."""
-    seen = both.done.seen
-    year = seen.months[both.span[-1]].year
+def aimed(workspace: Any, seen: City, t: int, value: float, book: Classification) -> dict[str, Any] | None:
+    """The target of the year of month number `t`, where one was set, with the gap of `value` (t CO2) to it."""
+    year = seen.months[t].year
     aim = officials.target(officials.read(workspace, seen, seen.place), seen.place, year)
     return aim and {
         "value": aim.value, "gap": value - aim.value, "dataset": aim.dataset, "status": aim.status,
