@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dualcarbon.core import database, store
+from dualcarbon.core.named import KEPT
 from dualcarbon.core.problems import Problem, Refused
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _ROWS = "database.jsonl"
 _SQLITE = "dualcarbon.db"
-_SKIPPED = (".lock", _SQLITE, f"{_SQLITE}-wal", f"{_SQLITE}-shm")
+_SKIPPED = (".lock", KEPT, _SQLITE, f"{_SQLITE}-wal", f"{_SQLITE}-shm")
 
 
 def backup(workspace: Workspace, file: Path) -> dict[str, Any]:

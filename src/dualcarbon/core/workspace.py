@@ -22,6 +22,7 @@ from dualcarbon.core import database, periods, standing, store
 from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import load
 from dualcarbon.core.covering import related
+from dualcarbon.core.named import entities_named
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import ENTITY, OBSERVATION, conform, empty
 
@@ -363,10 +364,7 @@ class Workspace:
     def _named_by_rows(self) -> pl.DataFrame:
         version = self.version()
         if self._named is None or self._named[0] != version:
-            found = self.observations(cumulative="reported").filter("entity IS NOT NULL")
-            agreed = ", ".join(f"CASE WHEN min({c}) = max({c}) THEN min({c}) END AS {c}" for c in ("place", "sector"))
-            rows = found.aggregate(f"entity AS code, entity AS name, {agreed}, 'unverified' AS status", "entity").pl()
-            self._named = version, conform(rows.sort("code"), ENTITY)
+            self._named = version, entities_named(self.path, store.files(self.table, version))
         return self._named[1]
 
     def save_entities(self, frame: pl.DataFrame, *, reason: str | None = None) -> int:
