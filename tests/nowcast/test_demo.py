@@ -20,7 +20,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> city.City:
 
 def test_the_replay_of_24_months_beats_the_last_value_in_two_thirds_of_the_cells(seen: city.City) -> None:
     asked = list(range(12, 36))
-    made = months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms)
+    made = record.replayed(seen, asked, 1, 0).cells()
     scored = record.scored(seen.direct[:, asked], made)
     assert 0.65 <= scored["better_than_last"] <= 0.9 and 0.85 <= scored["coverage90"] <= 0.95
     assert scored["error_percent"] < 0.8 * scored["last_value_error_percent"]
@@ -52,7 +52,7 @@ def test_fuels_and_electricity_of_the_cells_go_together_as_loosely_as_in_life(se
 
 def test_it_still_beats_the_last_value_when_fuels_come_two_months_late(seen: city.City) -> None:
     asked = list(range(12, 36))
-    made = months.replay(seen.direct, seen.power, asked, 2, seen.places, seen.sectors, seen.terms)
+    made = record.replayed(seen, asked, 2, 0).cells()
     scored = record.scored(seen.direct[:, asked], made)
     assert scored["better_than_last"] >= 0.65 and 0.85 <= scored["coverage90"] <= 0.97
 

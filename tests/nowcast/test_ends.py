@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, city, figures, months
+from dualcarbon.nowcast import board, city, figures, record
 from tests.nowcast.test_run import DATASET, EARLY, rows
 
 OCTOBER = date(2024, 10, 1)
@@ -68,7 +68,7 @@ def test_a_sum_has_the_half_width_of_the_sum(workspace: Workspace) -> None:
 def test_the_replay_tests_the_ends_that_are_shown(workspace: Workspace) -> None:
     seen = city.read(workspace, as_of=date(2025, 3, 1), until=date(2024, 12, 1))
     asked = list(range(len(seen.months) - 3, len(seen.months)))
-    held = months.replay(seen.direct, seen.power, asked, 1, seen.places, seen.sectors, seen.terms)["inside"]
+    held = record.replayed(seen, asked, 1, 0).cells()["inside"]
     for n, t in enumerate(asked):
         blind = replace(seen.upto(t), direct=seen.direct[:, : t + 1].copy())
         blind.direct[:, t] = np.nan

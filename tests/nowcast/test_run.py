@@ -134,6 +134,12 @@ def test_news_sum_to_the_change(place: Workspace) -> None:
     assert made["month"] == "2024-10"
     assert sum(step["effect"] for step in made["steps"]) == pytest.approx(made["change"])
     assert {step["arrival"] for step in made["steps"]} == {"electricity", "fuel"}
+    assert (made["as_of"], made["tree"]) == (date(2024, 12, 15), "admin")
+    of = {(step["arrival"], step["about"]): step["known_at"] for step in made["steps"]}
+    assert of["electricity", "month"] == [date(2024, 11, 11)] and of["fuel", "month"] == [date(2024, 12, 11)]
+    printed = CliRunner().invoke(cli, ["news", "--before", "2024-11-05", "--after", "2024-12-15", "--workspace",
+                                       str(place.path)]).output  # fmt: skip
+    assert "2024-12-11" in printed
     same = nowcast.news(place, before=EARLY, after=date(2024, 11, 16))
     assert same["steps"] == [] and same["change"] == 0
 
@@ -142,6 +148,7 @@ def test_a_new_grid_factor_is_news(place: Workspace) -> None:
     """The grid factor of 2022 was published on 20 December 2024; until then that of 2021 had to serve."""
     made = nowcast.news(place, before=date(2024, 12, 15), after=date(2025, 1, 3))
     assert {step["arrival"] for step in made["steps"]} == {"revision"}
+    assert all(step["known_at"] == [] for step in made["steps"])
     assert sum(step["effect"] for step in made["steps"]) == pytest.approx(made["change"])
 
 

@@ -26,6 +26,9 @@ ARRIVALS: dict[str, tuple[str, ...]] = {
     "electricity": ("indirect", "power"),
     "fuel": ("direct",),
 }
+#: Items whose rows a step takes in; where it is none of these, those of energy.
+ITEMS = {"electricity": ("energy.purchased",), "fuel": ("energy.combustion",), "weather": (*calendar_terms.WEATHER,)}
+ENERGY = (*ITEMS["electricity"], *ITEMS["fuel"])
 
 
 def news(
@@ -36,7 +39,9 @@ def news(
     """Which arrivals between two days moved the estimate of `month` (default: the last before `before`), by how much.
 
     Arrivals are taken in one after the other: corrections of what was known (a new factor is one), the weather,
-    electricity, fuels; of the month itself, of the month a year before, of all others. Their effects sum to the change.
+    electricity, fuels; of the month itself, of the month a year before, of all others. Their effects sum to the change;
+    `known_at` are the days on which rows of a step's months became known (new factors have none). The first value is
+    what was known on `before`, the last what was on `after`, which is the `as_of` of the document.
     Raises Refused where `after` is not after `before`.
     """
     workspace = opened(workspace)
@@ -47,15 +52,30 @@ def news(
     totals = [float(by_cell(seen).sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
              "as_of": new.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
+    days = _days(workspace, before, new)
     told: list[dict[str, Any]] = [
         {"arrival": step.kind, "about": step.about, "months": step.months, "effect": now - then,
+         "known_at": sorted({day for item in ITEMS.get(step.kind, ENERGY) for month in step.months
+                             for day in days.get((item, month), ())}),
          "explain": {**asked, "arrival": step.kind, "about": step.about}}
         for (step, _), (then, now) in zip(taken[1:], pairwise(totals), strict=True)
     ]  # fmt: skip
     told.sort(key=lambda step: -abs(step["effect"]))
-    return {"place": place, "month": month_text(new.months[-1]), "before": before, "after": new.as_of, "unit": "tCO2",
-            "value_before": totals[0], "value_after": totals[-1], "change": totals[-1] - totals[0], "steps": told,
-            "status": new.status}  # fmt: skip
+    return {"place": place, "month": month_text(new.months[-1]), "before": before, "after": new.as_of,
+            "as_of": new.as_of, "tree": tree, "unit": "tCO2", "value_before": totals[0], "value_after": totals[-1],
+            "change": totals[-1] - totals[0], "steps": told, "status": new.status}  # fmt: skip
+
+
+def _days(workspace: Any, before: date, new: City) -> dict[tuple[str, str], set[date]]:
+    """On which days after `before` rows of each item and month became known, up to the day of `new`."""
+    datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
+    rows = workspace.observations(datasets=datasets, known_at=new.as_of, version=new.version)
+    listed = ", ".join(f"'{item}'" for item in (*ENERGY, *calendar_terms.WEATHER))
+    found = rows.filter(f"item in ({listed}) and known_at > '{before.isoformat()}'")
+    made: dict[tuple[str, str], set[date]] = {}
+    for item, month, day in found.aggregate("item, date_trunc('month', start)::date as month, known_at").fetchall():
+        made.setdefault((item, month_text(month)), set()).add(day)
+    return made
 
 
 class Step(NamedTuple):

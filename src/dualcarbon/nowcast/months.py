@@ -262,31 +262,3 @@ def hidden(
     if power_late:
         shown[:, t - power_late + 1 :] = np.nan
     return estimate(seen, shown, t, places, sectors, terms)
-
-
-def replay(
-    direct: Array,
-    power: Array,
-    months: list[int],
-    late: int,
-    places: np.ndarray,
-    sectors: np.ndarray,
-    terms: Array | None = None,
-    power_late: int = 0,
-) -> dict[str, Array]:
-    """Estimates (N, M) of `months` as if CO2 came `late` months after them and electricity `power_late` (0: with them):
-    the chosen, the last value, and whether the truth lay `inside` 90 %.
-
-    They are made from `direct` and `power` as they are known today, with what came after each month hidden: corrections
-    and factors that came later are in them. What was in fact said at the time is in `revisions.vintages`.
-    """
-    out: dict[str, list[Array]] = {"selected": [], "last_value": [], "inside": []}
-    for t in months:
-        made = hidden(direct, power, t, late, power_late, places, sectors, terms)
-        out["selected"].append(made.value)
-        out["last_value"].append(base(direct, t, late))
-        with np.errstate(all="ignore"):
-            miss = np.abs(np.log(direct[:, t] / made.value))
-        width = np.sqrt(made.shared**2 + made.own**2)
-        out["inside"].append(np.where(np.isfinite(miss), miss <= width, np.nan))
-    return {name: np.array(rows).T for name, rows in out.items()}

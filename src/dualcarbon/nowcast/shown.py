@@ -191,8 +191,12 @@ def arrivals(result: dict[str, Any]) -> None:
     for step in result["steps"]:
         span = step["months"]
         when = span[0] if len(span) == 1 else f"{span[0]}–{span[-1]}"
-        rows.append({"arrival": say(*ARRIVALS[step["arrival"]]), "when": when, "effect": step["effect"] / 1e4})
-    table(rows, {"arrival": say("新到", "arrival"), "when": say("月份", "months"), "effect": say("万吨", "10⁴ t")})
+        days = [day.isoformat() for day in step["known_at"]]
+        came = "—" if not days else days[0] if len(days) == 1 else f"{days[0]}–{days[-1]}"
+        rows.append({"arrival": say(*ARRIVALS[step["arrival"]]), "when": when, "came": came,
+                     "effect": step["effect"] / 1e4})  # fmt: skip
+    table(rows, {"arrival": say("新到", "arrival"), "when": say("月份", "months"), "came": say("收到", "came"),
+                 "effect": say("万吨", "10⁴ t")})  # fmt: skip
 
 
 def replayed(result: dict[str, Any]) -> None:

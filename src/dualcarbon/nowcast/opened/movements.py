@@ -11,7 +11,6 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import arrivals, why
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast.calendar_terms import WEATHER
 from dualcarbon.nowcast.decompose import logarithmic_mean
 from dualcarbon.nowcast.opened.nodes import Node, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.opened.weather_nodes import weather_of_sector
@@ -238,9 +237,7 @@ def _arrived(workspace: Any, step: arrivals.Step, since: date, new: cities.City)
     """The largest rows that became known after `since` about the months of a step, and how many there are."""
     datasets = {one["id"]: one for one in workspace.datasets() if one["role"] == "account"}
     rows = workspace.observations(datasets=list(datasets), known_at=new.as_of, version=new.version)
-    energy = ("energy.purchased", "energy.combustion")
-    items = {"electricity": energy[:1], "fuel": energy[1:], "weather": tuple(WEATHER)}.get(step.kind, energy)
-    listed = ", ".join(f"'{item}'" for item in items)
+    listed = ", ".join(f"'{item}'" for item in arrivals.ITEMS.get(step.kind, arrivals.ENERGY))
     days = ", ".join(f"'{month}-01'" for month in step.months)
     inside = f"date_trunc('month', start) in ({days})"
     found = rows.filter(f"item in ({listed}) and known_at > '{since.isoformat()}' and {inside}")
