@@ -316,6 +316,9 @@ def test_reports_of_the_year_to_date_are_known_by_their_shape(file, periods, cum
 def test_what_a_file_says_of_its_rows_goes_before_their_shape(file):
     lines = ["330483,diesel,energy.combustion,2024-01/2024-02,10,t,否", "330483,diesel,energy.combustion,2024Q1,9,t,是"]
     reading = read_observations(file("a.csv", *lines, headings="place,carrier,item,period,value,unit,cumulative"))
+    assert rules(reading) == [("core.falling-cumulative", 3)]
+    lines = ["330483,diesel,energy.combustion,2024-02,10,t,否", "330483,diesel,energy.combustion,2024Q1,12,t,是"]
+    reading = read_observations(file("b.csv", *lines, headings="place,carrier,item,period,value,unit,cumulative"))
     assert rules(reading) == [("core.overlapping-periods", 2)]
     shares = ["330400,economy.gdp_growth,2024-01/2024-02,5,%", "330400,economy.gdp_growth,2025-01/2025-03,6,%"]
     reading = read_observations(file("b.csv", *shares, headings="place,item,period,value,unit"))

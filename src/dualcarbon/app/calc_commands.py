@@ -244,6 +244,9 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
             if row.get("since_january")
             else ""
         )
+        if row.get("first_report"):
+            span = row["first_report"]
+            told = say(f"  （{span}：年内首次累计，与当期数相同）", f"  ({span}: the first report since January)")
         typer.echo(f"{pad}  · {where}: {number(row['value'])} {row.get('unit', '')}{told}  {source}")
     if node["rows_total"] > min(len(node.get("rows", [])), 10) and node.get("rows"):
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))

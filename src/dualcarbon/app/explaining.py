@@ -217,8 +217,10 @@ def row_keys(view: View, row: Mapping[str, Any]) -> str:
 
 
 def difference(view: View, row: Mapping[str, Any]) -> str:
-    """What the file says of a row that is the difference of two reports since January."""
+    """What the file says of a row that is the difference of two reports since January, or the first of them."""
     w = view.words
+    if row.get("first_report"):
+        return w.say("所报为{period}累计，是年内首次，与当期数相同", period=w.period(row["first_report"]))
     before, now = w.number(row["before"]), w.number(row["reported"])
     return w.say(
         "所报为{period}累计 {now}，减上次累计 {before}", period=w.period(row["since_january"]), now=now, before=before

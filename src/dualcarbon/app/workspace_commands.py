@@ -149,7 +149,8 @@ def _read_only(file: Path, dataset: str | None, reader: Callable[..., Any] | Non
     if reading.problems:
         raise Refused(reading.problems)
     datasets = reading.frame["dataset"].unique().sort().to_list()
-    counts = {"rows": reading.frame.height, "unchanged": 0, "superseded": 0}
+    since = int(reading.frame["cumulative"].fill_null(False).sum())
+    counts = {"rows": reading.frame.height, "unchanged": 0, "superseded": 0, "cumulative": since}
     where = {"id": None, "file": file.name, "already": False}
     return {**where, **counts, "datasets": datasets, "version": None, "dry_run": True, "doubled": []}
 
@@ -167,6 +168,10 @@ def _told(answer: dict[str, Any]) -> str:
         f"已导入 {rows} 行（数据集 {datasets}，编号 {answer['id']}）",
         f"imported {rows} rows ({datasets}), {answer['id']}",
     )
+    if answer["cumulative"]:
+        text += say(
+            f"，其中 {answer['cumulative']} 行读作1月起的累计数", f"; {answer['cumulative']} read as since January"
+        )
     if answer["unchanged"]:
         text += say(f"，另有 {answer['unchanged']} 行未变", f"; {answer['unchanged']} stood already")
     if answer["superseded"]:

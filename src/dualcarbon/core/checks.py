@@ -176,7 +176,9 @@ def _falls(frame: pl.DataFrame, known: pl.DataFrame | None, book: Classification
     chain = ("dataset", *DIMENSIONS)
 
     def told(rows: pl.DataFrame) -> list[Problem]:
-        reports = rows.filter(pl.col("cumulative").fill_null(False)).unique(KEY, keep="first", maintain_order=True)
+        # Also what begins on 1 January without being a report: it may be the first of a chain.
+        since = pl.col("cumulative").fill_null(False) | (pl.col("start").dt.ordinal_day() == 1)
+        reports = rows.filter(since).unique(KEY, keep="first", maintain_order=True)
         return periods.difference_cumulative(reports, chain, flows=flows)[1] if reports.height else []
 
     rows = frame.select(list(OBSERVATION)).with_columns(pl.lit(None, dtype=pl.String).alias("source"))

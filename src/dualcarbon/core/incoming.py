@@ -63,6 +63,7 @@ def settle(
     frame = frame.with_columns(pl.col("cumulative").fill_null(False))
     ours = frame["dataset"].unique().drop_nulls().to_list()
     stored, beside = (stored.filter(one) for one in (pl.col("dataset").is_in(ours), ~pl.col("dataset").is_in(ours)))
+    frame = _alike(frame, stored)
     replaced = stored.clear().with_columns(pl.lit(None, dtype=pl.Date).alias("from"))
     problems = [] if found is not None else [*check_cells(frame, book), *check_rows(frame, book, control=control)]
     unchanged = 0
@@ -98,6 +99,20 @@ def settle(
     if older is not None and replaced.height:
         every = older().join(replaced.select(*KEY, "from"), on=KEY, how="inner", nulls_equal=True)
     return Settled(frame, unchanged, replaced.height, _ranges(every), doubled)
+
+
+def _alike(frame: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """New rows from 1 January on said to be cumulative, or not, as the stored row of the same figure is.
+
+    A first quarter is one figure whether it is called since January or not: it repeats or corrects what stands.
+    """
+    since = pl.col("start").dt.ordinal_day() == 1
+    key = [name for name in KEY if name != "cumulative"]
+    was = stored.filter(since).select(*key, pl.col("cumulative").alias("_was")).unique(key, keep="none")
+    if was.is_empty():
+        return frame
+    both = frame.join(was, on=key, how="left", nulls_equal=True, maintain_order="left")
+    return both.with_columns(pl.coalesce("_was", "cumulative").alias("cumulative")).drop("_was")
 
 
 def _equal(name: str) -> pl.Expr:

@@ -157,8 +157,9 @@ def told_since_january(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
     """Which rows are reports of one year to date, by the shape of their series (`keys` name a series).
 
     They begin on 1 January and end within the year, at least two months later: January to March beside January to
-    April. Alone such a row is the same figure either way, as January and February in one. A row of January alone
-    belongs to them where its series has such rows, and one of the whole year where it has two that end differently.
+    April. Alone such a row (January and February in one, a first quarter) is the same figure either way. A row of
+    January alone belongs to them where its series has such rows, and one of the whole year where it has two that end
+    differently.
     """
     year, last = pl.col("start").dt.year(), pl.col("end").dt.offset_by("-1d")
     inside = (pl.col("start").dt.ordinal_day() == 1) & (last.dt.year() == year)
@@ -182,9 +183,11 @@ def difference_cumulative(
 
     `frame` needs `start`, `end`, `value`, `cumulative` and every column of `keys`; `keys` name what makes one chain of
     reports (dataset and dimensions, and `known_at` when the frame holds more than one vintage). The first report of a
-    year keeps its span (January–February stays one period). A report without a value (`notation`) that a later one
-    covers is dropped; NO and NA count as 0. Rows that are not cumulative, and items outside `flows` when that is given,
-    pass unchanged: ratios and stocks are never differenced. Bounds of a difference are unknown and become null.
+    year keeps its span (January–February stays one period). A row from 1 January on that is no report, a first quarter
+    say, is the same figure either way: where reports of its chain reach further, it is the first of them. A report
+    without a value (`notation`) that a later one covers is dropped; NO and NA count as 0. Rows that are not cumulative,
+    and items outside `flows` when that is given, pass unchanged: ratios and stocks are never differenced. Bounds of a
+    difference are unknown and become null.
 
     Returns the frame (`cumulative` false on differenced rows) and a `core.falling-cumulative` problem for every
     negative difference, which keeps its value.
@@ -192,6 +195,8 @@ def difference_cumulative(
     chained = pl.col("cumulative").fill_null(False)
     if flows is not None:
         chained = chained & pl.col("item").is_in(list(flows))
+    if frame.select(chained.any()).item():
+        chained = chained | _first_of(chained, [*keys, "start"])
     rest, reports = frame.filter(~chained), frame.filter(chained)
     if reports.is_empty():
         return frame, []
@@ -226,6 +231,13 @@ def difference_cumulative(
     falls = differenced.filter(pl.col("value") < 0)
     problems = [_fall(row) for row in falls.iter_rows(named=True)]
     return pl.concat([rest, differenced.select(frame.columns)]), problems
+
+
+def _first_of(reports: pl.Expr, chain: Sequence[str]) -> pl.Expr:
+    """Rows from 1 January on that are no reports, where reports of their chain reach further and none ends there."""
+    further = pl.when(reports).then("end").max().over(chain) > pl.col("end")
+    alone = ~reports.any().over([*chain, "end"])
+    return ((pl.col("start").dt.ordinal_day() == 1) & further & alone).fill_null(False)
 
 
 def _fall(row: dict) -> Problem:

@@ -41,14 +41,17 @@ class Standing:
         cursor = self._duck.cursor()
         columns = ", ".join(f'o."{name}"' for name in OBSERVATION)
         query = f"SELECT {columns} FROM {self._from(cursor, chosen)}"
-        if not differenced or not self._reports(chosen.version):
+        reporting = self._reporting(chosen.version) if differenced else []
+        if not reporting:
             return cursor.sql(query)
+        # What begins on 1 January may be the first report of a chain without saying so.
+        since = f"(o.cumulative OR (o.start = date_trunc('year', o.start) AND o.dataset IN ({_listed(reporting)})))"
         with self._lock:
             if self._flows is None or self._flows[0] != chosen:
-                reports = conform(cursor.sql(f"{query} AND o.cumulative").pl(), OBSERVATION)
+                reports = conform(cursor.sql(f"{query} AND {since}").pl(), OBSERVATION)
                 self._flows = chosen, periods.difference_cumulative(reports, ("dataset", *DIMENSIONS))[0]
             cursor.register("flows", self._flows[1].to_arrow())
-        return cursor.sql(f"{query} AND NOT o.cumulative UNION ALL SELECT {columns} FROM flows o")
+        return cursor.sql(f"{query} AND NOT {since} UNION ALL SELECT {columns} FROM flows o")
 
     def near(
         self, frame: pl.DataFrame, chosen: Chosen, places: Collection[str], *, superseded: bool = False
@@ -94,7 +97,7 @@ class Standing:
         """The table `o` and the condition on its rows."""
         conditions = ["TRUE"]
         if chosen.datasets is not None:
-            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in chosen.datasets)
+            listed = _listed(chosen.datasets)
             conditions.append(f"o.dataset IN ({listed})" if listed else "FALSE")
         if chosen.known_at is not None:
             conditions.append(f"(o.known_at IS NULL OR o.known_at <= DATE '{chosen.known_at.isoformat()}')")
@@ -117,11 +120,15 @@ class Standing:
         with self.engine.connect() as connection:
             return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
-    def _reports(self, version: int) -> bool:
-        """Whether any import that counts holds reports since January."""
-        query = sa.select(sa.exists().where(SOURCE.c.cumulative > 0, *_in_force(version)))
+    def _reporting(self, version: int) -> list[str]:
+        """Datasets of which an import that counts holds reports since January."""
+        query = sa.select(SOURCE.c.datasets).where(SOURCE.c.cumulative > 0, *_in_force(version))
         with self.engine.connect() as connection:
-            return bool(connection.execute(query).scalar())
+            return sorted({str(name) for row in connection.execute(query) for name in row[0]})
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join("'" + name.replace("'", "''") + "'" for name in names)
 
 
 def _in_force(version: int) -> tuple[sa.ColumnElement[bool], ...]:

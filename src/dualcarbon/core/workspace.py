@@ -149,11 +149,12 @@ class Workspace:
     ) -> dict[str, Any]:
         """Import a file whole or not at all.
 
-        Returns `{id, file, already, rows, unchanged, superseded, datasets, version, dry_run, doubled}`; `already` says
-        that this very file is in the workspace, and nothing changed; `doubled` lists what accounts count twice from now
-        on, because another dataset that is counted holds the same figure, its total or a part of it (problems, with
-        texts in both languages). `known_at` is the day of publication for rows that state
-        none; `role` and `status` describe a dataset that is new. Raises Refused with every problem.
+        Returns `{id, file, already, rows, unchanged, superseded, cumulative, datasets, version, dry_run, doubled}`;
+        `already` says that this very file is in the workspace, and nothing changed; `cumulative` counts the rows read
+        as reports since January; `doubled` lists what accounts count twice from now on, because another dataset that is
+        counted holds the same figure, its total or a part of it (problems, with texts in both languages). `known_at` is
+        the day of publication for rows that state none; `role` and `status` describe a dataset that is new. Raises
+        Refused with every problem.
         """
         from dualcarbon.core.reading import DATASET, read_observations
 
@@ -431,9 +432,9 @@ class Workspace:
 
 
 def _answer(record: Mapping[str, Any], *, already: bool = False, dry_run: bool = False) -> dict[str, Any]:
-    counts = {key: record[key] for key in ("rows", "unchanged", "superseded")}
+    counts = {key: record[key] for key in ("rows", "unchanged", "superseded", "cumulative")}
     if already:
-        counts = {"rows": 0, "unchanged": record["rows"], "superseded": 0}
+        counts = {"rows": 0, "unchanged": record["rows"], "superseded": 0, "cumulative": 0}
     return {
         "id": record["id"],
         "file": record.get("file"),

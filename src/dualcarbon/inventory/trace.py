@@ -334,7 +334,8 @@ def _control_row(
 def add_reports(data: Any, snapshot: Snapshot, node: dict[str, Any]) -> None:
     """Say of rows that are differences of two reports since January what was reported: the number in the file.
 
-    Such a row gets `since_january` (the span of its report), `reported`, and `before`, the report before it.
+    Such a row gets `since_january` (the span of its report), `reported`, and `before`, the report before it. The first
+    report of a year, which is the figure of its own time too, gets `first_report`, its span.
     """
     source = snapshot.whole or snapshot
     reports: pl.DataFrame | None = source.once("reports", lambda: _reports(data, source))
@@ -348,8 +349,13 @@ def add_reports(data: Any, snapshot: Snapshot, node: dict[str, Any]) -> None:
         found.setdefault(tuple(one[name] for name in ADDRESS), []).append(one)
     for row in rows:
         for one in found.get(tuple(row.get(name) for name in ADDRESS), ()):
-            if one["end"] == _end(row) and math.isclose(one["level"] - one["before"], row["value"], abs_tol=1e-9):
-                span = periods.text(one["start"], one["end"])
+            change = one["level"] - (one["before"] or 0.0)
+            if one["end"] != _end(row) or not math.isclose(change, row["value"], abs_tol=1e-9):
+                continue
+            span = periods.text(one["start"], one["end"])
+            if one["before"] is None:
+                row.update(first_report=span)
+            else:
                 row.update(since_january=span, reported=one["level"], before=one["before"])
 
 
@@ -368,15 +374,16 @@ def _leaves(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _reports(data: Any, snapshot: Snapshot) -> pl.DataFrame | None:
-    """Reports since January that follow another of the year, with `level` and the one `before`; None without any."""
+    """Reports since January with `level` and the one `before` (of the first of a year none); None without any."""
     if not hasattr(data, "imports") or not any(one.get("cumulative") for one in data.imports()):
         return None
     names = [str(one["id"]) for one in snapshot.datasets]
     choices = snapshot.choices
     asked = {"datasets": names, "known_at": choices.known_at, "version": snapshot.version, "cumulative": "reported"}
-    rows: pl.DataFrame = data.observations(**asked).filter("cumulative").pl()
+    since = "cumulative OR start = date_trunc('year', start)"  # what begins a chain may be no report
+    rows: pl.DataFrame = data.observations(**asked).filter(since).pl()
     nothing = pl.col("notation").is_in(["NO", "NA"])
     level = pl.when(nothing).then(0.0).otherwise(pl.col("value")).alias("level")
     chain = ["dataset", *COUNTED, "start"]
     known = rows.with_columns(level).filter(pl.col("level").is_not_null()).sort("end")
-    return known.with_columns(before=pl.col("level").shift(1).over(chain)).filter(pl.col("before").is_not_null())
+    return known.with_columns(before=pl.col("level").shift(1).over(chain)).filter(pl.col("cumulative"))
