@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -29,7 +30,28 @@ def dual(view: View, plan: Plan = None) -> dict[str, Any]:
     if found is None:
         return {"board": None}
     head = document(view.workspace, named(found))
-    return {"board": found, "incentives": score_scheme.incentives(view.workspace, head, view.known_at)}
+    return {
+        "board": found,
+        "incentives": score_scheme.incentives(view.workspace, head, view.known_at),
+        "told": _told_otherwise(view, head, found),
+    }
+
+
+def _told_otherwise(view: View, head: Mapping[str, Any], found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The indicators that the fall of energy or carbon feeds, where their lead unit told another figure."""
+    from dualcarbon.plan import shipping
+    from dualcarbon.plan.feeding import feeds
+
+    rows, lines = [], {row["line"]: row for row in found["indicators"]}
+    for feed in feeds.settings(*shipping.of(view.workspace, head))["feeds"]:
+        row = lines.get(feed["line"])
+        kind = next((one for one in ("energy", "carbon") if found["dual"][one]["basis"] == feed.get("account")), None)
+        if feed["use"] != "report" or kind is None or row is None or row["actual"] is None:
+            continue
+        fall = found["dual"][kind]["fall"]
+        if fall is not None and abs(100 * fall - row["actual"]) >= 0.01:
+            rows.append(row)
+    return rows
 
 
 @router.get("/dual/figures.{kind}", response_class=Response)

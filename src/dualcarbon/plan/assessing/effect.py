@@ -124,7 +124,8 @@ def opened(
 ) -> dict[str, Any]:
     """Return a measure's figure opened, as `engine.explain` gives it: equations, factors with source, row of the plan.
 
-    Raises Refused `plan.no-measure` for an unknown measure or one without a method.
+    `title` ({zh, en}) names the measure, and says where it is by what was reached (`quantities`). Raises Refused
+    `plan.no-measure` for an unknown measure or one without a method.
     """
     from dualcarbon.engine.explain import explain
     from dualcarbon.engine.methods import find_method
@@ -137,7 +138,11 @@ def opened(
     method = find_method(rows[0]["method"], pack).method
     output = next(one for one in method.outputs if basis in (None, one.basis))
     table = _table(rows, told["place"], year, pack)
-    return explain(
+    name = str(rows[0]["title"])
+    title = (
+        {"zh": f"{name}（按已完成）", "en": f"{name} (as reached)"} if quantities else dict.fromkeys(("zh", "en"), name)
+    )
+    return {"title": title} | explain(
         output.item, table, place=told["place"], period=str(year), method=method.id, basis=output.basis, pack=pack,
         where={"process": measure}, statuses={_DATASET: "secondary"}, canonical=False,
     )  # fmt: skip

@@ -92,8 +92,9 @@ def views(
 ) -> list[dict[str, Any]]:
     """Return the figures side by side: statistical, minus feedstock, minus non-fossil, after certificates.
 
-    Each is `{view, energy, intensity, fall, missing, deducted, deducted_before, cap}`: energy in tce, intensity in tce
-    per unit of GDP, the fall against `base`, the year before `year`; `missing` names what a view lacks
+    Each is `{view, energy, intensity, fall, missing, deducted, deducted_before, counted, before, cap}`: energy in tce,
+    intensity in tce per unit of GDP, the fall against `base`, the year before `year`; `counted` and `before` are the
+    energy of the two years that the intensity takes; `missing` names what a view lacks
     (`2023.feedstock`), and then its figures are None; `deducted` is what the last step takes from the view before (and
     `deducted_before` from last year's). Feedstock is deducted in both years, GDP unchanged. `rule`, as `regime` gives
     it: `renewable-increment` deducts from the total alone, so its intensity stays that of the view before; `non-fossil`
@@ -138,5 +139,5 @@ def _view(name: str, base: Year, now: Year, deducted: tuple[str, ...], cap: floa
     known = intensity is not None and base.gdp and not missing and before > 0
     change = 1 - intensity / (before / base.gdp) if known and intensity is not None and base.gdp else None
     row = {"view": name, "energy": energy, "intensity": intensity, "fall": change, "missing": missing + no_gdp}
-    row |= {"deducted": amount, "deducted_before": same}
+    row |= {"deducted": amount, "deducted_before": same, "counted": in_intensity, "before": before}
     return row | ({"cap": cap} if "certificates" in deducted else {})

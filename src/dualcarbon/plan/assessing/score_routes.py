@@ -52,7 +52,7 @@ def score(
     """The departments' score as things stand, with its arithmetic, ties, what would turn the order, and what-if."""
     from dualcarbon.plan import shipping
     from dualcarbon.plan.assessing import board as boards
-    from dualcarbon.plan.assessing import score_scheme, score_sheet
+    from dualcarbon.plan.assessing import score_scheme, score_sheet, score_steps
     from dualcarbon.plan.assessing.score import score as scored
     from dualcarbon.plan.store import document
 
@@ -63,8 +63,11 @@ def score(
     head = document(view.workspace, named(found))
     asked = boards.scheme_and_values(view.workspace, head, found["indicators"], view.known_at, forecast=ahead)
     schemes = score_scheme.shipped(*shipping.of(view.workspace, head))
-    known = {"board": found, "forecast": ahead, "sheets": score_sheet.sheets(view.workspace, found["plan"]),
-             "schemes": [{"id": one["id"], "title": one["title"], "of": one["of"]} for one in schemes]}  # fmt: skip
+    known = {
+        "board": found, "forecast": ahead, "words": score_steps.STATES,
+        "sheets": score_sheet.sheets(view.workspace, found["plan"]),
+        "schemes": [{"id": one["id"], "title": one["title"], "of": one["of"]} for one in schemes],
+    }  # fmt: skip
     if asked is None:
         return known | {"sheet": None, "sensitivity": [], "what_if": None}
     scheme, values, told = asked

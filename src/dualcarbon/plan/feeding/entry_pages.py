@@ -154,7 +154,7 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None, as_of: date |
     """Return all about one indicator: standing, path and values by month, every report, list, evidence, confirmations.
 
     `as_of`: by the plan and with what had arrived on that day, today when None. `chart` holds the two series of the
-    path chart. Raises NoSuch.
+    path chart, `computed` what the platform computes for the months reported. Raises NoSuch.
     """
     page = heading(workspace, plan, as_of=as_of)
     head = document(workspace, plan, as_of)
@@ -179,6 +179,10 @@ def indicator(workspace: Workspace, line: str, plan: Asked = None, as_of: date |
         "paths": reads.paths(workspace, head, as_of).get(code),
         "tasks": tasks,
         "source": source["say"],
+        "computed": [
+            {**one, "unit_name": words.unit_name(one["unit"])}
+            for one in feeds.figures(workspace, head, row["reported"] or row["month"] or 12, as_of, code)
+        ],
         "mirrors": _mirrors(workspace, head, code, as_of),
         "systems": [one for one in systems.systems(workspace, head, as_of) if code in one["lines"]],
     }  # fmt: skip

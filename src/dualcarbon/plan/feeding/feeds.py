@@ -41,9 +41,11 @@ def settings(pack: str, year: int) -> dict[str, Any]:
 
 
 def figures(
-    workspace: Workspace, plan: Asked = None, month: int = 12, as_of: date | None = None
+    workspace: Workspace, plan: Asked = None, month: int = 12, as_of: date | None = None, line: str | None = None
 ) -> list[dict[str, Any]]:
     """Return what the platform computes for the months January to `month` of a plan's year, in the pack's order.
+
+    `line`: what is computed for that line alone.
 
     Rows `{line, name: {zh, en}, value, unit, month, period, status, use, missing: [{zh, en}], explain, from}`; `value`
     is None where something is missing, which is named; `explain` opens the figure.
@@ -52,6 +54,8 @@ def figures(
     found = []
     unfit = _unfit(workspace, head)
     for feed in settings(*shipping.of(workspace, head))["feeds"]:
+        if line not in (None, feed["line"]):
+            continue
         wrong = unfit.get(feed["line"])
         computed = _lack(*wrong) if wrong else _SOURCES[feed["from"]](workspace, head, feed, month, as_of)
         row = {name: feed[name] for name in ("line", "name", "unit", "use", "from")}
