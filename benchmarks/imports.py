@@ -21,7 +21,7 @@ NEAR = 5  # imports around each number of which the middle counts
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m benchmarks imports``."""
     parser.add_argument("--at", default="1,50,200", help="which imports are told")
-    parser.add_argument("--rows", type=int, default=5000, help="rows of each file")
+    parser.add_argument("--rows", type=int, default=1000, help="rows of each file")
     parser.add_argument(
         "--same-months", action="store_true", help="every file holds other enterprises in the same year"
     )

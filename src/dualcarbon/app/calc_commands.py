@@ -9,6 +9,8 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, number, say, table
 
 cli = typer.Typer()
+#: What lacks or counts twice of an opened figure that is written out; --json has all of it.
+TOLD = 20
 methods = typer.Typer(help=say("方法：列出、查看、校验", "methods: list, show, check"))
 factors = typer.Typer(help=say("因子：查找", "factors: find"))
 cli.add_typer(methods, name="methods")
@@ -250,8 +252,20 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
         typer.echo(f"{pad}  · {where}: {number(row['value'])} {row.get('unit', '')}{told}  {source}")
     if node["rows_total"] > min(len(node.get("rows", [])), 10) and node.get("rows"):
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))
+    for one in node.get("missing", [])[:TOLD] if depth == 0 else ():
+        typer.echo(f"{pad}  {say('未计入', 'not counted')}  {_lacking(one)}")
+    for one in node.get("doubled", [])[:TOLD]:
+        typer.echo(f"{pad}  {say('重复计入', 'counted twice')}  {one['message'][lang]} {one['remedy'][lang]}")
     for child in node.get("children", []):
         _opened(child, depth + 1)
+
+
+def _lacking(one: dict[str, Any]) -> str:
+    """What a figure lacks: why, where, of what, when, how much."""
+    quantity = "" if one.get("quantity") is None else f"{number(one['quantity'])} {one.get('unit') or ''}".strip()
+    names = ("place", "sector", "carrier", "period")
+    why = (one.get("reason_text") or {}).get(language(), "")
+    return "  ".join(str(x) for x in (why, *map(one.get, names), quantity, one.get("parameter")) if x)
 
 
 @cli.command(help=say("指标项一览", "the items a row can be about"))

@@ -182,9 +182,9 @@ def where(other: Mapping[str, Any], new: bool) -> dict[str, str]:
           "en": f"{f'sheet {sheet}, ' if sheet else ''}row {number}"}  # fmt: skip
     if number is None:
         return {"zh": "同一批数据", "en": "the same data"} if new else {"zh": "已导入的数据", "en": "imported earlier"}
-    if new:
-        return at
     of = {"zh": f"{file} " if file else "", "en": f"{file}, " if file else ""}
+    if new:
+        return {lang: of[lang] + at[lang] for lang in at}
     return {"zh": f"已导入的 {of['zh']}{at['zh']}", "en": f"{of['en']}{at['en']}, imported earlier"}
 
 

@@ -20,6 +20,7 @@ from dualcarbon.inventory import trace
 from dualcarbon.inventory.custody import settled
 from dualcarbon.inventory.definitions import Account
 from dualcarbon.inventory.disclosure import told
+from dualcarbon.inventory.doubled import doubled
 from dualcarbon.inventory.grain import inside
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED
 from dualcarbon.inventory.question import Query, located, query, row_stack, settled_by, stack_of
@@ -113,6 +114,7 @@ def document(q: Query, by: tuple[str, ...], made: Results) -> dict[str, Any]:
         "rows": account_rows(q, by, made["rows"], total["value"], before["value"]),
         "apart": _apart(q, q.snapshot.accounts().get(APART) if "apart" in made else None, made.get("apart")),
         "missing": missing,
+        "doubled": doubled(q),
         "fallbacks": trace.fallbacks(stack, now, q.period),
         "factors": trace.factors(stack, now),
         "difference": trace.controls(q.snapshot, q.place, q.boundary, q.period, q.account.basis, total["value"]),
@@ -167,7 +169,9 @@ def not_set(q: Query, by: Sequence[str]) -> dict[str, Any]:
     known = load_parameters(q.snapshot.choices.pack)
     unset = [{"parameter": name, "title": known[name].title if name in known else {}} for name in q.unset]
     nothing: dict[str, Any] = dict.fromkeys(("value", "low", "high", "uncertainty", "change", "change_percent"))
-    empty: dict[str, Any] = {key: [] for key in ("rows", "apart", "missing", "fallbacks", "factors", "difference")}
+    empty: dict[str, Any] = {
+        key: [] for key in ("rows", "apart", "missing", "doubled", "fallbacks", "factors", "difference")
+    }
     parts = [
         {"name": part.name, "title": part.title, "value": None, "low": None, "high": None, "status": None,
          "complete": False, "memo": part.memo, "previous": None, "change_percent": None, "method": part.method,

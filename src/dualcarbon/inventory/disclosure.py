@@ -14,6 +14,7 @@ import polars as pl
 
 from dualcarbon.inventory import trace, views
 from dualcarbon.inventory.custody import safe
+from dualcarbon.inventory.doubled import unnamed
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED
 from dualcarbon.inventory.question import Query, row_stack, stack_of
 from dualcarbon.inventory.snapshot import Snapshot
@@ -119,6 +120,7 @@ def told(q: Query, document: dict[str, Any], custody: Collection[str]) -> dict[s
         name: [_without(row) if hide else row for row, hide in zip(document[name], hides, strict=True)]
         for name, hides in lists.items()
     }
+    kept["doubled"] = unnamed(document["doubled"])
     kept["apart"] = [{**row, "notation": "C"} if row.get("withheld") else row for row in kept["apart"]]
     count = sum(map(sum, lists.values())) + (not whole)
     if not whole:

@@ -25,9 +25,11 @@ from dualcarbon.engine.reduce import observations
 from dualcarbon.inventory import custody as limits
 from dualcarbon.inventory import trace
 from dualcarbon.inventory.definitions import ITEM, Part, accounts
+from dualcarbon.inventory.doubled import doubled, unnamed
 from dualcarbon.inventory.grain import TIMES, sector_labels
-from dualcarbon.inventory.parts import NOW, UNPLACED, output_of
-from dualcarbon.inventory.question import STEPS, Query, exact, query, row_stack, settled_period
+from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, output_of
+from dualcarbon.inventory.question import STEPS, Query, exact, query, row_stack, settled_period, year_before
+from dualcarbon.inventory.reported import concerned, late_rows, reported
 from dualcarbon.inventory.snapshot import read_as, snapshot
 from dualcarbon.inventory.stack import Stack
 from dualcarbon.inventory.tables import ABSENT, DIMENSIONS
@@ -87,6 +89,7 @@ def explain(
     trace.add_reports(data, q.snapshot, node)
     if custody is None:
         return node
+    node["doubled"] = unnamed(node["doubled"])
     named = q.entity or filters.get("contributor")
     for child in node["children"]:
         if child.get("explain"):
@@ -183,7 +186,7 @@ def _dimensions(q: Query, filters: Mapping[str, Any], **more: Any) -> dict[str, 
     return {key: value for key, value in {**found, **filters, **more}.items() if value is not None}
 
 
-LISTS = ("equations", "factors", "inputs", "children", "rows", "missing", "fallbacks", "not_attributable")
+LISTS = ("equations", "factors", "inputs", "children", "rows", "missing", "doubled", "fallbacks", "not_attributable")
 NOTHING = ("value", "low", "high", "uncertainty", "status", "method", "equation", "substituted")
 
 
@@ -218,7 +221,7 @@ def _account_node(q: Query, stack: Stack, parts: Sequence[Part], filters: Mappin
     formula = _formula([(one.name, one.sign) for one, _ in known])
     numbers = _formula([(f"{abs(child['value']):,.2f}", 1 if child["value"] >= 0 else -1) for _, child in known])
     counted = stack.counted(q.period)
-    missing = trace.missing(stack, q.period)
+    missing = [*late_of(q, parts, filters), *trace.missing(stack, q.period)]
     unit = q.account.unit
     equation = {
         "name": q.account.basis,
@@ -247,10 +250,29 @@ def _account_node(q: Query, stack: Stack, parts: Sequence[Part], filters: Mappin
         ],
         "children": children,
         "missing": missing,
+        "doubled": doubled(q),
         "fallbacks": trace.fallbacks(stack, counted, q.period),
         "rows_total": int(counted["rows"].sum()),
         "next": _next(q, stack, counted, filters),
     }
+
+
+def late_of(q: Query, parts: Sequence[Part], filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What areas have not reported yet that the asked figure would hold, as rows of what lacks; as the account says it.
+
+    Of a figure with dimensions, the areas that have some of it in another month of the period or of the year before.
+    """
+    late = reported(q).late
+    if not late or "unplaced" in filters:
+        return []
+    asked = {("entity" if name == "contributor" else name): value or None for name, value in filters.items()}
+    if len(parts) == 1 < len(q.account.parts):
+        asked["part"] = parts[0].name
+    both = replace(q, spans={**q.spans, PREVIOUS: year_before(q.period)})
+    key = tuple(asked.values())
+    if asked:
+        late = {area: months for area, months in late.items() if concerned(both, tuple(asked), {area: months})(key)}
+    return late_rows(q, late)
 
 
 def _formula(named: Sequence[tuple[str, int]]) -> str:
@@ -295,10 +317,11 @@ def _part_node(
     now = stack.within(q.period)
     made = results({"part": View(stack, memo=True)}, q.spans)["part"][NOW].get((), ABSENT)
     child = _child(q, part, made, {part.name: int(now["rows"].sum())}, filters)
-    missing = trace.missing(stack, q.period)
+    missing = [*late_of(q, [part], filters), *trace.missing(stack, q.period)]
+    twice = doubled(q, part.name)
     recorded = _recorded(stack, part, filters, q.period)
     if not recorded.height:
-        return {**_blank(), **child, "method": None, "missing": missing}
+        return {**_blank(), **child, "method": None, "missing": missing, "doubled": twice}
     source = stack.sources[part.name]
     output = output_of(source, q.account)
     node = engine_explain(
@@ -306,11 +329,13 @@ def _part_node(
         basis=output.basis, custody=custody, **_choices(q.snapshot),
     )  # fmt: skip
     node |= {"title": part.title, "dimensions": child["dimensions"], "memo": part.memo, "missing": missing}
+    node |= {"complete": bool(node["complete"]) and not missing, "doubled": twice}
     node["next"] = {**node.get("next", {}), **_next(q, stack, now, filters)}
     weight = part.sign * (q.shares[part.share] if part.share else 1.0)
     if weight == 1:
         return node
-    outer = {**_blank(), **child, "method": None, "children": [node], "missing": missing}
+    outer = {**_blank(), **child, "method": None, "children": [node], "missing": missing, "doubled": twice}
+    outer["complete"] = bool(child["complete"]) and not missing
     outer |= {"equation": f"{weight:g} × {part.name}", "rows_total": node["rows_total"]}
     if node["value"] is not None and child["value"] is not None:
         numbers = f"{weight:g} × {node['value']:,.2f} {child['unit']} = {child['value']:,.2f} {child['unit']}"

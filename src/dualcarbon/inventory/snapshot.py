@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -67,7 +67,7 @@ class Snapshot:
 
     `rows` gives the observations (anything the engine knows); `datasets` the records of the datasets that are counted;
     `controls` those that are only compared; `quantities` sums of all observed items, in small; `whole`, for one entity,
-    the snapshot of all.
+    the snapshot of all; `files` the names of imported files by import.
     """
 
     choices: Choices
@@ -77,6 +77,7 @@ class Snapshot:
     controls: list[dict[str, Any]]
     entities: pl.DataFrame
     whole: Snapshot | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     made: dict[Any, Any] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock, repr=False)
 
@@ -267,7 +268,9 @@ def _of_workspace(workspace: Any, choices: Choices, datasets: list[dict[str, Any
         relation = workspace.observations(datasets=list(names), known_at=choices.known_at, version=version)
         return _about(relation, choices.entity)
 
-    return Snapshot(choices, version, rows, counted, controls, entities)
+    known = workspace.imports() if hasattr(workspace, "imports") else []
+    files = {str(one["id"]): str(one.get("file") or one["id"]) for one in known}
+    return Snapshot(choices, version, rows, counted, controls, entities, files=files)
 
 
 def _about(relation: Any, entity: str | None) -> Any:
