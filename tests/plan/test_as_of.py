@@ -121,3 +121,15 @@ def test_the_text_and_the_tasks(revised: Workspace) -> None:
     names = [one["name"] for one in entry_pages.overview(revised, None, 3, SPRING)["departments"]]
     assert "市交通运输局" not in names
     assert follow.task_status(revised, None, SPRING)[-1]["due"] == "2025-05"
+
+
+def test_a_sheet_opened_as_of_a_day_is_of_that_days_plan(
+    revised: Workspace, verb: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "id: own\ntitle: 自定\neach_indicator: {weight: 2}\nitems: []\n", encoding="utf-8"
+    )
+    asked = ("--scheme", tmp_path / "own.yaml", "--as-of", "2025-04-12", "--workspace", revised.path, "--json")
+    made = verb("plan", "score", "open", "spring", *asked).json
+    assert made["plan"] == "江源市-2025"
+    assert next(one["basic"] for one in made["scheme"]["items"] if one["id"] == "I1") == 50

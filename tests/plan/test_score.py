@@ -255,6 +255,21 @@ def test_a_sheet_that_does_not_hold_says_why(place: Workspace, verb: Callable[..
     assert any("不符" in one.text for one in made.paragraphs)
 
 
+def test_a_sheet_as_of_a_day_is_by_the_steps_taken_then(workspace: Workspace, served: Callable[..., Any]) -> None:
+    earlier(workspace)
+    opened, frozen = date(2025, 1, 22), date(2025, 1, 24)
+    assert [score_sheet.read(workspace, "year", day)["state"] for day in (opened, frozen)] == ["open", "frozen"]
+    listed = {one["sheet"]: one["state"] for one in score_sheet.sheets(workspace, None, opened)}
+    assert listed == {"year": "open"}  # the other was opened today
+    with pytest.raises(NoSuch):
+        score_sheet.read(workspace, "year", date(2024, 12, 31))
+    client = served(workspace)
+    found = client.get(f"/plan/score/sheets/year.json?known_at={opened}").json()
+    assert (found["state"], found["editions"]) == ("open", [])
+    assert "回看时不办理" in client.get(f"/plan/score/sheets/year?known_at={opened}&lang=zh").text
+    assert client.get("/plan/score/sheets/year?known_at=2024-12-31").status_code == 404
+
+
 def test_a_scheme_of_ones_own_names_no_earlier_rules() -> None:
     assert "rules" not in score_scheme.checked({**CASE["scheme"], "rules": 1})
 

@@ -174,9 +174,12 @@ def open_sheet(
     workspace: WorkspaceDir = None,
 ) -> None:
     from dualcarbon.plan.assessing import score_sheet
+    from dualcarbon.plan.store import document
 
     laid, cells, told = _asked(workspace, plan, as_of, scheme, values, None)
-    found = score_sheet.start(opened_at(workspace), sheet, laid, cells, plan=plan, deductions=told, person=person)
+    opened = opened_at(workspace)
+    name = str(document(opened, plan, day_of(as_of))["plan"])
+    found = score_sheet.start(opened, sheet, laid, cells, plan=name, deductions=told, person=person)
     emit(found, json, lambda: _show_sheet(found))
 
 
@@ -274,20 +277,21 @@ def take_step(
 @absent_told()
 def show_sheet(
     sheet: Annotated[str | None, typer.Argument(metavar="[SHEET]")] = None,
+    as_of: AsOf = None,
     json: Json = False,
     workspace: WorkspaceDir = None,
 ) -> None:
     from dualcarbon.plan.assessing import score_sheet
 
     if sheet is None:
-        found = {"sheets": score_sheet.sheets(opened_at(workspace))}
+        found = {"sheets": score_sheet.sheets(opened_at(workspace), as_of=day_of(as_of))}
         emit(
             found,
             json,
             lambda: table(found["sheets"], {"sheet": say("评分表", "sheet"), "state": say("状态", "state")}),
         )
         return
-    one = score_sheet.read(opened_at(workspace), sheet)
+    one = score_sheet.read(opened_at(workspace), sheet, day_of(as_of))
     emit(one, json, lambda: _show_sheet(one))
 
 

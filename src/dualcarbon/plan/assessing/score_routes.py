@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from dualcarbon.core.faces import NoSuch, Page, View, page
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.uploads import received
-from dualcarbon.plan.assessing.board_routes import MEDIA, Key, Lang, Plan, Text, changed, known_board, named, once
+from dualcarbon.plan.assessing.board_routes import MEDIA, Day, Key, Lang, Plan, Text, changed, known_board, named, once
 
 router = APIRouter(prefix="/plan", tags=["plan"])
 pages: list[Page] = []
@@ -65,7 +65,7 @@ def score(
     schemes = score_scheme.shipped(*shipping.of(view.workspace, head))
     known = {
         "board": found, "forecast": ahead, "words": score_steps.STATES,
-        "sheets": score_sheet.sheets(view.workspace, found["plan"]),
+        "sheets": score_sheet.sheets(view.workspace, found["plan"], view.known_at),
         "schemes": [{"id": one["id"], "title": one["title"], "of": one["of"]} for one in schemes],
     }  # fmt: skip
     if asked is None:
@@ -82,7 +82,7 @@ def sheet(
     """A score sheet on its way: scores with their arithmetic, what-if, the steps taken, the editions frozen."""
     from dualcarbon.plan.assessing import score_sheet, score_steps
 
-    found = score_sheet.read(view.workspace, sheet)
+    found = score_sheet.read(view.workspace, sheet, view.known_at)
     cells = score_steps.cells(found)
     tried = _tried(found["scheme"], cells, found["deductions"], subject, item, value, weight)
     gathered = [{**one, "name": score_steps.ACTIONS[one["action"]]} for one in score_steps.gathered(found["steps"])]
@@ -91,13 +91,13 @@ def sheet(
 
 
 @router.get("/score/sheets/{sheet}/score.{kind}", response_class=Response)
-def sheet_file(request: Request, sheet: str, kind: str, lang: Lang = "zh") -> Response:
+def sheet_file(request: Request, sheet: str, kind: str, lang: Lang = "zh", known_at: Day = None) -> Response:
     """A score sheet as a document (docx, pdf) or with all its arithmetic (xlsx)."""
     from dualcarbon.plan.assessing import score_document, score_sheet
 
     if kind not in score_document.KINDS:
         raise NoSuch("file", f"score.{kind}")
-    content = score_document.content(score_sheet.read(request.app.state.site.workspace, sheet), kind, lang)
+    content = score_document.content(score_sheet.read(request.app.state.site.workspace, sheet, known_at), kind, lang)
     shown = f"attachment; filename*=UTF-8''{quote(sheet)}.{kind}"
     return Response(content, media_type=MEDIA[kind], headers={"Content-Disposition": shown})
 

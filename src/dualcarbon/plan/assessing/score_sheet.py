@@ -128,15 +128,16 @@ def _sound(scheme: Mapping[str, Any], values: Any, deductions: Any) -> None:
         raise Refused(Problem("plan.bad-scheme", column="values", value=str(error))) from error
 
 
-def read(workspace: Workspace, sheet: str) -> dict[str, Any]:
+def read(workspace: Workspace, sheet: str, as_of: date | None = None) -> dict[str, Any]:
     """Return a sheet: `{sheet, plan, state, edition, result, subjects, editions, steps, verified, why}`.
 
     `result` is the current edition's score; `editions` those that were frozen, as `score_steps.frozen` gives them, each
     by the rules of its freeze; `verified` says whether every frozen result still gives the digest kept with it, `why`
-    ({zh, en}) by which rules, or why the first that does not. None before the first freeze. Raises NoSuch.
+    ({zh, en}) by which rules, or why the first that does not. None before the first freeze. `as_of`: by the steps taken
+    by that day, all when None. Raises NoSuch.
     """
     with workspace.database.connect() as connection:
-        steps = _steps(connection, sheet) if _installed(workspace) else []
+        steps = _steps(connection, sheet, as_of) if _installed(workspace) else []
     now = _known(sheet, steps)
     last = now["editions"][-1]["why"] if now["editions"] else None
     return {
@@ -156,16 +157,19 @@ def read(workspace: Workspace, sheet: str) -> dict[str, Any]:
     }
 
 
-def sheets(workspace: Workspace, plan: str | None = None) -> list[dict[str, Any]]:
-    """Return the sheets of a plan (of every plan when None): `{sheet, plan, state, edition, told}`."""
+def sheets(workspace: Workspace, plan: str | None = None, as_of: date | None = None) -> list[dict[str, Any]]:
+    """Return the sheets of a plan (of every plan when None): `{sheet, plan, state, edition, told}`.
+
+    `as_of`: those there were on that day, as they stood; all when None.
+    """
     if not _installed(workspace):
         return []
     with workspace.database.connect() as connection:
         rows = connection.execute(sa.select(SCORE_STEP.c.sheet, SCORE_STEP.c.plan).distinct()).all()
         found = []
         for name, of in sorted(rows):
-            if plan in (None, of):
-                steps = _steps(connection, name)
+            steps = _steps(connection, name, as_of) if plan in (None, of) else []
+            if steps:
                 now = folded(steps)
                 row = {"sheet": name, "plan": of, "state": now["state"], "edition": now["edition"]}
                 found.append({**row, "told": steps[-1]["told"]})
@@ -199,8 +203,10 @@ def _writing(workspace: Workspace) -> Any:
     return writing(workspace)
 
 
-def _steps(connection: sa.Connection, sheet: str) -> list[dict[str, Any]]:
+def _steps(connection: sa.Connection, sheet: str, as_of: date | None = None) -> list[dict[str, Any]]:
     chosen = sa.select(SCORE_STEP).where(SCORE_STEP.c.sheet == sheet).order_by(SCORE_STEP.c.number)
+    if as_of is not None:
+        chosen = chosen.where(SCORE_STEP.c.told <= as_of.isoformat())
     return [{**row, "body": json.loads(row["body"])} for row in connection.execute(chosen).mappings()]
 
 
