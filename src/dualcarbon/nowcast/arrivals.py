@@ -49,7 +49,8 @@ def news(
     if after is not None and after <= before:
         raise Refused(Problem("nowcast.days-turned", value=after.isoformat(), params={"before": before.isoformat()}))
     new, taken = steps(workspace, before, after, month, place, tree, family)
-    totals = [float(by_cell(seen).sum()) for _, seen in taken]
+    mine = within(new, place)
+    totals = [float(by_cell(seen)[mine].sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
              "as_of": new.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
     days = _days(workspace, before, new)
@@ -90,11 +91,12 @@ class Step(NamedTuple):
 def steps(
     workspace: Any, before: date, after: date | None, month: date | None, place: str, tree: str, family: str
 ) -> tuple[City, list[tuple[Step, City]]]:
-    """What was known in the end, and what was known after each step, the first being what was known on `before`."""
+    """What was known in the end, and what was known after each step, the first being what was known on `before`: of all
+    cells that are estimated together with those of `place`."""
     new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
                       family=family)  # fmt: skip
     old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)
-    now, new = aligned(old, new)
+    now, new = aligned(old.together, replace(new.together, status=new.status))
     last = len(new.months) - 1
     spans = {"month": [last], "year_before": [last - 12], "others": [t for t in range(last) if t != last - 12]}
     made = [(Step("", "", []), now)]
@@ -105,6 +107,11 @@ def steps(
                 made.append((Step(kind, about, [month_text(new.months[t]) for t in moved]), taken))
                 now = taken
     return new, made
+
+
+def within(seen: City, place: str) -> np.ndarray:
+    """Which cells (N,) of the city are of `place`, it or an area of it."""
+    return np.array([place in (seen.place, cell[0]) for cell in seen.cells], bool)
 
 
 def by_cell(seen: City) -> Array:

@@ -50,7 +50,9 @@ class City:
     `zeros` are cells that never reported anything but zero, `absent` areas that never reported, `unallocated` the
     recorded places that lie in none of the areas and are an area of their own, `place` the whole,
     `weather` degree days by name and month, of `weather_places`, `later` how many rows of energy became known after
-    a day that nobody asked for, and the last day on which any did."""
+    a day that nobody asked for, and the last day on which any did. An area of a city is estimated with all others:
+    `whole` is that city, which holds the area's cells too and begins `offset` months before, and `heard` the number of
+    the last month that the area reported."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -71,6 +73,20 @@ class City:
     unallocated: list[str] = field(default_factory=list)
     place: str = ""
     later: tuple[int, date] | None = None
+    whole: "City | None" = None
+    offset: int = 0
+    heard: int = 0
+
+    @property
+    def together(self) -> "City":
+        """All cells that are estimated together with these."""
+        return self if self.whole is None else self.whole
+
+    @cached_property
+    def mine(self) -> np.ndarray:
+        """Which cells of `together` are these (N,)."""
+        held = set(self.cells)
+        return np.array([cell in held for cell in self.together.cells], bool)
 
     @cached_property
     def terms(self) -> Array:
@@ -81,6 +97,11 @@ class City:
     def term_names(self) -> list[str]:
         """Names (k) of the `terms`."""
         return calendar_terms.terms(self.months, self.weather)[1]
+
+    @property
+    def groups(self) -> np.ndarray:
+        """A number (N,) for the sector of each cell, as it was numbered in estimating."""
+        return self.together.sectors[self.mine]
 
     @property
     def places(self) -> np.ndarray:
@@ -116,7 +137,8 @@ class City:
     def upto(self, t: int) -> "City":
         """The same, seen no further than month number `t`."""
         cut = {name: getattr(self, name)[:, : t + 1] for name in ("direct", "indirect", "power")}
-        return replace(self, months=self.months[: t + 1], **cut)
+        whole = None if self.whole is None else self.whole.upto(t + self.offset)
+        return replace(self, months=self.months[: t + 1], whole=whole, **cut)
 
     def of(self, mine: np.ndarray) -> "City":
         """The cells `mine` (N,) alone."""
@@ -147,7 +169,8 @@ def read(
     factors_at: date | None = None,
 ) -> City:
     """What was known on `as_of` (default: when the last month became known) about the areas directly under `place`
-    (default: the place of the pack). Rows of the place that lie in none of the areas are an area of their own.
+    (default: the place of the pack). Rows of the place that lie in none of the areas are an area of their own. An area
+    of a city is not parted further, and comes with the city (`City.whole`): asked for by itself it is the same figure.
 
     `until`: the last month of the arrays (default: the month before that of `as_of`). A month without rows of a cell
     that has reported within the year before is not seen; a cell silent for longer, or never heard of, has none of it.
@@ -171,19 +194,22 @@ def read(
     end = until or month_before(as_of)
     if end.year > as_of.year + 1:
         raise Refused(Problem("nowcast.too-far", value=str(end.year), params={"day": as_of.isoformat()}))
-    base = code.removesuffix(UNALLOCATED)
+    scope = pool(book, code, tree, end)
+    base = scope.removesuffix(UNALLOCATED)
     made, joint, fallbacks, lost = {}, {}, [], []
     rest: set[str] = set()
     for part, found in counted(workspace, as_of, family, version, factors_at).items():
-        inside = factors.known(placed(found.cells, book, code, tree, end))
+        inside = factors.known(placed(found.cells, book, scope, tree, end))
         lost += factors.lost(part, found, _whole(inside, end))
-        fallbacks += _inside(found.fallbacks, inside)
+        fallbacks += _inside(found.fallbacks, inside if scope == code else inside.filter(pl.col("area") == code))
         rest |= set(inside.filter(pl.col("area") == base + UNALLOCATED)["place"])
         made[part], joint[part] = (_monthly(inside, end, length) for length in ("1mo", "2mo"))
     frames = [*made.values(), *joint.values()]
-    if lost and all(frame["lost"].all() for frame in frames):
-        raise Refused(Problem("nowcast.no-factors", value="、".join(sorted({one.carrier for one in lost}))))
-    if all(frame.is_empty() for frame in made.values()):
+    own = frames if scope == code else [frame.filter(pl.col("area") == code) for frame in frames]
+    carriers = sorted({one.carrier for one in lost if scope == code or one.cell[0] == code})
+    if carriers and all(frame["lost"].all() for frame in own):
+        raise Refused(Problem("nowcast.no-factors", value="、".join(carriers)))
+    if all(frame.is_empty() for frame in own[: len(made)]):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
     cells = sorted({tuple(row) for frame in frames for row in frame.select("area", "sector", "domain").iter_rows()})
     starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
@@ -193,16 +219,39 @@ def read(
     for part, spanning in joint.items():
         _parted(arrays[part], spanning, cells, months, power, "co2")
     _parted(power, joint["indirect"], cells, months, power, "quantity")
-    used = {name for frame in made.values() for name in frame["dataset"].unique().to_list()}
+    used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()}
     status = worst([*(datasets[n].get("status") for n in used if n in datasets), "unverified"]) or "unverified"
     arrays["direct"], doubts = screened(arrays["direct"], months, "direct")
     power, more = screened(power, months, "power")
     arrays["indirect"][~np.isfinite(power)] = np.nan
-    weather, weather_places = _weather(rows, book.places.path(base, tree, end))
-    absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if code == base else []
-    return City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lost,
-                weather, weather_places, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent,
-                sorted(rest), code, later)  # fmt: skip
+    weather, weather_places = _weather(rows, _path(book, scope, tree, end))
+    absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if scope == base else []
+    whole = City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lost,
+                 weather, weather_places, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent,
+                 sorted(rest), scope, later)  # fmt: skip
+    return whole if scope == code else _area(whole, code, own, _weather(rows, _path(book, code, tree, end)))
+
+
+def pool(book: Classification, code: str, tree: str, end: date) -> str:
+    """The place whose areas are estimated together with `code`: the city of which it is one, else itself."""
+    city = above(book, code, tree)
+    return city if code.endswith(UNALLOCATED) or code in book.places.children(city, tree, end) else code
+
+
+def _area(whole: City, code: str, own: list[pl.DataFrame], weather: tuple[Any, Any]) -> City:
+    """The area `code` of a city, from the first month of its `own` frames, with the `weather` near it."""
+    starts = {day for frame in own for day in frame["start"].cast(pl.Date)}
+    first, heard = whole.months.index(min(starts)), whole.months.index(max(starts))
+    mine = np.array([cell[0] == code for cell in whole.cells])
+    number = {int(k): n for n, k in enumerate(np.nonzero(mine)[0])}
+    doubts = [one._replace(cell=number[one.cell]) for one in whole.doubts if one.cell in number]
+    kept = whole.of(mine)
+    return replace(
+        kept, months=kept.months[first:], direct=kept.direct[:, first:], indirect=kept.indirect[:, first:],
+        power=kept.power[:, first:], weather=weather[0], weather_places=weather[1], doubts=doubts,
+        lost=[one for one in whole.lost if one.cell[0] == code], zeros=[one for one in whole.zeros if one[0] == code],
+        absent=[], place=code, whole=whole, offset=first, heard=heard - first,
+    )  # fmt: skip
 
 
 def counted(
@@ -295,6 +344,10 @@ def month_before(day: date) -> date:
     return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)
 
 
+def _path(book: Classification, code: str, tree: str, end: date) -> list[str]:
+    return book.places.path(code.removesuffix(UNALLOCATED), tree, end)
+
+
 def _weather(rows: Any, path: list[str]) -> tuple[dict[str, dict[date, float]], dict[str, str]]:
     """Degree days by name and month, of one of the places `path`, and that place by name: the nearest with a dataset
     that covers nearly as many months as any (`COVERED`).
@@ -337,7 +390,8 @@ def areas(places: pl.Series, book: Classification, code: str, tree: str, end: da
 
 
 def _targets(book: Classification, base: str, tree: str, end: date) -> list[str]:
-    return book.places.children(base, tree, end) or [base]
+    """The areas of a place; one that is itself an area of a city has no others."""
+    return [base] if pool(book, base, tree, end) != base else book.places.children(base, tree, end) or [base]
 
 
 def placed(cells: pl.DataFrame, book: Classification, code: str, tree: str, end: date) -> pl.DataFrame:

@@ -20,6 +20,11 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
     nothing within `FARTHEST` months.
     """
     t = len(seen.months) - 1 if t is None else t
+    if seen.whole is not None:
+        if t > seen.heard + FARTHEST:
+            raise _long_ago(seen, t, seen.heard)
+        direct, indirect = estimated(seen.whole, t + seen.offset)
+        return direct.of(seen.mine), indirect.of(seen.mine)
     parts = seen.direct, seen.indirect
     if t >= 0 and all(np.isfinite(part[:, t]).all() for part in parts):
         return months.all_counted(seen.direct[:, t]), months.all_counted(seen.indirect[:, t])
@@ -28,16 +33,23 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
     if not (np.isfinite(seen.direct[:, :t]).any() or np.isfinite(seen.indirect[:, :t]).any()):
         raise Refused(Problem("nowcast.too-short", value=month_text(seen.months[t])))
     if t > reach(seen, t):
-        last = {"last": month_text(seen.months[reach(seen, t) - FARTHEST]), "count": FARTHEST}
-        raise Refused(Problem("nowcast.no-data-for-long", value=month_text(seen.months[t]), params=last))
+        raise _long_ago(seen, t, reach(seen, t) - FARTHEST)
     made = [
         months.estimate(part, seen.power, t, seen.places, seen.sectors, seen.terms, seen.term_names) for part in parts
     ]
     return made[0], made[1]
 
 
+def _long_ago(seen: City, t: int, last: int) -> Refused:
+    """Why month number `t` is not estimated, where nothing has come since number `last`."""
+    params = {"last": month_text(seen.months[last]), "count": FARTHEST}
+    return Refused(Problem("nowcast.no-data-for-long", value=month_text(seen.months[t]), params=params))
+
+
 def reach(seen: City, t: int) -> int:
     """Number of the last month that can be estimated by what is seen up to month number `t`."""
+    if seen.whole is not None:
+        return min(reach(seen.whole, t + seen.offset) - seen.offset, seen.heard + FARTHEST)
     return t - min(months.away(part, t) for part in (seen.direct, seen.power)) + FARTHEST
 
 

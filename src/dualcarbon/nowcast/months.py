@@ -5,7 +5,7 @@ Fuels that were seen are counted elsewhere; here only the remainder is modelled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,13 @@ class Month:
             return names
         known = zip(names, self.mean, strict=True)
         return ["recent_mean" if name == METHODS[0] and mean else name for name, mean in known]
+
+    def of(self, mine: np.ndarray) -> "Month":
+        """The same of the cells `mine` (N,) alone."""
+        kept = {name: getattr(self, name)[mine] for name in ("value", "counted", "method", "own", "features", "start")}
+        candidates = {name: value[mine] for name, value in self.candidates.items()}
+        mean = None if self.mean is None else self.mean[mine]
+        return replace(self, candidates=candidates, inner=(self.inner[0], self.inner[1][mine]), mean=mean, **kept)
 
 
 def gap(direct: Array, t: int) -> int:

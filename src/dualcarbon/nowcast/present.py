@@ -28,7 +28,7 @@ from dualcarbon.nowcast.usual import FAMILY, RECORD
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
-MODEL = "nowcast.monthly-bridge/4"
+MODEL = "nowcast.monthly-bridge/5"
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
     "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "annual/forecast",
@@ -76,9 +76,13 @@ def run(
     asked_of: dict[str, Any] = {"place": place, "tree": tree, "family": family, "version": version}
     year = cities.read(workspace, as_of=as_of, until=date(month.year, 12, 1) if month else None, **asked_of)
     lately = later(year)
-    if month is None and (month := current(year)) not in year.months:
-        year = cities.read(workspace, as_of=year.as_of, until=month, **asked_of)
-    seen = year.upto(year.months.index(month)) if month in year.months else year
+    if month is None:
+        month = current(year)
+        if month not in year.months:
+            year = cities.read(workspace, as_of=year.as_of, until=month, **asked_of)
+    if month not in year.months:
+        raise Refused(Problem("nowcast.too-short", value=month_text(month)))
+    seen = year.upto(year.months.index(month))
     book = load(workspace.pack)
     code = cities.located(workspace, place)
     t = len(seen.months) - 1

@@ -93,6 +93,7 @@ def lateness(seen: City, t: int) -> tuple[int, int]:
 
     Where most cells have reported the month, it is those of the cells that are estimated in it.
     """
+    seen, t = seen.together, t + seen.offset
     inside = t < len(seen.months)
     if inside and (mine := _few(seen, t)) is not None:
         return max(months.away(seen.direct[mine], t), 1), months.away(seen.power[mine], t)
@@ -110,6 +111,7 @@ def _few(seen: City, t: int) -> np.ndarray | None:
 
 def weather_late(seen: City, t: int) -> int:
     """How many months before number `t` all of the weather was last known; 0: in it, or there is none."""
+    seen, t = seen.together, t + seen.offset
     known = [max(days) for days in seen.weather.values()]
     if not known:
         return 0
@@ -137,21 +139,22 @@ def replayed(seen: City, asked: list[int], late: int, power_late: int) -> Replay
     parts, last = [], []
     powered = np.isfinite(seen.power).mean(0) >= 0.5
     dark = weather_late(seen, shown(seen) if power_late else int(np.nonzero(powered)[0].max(initial=0)))
+    city = seen.together
     for t in asked:
-        terms = seen.terms
+        s, terms = t + seen.offset, city.terms
         if dark:
             terms = terms.copy()
-            terms[t - dark + 1 :, 1:] = 0.0  # the first is the festival
-        direct = months.hidden(seen.direct, seen.power, t, late, power_late, seen.places, seen.sectors, terms)
+            terms[s - dark + 1 :, 1:] = 0.0  # the first is the festival
+        direct = months.hidden(city.direct, city.power, s, late, power_late, city.places, city.sectors, terms)
         if power_late:
             indirect = months.hidden(
-                seen.indirect, seen.power, t, power_late, power_late, seen.places, seen.sectors, terms
+                city.indirect, city.power, s, power_late, power_late, city.places, city.sectors, terms
             )
             then = months.base(seen.indirect, t, power_late)
         else:
-            indirect = months.all_counted(seen.indirect[:, t])
+            indirect = months.all_counted(city.indirect[:, s])
             then = seen.indirect[:, t]
-        parts.append((direct, indirect))
+        parts.append((direct.of(seen.mine), indirect.of(seen.mine)))
         last.append((months.base(seen.direct, t, late), then))
     known = np.isfinite(seen.direct[:, asked]) & np.isfinite(seen.indirect[:, asked])
     both = (np.array([one[0] for one in last]).T, np.array([one[1] for one in last]).T)

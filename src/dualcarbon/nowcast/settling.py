@@ -38,13 +38,14 @@ Ranks = dict[tuple[int, int, int], tuple[date, int, int]]
 
 class Total(NamedTuple):
     """A published total in terms of a city: its cells (N,), its months, from number `first` to before `end`, and how
-    fine it is: 0 the city, 1 a sector of it, 2 an area, 3 a sector of an area."""
+    fine it is: 0 the city, 1 a sector of it, 2 an area, 3 a sector of an area; `wider`: it has cells elsewhere too."""
 
     one: Official
     cells: np.ndarray
     first: int
     end: int
     fine: int
+    wider: bool = False
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Settled:
     """Months of a city as counted and estimated, moved where official totals bind; all in t CO2.
 
     `moved` holds the cells (N,) of each month that was moved, by its number, `totals` those that bind, and `unused`
-    those that do not, with the rule that says why.
+    those that do not, with the rule that says why. An area of a city is settled with it, `whole`.
     """
 
     seen: City
@@ -61,12 +62,25 @@ class Settled:
     moved: dict[int, Array] = field(default_factory=dict)
     totals: list[Total] = field(default_factory=list)
     unused: list[tuple[Total, str]] = field(default_factory=list)
+    whole: "Settled | None" = None
     _made: dict[int, tuple[Month, Month]] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
         """The weakest status of what was counted and of the totals that bind."""
         return worst([self.seen.status, *(one.one.status for one in self.totals)]) or "unverified"
+
+    def area(self, seen: City) -> "Settled":
+        """The same of an area `seen` of the city."""
+        mine, off = seen.mine, seen.offset
+        totals = [
+            one._replace(cells=one.cells[mine], first=one.first - off, end=one.end - off,
+                         wider=bool(one.cells[~mine].any()))
+            for one in self.totals if one.cells[mine].any()
+        ]  # fmt: skip
+        unused = [(one, rule) for one, rule in self.unused if one.one.place == seen.place or one.cells[mine].any()]
+        moved = {t - off: cells[mine] for t, cells in self.moved.items() if t >= off}
+        return Settled(seen, seen.place, self.method, moved, totals, unused, self)
 
     def before(self, t: int) -> tuple[Month, Month]:
         """Both parts of month number `t` as counted and estimated. Raises Refused where it cannot be estimated."""
@@ -108,6 +122,8 @@ class Settled:
 
     def alike(self, t: int) -> bool:
         """Whether official totals hold the same cells in month number `t` and a year before."""
+        if self.whole is not None:
+            return self.whole.alike(t + self.seen.offset)
         if not self.totals:
             return True
         held = [[one.cells for one in self.totals if one.first <= s < one.end] for s in (t, t - 12)]
@@ -147,7 +163,7 @@ class Settled:
 
     def exact(self, first: int, end: int, mine: np.ndarray) -> Official | None:
         """The official total of just the cells `mine` and the months from number `first` to before `end`."""
-        found = (one for one in self.totals if (one.first, one.end) == (first, end))
+        found = (one for one in self.totals if (one.first, one.end) == (first, end) and not one.wider)
         return next((one.one for one in found if (one.cells == mine).all()), None)
 
     def summed(self, span: Sequence[int], mine: np.ndarray, alike: bool | None = None) -> dict[str, Any]:
@@ -166,7 +182,7 @@ class Settled:
         ends = {"low": 0.0, "high": 0.0}
         for one in sorted(self.totals, key=lambda one: one.first - one.end):
             inside = set(range(one.first, one.end))
-            if inside <= set(span) and not inside & certain and (one.cells == mine).all():
+            if inside <= set(span) and not inside & certain and not one.wider and (one.cells == mine).all():
                 certain |= inside
                 stated = self._ends(one.one)
                 for end in ends:
@@ -186,6 +202,8 @@ class Settled:
     def told(self, t: int, mine: np.ndarray | None = None) -> list[dict[str, Any]]:
         """What each official total of month number `t` (that holds any of the cells `mine`) asked for, and what it
         moved: `before` × `factor` = `month_total`, in t CO2."""
+        if self.whole is not None:
+            return self.whole.told(t + self.seen.offset, self.widened(mine))
         made = []
         for one in self.totals:
             if not one.first <= t < one.end or (mine is not None and not (one.cells & mine).any()):
@@ -200,6 +218,12 @@ class Settled:
                 "rounding": spanned - one.one.value if abs(spanned - one.one.value) > 1e-6 * spanned else 0.0,
             })  # fmt: skip
         return made
+
+    def widened(self, mine: np.ndarray | None) -> np.ndarray:
+        """The cells `mine` (N,) of an area (None: all) among those of its city."""
+        out = self.seen.mine.copy()
+        out[out] = True if mine is None else mine
+        return out
 
     def cells(self, t: int) -> Array:
         """CO2 of the cells (N,) in month number `t`, counted, estimated and settled."""
@@ -247,13 +271,16 @@ def settle(
     """
     if method not in METHODS:
         raise Refused(Problem("nowcast.unknown-reconciliation", value=method, params={"known": "、".join(METHODS)}))
-    published = officials.read(workspace, seen, place) if method != "none" else []
+    published = officials.read(workspace, seen.together, seen.together.place) if method != "none" else []
     far = officials.horizon(published, max((seen.months[t] for t in asked), default=seen.months[-1]))
     far = min(far, date(seen.as_of.year + 1, 12, 1))
     if far > seen.months[-1]:
         seen = cities.read(workspace, as_of=seen.as_of, until=far, place=place, tree=tree, family=family,
                            version=seen.version)  # fmt: skip
-    return settled(seen, asked, published, place, method)
+    if seen.whole is None:
+        return settled(seen, asked, published, place, method)
+    numbers = [t + seen.offset for t in asked]
+    return settled(seen.whole, numbers, published, seen.whole.place, method).area(seen)
 
 
 def settled(

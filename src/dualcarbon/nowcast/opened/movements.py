@@ -203,11 +203,12 @@ def news_node(
     step, now = taken[place_in]
     then = taken[place_in - 1][1]
     book = load(workspace.pack)
-    values = [arrivals.by_cell(seen) for seen in (then, now)]
+    whole = arrivals.within(now, place)
+    values = [np.where(whole, arrivals.by_cell(seen), 0.0) for seen in (then, now)]
     moved = values[1] - values[0]
     question = {"month": month, "tree": tree, "city": place, "as_of": new.as_of.isoformat(), **options(family, "none")}
     children = []
-    for code in sorted({cell[0] for cell in now.cells}):
+    for code in sorted({cell[0] for cell, there in zip(now.cells, whole, strict=True) if there}):
         mine = np.array([cell[0] == code for cell in now.cells])
         children.append(line(named_code(book.places, code), float(moved[mine].sum()), "tCO2", new.status,
                               question={**question, "place": code}))  # fmt: skip

@@ -227,7 +227,7 @@ def _estimate(seen: City, t: int, made: Month, k: int, part: str, asked: dict[st
     if method == "ridge" and made.model is not None:
         model = made.model
         z = np.clip((made.features[k] - model.centre) / model.scale, -4, 4)
-        slopes = model.slopes + (model.own[seen.sectors[k]] if model.own is not None else 0.0)
+        slopes = model.slopes + (model.own[seen.groups[k]] if model.own is not None else 0.0)
         terms.append({"name": "level", "title": TERMS["level"], "growth": None, "slope": None,
                       "effect": float(model.level)})  # fmt: skip
         for n, name in enumerate(made.names):

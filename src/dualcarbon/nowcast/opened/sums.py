@@ -69,6 +69,8 @@ def added_up(
 
 def _official_lines(done: settling.Settled, inside: list[int], mine: np.ndarray) -> list[Node]:
     """The official totals that moved any of these months and cells, by how much they moved what they hold."""
+    if done.whole is not None:
+        return _official_lines(done.whole, [t + done.seen.offset for t in inside], done.widened(mine))
     made = []
     for one in done.totals:
         if not (one.cells & mine).any() or not any(one.first <= t < one.end for t in inside):

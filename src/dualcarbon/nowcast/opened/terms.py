@@ -43,7 +43,8 @@ def term_node(
     book = load(workspace.pack)
     first = span_of(month).start
     above = city or cities.above(book, place, tree)
-    seen = cities.read(workspace, as_of=day, until=date(first.year, 12, 1), place=above, tree=tree, family=family)
+    until = date(first.year, 12, 1)
+    seen = cities.read(workspace, as_of=day, until=until, place=above, tree=tree, family=family).together
     mine = [k for k, cell in enumerate(seen.cells) if all(map(asks, (place, sector, domain), cell))]
     known = {*months.FEATURES, *seen.term_names}
     if about not in known or not mine or first not in seen.months or part not in ("direct", "indirect"):
