@@ -108,6 +108,21 @@ def test_a_method_from_a_file_is_explained(trial: Path, factor_file: Path) -> No
     assert (node["low"], node["high"]) == (pytest.approx(5.4), pytest.approx(6.6))
 
 
+def test_rows_that_are_not_listed_are_summed_so_that_the_figure_closes() -> None:
+    lines = [f"330481,,diesel,energy.combustion,2023,{n + 1},t,F{n}\n" for n in range(140)]
+    rows = table("place,sector,carrier,item,period,value,unit,entity\n" + "".join(lines))
+    node = explain("emission.co2", rows, place="330481", period="2023", method="cn.combustion")
+    assert len(node["rows"]) == 100 and node["rest"]["rows"] == 40
+    assert sum(row["value"] for row in node["rows"]) + node["rest"]["value"] == node["inputs"][0]["value"]
+    listed = sum(row["contribution"] for row in node["rows"])
+    assert listed + node["rest"]["contribution"] == pytest.approx(node["value"], rel=1e-12)
+    assert node["rest"]["value"] == sum(range(1, 41))
+    seen = explain("energy.combustion", rows, place="330481", period="2023")
+    assert seen["rest"] == {"rows": 40, "value": 820, "contribution": None}
+    few = explain("emission.co2", rows.head(100), place="330481", period="2023", method="cn.combustion")
+    assert few["rest"] is None
+
+
 @given(
     st.lists(
         st.tuples(

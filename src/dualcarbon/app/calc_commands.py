@@ -251,13 +251,27 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
             told = say(f"  （{span}：年内首次累计，与当期数相同）", f"  ({span}: the first report since January)")
         typer.echo(f"{pad}  · {where}: {number(row['value'])} {row.get('unit', '')}{told}  {source}")
     if node["rows_total"] > min(len(node.get("rows", [])), 10) and node.get("rows"):
-        typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all"))
+        known = node.get("rest") is not None or node["rows_total"] == len(node["rows"])
+        others = _others(node["rows"][10:], node.get("rest")) if known else ""
+        typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all") + others)
     for one in node.get("missing", [])[:TOLD] if depth == 0 else ():
         typer.echo(f"{pad}  {say('未计入', 'not counted')}  {_lacking(one)}")
     for one in node.get("doubled", [])[:TOLD]:
         typer.echo(f"{pad}  {say('重复计入', 'counted twice')}  {one['message'][lang]} {one['remedy'][lang]}")
     for child in node.get("children", []):
         _opened(child, depth + 1)
+
+
+def _others(rows: list[dict[str, Any]], rest: dict[str, Any] | None) -> str:
+    """What the rows that are not written out add: those of the list, and the rest of which the node tells the sum."""
+    units = {row.get("unit") for row in rows}
+    if len(units) > 1 or (rest is not None and rest["value"] is None) or not (rows or rest):
+        return ""
+    count, value = len(rows), sum(row.get("value") or 0.0 for row in rows)
+    if rest is not None:
+        count, value = count + rest["rows"], value + rest["value"]
+    unit = next(iter(units), None) or ""
+    return say(f"，其余 {count} 行合计 {number(value)} {unit}", f"; the other {count} add {number(value)} {unit}")
 
 
 def _lacking(one: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from dualcarbon.core.pack import DEFAULT
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.groups import Term, labelled
 from dualcarbon.engine.methods import Method, Output, Where, find_method, method_files
-from dualcarbon.engine.opened import CELL, ROWS_SHOWN, blank, observed, opened, rows_behind
+from dualcarbon.engine.opened import CELL, ROWS_SHOWN, blank, observed, opened, rest_of, rows_behind
 from dualcarbon.engine.proof import Proven
 from dualcarbon.engine.question import Ambiguous, Selection, nothing, select
 from dualcarbon.engine.reduce import collected, filtered, observations
@@ -50,7 +50,7 @@ def explain(
     borrow: bool = False,
 ) -> dict[str, Any]:
     """The node of a figure: ``{item, dimensions, value, unit, low, high, status, complete, method, equations,
-    equation, substituted, factors, inputs, children, rows, rows_total, withheld, missing, fallbacks, next}``.
+    equation, substituted, factors, inputs, children, rows, rows_total, rest, withheld, missing, fallbacks, next}``.
 
     A figure under one set of factors is a leaf with its equation and rows; any other has one child for each set, and
     the children sum to it. ``rows``: the first 100 by contribution; rows of a ``custody`` that the asker may not see
@@ -150,6 +150,9 @@ def _node(
     if cells.height:
         node.update(opened(calculation, output, cells))
         node.update(rows_behind(calculation, output, cells, frame, custody))
+        if custody is None:
+            made = node["inputs"][0]
+            node["rest"] = rest_of(node["rows"], node["rows_total"], made["value"], made["unit"], node["value"])
     return node
 
 

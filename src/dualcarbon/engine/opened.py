@@ -31,7 +31,7 @@ TEXTS = ("value", "unit", "low", "high", "uncertainty", "status", "complete", "b
 def blank(item: str, dimensions: Mapping[str, str]) -> dict[str, Any]:
     """A node of which nothing is known yet."""
     lists: dict[str, Any] = {name: [] for name in LISTS}
-    empty = {**dict.fromkeys(TEXTS), **lists, "rows_total": 0, "withheld": 0, "next": {}}
+    empty = {**dict.fromkeys(TEXTS), **lists, "rows_total": 0, "withheld": 0, "rest": None, "next": {}}
     return {"item": item, "dimensions": dict(dimensions), **empty}
 
 
@@ -212,6 +212,25 @@ def matching(frame: "nw.LazyFrame[Any]", keys: pl.DataFrame) -> "nw.LazyFrame[An
     return frame.filter(own.is_in(keys.select(texts).to_series().to_list()))
 
 
+def rest_of(
+    rows: list[dict[str, Any]], total: int, quantity: float | None, unit: str | None, value: float | None
+) -> dict[str, Any] | None:
+    """What the rows that are not listed add, so that list and rest sum to the figure; None where all are listed.
+
+    ``{rows, value, contribution}``: how many, their quantity (None where the units of rows differ) and what they give.
+    """
+    if total <= len(rows):
+        return None
+    alike = quantity is not None and all(row.get("unit") in (None, unit) for row in rows)
+    listed = math.fsum(row.get("value") or 0.0 for row in rows)
+    given = None if value is None or not all("contribution" in row for row in rows) else value
+    return {
+        "rows": total - len(rows),
+        "value": quantity - listed if alike and quantity is not None else None,
+        "contribution": None if given is None else given - math.fsum(row["contribution"] or 0.0 for row in rows),
+    }
+
+
 def _unit_scale(cells: pl.DataFrame, rows: pl.DataFrame) -> pl.Expr:
     target = cells["unit"][0]
     given = rows["unit"].unique().to_list() if "unit" in rows.columns else []
@@ -255,13 +274,17 @@ def observed(
     absent = found.filter(pl.col("value").is_null())
     if "notation" in found.columns:
         absent = absent.filter(pl.col("notation").is_null() | (pl.col("notation") == "NE"))
+    value = float(found["value"].sum()) if summed and found["value"].count() else None
+    unit = found["unit"][0] if "unit" in found.columns else None
+    rows = [_shown(row) for row in top.select(shown).iter_rows(named=True)]
     return {
         **blank(item, question),
         "status": worst((statuses or {}).get(name) for name in known),
-        "value": found["value"].sum() if summed and found["value"].count() else None,
-        "unit": found["unit"][0] if "unit" in found.columns else None,
+        "value": value,
+        "unit": unit,
         "complete": not absent.height,
-        "rows": [_shown(row) for row in top.select(shown).iter_rows(named=True)],
+        "rows": rows,
         "rows_total": found.height,
+        "rest": rest_of(rows, found.height, value, unit, None) if summed and custody is None else None,
         "withheld": found.height - seen.height,
     }

@@ -193,7 +193,15 @@ NOTHING = ("value", "low", "high", "uncertainty", "status", "method", "equation"
 def _blank() -> dict[str, Any]:
     """A node without content."""
     lists: dict[str, Any] = {key: [] for key in LISTS}
-    return {**lists, **dict.fromkeys(NOTHING), "rows_total": 0, "withheld": 0, "next": {}, "complete": False}
+    return {
+        **lists,
+        **dict.fromkeys(NOTHING),
+        "rows_total": 0,
+        "withheld": 0,
+        "rest": None,
+        "next": {},
+        "complete": False,
+    }
 
 
 def _unset(q: Query, filters: Mapping[str, Any]) -> dict[str, Any]:
