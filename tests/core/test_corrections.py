@@ -71,6 +71,21 @@ def test_custody_alone_is_a_change(place: Workspace) -> None:
     assert brought(place, 100)["unchanged"] == 1, "what a file leaves out changes nothing"
 
 
+@pytest.mark.parametrize(("name", "was", "now"), [("high", "120", "110"), ("included_in", "", "C13"),
+                                                  ("quality", "measured", "estimated")])  # fmt: skip
+def test_what_differs_beside_the_same_value_is_named(place: Workspace, name: str, was: str, now: str) -> None:
+    head = HEAD.replace("\n", f",low,{name}\n")
+    low = "90" if name == "high" else ""
+    brought(place, 100, head=head, more=f",{low},{was}")
+    with pytest.raises(Refused) as refused:
+        brought(place, 100, head=head, more=f",{low},{now}")
+    (problem,) = refused.value.problems
+    assert (problem.rule, problem.column) == ("core.changed-key", name)
+    ends = "（t）" if name == "high" else ""
+    assert f"数值相同，但 {name} 原为 {was or '—'}，现为 {now}{ends}。" in problem.line("zh")
+    assert f"but {name} was {was or '—'}, now {now}" in problem.line("en")
+
+
 def test_a_dataset_in_use_stays_what_it_is(place: Workspace) -> None:
     first = brought(place, 100, status="synthetic")["id"]
     for changed in ({"status": "official"}, {"role": "control"}):

@@ -130,18 +130,22 @@ def _kept(name: str) -> pl.Expr:
 
 
 def _change(row: Mapping[str, Any]) -> Problem:
+    """A row that differs from the stored one of its key: the figure or, where that is the same, what else differs."""
     key = [str(row[name]) for name in ("dataset", *DIMENSIONS) if row[name] is not None]
     key.append(periods.text(row["start"], row["end"]))
     shown = {
         side: row[f"value{side}"] if row[f"value{side}"] is not None else row[f"notation{side}"]
         for side in ("", "_was")
     }
-    params = {"key": " ".join(key), "before": shown["_was"], "now": shown[""], "unit": row["unit"]}
+    column, what = "value", {"zh": "", "en": ""}
     if shown["_was"] == shown[""]:
-        name = next((one for one in _STATED if row[one] is not None and row[one] != row[f"{one}_was"]), None)
-        if name is not None:
-            params |= {"before": row[f"{name}_was"], "now": row[name], "unit": name}
-    return Problem("core.changed-key", None, row["sheet"], row["row"], "value", shown[""], params)
+        stated = [name for name in _STATED if row[name] is not None]
+        column = next((one for one in (*_FIGURES, *_WORDS, *stated) if row[one] != row[f"{one}_was"]), column)
+        shown = {side: row[f"{column}{side}"] for side in shown}
+        what = {"zh": f"数值相同，但 {column} ", "en": f"with the same value, but {column} "}
+    unit = {"zh": f"（{row['unit']}）", "en": f" ({row['unit']})"} if column in _FIGURES else ""
+    params = {"key": " ".join(key), "what": what, "before": shown["_was"], "now": shown[""], "unit": unit}
+    return Problem("core.changed-key", None, row["sheet"], row["row"], column, shown[""], params)
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:
