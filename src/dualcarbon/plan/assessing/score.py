@@ -123,7 +123,7 @@ def _incentive(
     if scheme.get("bonus_rule") == "linear":
         return {
             "zh": f"{zh}：从基本目标起按比例加，达到加 {more:g} 分",
-            "en": f"{en}: a share of {more:g} bonus points from the basic target on, all of them there",
+            "en": f"{en}: the bonus grows in proportion from the basic target to {more:g} points here",
         }
     return {"zh": f"{zh}：达到加 {more:g} 分，未达不加", "en": f"{en}: {more:g} bonus points when met, none before"}
 
