@@ -92,20 +92,23 @@ def cleaned(
     """Fill missing, negative and wrong months from the months before them; say which.
 
     A missing month becomes the same month of the year before times the middle movement of the last six known months;
-    nothing later is used. Months after the last of the whole stream stay NaN, and so do those before a cell's first.
+    nothing later is used, but to judge a record's first year (`_beginning`). Months after the last of the whole stream
+    stay NaN, and so do those before a cell's first.
     """
     streams_n, cells_n, years, _ = raw.shape
     months = years * 12
     x = raw.reshape(streams_n * cells_n, months).copy(order="F")  # months lie together: they are read one by one
     negative = x < 0
     x[negative] = np.nan
+    first = np.where(np.isfinite(x).any(1), np.isfinite(x).argmax(1), months)
+    wrong = _beginning(x, first)
+    x[wrong] = np.nan
     given: np.ndarray = np.isfinite(x)
     last = np.zeros(len(x), int)
     for s in range(streams_n):
         rows = slice(s * cells_n, (s + 1) * cells_n)
         last[rows] = np.nonzero(given[rows].any(0))[0].max(initial=-1)
-    first = np.where(given.any(1), given.argmax(1), months)
-    repaired, wrong = np.zeros_like(given), np.zeros_like(given)
+    repaired = np.zeros_like(given)
     growth = np.full((len(x), months), np.nan, order="F")
     run, shifted = np.zeros(len(x), int), np.zeros_like(given)
     scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
@@ -120,12 +123,12 @@ def cleaned(
                 spread = np.maximum(scatter_sum / np.maximum(scatter_n, 1), 0.02)
                 odd = np.abs(move - usual) > np.maximum(np.log(WRONG), SCATTER * spread)
                 usual_zero = (zeros > 0.02 * number) & (x[:, t] == 0)
-                odd = odd & (before > 0) & given[:, t] & (scatter_n >= 6) & ~usual_zero
-                run = np.where(odd, run + 1, np.where(given[:, t], 0, run))
                 far = (np.abs(move - usual) > np.log(FAR)) & (x[:, t] > 0)
+                odd = odd & (before > 0) & given[:, t] & ((scatter_n >= 6) | far) & ~usual_zero
+                run = np.where(odd, run + 1, np.where(given[:, t], 0, run))
                 shifted[:, t] = odd & (run == NEW_LEVEL) & ~far
                 odd &= (run < NEW_LEVEL) | far
-                wrong[:, t] = odd
+                wrong[:, t] |= odd
                 x[odd, t] = np.nan
                 hole = alive & ~np.isfinite(x[:, t]) & np.isfinite(before)
                 x[hole, t] = before[hole] * np.exp(usual[hole])
@@ -139,6 +142,30 @@ def cleaned(
     told = _told({**marks, "new-level": shifted}, cells, streams, start)
     shape = raw.shape
     return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
+
+
+def _beginning(x: Array, first: np.ndarray) -> np.ndarray:
+    """Months (N, T) of each row's first year that cannot be right: one or two farther than `FAR` from the middle of
+    that year, or all of it, where its middle is that far from the middle of the two years after, by a jump.
+
+    A later year is judged by the one before it; the first has none, and would be what the right months are judged by.
+    """
+    out = np.zeros(x.shape, bool)
+    index = first[:, None] + np.arange(36)
+    there = index < x.shape[1]
+    early = np.where(there, np.take_along_axis(x, np.minimum(index, x.shape[1] - 1), 1), np.nan)
+    with np.errstate(all="ignore"):
+        logs = np.log(np.where(early > 0, early, np.nan))
+        level, after = middle(logs[:, :12], np.nan), middle(logs[:, 12:], np.nan)
+        far = np.abs(logs[:, :12] - level[:, None]) > np.log(FAR)
+        jump = np.abs(middle(logs[:, 9:12], np.nan) - middle(logs[:, 12:15], np.nan)) > np.log(FAR / 2)
+        many = jump & (np.isfinite(logs[:, 12:]).sum(1) >= 12)
+        lone = (far.sum(1) <= 2) & (np.isfinite(logs[:, :12]).sum(1) >= 6)
+        odd = np.where((many & (np.abs(level - after) > np.log(FAR)))[:, None], np.isfinite(logs[:, :12]),
+                       far & lone[:, None])  # fmt: skip
+    rows, columns = np.nonzero(odd)
+    out[rows, first[rows] + columns] = True
+    return out
 
 
 def middle(values: Array, none: float = 0.0) -> Array:
