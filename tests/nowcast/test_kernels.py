@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from dualcarbon.nowcast import bridge
 from dualcarbon.nowcast.annual.disaggregate import GRIDS, disaggregate, implausible
 from dualcarbon.nowcast.decompose import effects, logarithmic_mean
 from dualcarbon.nowcast.reconcile import Irreconcilable, least_squares, rake
@@ -200,3 +201,19 @@ def test_effects_sum_exactly(seed: int, zeros: float) -> None:
     scale = np.abs(old.prod(0)) + np.abs(new.prod(0)) + 1e-300
     assert (np.abs(effects(old, new).sum(0) - change) <= 1e-12 * scale).all()
     assert (np.abs(effects(new, old) + effects(old, new)).max(0) <= 1e-9 * scale).all()
+
+
+def test_slopes_fitted_like_another_bridge_are_those_of_a_bridge_of_its_own() -> None:
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(4), 30)
+    features = [rng.normal(0, 0.05, (120, 3)) for _ in range(6)]
+    slopes = np.array([0.3, 0.8, 0.5, 1.1])[groups]
+    growth = [slopes * rows[:, 0] + rng.normal(0, 0.002, 120) for rows in features]
+    training = bridge.Training(features, growth, list(range(6)), groups)
+    model = training.fit()
+    assert model is not None and model.own is not None
+    again = training.fit(like=model)
+    assert again is not None and np.array_equal(again.slopes, model.slopes) and np.array_equal(again.own, model.own)
+    part, whole = training.fit([2], like=model), training.fit([2])
+    assert part is not None and whole is not None and part.own is not None
+    assert (part.penalty, part.own_penalty) == (model.penalty, model.own_penalty)

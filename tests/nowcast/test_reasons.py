@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board
+from dualcarbon.nowcast import board, city, revisions, why
 from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_run import DATASET, EARLY, rows
 
@@ -40,6 +40,18 @@ def test_a_sum_opens_into_its_months_and_they_into_cells(place: Workspace) -> No
     assert month["parts"][0]["node"]["rows"] or month["parts"][0]["node"]["children"]
     direct = nowcast.open_reason(place, kind="sum", period="2024", part="direct")
     assert direct["value"] == pytest.approx(nowcast.open_reason(place, kind="sum", period="2024")["direct"])
+
+
+def test_causes_and_revisions_are_the_same_from_what_was_read_before(place: Workspace) -> None:
+    for day, period in ((date(2024, 12, 15), "2024-06"), (date(2025, 3, 1), "2024")):
+        held = city.read(place, as_of=day)
+        told = why.explain(place, period=period, as_of=day, held=held)
+        assert told == why.explain(place, period=period, as_of=day) and told["effects"]
+    now = city.read(place, as_of=date(2025, 1, 20))
+    again = [revisions.recounted(place, "330400", "admin", "provincial-2025", known)
+             for known in (None, {now.as_of: now})]  # fmt: skip
+    told = [one(date(2024, 10, 1), now.as_of, date(2024, 11, 15)) for one in again]
+    assert told[0] is not None and told[0][0]["indirect"] != told[0][1]["indirect"] and told[0] == told[1]
 
 
 def test_an_effect_opens_into_sectors_carriers_and_their_logarithms(place: Workspace) -> None:

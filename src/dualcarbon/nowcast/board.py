@@ -71,7 +71,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
         period = f"{end.year}-01/{month_text(end)}" if end.month > 1 else month_text(end)
         try:
             answer["causes"] = why.explain(workspace, place=code, period=period, as_of=now.as_of, tree=tree,
-                                           family=family)  # fmt: skip
+                                           family=family, held=now)  # fmt: skip
         except Refused:
             answer["causes"] = None
     return answer

@@ -91,13 +91,21 @@ class Training:
         slopes = _slopes(whole[:-1, :-1], whole[:-1, -1], penalty)
         own, own_penalty = None, None
         if self.by_group is not None and keep.sum() >= 3 and not (like and like.own_penalty is None):
-            rest = _less(_centred(self.by_group[:, keep], level), slopes)
-            enough = self.by_group[:, keep, -2, -2].sum(1) >= FEWEST
-            rest[~enough] = 0
-            own_penalty = like.own_penalty if like else _own_penalty(rest)
+            mine = self.by_group[:, keep]
+            few = mine[:, :, -2, -2].sum(1) < FEWEST
+            if like:  # the penalty is known: how far the slopes are off is not needed
+                own_penalty = like.own_penalty
+                gram = mine[..., :-2, :-2]
+                sums, right = gram.sum(1), (mine[..., :-2, -1] - level * mine[..., :-2, -2] - gram @ slopes).sum(1)
+                sums[few], right[few] = 0, 0
+            else:
+                rest = _less(_centred(mine, level), slopes)
+                rest[few] = 0
+                own_penalty = _own_penalty(rest)
+                whole = rest.sum(1)
+                sums, right = whole[:, :-1, :-1], whole[:, :-1, -1]
             if own_penalty is not None:
-                sums = rest.sum(1)
-                own = _slopes(sums[:, :-1, :-1], sums[:, :-1, -1], own_penalty)
+                own = _slopes(sums, right, own_penalty)
         return Bridge(self.centre, self.scale, slopes, level, penalty, own, own_penalty)
 
 

@@ -41,7 +41,7 @@ def reported(workspace: Any, seen: City, tree: str, family: str) -> pl.DataFrame
 
 def by_carrier(seen: City, spans: dict[str, gaps.Span], energy: pl.DataFrame) -> pl.DataFrame:
     """CO2 (t) and energy (GJ) of both periods by `part`, cell (`row`), `month` (a number), `sector`, `carrier` and
-    period (`name`), with the dataset.
+    period (`name`), with the dataset; in an order of their own, so that sums are the same to the last digit.
 
     What is estimated has the mix and factors of the cell's year before, else of all its months, else of its sector.
     """
@@ -62,7 +62,7 @@ def by_carrier(seen: City, spans: dict[str, gaps.Span], energy: pl.DataFrame) ->
         mix = found.group_by(*same, "carrier").agg(pl.col("co2", "energy").sum(), pl.col("dataset").first())
         frames.append(_scaled(left, mix, same))
         left = left.join(mix, on=same, how="anti")
-    return pl.concat(frames)
+    return pl.concat(frames).sort("name", "part", "row", "month", "carrier")
 
 
 def _wanted(name: str, span: gaps.Span) -> pl.DataFrame:

@@ -103,12 +103,12 @@ class City:
         """A number (N,) for the sector of each cell, as it was numbered in estimating."""
         return self.together.sectors[self.mine]
 
-    @property
+    @cached_property
     def places(self) -> np.ndarray:
         """A number (N,) for the place of each cell."""
         return _numbers([cell[0] for cell in self.cells])
 
-    @property
+    @cached_property
     def sectors(self) -> np.ndarray:
         """A number (N,) for the sector of each cell."""
         return _numbers([cell[1] for cell in self.cells])
@@ -185,11 +185,11 @@ def read(
     code = located(workspace, place)
     version = workspace.version() if version is None else version
     datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
-    rows = workspace.observations(datasets=list(datasets), version=version)
     later = None
     if as_of is None:
-        as_of = last_arrival(rows)
-        later = _known_after(rows, as_of)
+        every = workspace.observations(datasets=list(datasets), version=version)
+        as_of = last_arrival(every)
+        later = _known_after(every, as_of)
     rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
     end = until or month_before(as_of)
     if end.year > as_of.year + 1:
@@ -211,7 +211,7 @@ def read(
         raise Refused(Problem("nowcast.no-factors", value="、".join(carriers)))
     if all(frame.is_empty() for frame in own[: len(made)]):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
-    cells = sorted({tuple(row) for frame in frames for row in frame.select("area", "sector", "domain").iter_rows()})
+    cells = sorted(pl.concat([frame.select("area", "sector", "domain") for frame in frames]).unique().rows())
     starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
     months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
     arrays = {part: _spread(frame, cells, months, "co2") for part, frame in made.items()}

@@ -330,8 +330,12 @@ def _shifted(city: City, t: int, large: np.ndarray) -> list[tuple[int, dict[str,
     """
     if t < YEAR + BEFORE + STAYED - 1:
         return []
+    cells = np.nonzero(large)[0]
+    if not len(cells):
+        return []
+    direct = city.direct[cells, : t + 1]
     with np.errstate(all="ignore"):
-        level = np.log(np.where(city.direct[:, : t + 1] > 0, city.direct[:, : t + 1], np.nan))
+        level = np.log(np.where(direct > 0, direct, np.nan))
     growth = np.full_like(level, np.nan)
     growth[:, YEAR:] = level[:, YEAR:] - level[:, :-YEAR]
     best, since = np.full(len(level), np.inf), np.zeros(len(level), int)
@@ -341,15 +345,15 @@ def _shifted(city: City, t: int, large: np.ndarray) -> list[tuple[int, dict[str,
         better = cost < best
         best, since = np.where(better, cost, best), np.where(better, s, since)
     flags = []
-    for k in np.nonzero(large & np.isfinite(best) & (since > t - YEAR))[0].tolist():
+    for k in np.nonzero(np.isfinite(best) & (since > t - YEAR))[0].tolist():
         s = int(since[k])
         now, usual, odd = _against(growth[[k], YEAR:s], _middle(growth[[k], s:]))
         moved = float(now[0] - usual[0])
         stepped = float(_middle(level[[k], s:])[0] - _middle(level[[k], s - YEAR : s])[0])
         if not odd[0] or np.isfinite(growth[k, s:]).sum() < STAYED or stepped / moved < 0.5:
             continue
-        before, after = (float(np.nanmean(city.direct[k, first:end])) for first, end in ((s - YEAR, s), (s, t + 1)))
-        flags.append((k, {"rule": "nowcast.level-shift", "month": city.months[s].isoformat()[:7],
+        before, after = (float(np.nanmean(direct[k, first:end])) for first, end in ((s - YEAR, s), (s, t + 1)))
+        flags.append((int(cells[k]), {"rule": "nowcast.level-shift", "month": city.months[s].isoformat()[:7],
                           "until": city.months[t].isoformat()[:7], "value": after, "usual": before,
                           "size": after - before}))  # fmt: skip
     return flags

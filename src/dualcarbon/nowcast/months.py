@@ -162,11 +162,10 @@ def estimate(
         terms, names = terms[:, 1:], names[1:]  # electricity that was seen carries the festival already
     past = [s for s in range(max(YEAR, t - PAST), t - late + 1) if np.isfinite(direct[:, s]).any()]
     made = {s: features(direct, power, s, late, power_late, places, terms) for s in [*past, t] if s >= YEAR}
+    bases = {s: base(direct, s, late) for s in past}
     growth = {}
-    for s in past:
-        change = np.log(np.where(direct[:, s] > 0, direct[:, s], np.nan) / np.where(base(direct, s, late) > 0,
-                        base(direct, s, late), np.nan))  # fmt: skip
-        growth[s] = change
+    for s, last in bases.items():
+        growth[s] = np.log(np.where(direct[:, s] > 0, direct[:, s], np.nan) / np.where(last > 0, last, np.nan))
     several = sectors if sectors.max(initial=0) > 0 else None
     training = bridge.Training([made[s] for s in past], [growth[s] for s in past], past, several) if past else None
     model = training.fit() if training is not None else None
@@ -175,14 +174,14 @@ def estimate(
     candidates = _candidates(start, inputs, model, sectors)
     record: dict[str, Array] = {}
     if training is not None:
-        record = _errors(direct, late, made, training, past, list(candidates), sectors, model)
+        record = _errors(direct, bases, made, training, list(candidates), sectors, model)
     able = [name for name in METHODS if name in candidates]
     chosen, skill = choose(record, able) if record else (np.zeros(len(direct), int), {})
     value = picked(candidates, able, chosen)
     dark = min(late, max(power_late, 1))  # electricity that was seen carries what moved since
     far = record
     if training is not None and dark > 1:
-        far = _errors(direct, late, made, training, past, list(candidates), sectors, model, apart=dark)
+        far = _errors(direct, bases, made, training, list(candidates), sectors, model, apart=dark)
     shown = picked(far, able, chosen) if far else np.full((len(direct), 0), np.nan)
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
@@ -198,19 +197,19 @@ def estimate(
 
 
 def _errors(
-    direct: Array, late: int, made: dict[int, Array], training: bridge.Training, past: list[int], methods: list[str],
+    direct: Array, bases: dict[int, Array], made: dict[int, Array], training: bridge.Training, methods: list[str],
     sectors: np.ndarray, model: bridge.Bridge | None, apart: int = 1,
 ) -> dict[str, Array]:  # fmt: skip
-    """Log errors (N, K) of each of the `methods` in the months `past`, with what was known `late` months before each.
+    """Log errors (N, K) of each of the `methods` in past months, whose last values (N,) as they were known `bases` has.
 
     Bridges are fitted without the months less than `apart` away: where neither fuels nor electricity were known for so
     long, these are the months that were not known then, and as many after. What moved in between is in no other month.
     Their penalties are those of the `model` of all months.
     """
     errors: dict[str, list[Array]] = {name: [] for name in methods}
-    for s in past:
-        without = training.fit([other for other in past if abs(other - s) < apart], like=model)
-        then = _candidates(base(direct, s, late), made[s], without, sectors)
+    for s, last in bases.items():
+        without = training.fit([other for other in bases if abs(other - s) < apart], like=model)
+        then = _candidates(last, made[s], without, sectors)
         for name, rows in errors.items():
             with np.errstate(all="ignore"):
                 error = np.log(direct[:, s] / then[name]) if name in then else np.full(len(direct), np.nan)

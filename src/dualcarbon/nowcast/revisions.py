@@ -5,7 +5,7 @@ month a year ago. An official total of the year scores the year in the same way,
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -51,10 +51,13 @@ def vintages(
     span = now.months[first:]
     days = _days(workspace, now, span[0]) if span else []
     found: dict[date, list[dict[str, Any]]] = {month: [] for month in span}
+    known = {now.as_of: now}
     for day in days:
-        for month, one in _on(workspace, now, day, span, code, tree, family).items():
+        if day not in known:
+            known[day] = cities.read(workspace, as_of=day, place=code, tree=tree, family=family)
+        for month, one in _on(workspace, known[day], span, code, tree, family).items():
             found[month].append(one)
-    again = recounted(workspace, code, tree, family)
+    again = recounted(workspace, code, tree, family, known)
     rows = [_row(month, _changes(found[month]), again, now.as_of) for month in span]
     told = [row["score"] for row in rows if row["score"]]
     return {
@@ -70,19 +73,22 @@ def scored(workspace: Any, now: City, month: date, place: str, tree: str, family
     if month not in now.months[12:]:
         return None
     estimates: list[dict[str, Any]] = []
+    known = {now.as_of: now}
     for day in _days(workspace, now, month):
-        estimates += _on(workspace, now, day, [month], place, tree, family).values()
+        if day not in known:
+            known[day] = cities.read(workspace, as_of=day, place=place, tree=tree, family=family)
+        estimates += _on(workspace, known[day], [month], place, tree, family).values()
         if estimates and estimates[-1]["low"] is None:
             break
-    row = _row(month, _changes(estimates), recounted(workspace, place, tree, family), now.as_of)
+    row = _row(month, _changes(estimates), recounted(workspace, place, tree, family, known), now.as_of)
     return row if row["score"] else None
 
 
 def _on(
-    workspace: Any, now: City, day: date, span: Sequence[date], place: str, tree: str, family: str
+    workspace: Any, seen: City, span: Sequence[date], place: str, tree: str, family: str
 ) -> dict[date, dict[str, Any]]:
-    """The months `span` that were over, as estimated on a `day`."""
-    seen = now if day == now.as_of else cities.read(workspace, as_of=day, place=place, tree=tree, family=family)
+    """The months `span` that were over, as estimated on the day of `seen`."""
+    day = seen.as_of
     asked = [seen.months.index(month) for month in span if month in seen.months[1:]]
     asked = [t for t in asked if seen.months[t] <= cities.month_before(day)]
     done = settling.settle(workspace, seen, asked, place, tree=tree, family=family)
@@ -160,16 +166,18 @@ def _row(month: date, estimates: list[dict[str, Any]], again: Again, last: date)
     }  # fmt: skip
 
 
-def recounted(workspace: Any, place: str, tree: str, family: str) -> Again:
+def recounted(workspace: Any, place: str, tree: str, family: str, known: Mapping[date, City] | None = None) -> Again:
     """How a month comes out with the data of a day, by part in t CO2: with the factors of that day, and of an earlier
-    one; None where the same factors were known on both."""
+    one; None where the same factors were known on both. `known` are days that were read already."""
     seen: dict[Any, settling.Settled] = {}
     table = load_factors(str(workspace.pack))
 
     def made(day: date, factors_at: date) -> settling.Settled:
         key = day, _valid(table, factors_at)
         if key not in seen:
-            read = cities.read(workspace, as_of=day, place=place, tree=tree, family=family, factors_at=factors_at)
+            read = (known or {}).get(day) if day == factors_at else None
+            read = read or cities.read(workspace, as_of=day, place=place, tree=tree, family=family,
+                                       factors_at=factors_at)  # fmt: skip
             seen[key] = settling.Settled(read, place, "none")
         return seen[key]
 

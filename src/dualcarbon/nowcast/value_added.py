@@ -50,15 +50,13 @@ def _of(
     rows: Any, book: Classification, place: str, tree: str, spans: Mapping[str, periods.Period],
     without: Collection[str], idle: Idle, item: str,
 ) -> Added:  # fmt: skip
-    first, last = min(span.start for span in spans.values()), max(span.end for span in spans.values())
-    query = f"""item = '{item}' and value is not null and sector is not null
-                and start >= '{first}' and "end" <= '{last}'"""
+    within = " or ".join(f"(start >= '{span.start}' and \"end\" <= '{span.end}')" for span in spans.values())
+    query = f"item = '{item}' and value is not null and sector is not null and ({within})"
     given = rows.filter(query).aggregate('place, sector, start, "end", sum(value) as value').pl()
     areas = cities.areas(given["place"], book, place, tree, spans["after"].start)
     found: dict[tuple[str, str], list[tuple[date, date, float]]] = {}
     for where, sector, start, end, value in given.select("place", "sector", "start", "end", "value").iter_rows():
-        near = any(span.start <= start and end <= span.end for span in spans.values())
-        if near and areas.get(where) not in (None, *without):
+        if areas.get(where) not in (None, *without):
             found.setdefault((where, sector), []).append((start, end, value))
     kept, left = [], []
     for (where, sector), parts in sorted(found.items()):

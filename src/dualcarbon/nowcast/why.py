@@ -88,9 +88,10 @@ def explain(
     as_of: date | None = None,
     tree: str = "admin",
     family: str = FAMILY,
+    held: City | None = None,
 ) -> dict[str, Any]:
     """Decompose the change of counted CO2 (fuels other than for power, purchased electricity) of `place`
-    (default: that of the pack).
+    (default: that of the pack); `held` is the place as it was read on `as_of`, where the caller has it.
 
     `period` (default: the last month known) against `against` (default: the same a year before). Effects are in tCO2
     and in percent of the earlier value, in all and by sector; `weather` (where degree days are known)
@@ -101,7 +102,7 @@ def explain(
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
-    made = compared(workspace, place, period, against, as_of, tree, family)
+    made = compared(workspace, place, period, against, as_of, tree, family, held)
     later, earlier = (periods.text(*made.spans[when]) for when in ("after", "before"))
     before, after = (made.totals[when] for when in ("before", "after"))
     sectors = {sector: by_effect(parts, made.carriers) for sector, parts in made.sectors.items()}
@@ -136,7 +137,7 @@ def explain(
 
 def compared(
     workspace: Any, place: str | None, period: str | None, against: str | None, as_of: date | None, tree: str,
-    family: str,
+    family: str, held: City | None = None,
 ) -> Compared:  # fmt: skip
     """The two periods of :func:`explain` with all that their decomposition is made of. Raises Refused as it does."""
     book = load(workspace.pack)
@@ -150,7 +151,13 @@ def compared(
         raise Refused(Problem("nowcast.unlike-periods", value=periods.text(later.start, later.end), params=texts))
     spans = {"before": earlier, "after": later}
     last = cities.month_before(max(span.end for span in spans.values()))
-    seen = cities.read(workspace, as_of=as_of, until=last, place=code, tree=tree, family=family)
+    full = cities.month_before(as_of)
+    held = held if held is not None and held.months[-1] == full else None
+    seen = (
+        held
+        if held is not None and full == last
+        else cities.read(workspace, as_of=as_of, until=last, place=code, tree=tree, family=family)
+    )
     known = _known(seen, spans, book)
     alike, left = gaps.alike(seen, list(known.values()))
     whole = carriers.by_carrier(seen, known, carriers.reported(workspace, seen, tree, family))
@@ -159,8 +166,9 @@ def compared(
     without = {one["place"] for one in left if not one["sectors"]}
     added = value_added.read(rows, book, code, tree, spans, without, _idle(seen, known))
     names = sorted(cells["carrier"].unique().to_list())
-    full = cities.month_before(as_of)
-    taught = cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family) if full > last else seen
+    taught = seen
+    if full > last and seen.weather:
+        taught = held or cities.read(workspace, as_of=as_of, place=code, tree=tree, family=family)
     moved = weather.moved(seen, known["before"].numbers, known["after"].numbers, taught)
     weathered = _weathered(cells.filter(pl.col("when") == "after"), known["after"].numbers, moved)
     households = {one for one in cells["sector"].unique() if (book.sectors.row(one) or {}).get("level") == "household"}

@@ -322,7 +322,7 @@ def product(workspace: Any, seen: City, tree: str, period: str) -> Product | Non
     if partial or not {cell[0] for cell in seen.cells} <= reached:
         return None
     node = runs.explain(
-        GDP, workspace=workspace, pack=workspace.pack, **{k: v for k, v in query.items() if k != "item"}
+        GDP, workspace=workspace, pack=workspace.pack, methods=(), **{k: v for k, v in query.items() if k != "item"}
     )
     return Product(node["value"], node["status"], query) if node["complete"] and node["value"] else None
 

@@ -118,9 +118,12 @@ def figures(both: Both, book: Classification) -> dict[str, Any]:
     }  # fmt: skip
     for column, name in enumerate(("areas", "sectors", "domains")):
         made[name] = _grouped(both, column, book)
+    cells: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for (place, sector), mine in present.grouped(seen, [0, 1]):
+        cells.setdefault(sector, []).append((place, mine))
     for row in made["sectors"]:
         row["household"] = _household(book, row["code"])
-        row["area"] = _driver(both, row, book)
+        row["area"] = _driver(both, row, cells[row["code"]], book)
     made["residents"] = next((_domain(book, row["code"]) for row in made["sectors"] if row["household"]), None)
     return made
 
@@ -144,7 +147,8 @@ def moved(
         last = [saying.between(month_text(seen.months[first]), month_text(seen.months[known[-1]]))]
     for one in dict.fromkeys([period, *last]):
         try:
-            made = why.explain(workspace, place=seen.place, period=one, as_of=seen.as_of, tree=tree, family=family)
+            made = why.explain(workspace, place=seen.place, period=one, as_of=seen.as_of, tree=tree, family=family,
+                               held=seen)  # fmt: skip
             spelt = {"period": one, "against": saying.earlier(one)}
             return {"causes": {**made, **spelt}, "undecomposed": told}
         except Refused as fault:
@@ -244,13 +248,15 @@ def _domain(book: Classification, sector: str) -> str:
     return str((book.sectors.row(sector) or {}).get("domain", ""))
 
 
-def _driver(both: Both, row: dict[str, Any], book: Classification) -> dict[str, Any] | None:
-    """The area that moved a sector's CO2 most, the way that it moved in all."""
+def _driver(
+    both: Both, row: dict[str, Any], cells: list[tuple[str, np.ndarray]], book: Classification
+) -> dict[str, Any] | None:
+    """The area that moved a sector's CO2 most, the way that it moved in all; `cells` (N,) are the sector's by area."""
     if not row["pull_points"]:
         return None
     found: list[dict[str, Any]] = []
-    for (place, sector), mine in present.grouped(both.done.seen, [0, 1]):
-        pull = both.pull(mine) if sector == row["code"] else None
+    for place, mine in cells:
+        pull = both.pull(mine)
         if pull is not None and pull * row["pull_points"] > 0:
             found.append({"code": place, "name": present.named_code(book.places, place), "pull_points": pull})
     return max(found, key=lambda one: abs(one["pull_points"]), default=None)
