@@ -7,6 +7,7 @@ imported before are told here. Nothing is left out of a sum by guess: whoever as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -102,6 +103,7 @@ def _concerns(one: Mapping[str, Any], q: Query, items: Collection[str], inside: 
 
 def _told(one: Mapping[str, Any], q: Query) -> dict[str, Any]:
     problem = spoken(covering.problem_of(one, q.names), q.names, one["_file"])
+    problem = replace(problem, column=None)
     texts = {lang: problem.as_dict(lang) for lang in ("zh", "en")}
     lines = {lang: problem.line(lang).removesuffix(texts[lang]["remedy"]).rstrip() for lang in texts}
     rows = [_row(one, "part", ""), _row(one, "whole", "_up")]
