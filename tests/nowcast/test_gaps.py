@@ -227,14 +227,13 @@ def test_flags_of_the_report_have_all_their_months(tmp_path: Path) -> None:
     assert "2024年6月至10月" in flag["message"]["zh"] and "2024-06 to 2024-10" in flag["message"]["en"]
 
 
-def test_numbers_of_places_are_found_once(whole: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_of_places_are_found_once(whole: Workspace) -> None:
     seen = city.read(whole, as_of=LATE, until=date(2024, 12, 1))
     seen.direct[::3, -1] = float("nan")
-    asked = []
-    numbers = city.City.places.fget
-    monkeypatch.setattr(city.City, "places", property(lambda self: asked.append(1) or numbers(self)))
     assert any(flag["rule"] == "nowcast.late-direct" for flag in flags.find(seen))
-    assert len(asked) <= 2
+    assert seen.places is seen.places and seen.sectors is seen.sectors
+    part = seen.of(seen.places == 0)
+    assert part.places.tolist() == [0] * len(part.cells)
 
 
 def test_the_replay_is_not_said_to_be_in_real_time(whole: Workspace) -> None:
