@@ -23,7 +23,7 @@ def entities_named(folder: Path, paths: Sequence[str]) -> pl.DataFrame:
 
     `folder` is the workspace's; where it cannot be written, nothing is kept.
     """
-    names = {Path(path).name: path for path in paths}
+    names = {os.path.basename(path): path for path in paths}
     known, held = _kept(folder / KEPT)
     if not known <= set(names):
         known, held = set(), held.clear()

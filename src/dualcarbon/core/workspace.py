@@ -161,8 +161,8 @@ class Workspace:
         path = Path(path)
         if path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            for one in self.imports():
-                known = one["sha256"] == digest and not one["reverted"] and dataset in (None, *one["datasets"])
+            for one in self._imported(digest):
+                known = not one["reverted"] and dataset in (None, *one["datasets"])
                 if known and not (revise and self._standing.corrected(one["id"], self.version())):
                     return _answer(one, already=True, dry_run=dry_run)
         accepted = ("core.falling-cumulative",) if revise else ()
@@ -183,6 +183,8 @@ class Workspace:
 
     def _same_kind(self, names: Sequence[str], described: Mapping[str, str], file: str) -> None:
         """Raise Refused where rows would change what a dataset in use is for, or what it rests on."""
+        if not described:
+            return
         used = {name for one in self.imports() if not one["reverted"] for name in one["datasets"]}
         stand = {one["id"]: one for one in self.datasets() if one["id"] in used}
         problems = [
@@ -220,9 +222,8 @@ class Workspace:
         if len(records) == 1:
             frame = frame.with_columns(pl.col("dataset").fill_null(records[0]["id"]))
         digest = source.get("sha256") or _digest(frame)
-        for one in self.imports():
-            known = one["sha256"] == digest and not one["reverted"]
-            if known and not (revise and self._standing.corrected(one["id"], self.version())):
+        for one in self._imported(digest):
+            if not one["reverted"] and not (revise and self._standing.corrected(one["id"], self.version())):
                 return _answer(one, already=True, dry_run=dry_run)
         return self._import(frame, {**source, "sha256": digest}, records, revise=revise, dry_run=dry_run)
 
@@ -247,7 +248,7 @@ class Workspace:
         with store.exclusive(self.path):
             self._catch_up()
             named = frame["dataset"].unique().drop_nulls().to_list()
-            known, past = self.datasets(), self.imports()
+            known = self.datasets()
             described = describe(records, named, known, self.pack)
             names = [one["id"] for one in described]
             control = [one["id"] for one in described if one["role"] == "control"]
@@ -258,9 +259,9 @@ class Workspace:
             settled = settle(
                 frame, near, pack=self.pack, control=control, revise=revise, found=found, file=source.get("file"),
                 older=lambda: self._standing.near(frame, own, places, superseded=True),
-                files={one["id"]: one["file"] or one["id"] for one in past},
+                files=self._files(),
             )  # fmt: skip
-            same = [one for one in past if one["sha256"] == source["sha256"]]
+            same = self._imported(source["sha256"])
             identifier = source["sha256"][:12] + (f"-{len(same) + 1}" if same else "")
             kept = settled.frame
             record = {
@@ -285,8 +286,20 @@ class Workspace:
 
     def imports(self) -> list[dict[str, Any]]:
         """Return the record of every import, the last first; `reverted` says whether it still counts."""
+        return self._imported(None)
+
+    def _files(self) -> dict[str, str]:
+        """Names of the imported files by import."""
         with self.database.connect() as connection:
-            rows = connection.execute(sa.select(database.SOURCE).order_by(database.SOURCE.c.version.desc())).mappings()
+            rows = connection.execute(sa.select(database.SOURCE.c.id, database.SOURCE.c.file))
+            return {row[0]: row[1] or row[0] for row in rows}
+
+    def _imported(self, digest: str | None) -> list[dict[str, Any]]:
+        """The records of all imports, or of those of one content."""
+        query = sa.select(database.SOURCE).order_by(database.SOURCE.c.version.desc())
+        query = query if digest is None else query.where(database.SOURCE.c.sha256 == digest)
+        with self.database.connect() as connection:
+            rows = connection.execute(query).mappings()
             return [
                 {
                     **row["record"],
