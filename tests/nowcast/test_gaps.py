@@ -218,6 +218,32 @@ def test_value_added_that_covers_one_of_the_periods_only_is_left_out(tmp_path: P
     assert one["value"] == 400 and one["query"]["place"] == "330402-rest"
 
 
+def test_value_added_by_section_is_said_not_to_be_used_and_why(tmp_path: Path) -> None:
+    """Energy is by division: value added of section C stands for none of them, that of divisions does."""
+    years = (2023, 2024)
+    section = [quarters("330400", "C", year) for year in years]
+    divisions = [quarters("330402-rest", sector, year) for sector in ("C17", "C26") for year in years]
+    above = [frame.with_columns(item=pl.lit("economy.industrial_value_added_above_scale")) for frame in divisions]
+    told = []
+    for name, frames in (("section", section), ("both", [*section, *above])):
+        workspace = made(tmp_path / name)
+        workspace.import_frame(pl.concat(frames), source={"file": "yearbook"}, dataset={**DATASET, "id": "economy"})
+        told.append((workspace, nowcast.explain(workspace, period="2024", as_of=LATE)))
+    (workspace, alone), (_, with_divisions) = told
+    assert alone["activity"] is None and effects(alone)["activity"] == 0
+    assert abs(effects(alone)["unmeasured_energy"]) > 1
+    for one in (alone, with_divisions):
+        assert sum(part["value"] for part in one["effects"]) == pytest.approx(one["change"])
+        assert "增加值没有使用，因为比用能报送的行业分类粗，不能对应：制造业" in one["note"]["zh"]
+        assert "coarser than those by which energy is reported: Manufacturing." in one["note"]["en"]
+    assert with_divisions["activity"] == "economy.industrial_value_added_above_scale"
+    assert abs(effects(with_divisions)["intensity"]) > 1
+    text = "\n".join(part["text"] for part in nowcast.analyse(workspace, year=2024, as_of=LATE)["paragraphs"]["zh"])
+    assert "不能对应：制造业" in text
+    page = board.board(workspace, place="330400", as_of=LATE, tree="admin")["causes"]
+    assert "制造业" in page["note"]["zh"] and page["activity"] is None
+
+
 def test_flags_of_the_report_have_all_their_months(tmp_path: Path) -> None:
     late = COUNTY & POWER & between(date(2024, 6, 1), date(2024, 10, 1))
     workspace = made(tmp_path, lambda frame: frame.filter(~late))

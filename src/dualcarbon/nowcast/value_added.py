@@ -18,11 +18,14 @@ Idle = Callable[[str, str, date], bool]
 
 
 class Added(NamedTuple):
-    """Value added by `place`, `sector` and period (`when`), with its `item`; and the pairs of place and sector that do
-    not cover both periods and were left out."""
+    """Value added by `place`, `sector` and period (`when`), with its `item`; the pairs of place and sector that do not
+    cover both periods and were left out; and the names of sectors that are `coarser` or `finer` than those by which
+    energy is reported, whose value added stands for none of them."""
 
     rows: pl.DataFrame
     left: list[tuple[str, str]]
+    coarser: list[dict[str, str]]
+    finer: list[dict[str, str]]
 
     @property
     def item(self) -> str | None:
@@ -31,19 +34,34 @@ class Added(NamedTuple):
 
 def read(
     rows: Any, book: Classification, place: str, tree: str, spans: Mapping[str, periods.Period],
-    without: Collection[str], idle: Idle,
+    without: Collection[str], idle: Idle, energy: Collection[str],
 ) -> Added:  # fmt: skip
-    """Value added inside `place`, but for the areas `without`; no rows where none covers both periods.
+    """Value added inside `place`, but for the areas `without`; no rows where none covers both periods of a sector by
+    which `energy` is reported.
 
     Months without value added count as none where the sector is `idle` in the area: it has begun or ceased. Where a
     place has a sector's value added itself, that of its parts is not added to it.
     """
-    read = []
+    read: list[Added] = []
     for item in ITEMS:
         read.append(_of(rows, book, place, tree, spans, without, idle, item))
-        if read[-1].rows.height and not read[-1].left:
-            return read[-1]
-    return max(read, key=lambda one: one.rows["sector"].n_unique())
+        if _matched(read[-1], energy) and not read[-1].left:
+            chosen = read[-1]
+            break
+    else:
+        chosen = max(read, key=lambda one: _matched(one, energy))
+    given = {sector for one in read for sector in one.rows["sector"]} - set(energy)
+    over = {up for sector in energy for up in book.sectors.ancestors(sector)} & given
+    under = {sector for sector in given if set(book.sectors.ancestors(sector)) & set(energy)}
+    coarser, finer = ([{lang: book.sectors.name(one, lang) for lang in ("zh", "en")} for one in sorted(codes)]
+                      for codes in (over, under))  # fmt: skip
+    rows = chosen.rows if _matched(chosen, energy) else chosen.rows.clear()
+    return Added(rows, chosen.left, coarser, finer)
+
+
+def _matched(added: Added, energy: Collection[str]) -> int:
+    """Number of sectors with value added by which energy is reported."""
+    return len({*added.rows["sector"]} & {*energy})
 
 
 def _of(
@@ -67,7 +85,7 @@ def _of(
             kept += [(where, sector, name, value, item) for name, value in sums.items()]
     whole = {(where, sector) for where, sector, *_ in kept}
     kept = [row for row in kept if not any((up, row[1]) in whole for up in book.places.path(row[0], tree)[1:])]
-    return Added(pl.DataFrame(kept, schema=SCHEMA, orient="row"), left)
+    return Added(pl.DataFrame(kept, schema=SCHEMA, orient="row"), left, [], [])
 
 
 def _through(

@@ -164,7 +164,8 @@ def compared(
     cells = whole.filter(pl.Series(alike)[whole["row"]]).rename({"name": "when"})
     rows = workspace.observations(datasets=list(datasets), known_at=as_of)
     without = {one["place"] for one in left if not one["sectors"]}
-    added = value_added.read(rows, book, code, tree, spans, without, _idle(seen, known))
+    added = value_added.read(rows, book, code, tree, spans, without, _idle(seen, known),
+                             cells["sector"].unique().to_list())  # fmt: skip
     names = sorted(cells["carrier"].unique().to_list())
     taught = seen
     if full > last and seen.weather:
@@ -227,6 +228,12 @@ def _note(made: Compared, days: dict[str, Any] | None) -> dict[str, str] | None:
     if added.item and added.left:
         zh.append(f"增加值只用两期都齐的地区和行业，另有 {len(added.left)} 组未用。")
         en.append(f"Value added is of areas and sectors that cover both periods; {len(added.left)} pairs do not.")
+    for which, how in ((added.coarser, ("粗", "coarser")), (added.finer, ("细", "finer"))):
+        if which:
+            names = {lang: to.join(one[lang] for one in which) for lang, to in (("zh", "、"), ("en", ", "))}
+            zh.append(f"这些行业的增加值没有使用，因为比用能报送的行业分类{how[0]}，不能对应：{names['zh']}。")
+            en.append(f"Not used is the value added of sectors {how[1]} than those by which energy is reported: "
+                      f"{names['en']}.")  # fmt: skip
     if without:
         zh.append(f"{gaps.span_text(without, 'zh')} 缺度日数据，气温的作用未剔除。")
         en.append(f"Without degree days, and so with its weather: {gaps.span_text(without, 'en')}.")
