@@ -12,10 +12,12 @@ from tests.nowcast import world
 
 
 def spoil(frame: pl.DataFrame) -> pl.DataFrame:
-    """Every place lacks a month of 2019 and one of 2022; of P00 one is a thousand times too large in 2021, of P02 one
-    negative in 2021 and one in 2023; P03 is silent, P04 only zeros."""
+    """Every place lacks a month of 2019 and one of 2022, P06 to P11 each its own of 2020; of P00 one is a thousand
+    times too large in 2021, of P02 one negative in 2021 and one in 2023; P03 is silent, P04 only zeros."""
     place, month = pl.col("place"), pl.col("period")
     frame = frame.filter(~month.is_in(["2019-03", "2022-07"]) & (place != "P03"))
+    own = pl.concat_str(pl.lit("2020-"), place.str.slice(1))  # P06 lacks 2020-06, and so on
+    frame = frame.filter((month != own) | (own < "2020-06"))
     return frame.with_columns(
         pl.when((place == "P00") & (month == "2021-05")).then(pl.col("value") * 1000)
         .when((place == "P02") & month.is_in(["2021-05", "2023-05"])).then(-pl.col("value"))
@@ -38,8 +40,8 @@ def test_the_gravest_come_first_and_every_rule_is_shown(tmp_path: Path) -> None:
     files = written(tmp_path)
     made = nowcast.backtest(*files, years=[2022], months=[12])
     rules = list(dict.fromkeys(one.rule.removeprefix("nowcast.") for one in made["statements"]))
-    assert rules[-1] == "missing-month" and len(made["statements"]) > 15
-    order = ["zero-truth", "place-silent", "zero-indicator", "negative-month", "wrong-month", "missing-month"]
+    assert rules[-2:] == ["missing-everywhere", "missing-month"] and len(made["statements"]) > 12
+    order = ["zero-truth", "place-silent", "zero-indicator", "negative-month", "wrong-month", *rules[-2:]]
     assert [one for one in rules if one in order] == order
     asked = ["backtest", "--observations", str(files[0]), "--truth", str(files[1]), "--years", "2022", "--months", "12"]
     shown = CliRunner().invoke(cli, asked).stdout
@@ -67,6 +69,7 @@ def test_only_what_is_true_of_the_years_tested_is_said(tmp_path: Path) -> None:
     assert "2023-05" not in str(first) + str(then) and "2022-07" not in str(first)
     assert "区间放宽" in first["negative-month", "P02"] and "1 个月" in first["negative-month", "P02"]
     assert "2 个月" in last["negative-month", "P02"]
-    assert "2019-03" in first["missing-month", "P06"] and "放宽" not in first["missing-month", "P06"]
-    assert "2022-07" in then["missing-month", "P06"] and "所检验年份的区间放宽" in then["missing-month", "P06"]
+    nowhere = "missing-everywhere", "None"
+    assert "2019-03" in first[nowhere] and "放宽" not in first[nowhere]
+    assert "2022-07" in then[nowhere] and "所检验年份的区间放宽" in then[nowhere]
     assert "放宽" in then["wrong-month", "P00"] and "放宽" not in last["wrong-month", "P00"]

@@ -22,8 +22,12 @@ SCATTER = 8.0
 NEW_LEVEL = 3
 #: … unless they are beyond this factor: a wrong unit stays as long as nobody corrects it.
 FAR = 20.0
-#: Two series are the same sum when they agree this closely.
-SAME = 5e-3
+#: Annual truth is taken for wrong when it departs from the year before by more than this factor (a judgement) …
+TRUTH = 3.0
+#: … and by `SCATTER` times the cell's usual movement; with fewer years of it than this, only beyond `FAR`.
+FEW = 3
+#: Two series are the same sum when they agree this closely, in at least this share of the years.
+SAME, MOSTLY = 5e-3, 0.8
 
 
 class Statement(NamedTuple):
@@ -138,8 +142,19 @@ def cleaned(
                 scatter_sum += np.where(fine, np.abs(move - usual), 0)
                 scatter_n += fine
             zeros, number = zeros + raw_zero[:, t], number + given[:, t]
-    marks = {"negative-month": negative, "wrong-month": wrong, "missing-month": repaired & ~negative & ~wrong}
-    told = _told({**marks, "new-level": shifted}, cells, streams, start)
+    lacking, when = repaired & ~negative & ~wrong, np.arange(months)
+    alive = (when >= first[:, None]) & (when <= last[:, None])
+    told = []
+    for s, stream in enumerate(streams):  # what came nowhere is the indicator's, not each place's
+        rows = slice(s * cells_n, (s + 1) * cells_n)
+        nowhere = (lacking[rows] | ~alive[rows]).all(0) & (alive[rows].sum(0) > 1)
+        lacking[rows] &= ~nowhere
+        if nowhere.any():
+            detail = {"carrier": stream.carrier or "—", "sector": stream.sector or "—"}
+            when_ = [f"{start + t // 12}-{t % 12 + 1:02d}" for t in np.nonzero(nowhere)[0]]
+            told.append(Statement("nowcast.missing-everywhere", None, {**detail, "months": when_}))
+    marks = {"negative-month": negative, "wrong-month": wrong, "missing-month": lacking}
+    told += _told({**marks, "new-level": shifted}, cells, streams, start)
     shape = raw.shape
     return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
 
@@ -212,7 +227,7 @@ def build(
     """
     keys = ["place", *(name for name in ("sector", "carrier") if truth[name].n_unique() > 1)]
     statements: list[Statement] = []
-    excluded = _sums(_before(truth, until))
+    excluded = _sums(_before(truth, until)) or _sums(_before(observations, until), ["carrier", "sector", "item"])
     truth = truth.filter(~pl.col("place").is_in(excluded))
     table = truth.group_by(*keys, "year").agg(pl.col("value").sum()).sort(*keys, "year")
     cells = [
@@ -225,18 +240,58 @@ def build(
     for row in table.iter_rows(named=True):
         actual[number[tuple(row[key] for key in keys)], row["year"] - first] = row["value"]
     for cell, series in zip(cells, actual, strict=True):
-        if (series[np.isfinite(series)] < 0).any():
-            statements.append(Statement("nowcast.negative-truth", cell["place"], {}))
+        below = [first + int(k) for k in np.nonzero(series < 0)[0]]
+        if below:
+            statements.append(Statement("nowcast.negative-truth", cell["place"], _cell(cell) | {"years": below}))
     actual[actual < 0] = np.nan
+    wrong = doubted(actual)
+    for cell, marks in zip(cells, wrong, strict=True):
+        if marks.any():
+            years = [first + int(k) for k in np.nonzero(marks)[0]]
+            statements.append(Statement("nowcast.wrong-truth", cell["place"], _cell(cell) | {"years": years}))
+    actual[wrong] = np.nan
     seen = observations.filter(pl.col("place").is_in([cell["place"] for cell in cells]))
     streams, raw, start = _streams(seen, cells, keys, factors or {}, until)
     silent = sorted({c["place"] for c in cells} - set(seen["place"].unique()))
+    without = sorted(set(observations["place"].unique()) - {c["place"] for c in cells} - set(excluded))
+    if without:
+        statements.append(Statement("nowcast.no-truth", None, {"places": without}))
     statements += [Statement("nowcast.place-silent", place, {}) for place in silent]
     for k, cell in enumerate(cells):
         if cell["place"] not in silent and raw.size and not (np.nan_to_num(raw[:, k]) != 0).any():
-            detail = {name: cell[name] for name in ("sector", "carrier")}
-            statements.append(Statement("nowcast.zero-indicator", cell["place"], detail))
+            statements.append(Statement("nowcast.zero-indicator", cell["place"], _cell(cell)))
     return Panel(cells, actual, first, truth_unit, streams, raw, start, statements, excluded)
+
+
+def _cell(cell: Mapping[str, str]) -> dict[str, Any]:
+    return {name: cell[name] for name in ("sector", "carrier")}
+
+
+def doubted(truth: Array) -> np.ndarray:
+    """Annual values (N, Y) that cannot be right, each judged by those before it alone: zero, or another size than the
+    cell has ever moved to, until the next value agrees with it. A year not believed is no year's measure.
+    """
+    out = np.zeros(truth.shape, bool)
+    for k, row in enumerate(truth):
+        moves: list[float] = []
+        last, odd = np.nan, np.nan
+        for t in np.nonzero(np.isfinite(row))[0].tolist():
+            now = float(row[t])
+            if not last > 0:
+                last = now
+                continue
+            move = float(np.log(now / last)) if now > 0 else -np.inf
+            usual = float(np.median(moves)) if moves else 0.0
+            spread = float(np.mean(np.abs(np.array(moves) - usual))) if moves else 0.0
+            limit = max(np.log(TRUTH), SCATTER * spread) if len(moves) >= FEW else np.log(FAR)
+            again = np.isfinite(odd) and abs(now - odd) <= 0.5 * max(now, odd)
+            if abs(move - usual) > limit and not again:
+                out[k, t], odd = True, now
+                continue
+            if np.isfinite(move) and not again:
+                moves.append(move)
+            last, odd = now, np.nan
+    return out
 
 
 def _before(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
@@ -245,18 +300,27 @@ def _before(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
     return early if early.height else frame
 
 
-def _sums(truth: pl.DataFrame) -> list[str]:
-    """Places that are the sum of all other places in every year."""
-    by = truth.group_by("place", "year").agg(pl.col("value").sum())
-    if by["place"].n_unique() < 3:
-        return []
-    wide = by.pivot(on="place", index="year", values="value").drop("year")
-    values = wide.to_numpy()
-    rest = np.nansum(values, 1, keepdims=True) - np.nan_to_num(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        near = np.abs(values / rest - 1) < SAME
-    whole = near.sum(0) >= np.maximum(np.isfinite(values).sum(0), 1)
-    return [name for name, yes in zip(wide.columns, whole, strict=True) if yes]
+def _sums(frame: pl.DataFrame, parted: Sequence[str] = ()) -> list[str]:
+    """Places that are the sum of all other places, in nearly all of the years of which most places are known: years
+    with a place missing or wrong do not make a region of the sum. `parted`: within each of these apart, and in all.
+    """
+    counts: dict[str, list[bool]] = {}
+    groups = [frame] if not parted else [part for _, part in frame.group_by(parted)]
+    for part in groups:
+        by = part.group_by("place", "year").agg(pl.col("value").sum())
+        if by["place"].n_unique() < 3:
+            continue
+        wide = by.pivot(on="place", index="year", values="value").drop("year")
+        values = wide.to_numpy()
+        number = np.isfinite(values).sum(1)
+        values = values[number == number.max()]
+        rest = np.nansum(values, 1, keepdims=True) - np.nan_to_num(values)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            near = (np.abs(values / rest - 1) < SAME).sum(0)
+        whole = near >= np.maximum(MOSTLY * np.isfinite(values).sum(0), 1)
+        for name, yes in zip(wide.columns, whole.tolist(), strict=True):
+            counts.setdefault(name, []).append(yes)
+    return sorted(name for name, told in counts.items() if all(told))
 
 
 def _streams(

@@ -57,7 +57,31 @@ class Outlook:
 
 
 def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total | None = None) -> Outlook:
-    """Estimate `year` from `seen` months and truth up to `year` − `lag`, choosing by cell and giving intervals."""
+    """Estimate `year` from `seen` months and truth up to `year` − `lag`, choosing by cell and giving intervals.
+
+    Cells whose truth of `year` − `lag` is missing or not believed are estimated as far ahead as from their latest.
+    """
+    made = _outlook(forecaster, year, seen, lag, total)
+    behind = _behind(forecaster.panel, year - lag)
+    for more in sorted({*behind[behind > 0].tolist()}):
+        older = _outlook(forecaster, year, seen, lag + more, total)
+        mine = behind == more
+        for name in made.estimates.keys() & older.estimates.keys():
+            made.estimates[name] = np.where(mine, older.estimates[name], made.estimates[name])
+            for level in LEVELS:
+                made.widths[name][level] = np.where(mine, older.widths[name][level], made.widths[name][level])
+        same = {n: made.candidates.index(name) for n, name in enumerate(older.candidates) if name in made.candidates}
+        made.chosen[mine] = [same.get(n, 0) for n in older.chosen[mine].tolist()]
+    return made
+
+
+def _behind(panel: Panel, last: int) -> np.ndarray:
+    """How many years before `last` each cell's latest truth is (N,); 0 where it has none."""
+    there = np.isfinite(panel.truth[:, : max(last - panel.truth_start + 1, 0)])
+    return np.where(there.any(1), np.argmax(there[:, ::-1], 1), 0) if there.shape[1] else np.zeros(len(there), int)
+
+
+def _outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total | None) -> Outlook:
     panel, last = forecaster.panel, year - lag
     made = _reconciled(forecaster, forecaster.forecast(year, seen, lag), year, seen, lag, total)
     record = past_errors(forecaster, last, seen, lag, total, list(made))
@@ -146,6 +170,9 @@ def _unseen(forecaster: Forecaster, year: int, seen: int) -> Array:
     bad = panel.repaired | ~np.isfinite(panel.values)
     marks = bad[:, :, place, :seen].sum(2) + bad[:, :, place - 1].sum(2) / 2 if place else 0
     share = np.where(alive, marks, 0).sum(0) / np.maximum(alive.sum(0) * max(seen, 1), 1)
+    power = [k for k, stream in enumerate(panel.streams) if stream.carrier == "electricity"]
+    if power and alive[power].any():
+        share = np.where(alive[power].any(0), share, 1.0)  # others have it: what moves the rest is not seen
     return np.asarray(np.where(alive.any(0), np.minimum(share, 1.0), 1.0))
 
 

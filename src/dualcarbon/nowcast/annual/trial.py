@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.core import pack as packs
+from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import panel, shape
 from dualcarbon.nowcast.annual import files
@@ -21,9 +22,15 @@ from dualcarbon.nowcast.shape import Array
 RELATED = 0.25
 #: What is said of the data, the most worth reading first: what is lost altogether, then wrong, then late, then away.
 STATED = (
-    "short-record", "not-counted", "negative-truth", "zero-truth", "place-silent", "zero-indicator", "negative-month",
-    "wrong-month", "new-level", "late-indicator", "missing-month",
+    "short-record", "no-electricity", "not-counted", "total-doubtful", "total-far", "total-missing", "no-truth",
+    "negative-truth", "wrong-truth", "missing-truth", "zero-truth", "place-silent", "zero-indicator", "no-indicator",
+    "negative-month", "wrong-month", "new-level", "late-indicator", "missing-everywhere", "missing-month",
 )  # fmt: skip
+#: A total is not used where it departs by more than the first from the cells' sum in known years, or by more than the
+#: second from their own estimates in tested ones: between them it may be a shock that only the total shows.
+DOUBTFUL, ABSURD = 0.15, 0.5
+#: An indicator that this share of the places have is missed where a place has none of it.
+COMMON = 0.8
 #: Months that a statement names.
 NAMED = 6
 #: What stands for no sector or carrier, or for all of them.
@@ -62,7 +69,10 @@ def backtest(
     factors, lost = files.fuel_factors(seen.monthly, units[0], pack)
     asked = _years(known.annual, seen.monthly, years, lag)
     made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0], until=min(asked))
-    bound = _total(Path(total), made, asked, units[0]) if total else None
+    bound: Total | None = None
+    doubts: list[Statement] = []
+    if total:
+        bound, doubts = _believed(_total(Path(total), made, asked, units[0]), made, asked, lag, max(months))
     steps = len(asked) * len(months)
     done = iter(range(1, steps + 1))
     document = replay(made, asked, sorted(set(months)), lag, bound, advance=lambda: advance(next(done), steps))
@@ -76,24 +86,53 @@ def backtest(
         Statement("nowcast.not-counted", fuel, {"unit": unit, "truth": units[0]}) for fuel, unit in lost.items()
     )
     tested = _tested(made.statements, asked, months)
-    told = (*uncounted, *tested, *_late(made, asked, months), *_short(made, asked, lag))
-    ordered = sorted(told, key=lambda one: STATED.index(one.rule.removeprefix("nowcast.")))
-    document["statements"] = [problem_of(one) for one in ordered]
+    told = (
+        *uncounted,
+        *doubts,
+        *tested,
+        *_late(made, asked, months),
+        *_short(made, asked, lag),
+        *_lacking(made, asked),
+    )
+    ordered = sorted(_grouped(told), key=lambda one: STATED.index(one.rule.removeprefix("nowcast.")))
+    book = load(pack)
+    document["statements"] = [problem_of(one, book) for one in ordered]
     if bound is not None and bound.monthly and 12 in months:
         document["monthly"] = _monthly(made, asked, lag, bound)
     return document
 
 
-def problem_of(statement: Statement) -> Problem:
+def _grouped(told: Sequence[Statement]) -> list[Statement]:
+    """Statements that say the same of several sectors of one place as one."""
+    made: dict[str, Statement] = {}
+    for one in told:
+        sector = one.detail.get("sector")
+        key = repr((one.rule, one.place, sorted((k, v) for k, v in one.detail.items() if k != "sector")))
+        if sector in (None, *NOBODY) or key not in made:
+            made.setdefault(key if sector else repr(one), one)
+            continue
+        both = made[key].detail["sector"]
+        sectors = [*(both if isinstance(both, list) else [both]), sector]
+        made[key] = one._replace(detail={**one.detail, "sector": sectors})
+    return list(made.values())
+
+
+def problem_of(statement: Statement, book: Classification) -> Problem:
     """A statement as a problem, so that it is said in the reader's language; of many months the first and the last."""
     detail = dict(statement.detail)
+    for name, codes in (("carrier", book.carriers), ("sector", book.sectors)):
+        given = detail.get(name) or []
+        given = given if isinstance(given, list) else [given]
+        if given and all(codes.row(one) for one in given):
+            detail[name] = {lang: "、".join(codes.name(one, lang) for one in given) for lang in ("zh", "en")}
     if isinstance(detail.get("months"), list):
         months = detail["months"]
         detail |= {"count": len(months), "months": _shown(months)}
     words = {key: "、".join(map(str, v)) if isinstance(v, list) else v for key, v in detail.items()}
     names = ("sector",) if "months" in detail or detail.get("sector") else ("sector", "carrier")
-    of = next((str(words[name]) for name in names if words.get(name, "—") not in NOBODY), "")
-    words["of"] = {"zh": f"（{of}）" if of else "", "en": f" ({of})" if of else ""}
+    of = next((words[name] for name in names if words.get(name, "—") not in NOBODY), "")
+    of = of if isinstance(of, dict) else {"zh": of, "en": of}
+    words["of"] = {"zh": f"（{of['zh']}）" if of["zh"] else "", "en": f" ({of['en']})" if of["en"] else ""}
     if words.get("carrier") in NOBODY:
         words["carrier"] = {"zh": "指标", "en": "indicator"}
     return Problem(statement.rule, value=statement.place, params=words)
@@ -156,6 +195,34 @@ def _late(made: Panel, years: Sequence[int], months: Sequence[int]) -> list[Stat
     return told
 
 
+def _lacking(made: Panel, years: Sequence[int]) -> list[Statement]:
+    """Cells whose truth has holes before the last year tested, and places without an indicator that most have."""
+    told = []
+    for cell, row in zip(made.cells, made.truth, strict=True):
+        there = np.nonzero(np.isfinite(row))[0]
+        said = {y for one in made.statements if one.place == cell["place"] for y in one.detail.get("years", [])}
+        first = made.truth_start + int(there.min(initial=row.size))
+        holes = [
+            y for y in range(first, max(years) + 1) if not np.isfinite(row[y - made.truth_start]) and y not in said
+        ]
+        if holes:
+            detail = {"years": holes, "sector": cell["sector"], "carrier": cell["carrier"]}
+            told.append(Statement("nowcast.missing-truth", cell["place"], detail))
+    if not made.streams:
+        return told
+    if not any(one.carrier == "electricity" for one in made.streams):
+        told.append(Statement("nowcast.no-electricity", None, {}))
+    some = (np.nan_to_num(made.raw[:, :, : max(years) - made.start + 1]) > 0).any((2, 3))
+    has: dict[str, set[str]] = {}
+    for s, k in zip(*np.nonzero(some), strict=True):
+        has.setdefault(made.streams[s].carrier, set()).add(made.cells[k]["place"])
+    heard = set().union(*has.values())
+    for carrier, those in sorted(has.items()):
+        if carrier and COMMON * len(heard) <= len(those):
+            told += [Statement("nowcast.no-indicator", one, {"carrier": carrier}) for one in sorted(heard - those)]
+    return told
+
+
 def _short(made: Panel, years: Sequence[int], lag: int) -> list[Statement]:
     """What the record is too short for, and cells that are zero throughout."""
     told = []
@@ -196,6 +263,36 @@ def _total(path: Path, made: Panel, years: Sequence[int], unit: str) -> Total:
             monthly[int(str(year))] = by["value"].to_numpy() * scale
     title = " ".join(str(name[key]) for key in keys[:3] if name[key]) if name else path.name
     return Total(_annual(series.annual, name, unit), monthly, title)
+
+
+def _believed(total: Total, made: Panel, years: Sequence[int], lag: int, seen: int) -> tuple[Total, list[Statement]]:
+    """The total without years in which it cannot be right, and what is said of these, of those that are far from what
+    was expected, and of tested years it lacks.
+
+    A year whose truth was known is compared with the sum of the cells, a tested one with what the cells' own estimates
+    make of the last.
+    """
+    ratio: dict[int, float] = {}
+    for year, value in total.annual.items():
+        actual = made.actual(year)
+        if year < min(years) and np.isfinite(actual).all() and actual.sum() > 0 and value > 0:
+            ratio[year] = float(np.log(value / actual.sum()))
+    usual = float(np.median(list(ratio.values()))) if ratio else 0.0
+    forecaster = Forecaster(made)
+    for year in years:
+        if total.annual.get(year, 0.0) > 0:
+            expected = float(np.nansum(outlook(forecaster, year, seen, lag).estimates[SELECTED]))
+            ratio[year] = float(np.log(total.annual[year] / expected)) if expected > 0 else 0.0
+    far = sorted(y for y, value in ratio.items() if abs(value - usual) > np.log1p(DOUBTFUL))
+    wrong = [y for y in far if y not in years or abs(ratio[y] - usual) > np.log1p(ABSURD)]
+    wrong += [y for y in years if y in total.annual and not total.annual[y] > 0]
+    found = {"doubtful": wrong, "far": [y for y in far if y not in wrong],
+             "missing": [y for y in years if y not in total.annual]}  # fmt: skip
+    told = [Statement(f"nowcast.total-{rule}", None, {"years": sorted(those), "share": f"{DOUBTFUL:.0%}"})
+            for rule, those in found.items() if those]  # fmt: skip
+    kept = {name: {y: value for y, value in getattr(total, name).items() if y not in wrong}
+            for name in ("annual", "monthly")}  # fmt: skip
+    return Total(kept["annual"], kept["monthly"], total.name), told
 
 
 def _annual(annual: pl.DataFrame, name: dict[str, Any] | None, unit: str) -> dict[int, float]:
