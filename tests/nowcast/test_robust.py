@@ -64,7 +64,7 @@ def test_a_wrong_month_is_named_and_not_used(tmp_path: Path, clean: dict[str, An
     assert mine["high"] - mine["low"] > usual["high"] - usual["low"]
     others = [row for row in made["rows"] if row["explain"] != mine["explain"]]
     assert sum(row["value"] for row in others) == pytest.approx(clean["value"] - usual["value"], rel=0.02)
-    assert "区间放宽" in next(flag for flag in made["flags"] if flag["rule"] == rule)["message"]["zh"]
+    assert "按估算计入" in next(flag for flag in made["flags"] if flag["rule"] == rule)["message"]["zh"]
 
 
 def test_a_missing_month_widens_the_interval(tmp_path: Path, clean: dict[str, Any]) -> None:

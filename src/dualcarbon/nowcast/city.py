@@ -20,9 +20,9 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine import Calculation, calculate
-from dualcarbon.nowcast import calendar_terms, factors
+from dualcarbon.nowcast import calendar_terms, factors, screening
 from dualcarbon.nowcast.factors import Lost
-from dualcarbon.nowcast.screening import Doubt, screened
+from dualcarbon.nowcast.screening import Doubt
 from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY
 
@@ -221,13 +221,13 @@ def read(
     _parted(power, joint["indirect"], cells, months, power, "quantity")
     used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()}
     status = worst([*(datasets[n].get("status") for n in used if n in datasets), "unverified"]) or "unverified"
-    arrays["direct"], doubts = screened(arrays["direct"], months, "direct")
-    power, more = screened(power, months, "power")
+    numbers = _numbers([cell[0] for cell in cells])
+    arrays["direct"], power, doubts = screening.of_city(arrays["direct"], power, months, numbers)
     arrays["indirect"][~np.isfinite(power)] = np.nan
     weather, weather_places = _weather(rows, _path(book, scope, tree, end))
     absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if scope == base else []
     whole = City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lost,
-                 weather, weather_places, doubts + more, sorted(used & datasets.keys()), _zeros(frames), absent,
+                 weather, weather_places, doubts, sorted(used & datasets.keys()), _zeros(frames), absent,
                  sorted(rest), scope, later)  # fmt: skip
     return whole if scope == code else _area(whole, code, own, _weather(rows, _path(book, code, tree, end)))
 

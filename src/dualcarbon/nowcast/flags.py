@@ -13,6 +13,7 @@ import numpy as np
 
 from dualcarbon.nowcast import gaps, months
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.months import SHORT
 from dualcarbon.nowcast.panel import middle
 from dualcarbon.nowcast.screening import Doubt
 from dualcarbon.nowcast.shape import Array
@@ -23,8 +24,6 @@ DEVIATIONS, FACTOR = 6.0, 1.5
 SMALL = 5e-4
 #: Departures below this share of a month's total are too small to be asked about.
 SLIGHT = 1e-4
-#: Fewer months than this before the month are said: growth on a year ago is then known for less than a year.
-SHORT = 24
 #: Months without any fuels, or any electricity, that are said: one or two late is how they usually come; so is a month
 #: without both just after its end.
 LATE, NOTHING = 3, 2
@@ -34,6 +33,8 @@ YEAR, BEFORE, STAYED = 12, 6, 3
 WITHOUT = ("nowcast.place-absent", "nowcast.total-no-cells", "nowcast.total-no-months", "nowcast.total-not-months")
 #: What has not arrived, as it is said.
 PARTS = {"power": {"zh": "用电", "en": "electricity"}, "direct": {"zh": "燃料", "en": "fuels"}}
+#: What the sums of a place's parts are, as they are said.
+SUMS = {"power": {"zh": "用电", "en": "electricity"}, "direct": {"zh": "燃料排放", "en": "CO2 of fuels"}}
 _NODE = re.compile(r"nowcast\.(level-shift|carbon-per-kwh|divergence|(negative|doubtful|zero)-(direct|power))")
 _SIGMA = 1.4826
 
@@ -42,16 +43,18 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     """Flags of month number `t` (default: the last), the largest cells first: one for each thing to be checked.
 
     Each is {rule, place, sector, month, value, usual}: `nowcast.no-data-since`, `-fuel-since`, `-power-since` (the
-    month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and
-    `nowcast.doubtful-direct`, `-power`, `nowcast.zero-direct`, `-power`, `-place` (`months` that cannot be right and
-    were not used, until they are corrected; the value of `-place` is how many cells were reported as zero),
-    `nowcast.late-place` (`lost`: the months by part), `nowcast.late-power`, `-direct` (single cells),
-    `nowcast.all-zero`, `nowcast.place-absent`, `nowcast.new-place`, `nowcast.place-ceased` (the month is the first or
-    last of a place), `nowcast.short-history`; and of a cell, once with all that it was found by (`causes`), and with
-    its `size` in t CO2: `nowcast.level-shift` (the month from which on its fuels have another level; value and usual
-    are t CO2 a month since, `until` the month looked at, and before), `nowcast.carbon-per-kwh` (t CO2 of fuels per MWh
-    against the cell's own year and, where known, the same season a year before), `nowcast.divergence` (the same against
-    a year before, where other cells moved otherwise).
+    month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and `nowcast.doubtful-direct`,
+    `-power`, `nowcast.zero-direct`, `-power` (`months` that cannot be right and were not used, until they are
+    corrected), the same of most cells of a place at once as `nowcast.doubtful-place` (`parts`: what was reported and
+    what is usual in the last of the `months`; value and usual are those of the first part) and `nowcast.zero-place`
+    (the value is how many cells were reported as zero), `nowcast.late-place` (`lost`: the months by part),
+    `nowcast.late-power`, `-direct` (single cells), `nowcast.all-zero` (of a cell, or of a place of which all are),
+    `nowcast.place-absent`, `nowcast.new-place`, `nowcast.place-back`, `-ceased` (the month is the first or last of a
+    place), `nowcast.short-history` (the value is how many months are known before, fewer than `SHORT`); and of a cell,
+    once with all that it was found by (`causes`), and with its `size` in t CO2: `nowcast.level-shift` (the month from
+    which on its fuels have another level; value and usual are t CO2 a month since, `until` the month looked at, and
+    before), `nowcast.carbon-per-kwh` (t CO2 of fuels per MWh against the cell's own year and, where known, the same
+    season a year before), `nowcast.divergence` (the same against a year before, where other cells moved otherwise).
     """
     t = len(city.months) - 1 if t is None else t
     month = city.months[t].isoformat()[:7]
@@ -59,8 +62,7 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     size = np.nan_to_num(city.direct[:, year]).sum(1) + np.nan_to_num(city.indirect[:, year]).sum(1)
     doubted = _doubtful(city, t)
     told = _stopped(city, t) + doubted
-    empty = {flag["place"] for _, flag in doubted if flag["rule"] == "nowcast.zero-place" and flag["month"] == month}
-    late = [flag for flag in _late(city, t) if flag["place"] not in empty]
+    late = _late(city, t)
     told += [(float("inf"), flag) for flag in late]
     told += _silent(city, t, month, size, {(flag["place"], part) for flag in late for part in flag["lost"]})
     large = size > SMALL * size.sum()
@@ -86,25 +88,53 @@ def nothing(city: City, numbers: Sequence[int]) -> list[str]:
 
 def missing(city: City, t: int) -> list[dict[str, Any]]:
     """Flags `nowcast.month-missing` of month number `t`: months since January of the year before of which no
-    electricity, no fuels, or neither has arrived at all (`lost`: the months by part), though later ones have.
+    electricity, no fuels, or neither has arrived at all (`lost`: the months by part), though later ones have; and the
+    same of single places, where most of what they report is missing.
 
     What the city holds after month number `t` counts as arrived later.
     """
     t = min(t, len(city.months) - 1)
-    none: dict[str, set[int]] = {}
+    since = max(t - YEAR - city.months[t].month + 1, 0)
     doubted = {one.month for one in city.doubts}
+    everywhere: dict[str, set[int]] = {}
     for part, values in (("power", city.power), ("direct", city.direct)):
         there: np.ndarray = np.asarray(np.nan_to_num(values).any(0))
-        since = max(t - YEAR - city.months[t].month + 1, 0)
         last = int(np.nonzero(there)[0].max(initial=0))
-        none[part] = {s for s in range(since, min(t + 1, last)) if not there[s] and city.months[s] not in doubted}
-    both = none["power"] & none["direct"]
+        everywhere[part] = {s for s in range(since, min(t + 1, last)) if not there[s] and city.months[s] not in doubted}
+    made = _missed(city, city.place, everywhere)
+    places = sorted({cell[0] for cell in city.cells})
+    if len(places) < 2:
+        return made
+    for place in places:
+        mine = np.array([cell[0] == place for cell in city.cells])
+        gone = {part: _gone(_arrived(city, part)[mine], range(since, t + 1)) - known
+                for part, known in everywhere.items()}  # fmt: skip
+        made += _missed(city, place, gone)
+    return made
+
+
+def _gone(values: Array, span: range) -> set[int]:
+    """Those months (numbers) of the `span` of which most of `values` (N, T) has not arrived, though that of a later one
+    has; cells count by what they reported."""
+    seen = np.isfinite(values)
+    weight = np.where(seen, values, 0.0).sum(1) / np.maximum(seen.sum(1), 1)
+    if not weight.sum():
+        return set()
+    share = weight @ seen / weight.sum()
+    last = int(np.nonzero(share >= 0.5)[0].max(initial=0))
+    first = int((share > 0).argmax())
+    return {s for s in span if first < s < last and share[s] < 0.5}
+
+
+def _missed(city: City, place: str, lost: dict[str, set[int]]) -> list[dict[str, Any]]:
+    """Flags of a place's months (numbers by part) that have not arrived, those of both parts together."""
+    both = lost["power"] & lost["direct"]
     made = []
-    for parts, numbers in ((("power", "direct"), both), (("power",), none["power"] - both),
-                           (("direct",), none["direct"] - both)):  # fmt: skip
+    for parts, numbers in ((("power", "direct"), both), (("power",), lost["power"] - both),
+                           (("direct",), lost["direct"] - both)):  # fmt: skip
         if numbers:
             names = [city.months[s].isoformat()[:7] for s in sorted(numbers)]
-            made.append({"rule": "nowcast.month-missing", "place": city.place, "sector": "", "month": names[-1],
+            made.append({"rule": "nowcast.month-missing", "place": place, "sector": "", "month": names[-1],
                          "months": names, "lost": dict.fromkeys(parts, names), "value": float(len(names)),
                          "usual": 0.0})  # fmt: skip
     return made
@@ -154,7 +184,11 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
     if flag.get("suspect"):
         off["zh"] += f"（{gaps.span_text([flag['suspect']], 'zh')}与前后月不符，更可能是它有误）"
         off["en"] += f" ({flag['suspect']} is more likely to be wrong)"
-    told["off"], told["count"] = off, f"{flag['value']:.0f}"
+    told["off"], told["count"] = off, f"{flag.get('count', flag['value']):.0f}"
+    if flag["rule"] == "nowcast.short-history":
+        told["grown"] = f"{max(flag['value'] - YEAR, 0):.0f}"
+    if flag.get("parts"):
+        told["what"] = {lang: _reported(flag["parts"], lang) for lang in ("zh", "en")}
     if flag.get("lost"):
         told["what"] = {lang: _lost(flag["lost"], lang) for lang in ("zh", "en")}
     if not flag.get("causes"):
@@ -184,6 +218,28 @@ def _lost(lost: dict[str, list[str]], lang: str) -> str:
     if lang == "zh":
         return "、".join(f"{when}{'和'.join(what)}数据{'均' if len(what) > 1 else ''}" for when, what in same.items())
     return "; ".join(f"{' and '.join(parts)} of {when}" for when, parts in same.items())
+
+
+def _reported(parts: Sequence[dict[str, Any]], lang: str) -> str:
+    """What was reported of a place's parts, and what is usual: ``用电12.30万MWh（平常约3.10万MWh）``."""
+    said = []
+    for one in parts:
+        most = max(one["value"], one["usual"])
+        value, usual = (_quantity(one[name], most, one["part"])[lang] for name in ("value", "usual"))
+        usual = usual if one["usual"] else ""
+        if lang == "zh":
+            said.append(f"{SUMS[one['part']][lang]}{value}{f'（平常约{usual}）' if usual else ''}")
+        else:
+            said.append(f"{SUMS[one['part']][lang]} {value}{f' (usually about {usual})' if usual else ''}")
+    return ("、" if lang == "zh" else "; ").join(said)
+
+
+def _quantity(value: float, beside: float, part: str) -> dict[str, str]:
+    if part == "direct":
+        return amount(value, beside)
+    if max(value, beside) >= 1000:
+        return {"zh": f"{value / 1e4:,.2f}万MWh", "en": f"{value / 1e3:,.1f} GWh"}
+    return {"zh": f"{value:,.0f}MWh", "en": f"{value:,.0f} MWh"}
 
 
 def _period(period: Any) -> Any:
@@ -242,31 +298,78 @@ def question(flag: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any] | No
 
 
 def _doubtful(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
-    """Months that were not believed, of each cell and part once; where most of a place is zero, of the place."""
+    """Months that were not believed, of each cell and part once; where it is most cells of a place, of the place."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    zeros: dict[tuple[str, Any], set[int]] = {}
-    for doubt in city.doubts:
-        if doubt.value == 0:
-            zeros.setdefault((city.cells[doubt.cell][0], doubt.month), set()).add(doubt.cell)
-    number = {place: sum(cell[0] == place for cell in city.cells) for place in {cell[0] for cell in city.cells}}
-    empty = {key: len(cells) for key, cells in zeros.items() if len(cells) > max(number[key[0]] / 2, 2)}
+    groups = _at_once(city)
     for doubt in city.doubts:
         if doubt.month > city.months[t]:
             continue
         place, sector, _ = city.cells[doubt.cell]
-        kind = "negative" if doubt.negative else "zero" if doubt.value == 0 else "doubtful"
-        rule, month = f"nowcast.{kind}-{doubt.part}", doubt.month.isoformat()
-        if doubt.value == 0 and (count := empty.get((place, doubt.month))):
-            found["nowcast.zero-place", place, month] = {
-                "rule": "nowcast.zero-place", "place": place, "sector": "", "month": month[:7], "months": [month[:7]],
-                "value": float(count), "usual": 0.0,
-            }  # fmt: skip
-            continue
+        kind, month = _kind(doubt), doubt.month.isoformat()[:7]
+        same = groups.get((place, doubt.month, kind))
+        rule = f"nowcast.{kind}-{doubt.part}" if same is None else f"nowcast.{kind}-place"
+        sector = sector if same is None else ""
         flag = found.setdefault((rule, place, sector), {"rule": rule, "place": place, "sector": sector, "months": []})
-        flag["months"] = sorted({*flag["months"], month[:7]})
-        if flag["months"][-1] == month[:7]:
-            flag |= {"month": month[:7], "value": doubt.value, "usual": 0.0, "suspect": _suspect(city, doubt)}
+        flag["months"] = sorted({*flag["months"], month})
+        if flag["months"][-1] != month or (same is not None and flag.get("month") == month):
+            continue
+        if same is None:
+            flag |= {"month": month, "value": doubt.value, "usual": 0.0, "suspect": _suspect(city, doubt)}
+        elif kind == "zero":
+            flag |= {"month": month, "value": float(len({one.cell for one in same})), "usual": 0.0}
+        else:
+            parts = _sums(city, same)
+            flag |= {"month": month, "value": parts[0]["value"], "usual": parts[0]["usual"], "parts": parts,
+                     "count": len({one.cell for one in same})}  # fmt: skip
     return [(float("inf"), flag) for flag in found.values()]
+
+
+def _kind(doubt: Doubt) -> str:
+    return "negative" if doubt.negative else "zero" if doubt.value == 0 else "doubtful"
+
+
+def _at_once(city: City) -> dict[tuple[str, Any, str], list[Doubt]]:
+    """Doubts of one kind by place, month and kind, where they are of most cells of the place at once."""
+    found: dict[tuple[str, Any, str], list[Doubt]] = {}
+    for doubt in city.doubts:
+        found.setdefault((city.cells[doubt.cell][0], doubt.month, _kind(doubt)), []).append(doubt)
+    live = np.any([(np.nan_to_num(values) > 0).any(1) for values in (city.direct, city.power)], 0)
+    live[[doubt.cell for doubt in city.doubts]] = True
+    number = {place: sum(cell[0] == place for cell, one in zip(city.cells, live, strict=True) if one)
+              for place in {cell[0] for cell in city.cells}}  # fmt: skip
+    return {key: same for key, same in found.items() if key[2] != "negative" and (
+        any(one.together for one in same) or len({one.cell for one in same}) > max(number[key[0]] / 2, 2))}  # fmt: skip
+
+
+def _sums(city: City, doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
+    """What was reported of a place in a month and not used, by part, the fuels first: {part, value, usual, cells}, in
+    t CO2 of fuels and MWh of electricity. Usual is a year before, or the middle of each cell's months."""
+    made = []
+    t = city.months.index(doubts[0].month)
+    for part in ("direct", "power"):
+        mine = [one for one in doubts if one.part == part]
+        cells = [one.cell for one in mine]
+        if not mine:
+            continue
+        values = getattr(city, part)[cells]
+        before = values[:, t - YEAR] if t >= YEAR else np.full(len(cells), np.nan)
+        usual = np.where(np.isfinite(before), before, middle(values, np.nan))
+        made.append({"part": part, "value": float(sum(one.value for one in mine)), "usual": float(np.nansum(usual)),
+                     "cells": len(cells)})  # fmt: skip
+    return made
+
+
+def _arrived(city: City, part: str) -> Array:
+    """Electricity (`power`) or CO2 of fuels (`direct`) by cell and month (N, T), with the middle of the cell's months
+    where a month was reported and not believed: it has arrived."""
+    values = getattr(city, part).copy()
+    mine = {one.cell for one in city.doubts if one.part == part}
+    usual = dict(zip(mine, middle(values[list(mine)]), strict=True))
+    place = {month: s for s, month in enumerate(city.months)}
+    for one in city.doubts:
+        if one.part == part and one.month in place:
+            values[one.cell, place[one.month]] = usual[one.cell]
+    return np.asarray(values)
 
 
 def _suspect(city: City, doubt: Doubt) -> str | None:
@@ -368,7 +471,7 @@ def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
         told.append((float("inf"), {"rule": f"nowcast.{rule}", "place": place, "sector": "", "month": month,
                                     "value": value, "usual": 0.0}))  # fmt: skip
 
-    away = {name: months.away(part, t) for name, part in (("fuel", city.direct), ("power", city.power))}
+    away = {name: months.away(_arrived(city, part), t) for name, part in (("fuel", "direct"), ("power", "power"))}
     nearest = min(away.values())
     if NOTHING <= nearest <= t:
         tell("no-data-since", city.place, t - nearest, float(nearest))
@@ -376,17 +479,18 @@ def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
         if max(LATE, nearest + 1) <= count <= t:
             tell(f"no-{name}-since", city.place, t - count, float(count))
     for one in gaps.unlike(city, range(max(t - 23, 0), t + 1)):
-        tell("new-place" if one.began else "place-ceased", one.place, one.month, 0.0)
+        tell("place-back" if one.again else "new-place" if one.began else "place-ceased", one.place, one.month, 0.0)
     return told
 
 
 def _late(city: City, t: int) -> list[dict[str, Any]]:
     """Places of which most electricity or fuels has been away for longer than that of the others, each once."""
     told = []
+    arrived = {part: _arrived(city, part) for part in ("power", "direct")}
     for place in sorted({cell[0] for cell in city.cells}):
         mine = np.array([cell[0] == place for cell in city.cells])
         lost = {}
-        for part, values in (("power", city.power), ("direct", city.direct)):
+        for part, values in arrived.items():
             if mine.all():
                 continue
             away, others = (months.away(values[cells], t) for cells in (mine, ~mine))
@@ -419,12 +523,18 @@ def _silent(
             for k in np.nonzero(lost & (share[places] <= 0.5) & (size > SMALL * size.sum()))[0].tolist():
                 if (city.cells[k][0], name) not in late:
                     tell(f"late-{name}", city.cells[k][0], city.cells[k][1], 1.0, float(size[k]))
-    for place, sector, _ in city.zeros:
+    number = {place: sum(cell[0] == place for cell in city.cells) for place in {cell[0] for cell in city.cells}}
+    zeros = [place for place, *_ in city.zeros]
+    for place, sector in dict.fromkeys(
+        (place, "" if zeros.count(place) == number.get(place, 0) else sector) for place, sector, _ in city.zeros
+    ):
         tell("all-zero", place, sector, 0.0, 0.0)
     for place in city.absent:
         tell("place-absent", place, "", 0.0, float("inf"))
-    if t < SHORT:
-        tell("short-history", city.place, "", float(t), float("inf"))
+    known = months.known_before(city.together.direct, city.together.power, t + city.offset)
+    counted = all(np.isfinite(part[:, t]).all() for part in (city.direct, city.power))
+    if known < SHORT and not counted:
+        tell("short-history", city.place, "", float(known), float("inf"))
     return told
 
 

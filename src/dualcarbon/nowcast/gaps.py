@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.city import SILENT, City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.shape import Array
@@ -37,12 +37,13 @@ class Span(NamedTuple):
 
 
 class Unlike(NamedTuple):
-    """A place of which some months of a span hold nothing: it `began` in the `month` (number), or ceased after it, the
-    last that it has reported."""
+    """A place of which some months of a span hold nothing: it `began` in the `month` (number), `again` after a silence,
+    or ceased after it, the last that it has reported."""
 
     place: str
     began: bool
     month: int
+    again: bool = False
 
 
 def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
@@ -73,28 +74,47 @@ def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
 
 
 def unlike(seen: City, numbers: Sequence[int]) -> list[Unlike]:
-    """Places that have energy in some of the months and none in others: compared, they would seem to grow or fall."""
+    """Places that have energy in some of the months and have reported none in others: compared, they would seem to
+    grow or fall. Zeros that a place reported are a stop, which compares."""
     made = []
     for place in sorted({cell[0] for cell in seen.cells}):
         mine = np.array([cell[0] == place for cell in seen.cells])
         active = ~((seen.direct[mine] == 0).all(0) & (seen.indirect[mine] == 0).all(0))
+        reported = np.nansum(seen.direct[mine], 0) + np.nansum(seen.indirect[mine], 0) > 0
+        active = _stopped(active, reported)
         if active[list(numbers)].all() or not active[list(numbers)].any():
             continue
         last = max(numbers)
         if active[last]:
-            made.append(Unlike(place, True, int(np.nonzero(~active[: last + 1])[0].max()) + 1))
+            since = int(np.nonzero(~active[: last + 1])[0].max()) + 1
+            made.append(Unlike(place, True, since, bool(active[:since].any())))
             continue
-        reported = np.nansum(seen.direct[mine, : last + 1], 0) + np.nansum(seen.indirect[mine, : last + 1], 0) > 0
-        made.append(Unlike(place, False, int(np.nonzero(reported)[0].max(initial=0))))
+        made.append(Unlike(place, False, int(np.nonzero(reported[: last + 1])[0].max(initial=0))))
     return made
+
+
+def _stopped(active: np.ndarray, reported: np.ndarray) -> np.ndarray:
+    """`active` (T,) with stops. Zeros that begin sooner after the last month in which more was `reported` (T,) than a
+    silence is taken for none were reported too."""
+    out = active.copy()
+    for t in np.nonzero(~active)[0].tolist():
+        before = np.nonzero(reported[:t])[0]
+        out[t] = len(before) > 0 and (out[t - 1] if not active[t - 1] else t - before[-1] <= SILENT)
+    return out
 
 
 def alike(seen: City, spans: Sequence[Span]) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Cells (N,) that can be compared through all of the spans, and what cannot: {place, sectors, began, months}, where
     `sectors` is empty for all of a place, `months` are the first or last of it, and `began` is None for cells whose
-    `months` cannot be known."""
+    `months` cannot be known; `again`: the place had reported before a silence."""
     told: list[dict[str, Any]] = [
-        {"place": one.place, "sectors": [], "began": one.began, "months": [month_text(seen.months[one.month])]}
+        {
+            "place": one.place,
+            "sectors": [],
+            "began": one.began,
+            "months": [month_text(seen.months[one.month])],
+            **({"again": True} if one.again else {}),
+        }
         for one in unlike(seen, [t for span in spans for t in span.numbers])
     ]
     places = {one["place"] for one in told}
@@ -167,13 +187,16 @@ def said(gaps: Sequence[dict[str, Any]], lang: str) -> str:
 
 def apart(left: Sequence[dict[str, Any]], lang: str) -> str:
     """What `alike` leaves out, with the `name` of each place, as a part of a sentence."""
-    groups: dict[tuple[bool | None, str], list[str]] = {}
+    groups: dict[tuple[bool | str | None, str], list[str]] = {}
     for one in left:
-        groups.setdefault((one["began"], span_text(one["months"], lang)), []).append(whose(one, lang).strip())
+        key = "again" if one.get("again") else one["began"], span_text(one["months"], lang)
+        groups.setdefault(key, []).append(whose(one, lang).strip())
     said = {
-        "zh": {True: "起才有数据", False: "之后没有数据", None: "未报，此前也没有数据，无从估算"},
-        "en": {True: "no data before", False: "no data after", None: "nothing to estimate from in"},
-    }[lang]
+        "zh": {True: "起才有数据", False: "之后没有数据", None: "未报，此前也没有数据，无从估算",
+               "again": "起恢复报送，此前停报一年以上"},
+        "en": {True: "no data before", False: "no data after", None: "nothing to estimate from in",
+               "again": "silent for more than a year before"},
+    }[lang]  # fmt: skip
     if lang == "zh":
         return "；".join(f"{'、'.join(who)}{when}{said[began]}" for (began, when), who in groups.items())
     return "; ".join(f"{', '.join(who)}: {said[began]} {when}" for (began, when), who in groups.items())

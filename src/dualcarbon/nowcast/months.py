@@ -21,6 +21,9 @@ YEAR = 12
 PAST = 36
 #: Months over which recent growth is taken.
 RECENT = 3
+#: Fewer months than this before a month are said, and widen its interval by the square root of what is lacking
+#: (judgement): errors of so few months are too like each other.
+SHORT = 30
 #: What is known of a month before its fuels: growth of the cell's electricity, of its place's, of its recent CO2.
 FEATURES = ("electricity", "place_electricity", "recent")
 
@@ -83,6 +86,11 @@ def away(values: Array, t: int) -> int:
         return 0
     share = weight @ seen
     return t - int(np.nonzero(share >= 0.5 * share.max())[0].max())
+
+
+def known_before(direct: Array, power: Array, t: int) -> int:
+    """How many months before `t` anything was seen of."""
+    return int((np.isfinite(direct[:, :t]).any(0) | np.isfinite(power[:, :t]).any(0)).sum())
 
 
 def features(
@@ -150,7 +158,8 @@ def estimate(
 
     `power` (N, T) is the electricity of the cells; `places` and `sectors` (N,) number their places and sectors; `terms`
     (T, k) are known beforehand (the festival, first) or with the month (weather), `names` (k) what they are called.
-    Nothing after `t` is used, and nothing that is NaN at the time. A cell without any history is 0.
+    Nothing after `t` is used, and nothing that is NaN at the time. A cell without any history is 0. Half-widths grow by
+    the square root of `SHORT` over the months known before, where these are fewer.
     """
     direct, power = direct[:, : t + 1], power[:, : t + 1]
     counted = np.isfinite(direct[:, t])
@@ -186,8 +195,9 @@ def estimate(
     usual, history = intervals.scatter(direct[:, : t - late + 1], YEAR)
     unseen = ~np.isfinite(power[:, t]) if power_late == 0 else np.zeros(len(direct), bool)
     nothing = record.get("last_value", shown)
-    shared, own = _widths(shown, nothing, usual, history, unseen, sectors, dark, 0.9)
-    inner, inner_own = _widths(shown, nothing, usual, history, unseen, sectors, dark, 0.8)
+    few = np.sqrt(max(SHORT / max(known_before(direct, power, t), 1), 1.0))
+    shared, own = (few * part for part in _widths(shown, nothing, usual, history, unseen, sectors, dark, 0.9))
+    inner, inner_own = (few * part for part in _widths(shown, nothing, usual, history, unseen, sectors, dark, 0.8))
     method = np.array([METHODS.index(name) for name in able])[chosen]
     return Month(
         np.where(counted, np.nan_to_num(direct[:, t]), value), counted, np.where(counted, -1, method), shared,
