@@ -160,11 +160,38 @@ def test_a_county_that_is_away_is_said_once_with_all_that_is_and_since_when(sile
     assert one["lost"] == {part: ["2024-11", "2024-12"] for part in ("power", "direct")}
     assert "南湖区2024年11月至12月用电和燃料数据均未到" in one["message"]["zh"]
     assert "electricity and fuels of 2024-11 to 2024-12" in one["message"]["en"]
+    row = next(row for row in told["rows"] if row["place"] == "330402")
+    assert (
+        one["silent"] == 2 and one["carried"] == pytest.approx(row["value"]) and "已连续2个月" in one["message"]["zh"]
+    )
     assert not [one for one in told["flags"] if one["rule"] in ("nowcast.late-power", "nowcast.late-direct")]
     brief = nowcast.monthly(silent, month="2024-12", as_of=DAY)
     assert "南湖区2024年11月至12月用电和燃料数据均未到" in text_of(brief)
     page = board.board(silent, place=None, as_of=date(2025, 1, 15), tree="admin")
     assert flag(page, "late-place")["lost"]["power"] == ["2024-11", "2024-12"]
+
+
+def test_a_silent_cell_is_said_with_its_months_and_what_it_is_carried_at(tmp_path: Path) -> None:
+    """A plant that has left is estimated until it has been silent for a year: how long, and at how much, is said."""
+    gone = made(tmp_path, lambda frame: frame.filter(~(CELL & (pl.col("start") >= date(2024, 8, 1)))))
+    told = run(gone, month=date(2024, 12, 1), as_of=DAY, by=("place", "sector"))
+    cell = next(row for row in told["rows"] if (row["place"], row["sector"]) == ("330402", "C17"))
+    late = {one["rule"]: one for one in told["flags"] if one["sector"] == "C17" and "silent" in one}
+    assert set(late) == {"nowcast.late-direct", "nowcast.late-power"}
+    assert sum(one["carried"] for one in late.values()) == pytest.approx(cell["value"]) and cell["value"] > 0
+    assert sum(one["share"] for one in late.values()) == pytest.approx(cell["value"] / told["value"])
+    for name, one in late.items():
+        assert one["silent"] == 5 and one["months"] == [f"2024-{month:02d}" for month in range(8, 13)]
+        part = f"{100 * one['share']:.1f}%"
+        assert "2024年8月至12月" in one["message"]["zh"] and f"占合计{part}" in one["message"]["zh"], name
+        assert "已连续5个月未报" in one["message"]["zh"] and "满一年未报即按零计" in one["message"]["zh"]
+        assert f"Silent for 5 months, carried at {flags.amount(one['carried'])['en']}" in one["message"]["en"]
+        opened = nowcast.open_figure(gone, **one["explain"])
+        assert opened["value"] == pytest.approx(cell["value"])
+    page = board.board(gone, place=None, as_of=date(2025, 1, 15), tree="admin")
+    assert [one["silent"] for one in page["flags"] if one["rule"] == "nowcast.late-power"] == [5]
+    report = nowcast.analyse(gone, year=2024, as_of=DAY)
+    assert "已连续5个月未报" in text_of(report) and "Silent for 5 months" in text_of(report, "en")
 
 
 def test_fuels_alone_that_are_away_are_said(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
     closed = max((s for s in range(len(now.months)) if known(now, s) is not None), default=None)
     lent = present.of_factors(full, t, book)
     opens = {"as_of": now.as_of.isoformat(), "tree": tree, "city": code, **options(family)}
-    found = [*flags.missing(full, t), *done.flags(t), *flags.find(now), *flags.unreported(full, t)]
+    behind = full.months.index(last)
+    late = flags.carried(flags.find(now), full, behind, done.parts(behind))
+    found = [*flags.missing(full, t), *done.flags(t), *late, *flags.unreported(full, t)]
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,

@@ -36,6 +36,7 @@ PARTS = {"power": {"zh": "用电", "en": "electricity"}, "direct": {"zh": "燃�
 #: What the sums of a place's parts are, as they are said.
 SUMS = {"power": {"zh": "用电", "en": "electricity"}, "direct": {"zh": "燃料排放", "en": "CO2 of fuels"}}
 _NODE = re.compile(r"nowcast\.(level-shift|carbon-per-kwh|divergence|(negative|doubtful|zero)-(direct|power))")
+_LATE = re.compile(r"nowcast\.late-(place|power|direct)")
 _SIGMA = 1.4826
 
 
@@ -153,6 +154,43 @@ def unreported(city: City, t: int) -> list[dict[str, Any]]:
     return [{"rule": "nowcast.year-before", "place": city.place, "sector": "", "month": city.months[s].isoformat()[:7],
              "by_place": {one: places.count(one) for one in sorted(set(places))}, "value": float(lost.sum()),
              "usual": 0.0}]  # fmt: skip
+
+
+def carried(found: Sequence[dict[str, Any]], city: City, t: int, parts: Sequence[months.Month]) -> list[dict[str, Any]]:
+    """The flags of month number `t`, those of late cells and places with how many months these have been `silent`, what
+    the month is `carried` at for them (t CO2, by the estimates `parts`, fuels first), and its `share` of the total."""
+    made, total = [], float(sum(part.value.sum() for part in parts))
+    for flag in found:
+        if not (late := _LATE.fullmatch(flag["rule"])):
+            made.append(flag)
+            continue
+        held = np.array([cell[0] == flag["place"] and flag["sector"] in ("", cell[1]) for cell in city.cells])
+        lost = [*flag["lost"]] if late[1] == "place" else [late[1]]
+        value, since = 0.0, t
+        for name, seen, part in (("direct", city.direct, parts[0]), ("power", city.power, parts[1])):
+            mine = held & ~np.isfinite(seen[:, t])
+            if name in lost and mine.any():
+                value += float(part.value[mine & ~part.counted].sum())
+                there = np.isfinite(seen[mine, :t]).any(0)
+                since = min(since, int(np.nonzero(there)[0].max(initial=-1)) + 1)
+        span = [city.months[s].isoformat()[:7] for s in range(since, t + 1)]
+        kept = {"silent": len(span), "carried": value, "share": value / total if total else None}
+        made.append({**flag, **kept, **({} if "lost" in flag else {"months": span})})
+    return made
+
+
+def borne(flag: dict[str, Any], lang: str) -> str:
+    """For how many months what a flag of `carried` is about has been silent, and what it is carried at, in words."""
+    if "silent" not in flag:
+        return ""
+    count, size, share = flag["silent"], amount(flag["carried"])[lang], flag["share"] or 0.0
+    part = f"{100 * share:.1f}%" if share >= 5e-4 else ("不到0.1%" if lang == "zh" else "less than 0.1%")
+    if lang == "zh":
+        month = gaps.span_text([flag["month"]], "zh")
+        return f"已连续{count}个月未报，{month}按{size}计入，占合计{part}；满一年未报即按零计。"
+    months_ = "one month" if count == 1 else f"{count} months"
+    return (f" Silent for {months_}, carried at {size} in {flag['month']}, {part} of the total; after a year of "
+            "silence it counts as zero.")  # fmt: skip
 
 
 def together(same: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def run(
     made["later"] = lately
     opens = {name: value for name, value in question(made, reconcile).items() if name != "month"}
     late = year if arrived(year, t) else cities.read(workspace, as_of=seen.as_of, **asked_of)
-    found = [*flags.missing(late, t), *done.flags(t), *flags.find(seen), *flags.unreported(seen, t)]
+    found = [*flags.missing(late, t), *done.flags(t), *flags.carried(flags.find(seen), done.seen, t, done.parts(t)),
+             *flags.unreported(seen, t)]  # fmt: skip
     made["flags"] += [{**flag, **named(book, flag, opens)} for flag in found]
     made["fallbacks"], made["absent"] = seen.fallbacks, seen.absent
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
@@ -277,7 +278,8 @@ def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | No
             "en": ", ".join(f"{one['en']} {count}" for one, count in cells),
         }}  # fmt: skip
     problem = Problem(flag["rule"], value=said["zh"], params={"name": said, **told})
-    made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}}
+    made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] + flags.borne(flag, lang)
+                                        for lang in ("zh", "en")}}  # fmt: skip
     made["explain"] = None if asked is None else flags.question(flag, asked)
     return {"name": name, **made}
 

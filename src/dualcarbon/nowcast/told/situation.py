@@ -214,7 +214,7 @@ def doubts(
     nothing has arrived though `later` ones have (default: those of `seen`)."""
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for t in reversed(span):
-        for flag in [*done.flags(t), *flags.find(seen, t)]:
+        for flag in [*done.flags(t), *flags.carried(flags.find(seen, t), seen, t, done.parts(t))]:
             found.setdefault(flags.topic(flag), []).append(flag)
     opens = {name: value for name, value in question.items() if name != "place"}
     made = [*flags.missing(later or seen, max(span)), *(flags.together(same) for same in found.values())]
