@@ -165,3 +165,21 @@ def test_a_total_that_is_wrong_or_lacking_in_a_year_is_not_used_there(
         not {"total-doubtful", "total-far", "total-missing"}
         & said(nowcast.backtest(*clean, total=good, **asked)).keys()
     )
+
+
+def test_a_place_all_zero_is_not_believed_by_waiting(tmp_path: Path, clean: tuple[Path, Path]) -> None:
+    paths = written(tmp_path, times(0.0, (pl.col("place") == "P03") & (pl.col("period") >= "2020-07")))
+    document = nowcast.backtest(*paths, years=[2021], months=[12])
+    lines = [one.line("zh") for one in document["statements"] if one.value == "P03"]
+    assert len(lines) == 2 and all("18 个月" in line and "未采用，所检验年份的区间放宽" in line for line in lines)
+    (value, half), (usual, narrow) = cell(paths), cell(clean)
+    assert abs(value / usual - 1) < 0.3 and half > 1.5 * narrow
+    one = written(tmp_path, times(0.0, (pl.col("place") == "P03") & (pl.col("carrier") == "natural_gas")
+                                  & (pl.col("period") >= "2020-07")))  # fmt: skip
+    assert "2 个月" in said(nowcast.backtest(*one, years=[2021], months=[12]))["wrong-month"].line("zh")
+
+
+def test_a_large_move_of_a_steady_series_is_used_and_said(tmp_path: Path) -> None:
+    where = (pl.col("place") == "P03") & (pl.col("period") == "2021-05") & (pl.col("sector") == "services")
+    document = nowcast.backtest(*written(tmp_path, times(3.5, where)), years=[2021], months=[12])
+    assert "2021-05" in said(document)["large-move"].line("zh") and "wrong-month" not in said(document)

@@ -18,6 +18,8 @@ from dualcarbon.nowcast.shape import Array
 WRONG = 5.0
 #: … and by this many times the usual scatter of that movement.
 SCATTER = 8.0
+#: A month that moves less than that, but beyond the usual scatter and this many logarithms, is used and said.
+STEADY = 0.6
 #: So many odd months in a row are a new level, not an error …
 NEW_LEVEL = 3
 #: … unless they are beyond this factor: a wrong unit stays as long as nobody corrects it.
@@ -96,8 +98,9 @@ def cleaned(
     """Fill missing, negative and wrong months from the months before them; say which.
 
     A missing month becomes the same month of the year before times the middle movement of the last six known months;
-    nothing later is used, but to judge a record's first year (`_beginning`). Months after the last of the whole stream
-    stay NaN, and so do those before a cell's first.
+    nothing later is used, but to judge a record's first year (`_beginning`). A place of which every indicator is zero
+    at once has not reported, however long that lasts. Months after the last of the whole stream stay NaN, and so do
+    those before a cell's first.
     """
     streams_n, cells_n, years, _ = raw.shape
     months = years * 12
@@ -114,7 +117,8 @@ def cleaned(
         last[rows] = np.nonzero(given[rows].any(0))[0].max(initial=-1)
     repaired = np.zeros_like(given)
     growth = np.full((len(x), months), np.nan, order="F")
-    run, shifted = np.zeros(len(x), int), np.zeros_like(given)
+    run, shifted, noted = np.zeros(len(x), int), np.zeros_like(given), np.zeros_like(given)
+    whole = np.tile([not cell["sector"] for cell in cells], streams_n) if streams_n > 1 else np.zeros(len(x), bool)
     scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
     zeros, number, raw_zero = np.zeros(len(x), int), np.zeros(len(x), int), x == 0
     with np.errstate(all="ignore"):
@@ -128,8 +132,14 @@ def cleaned(
                 odd = np.abs(move - usual) > np.maximum(np.log(WRONG), SCATTER * spread)
                 usual_zero = (zeros > 0.02 * number) & (x[:, t] == 0)
                 far = (np.abs(move - usual) > np.log(FAR)) & (x[:, t] > 0)
+                noted[:, t] = ~odd & (np.abs(move - usual) > STEADY + 10 * spread) & (before > 0) & given[:, t]
+                noted[:, t] &= (scatter_n >= 6) & ~usual_zero
                 odd = odd & (before > 0) & given[:, t] & ((scatter_n >= 6) | far) & ~usual_zero
                 run = np.where(odd, run + 1, np.where(given[:, t], 0, run))
+                stop = (x[:, t] == 0) & (before > 0) & given[:, t]
+                both = (stop.reshape(streams_n, -1), ((before > 0) & given[:, t]).reshape(streams_n, -1))
+                empty = whole & np.tile((both[0].sum(0) > 1) & (both[0] == both[1]).all(0), streams_n) & stop
+                odd, far = odd | empty, far | empty
                 shifted[:, t] = odd & (run == NEW_LEVEL) & ~far
                 odd &= (run < NEW_LEVEL) | far
                 wrong[:, t] |= odd
@@ -154,7 +164,7 @@ def cleaned(
             when_ = [f"{start + t // 12}-{t % 12 + 1:02d}" for t in np.nonzero(nowhere)[0]]
             told.append(Statement("nowcast.missing-everywhere", None, {**detail, "months": when_}))
     marks = {"negative-month": negative, "wrong-month": wrong, "missing-month": lacking}
-    told += _told({**marks, "new-level": shifted}, cells, streams, start)
+    told += _told({**marks, "new-level": shifted, "large-move": noted}, cells, streams, start)
     shape = raw.shape
     return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
 
