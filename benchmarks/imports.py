@@ -42,9 +42,10 @@ def lines(number: int, rows: int, same_months: bool) -> str:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of each asked import (the middle of those around it) and of the peer's append of the same rows."""
+    """Seconds and own processor seconds of each asked import (the middle of those near it), and of the peer."""
     asked = sorted(int(one) for one in arguments.at.split(","))
     spent: list[float] = []
+    own: list[float] = []
     peer: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -52,23 +53,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for number in range(asked[-1] + NEAR // 2):
             file = folder / f"{number}.csv"
             file.write_text(lines(number, arguments.rows, arguments.same_months))
-            began = time.perf_counter()
+            began, started = time.process_time(), time.perf_counter()
             # Opened anew, as by the command line.
             Workspace.open(folder / "w").import_file(file, dataset="returns")
-            spent.append(time.perf_counter() - began)
+            spent.append(time.perf_counter() - started)
+            own.append(time.process_time() - began)
             began = time.perf_counter()
             write_deltalake(str(folder / "peer"), pl.read_csv(file).to_arrow(), mode="append")
             peer.append(time.perf_counter() - began)
         held = Workspace.open(folder / "w").observations().aggregate("count(*)").fetchall()[0][0]
     if held != arguments.rows * len(spent):
         raise AssertionError(f"{held} rows are held")
-    told = {f"import {at}": _middle(spent, at) for at in asked}
-    last, first = told[f"import {asked[-1]}"], told[f"import {asked[0]}"]
     return {
         "rows_each": arguments.rows,
-        "seconds": told,
+        "seconds": {f"import {at}": _middle(spent, at) for at in asked},
+        "own_cpu_s": {f"import {at}": _middle(own, at) for at in asked},
         "peer_seconds": {f"append {at}": _middle(peer, at) for at in asked},
-        "growth": round(last / first, 2),
+        "growth_of_cpu": round(_middle(own, asked[-1]) / _middle(own, asked[0]), 2),
     }
 
 
