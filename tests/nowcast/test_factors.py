@@ -273,7 +273,9 @@ def test_every_face_says_that_the_total_is_incomplete(lacking: Workspace) -> Non
         assert word in report["paragraphs"][lang][0]["text"] and word in report["paragraphs"][lang][-1]["text"]
     client = TestClient(create_app(lacking.path))
     assert "甲醇" in client.get("/nowcast").text and "合计不完整" in client.get("/nowcast").text
-    assert client.get("/nowcast.json").json()["months"][0]["state"] == "partly"
+    months = client.get("/nowcast.json").json()["months"]
+    assert months[0]["state"] == "partly" and months[0]["low"] is None  # counted as far as it has factors: none to come
+    assert f"往后 {sum(one['low'] is not None for one in months)} 个月" in client.get("/nowcast").text
     for place in ({}, {"place": "330402", "sector": "C23"}, {"place": "330402", "sector": "C17"}):
         opened = client.get("/nowcast/open", params={"month": "2024-09", **place})
         assert opened.status_code == 200 and "甲醇" in opened.text

@@ -63,6 +63,15 @@ def test_tables_and_points_of_charts_open(client: TestClient, day: dict[str, str
     assert client.get(points[-1]).status_code == 200
 
 
+def test_the_record_says_when_the_new_data_came(client: TestClient) -> None:
+    asked = {"as_of": "2024-12-15", "months": "1"}
+    made = client.get("/nowcast/record.json", params=asked).json()["news"]
+    days = {step["known_at"][-1] for step in made["steps"]}
+    assert days == {"2024-12-11"}
+    assert "2024-12-11 收到" in client.get("/nowcast/record", params=asked).text
+    assert "came on 2024-12-11" in client.get("/nowcast/record", params={**asked, "lang": "en"}).text
+
+
 def test_wrong_questions_are_refused(client: TestClient) -> None:
     assert client.get("/nowcast/run.json", params={"month": "2024-13"}).status_code == 422
     answer = client.get("/nowcast/run.json", params={"place": "nowhere"})

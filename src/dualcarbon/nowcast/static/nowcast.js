@@ -21,7 +21,7 @@
 
   function fan(data) {
     const f = data.scale.factor, rows = data.rows;
-    const cut = rows.findIndex((one) => one.state !== "counted" && one.state !== "official");
+    const cut = rows.findIndex((one) => one.state !== "counted" && one.state !== "official" && one.low !== null);
     const from = cut < 0 ? rows.length : cut;
     const put = (take, start) => rows.map((one, n) => (n < start ? null : take(one)));
     const ends = (name) => put((one) => (one[name] === null ? one.value : one[name]) / f, Math.max(from - 1, 0));
