@@ -249,3 +249,110 @@ def test_pages_show_the_words_with_figures_that_open(client: TestClient, place: 
     for kind, head in (("docx", b"PK"), ("pdf", b"%PDF-")):
         answer = client.get(f"/nowcast/month.{kind}", params={"month": "2024-10", "as_of": EARLY.isoformat()})
         assert answer.status_code == 200 and answer.content.startswith(head)
+
+
+def test_the_account_is_named_on_every_face(place: Workspace, client: TestClient) -> None:
+    covers = "消费侧（B）口径中可逐月核算的部分：非发电燃料燃烧和购入电力"
+    year, month = nowcast.analyse(place, year=2024, as_of=LATE), nowcast.monthly(place, month="2024-10", as_of=EARLY)
+    for made in (year, month, nowcast.run(place, as_of=EARLY, record=0, keep=False)):
+        assert made["account"] == "consumption" and made["basis"] == "B" and made["covers"]["zh"] == covers
+    for made in (year, month):
+        assert text_of(made).count(covers) == 1 and "consumption account (B)" in text_of(made, "en")
+    for path in ("", "/month", "/situation"):
+        page = client.get(f"/nowcast{path}", params={"known_at": LATE.isoformat(), "lang": "zh"}).text
+        assert f'<span class="badge basis" title="{covers}">B 消费侧</span>' in page
+    opened = nowcast.open_figure(place, month="2024-06", as_of=LATE)
+    assert (
+        opened["basis"] == "B"
+        and "B 消费侧" in client.get("/nowcast/open", params={"month": "2024-06", "lang": "zh"}).text
+    )
+
+
+def test_areas_and_domains_are_split_into_direct_and_indirect(place: Workspace) -> None:
+    made = nowcast.analyse(place, year=2024, as_of=EARLY)
+    for key in ("areas", "domains", "sectors"):
+        for part in ("direct", "indirect"):
+            assert sum(row[part] for row in made[key]) == pytest.approx(made[part])
+        assert all(row["direct"] + row["indirect"] == pytest.approx(row["value"]) for row in made[key])
+    for lang, heads in (("zh", ["直接", "间接"]), ("en", ["Direct", "Indirect"])):
+        for part in made["paragraphs"][lang][1:3]:
+            assert part["table"][0][2:4] == heads
+            for row in part["cells"][1:]:
+                assert len(row) == 7 and [one["question"].get("part") for one in row[1:4]] == [
+                    None,
+                    "direct",
+                    "indirect",
+                ]
+                assert row[2]["value"] + row[3]["value"] == pytest.approx(row[1]["value"])
+        assert len(made["paragraphs"][lang][3]["table"][0]) == 5
+
+
+def test_a_part_without_factors_is_no_zero_in_the_tables(tmp_path: Path) -> None:
+    """An area whose fuel has no factor has electricity, and a dash for what is direct."""
+    odd = (pl.col("place") == "330402-rest") & (pl.col("item") == "energy.combustion")
+    named = {name: pl.when(odd).then(pl.lit(code)).otherwise(name).alias(name)
+             for name, code in (("carrier", "methanol"), ("unit", "t"))}  # fmt: skip
+    made = Workspace.create(tmp_path / "w")
+    made.import_frame(rows().with_columns(**named), source={"file": "generator"}, dataset=DATASET)
+    told = nowcast.analyse(made, year=2024, as_of=LATE)
+    row = next(row for row in told["areas"] if row["code"] == "330402")
+    assert row["direct"] is None and row["indirect"] == pytest.approx(row["value"]) and row["value"] > 0
+    table = told["paragraphs"]["zh"][2]
+    (number,) = [n for n, line in enumerate(table["table"]) if line[0] == row["name"]["zh"]]
+    assert table["table"][number][2] == "—" and table["cells"][number][2] is None
+
+
+def test_counts_of_growth_and_units_read_well() -> None:
+    from dualcarbon.nowcast.told.chinese import Chinese
+    from dualcarbon.nowcast.told.english import English
+
+    def told(words: type, changes: list[float | None]) -> str:
+        one = words.__new__(words)
+        row = {"code": "x", "name": {"zh": "工业", "en": "Industry"}, "value": 1e4, "share": 0.5, "last_year": 1.0,
+               "pull_points": None}  # fmt: skip
+        one.made = {"domains": [{**row, "change_percent": change} for change in changes], "areas": [], "sectors": [],
+                    "question": {"city": "x"}, "period": "2024"}  # fmt: skip
+        one.figures, one.names = [], {}
+        return saying.plain(one.most("domains"))
+
+    assert "6个领域均同比下降（见表1）" in told(Chinese, [-1.0] * 6)
+    assert "3个领域均同比增长" in told(Chinese, [1.0] * 3)
+    assert "2个可比的领域均与上年同期基本持平" in told(Chinese, [0.0, 0.01, None])
+    assert "4个领域中2个增长、1个下降、1个基本持平" in told(Chinese, [1.0, 2.0, -1.0, 0.0])
+    assert "1个可比的领域同比下降" in told(Chinese, [-1.0, None])
+    assert "All 6 domains fell." in told(English, [-1.0] * 6)
+    assert "Of 3 domains, 1 grew, 2 fell." in told(English, [1.0, -1.0, -2.0])
+    assert "The domain that can be compared grew." in told(English, [1.0, None])
+
+
+def test_sentences_say_units_prices_and_no_doubts_of_what_is_counted(place: Workspace) -> None:
+    year = nowcast.analyse(place, year=2024, as_of=LATE)
+    advice = year["paragraphs"]["zh"][7]["text"]
+    assert re.search(r"，其中\S+?\d\.\d\d个百分点）", advice) and not re.search(r"\d个[）；。]", advice)
+    assert not re.search(r"(?<!\d)0个", text_of(year))
+    counted, guessed = (nowcast.monthly(place, month=month, as_of=day)
+                        for month, day in (("2024-06", LATE), ("2024-10", EARLY)))  # fmt: skip
+    assert counted["low"] is None and "估算可信度" not in text_of(counted) and "回放" not in text_of(counted)
+    assert "trust it" not in text_of(counted, "en")
+    assert "估算可信度" in text_of(guessed) and "How far to trust it" in text_of(guessed, "en")
+    # This city has no value added: nothing is said of its prices.
+    assert year["causes"]["prices"] is None and "价格换算" not in text_of(year)
+
+
+def test_value_added_is_said_to_be_as_imported(place: Workspace, tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "w")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    added = [("330400", sector, "economy.value_added", date(year, 1, 1), date(year + 1, 1, 1),
+              1e5 * (1 + 0.04 * (year - 2022)), "万元", date(year + 1, 1, 20))
+             for sector in sorted(set(rows()["sector"])) for year in (2023, 2024)]  # fmt: skip
+    columns = ["place", "sector", "item", "start", "end", "value", "unit", "known_at"]
+    made.import_frame(pl.DataFrame(added, schema=columns, orient="row"), source={"file": "yearbook"},
+                      dataset={**DATASET, "id": "economy"})  # fmt: skip
+    year = nowcast.analyse(made, year=2024, as_of=LATE)
+    assert year["causes"]["activity"]
+    assert year["paragraphs"]["zh"][4]["text"].count("增加值按导入数据，未作价格换算。") == 1
+    assert text_of(year).count("价格换算") == 1
+    assert text_of(year, "en").count("not converted to constant prices") == 1
+    with TestClient(create_app(made.path, warm=False), headers={"accept": "text/html"}) as client:
+        page = client.get("/nowcast", params={"known_at": LATE.isoformat()}).text
+        assert page[page.index('id="n-why"') :].count("未作价格换算") == 1

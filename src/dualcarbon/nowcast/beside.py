@@ -41,6 +41,11 @@ class Both(NamedTuple):
         """CO2 of the cells `mine` (N,)."""
         return float(self.settled[mine].sum())
 
+    def part(self, name: str) -> Array:
+        """What of the cells' CO2 (N,) is direct or indirect."""
+        number = PARTS.index(name)
+        return np.asarray(sum(self.done.parts(t)[number].value for t in self.span))
+
     def last(self, mine: np.ndarray) -> float | None:
         """That of a year before, of what can be compared; None where nothing can."""
         return float(self.before[mine & self.alike].sum()) if (mine & self.alike).any() else None

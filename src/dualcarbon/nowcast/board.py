@@ -8,7 +8,19 @@ import numpy as np
 
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import arrivals, beside, flags, officials, present, record, revisions, settling, why
+from dualcarbon.nowcast import (
+    account,
+    arrivals,
+    beside,
+    flags,
+    officials,
+    present,
+    record,
+    revisions,
+    settling,
+    uncertainty,
+    why,
+)
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, known, month_text, reach
@@ -56,7 +68,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
     answer: dict[str, Any] = {
         "place": code, "place_name": named_code(book.places, code), "tree": tree, "as_of": now.as_of, "unit": "tCO2",
         "status": done.status, "synthetic": done.status == "synthetic", "model": present.MODEL,
-        "workspace_version": now.version, "month": head["month"], "head": head,
+        "workspace_version": now.version, "month": head["month"], "head": head, **account.named(book),
         "closed": span_of(span, full, closed), "months": span, "year": _year(done, year, published, book),
         "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
         "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
@@ -67,6 +79,9 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
     }  # fmt: skip
     if answer["year"] is not None:
         answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree, family)
+    answer["uncertainty"] = None
+    if not head["official"]:
+        answer["uncertainty"] = uncertainty.of(workspace, full, [t], whole, head["value"], book, answer["question"])
     answer["causes"] = None
     if closed is not None and closed >= 12:
         end = now.months[closed]

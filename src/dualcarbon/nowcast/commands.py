@@ -168,9 +168,9 @@ def _open(
         typer.Option(
             "--kind",
             help=say("由各月得出的数：sum、change、growth、share、pull、progress、intensity、effect、news、error、score、"
-                     "target、official、bridge、term、flag",
+                     "target、official、bridge、term、flag、uncertainty",
                      "a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, "
-                     "news, error, score, target, official, bridge, term, flag"),
+                     "news, error, score, target, official, bridge, term, flag, uncertainty"),
         ),
     ] = None,
     period: Annotated[str | None, typer.Option("--period", help=say("时期", "period"))] = None,

@@ -15,7 +15,7 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.engine.methods import find_method
-from dualcarbon.nowcast import beside, factors, figures, flags, gaps, months, settling
+from dualcarbon.nowcast import account, beside, factors, figures, flags, gaps, months, settling, uncertainty
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import current, month_text
@@ -28,7 +28,7 @@ from dualcarbon.nowcast.usual import FAMILY, RECORD
 
 BY = ("place", "sector", "domain")
 #: The estimating model, by name and version: part of what a run is made of.
-MODEL = "nowcast.monthly-bridge/5"
+MODEL = "nowcast.monthly-bridge/6"
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
     "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "annual/forecast",
@@ -62,11 +62,11 @@ def run(
 
     Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
     of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
-    much. `record`: also replay so many of the last months (0: none), as late as this one and with its electricity in
-    hand, to show error, skill and empirical coverage of cells and of the whole (`record.recorded`). `keep`: keep the
-    run with its results. `version`: of the observations (default: the latest).
-    Raises Refused for an unknown place, dimension or way to reconcile, for a month that cannot be estimated, and for
-    official totals that contradict each other.
+    much. `uncertainty` is that of factors and data, which the interval is without. `record`: also replay so many of the
+    last months (0: none), as late as this one and with its electricity in hand, to show error, skill and empirical
+    coverage of cells and of the whole (`record.recorded`). `keep`: keep the run with its results. `version`:
+    of the observations (default: the latest). Raises Refused for an unknown place, dimension or way to reconcile, for a
+    month that cannot be estimated, and for official totals that contradict each other.
     """
     wrong = [name for name in by if name not in BY]
     if wrong:
@@ -94,11 +94,16 @@ def run(
         "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree, "family": family, "unit": "tCO2",
         "status": done.status, "workspace_version": seen.version,
         "model": MODEL, "scope": ["direct", "indirect"], "synthetic": done.status == "synthetic",
+        **account.named(book),
     }  # fmt: skip
     whole = np.ones(len(done.seen.cells), bool)
     then = year_before(done, t)
     made |= against(done.figure(t, whole), then, whole)
     told = done.told(t)
+    opens = {name: value for name, value in question(made, reconcile).items() if name != "month"}
+    made["uncertainty"] = None
+    if not made["official"]:
+        made["uncertainty"] = uncertainty.of(workspace, done.seen, [t], whole, made["value"], book, opens)
     made["reconciliation"] = {"method": reconcile if told else None, "totals": told, "unused": done.left(t)}
     made["year_to_date"] = beside.so_far(done, t, book, named_code)
     made["rows"] = _rows(done, t, by, book, made, reconcile, then)
@@ -109,7 +114,6 @@ def run(
     made["record"] = recorded(seen, t, record, asked) if record else None
     made |= of_factors(seen, t, book)
     made["later"] = lately
-    opens = {name: value for name, value in question(made, reconcile).items() if name != "month"}
     late = year if arrived(year, t) else cities.read(workspace, as_of=seen.as_of, **asked_of)
     found = [*flags.missing(late, t), *done.flags(t), *flags.carried(flags.find(seen), done.seen, t, done.parts(t)),
              *flags.unreported(seen, t)]  # fmt: skip

@@ -55,6 +55,11 @@ def this_month(result: dict[str, Any]) -> None:
             f"known on {result['as_of']}.",
         )
     )
+    doubt = result["uncertainty"]
+    if doubt:
+        size = say("未知", "not known") if doubt["percent"] is None else f"±{doubt['percent']:.2f}%"
+        said = say(f"因子和活动数据的不确定性（95%），另列：{size}。", f"By factors and data (95 %), apart: {size}. ")
+        typer.echo(said + doubt["note"][language()])
     _so_far(result["year_to_date"])
     _officials(result["reconciliation"]["totals"])
     if result["record"]:
@@ -90,10 +95,13 @@ def _so_far(made: dict[str, Any]) -> None:
     lang, grown = language(), ""
     if made["change_percent"] is not None:
         grown = say(f"，同比 {made['change_percent']:+.2f}%", f", {made['change_percent']:+.2f}% on a year before")
-    ends = "" if made["low"] is None else say("预计 ", "expected: ")
+    ends, wide = "" if made["low"] is None else say("预计 ", "expected: "), ""
+    if made["low"] is not None:
+        span = f"{made['low'] / 1e4:,.1f}–{made['high'] / 1e4:,.1f}"
+        wide = say(f"（90% 区间 {span}）", f" (90 % interval {span})")
     typer.echo(
-        say(f"{period(made['period'], lang)}累计{ends}{made['value'] / 1e4:,.1f} 万吨{grown}。",
-            f"{period(made['period'], lang)}: {ends}{made['value'] / 1e4:,.1f} ×10⁴ t{grown}.")
+        say(f"{period(made['period'], lang)}累计{ends}{made['value'] / 1e4:,.1f} 万吨{wide}{grown}。",
+            f"{period(made['period'], lang)}: {ends}{made['value'] / 1e4:,.1f} ×10⁴ t{wide}{grown}.")
         + (say("", " ") + made["note"][lang] if made["note"] else "")
     )  # fmt: skip
 
@@ -164,6 +172,8 @@ def causes(result: dict[str, Any]) -> None:
     table(rows, {"effect": say("因素", "effect"), "value": say("万吨", "10⁴ t"), "percent": say("拉动点数", "points")})
     used = result["activity"] or say("无（数据未覆盖两个时期）", "none (no data for both periods)")
     typer.echo(say(f"增加值指标：{used}。", f"Value added: {used}."))
+    if result["prices"]:
+        typer.echo(result["prices"][language()])
     if result["note"]:
         typer.echo(result["note"][language()])
     for note in [*result["missing"], *result["factors"]]:

@@ -38,8 +38,15 @@ TITLES = {
     "grid_factor": {"zh": "电网因子", "en": "grid factor"},
     "fuel_factor": {"zh": "燃料因子", "en": "fuel factors"},
     "own_energy": {"zh": "居民生活用能", "en": "energy of households"},
-    "unmeasured_energy": {"zh": "缺增加值行业用能", "en": "energy without value added"},
+    "unmeasured_energy": {"zh": "未取得增加值的行业用能", "en": "sectors without value added"},
     "scope": {"zh": "口径变化（没有可比数的地区）", "en": "scope (areas with nothing to compare with)"},
+}
+
+
+#: What is said of value added where it tells effects apart.
+PRICES = {
+    "zh": "增加值按导入数据，未作价格换算。",
+    "en": "Value added is as imported, not converted to constant prices.",
 }
 
 
@@ -95,10 +102,11 @@ def explain(
 
     `period` (default: the last month known) against `against` (default: the same a year before). Effects are in tCO2
     and in percent of the earlier value, in all and by sector; `weather` (where degree days are known)
-    says by how much they differ, and what months lack them. What was not reported, or not believed, is estimated and
-    named in `gaps`; what has nothing to be compared with is the effect `scope` and named in `left_out`; `note` says
-    both; `missing` are rows without a factor, `factors` those borrowed from another time. Raises Refused for an unknown
-    place or period, and for a period with a month of which most is not reported.
+    says by how much they differ, and what months lack them; `prices` says at which prices value added is, where it is
+    used. What was not reported, or not believed, is estimated and named in `gaps`; what has nothing to be compared with
+    is the effect `scope` and named in `left_out`; `note` says both; `missing` are rows without a factor, `factors`
+    those borrowed from another time. Raises Refused for an unknown place or period, and for a period with a month of
+    which most is not reported.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
@@ -126,7 +134,7 @@ def explain(
         ],
         "activity": made.added.item, "weather": days, "gaps": made.gaps, "left_out": made.left,
         "missing": lent["missing"], "factors": lent["factors"],
-        "note": _note(made, days),
+        "note": _note(made, days), "prices": PRICES if made.added.item else None,
         "rows": [
             {"sector": one, "name": {lang: book.sectors.name(one, lang) if one else "—" for lang in ("zh", "en")},
              "change": sum(parts.values()), "effects": parts, "explain": {**asked, "sector": one} if one else None}

@@ -26,6 +26,10 @@ HELD: Column = ("90% 实际覆盖", "90% held", _of("coverage90"))
 STATE: Column = ("状态", "state", _of("state"))
 MONTH: list[Column] = [("月份", "month", _of("month"))]
 
+PARTS: list[Column] = [
+    ("直接（吨 CO2）", "direct t CO2", _of("direct")),
+    ("间接（吨 CO2）", "indirect t CO2", _of("indirect")),
+]
 MOVED: list[Column] = [("官方总数移动（吨）", "moved by official totals, t", _of("moved"))]
 
 BOARD: list[Sheet] = [
@@ -33,9 +37,9 @@ BOARD: list[Sheet] = [
      ("80% 区间上限", "80% high", _of("high80")), *CHANGE, *MOVED], lambda made: made["months"]),
     ("年度累计", "year", [*MONTH, STATE, *VALUE, *ENDS, ("上年累计", "last year", _of("last_year"))],
      lambda made: (made["year"] or {}).get("path", [])),
-    ("地区", "areas", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL, *MOVED], lambda made: made["areas"]),
-    ("行业", "sectors", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL, *MOVED], lambda made: made["sectors"]),
-    ("领域", "domains", [*NAME, *VALUE, *ENDS, *CHANGE, *PULL, *MOVED], lambda made: made["domains"]),
+    ("地区", "areas", [*NAME, *VALUE, *PARTS, *ENDS, *CHANGE, *PULL, *MOVED], lambda made: made["areas"]),
+    ("行业", "sectors", [*NAME, *VALUE, *PARTS, *ENDS, *CHANGE, *PULL, *MOVED], lambda made: made["sectors"]),
+    ("领域", "domains", [*NAME, *VALUE, *PARTS, *ENDS, *CHANGE, *PULL, *MOVED], lambda made: made["domains"]),
     ("变动原因", "causes", [("因素", "effect", _of("title")), *VALUE, ("百分点", "points", _of("percent"))],
      lambda made: (made["causes"] or {}).get("effects", [])),
     ("需要核实", "to be checked", [("说明", "message", _of("message")), *MONTH], lambda made: made["flags"]),

@@ -14,8 +14,8 @@ import numpy as np
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
+from dualcarbon.nowcast import account, settling, uncertainty
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import settling
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import ended, month_text
 from dualcarbon.nowcast.months import Month
@@ -51,8 +51,9 @@ def open_figure(
 
     `city`: the place whose areas were estimated together (default: the parent that holds `place`). `reconcile`: how
     cells were moved to meet official totals; `reconciliation` names those that hold any of the cells, and `settled`
-    says before × factor = after. `missing` are its rows without a factor, `factors` those borrowed for it. `run`: a
-    kept run, whose place, month, day and options count. Raises Refused where nothing answers to the question.
+    says before × factor = after. `uncertainty` is that of factors and data. `missing` are its rows without a factor,
+    `factors` those borrowed for it. `run`: a kept run, whose place, month, day and options count. Raises Refused where
+    nothing answers to the question.
     """
     workspace = opened(workspace)
     version = None
@@ -105,6 +106,11 @@ def open_figure(
         if part in (None, name)
     ]
     node["children"] = [] if single else _children(done, t, mine, book, node, question)
+    node["uncertainty"] = None
+    if not (part or node["official"]) and node["value"] is not None:
+        asked = {"as_of": seen.as_of.isoformat(), "tree": tree, "city": above, **options(family, reconcile),
+                 **{name: given for name, given in named.items() if given}}  # fmt: skip
+        node["uncertainty"] = uncertainty.of(workspace, done.seen, [t], mine, node["value"], book, asked)
     return node | behind(done.seen, [t], mine, part, book)
 
 
@@ -118,7 +124,7 @@ def _head(
         "item": "emission.co2", "place": place, "place_name": named_code(book.places, place), "sector": sector,
         "domain": domain, "part": part, "month": month_text(seen.months[t]), "as_of": seen.as_of, "tree": tree,
         "city": city, "unit": "tCO2", "status": done.status, "model": MODEL, "run": run, "title": TITLE,
-        "rows": [], "rows_total": 0, "withheld": 0,
+        "rows": [], "rows_total": 0, "withheld": 0, **account.named(book),
     }  # fmt: skip
     for name, codes in (("sector", book.sectors), ("domain", book.domains)):
         node[f"{name}_name"] = named_code(codes, node[name]) if node[name] else None

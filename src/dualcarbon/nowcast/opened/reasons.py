@@ -13,6 +13,7 @@ from dualcarbon.core import periods
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast.opened.bounds import uncertainty_node
 from dualcarbon.nowcast.opened.comparing import (
     change_node,
     estimated_node,
@@ -37,7 +38,7 @@ KINDS: dict[str, Callable[..., Node]] = {
     "target": target_node, "official": official_node, "bridge": bridge_node, "change": change_node,
     "growth": growth_node, "share": share_node, "pull": pull_node, "progress": progress_node,
     "intensity": intensity_node, "settled": settled_node, "estimated": estimated_node,
-    "term": term_node, "flag": flag_node,
+    "term": term_node, "flag": flag_node, "uncertainty": uncertainty_node,
 }  # fmt: skip
 
 
@@ -58,8 +59,8 @@ def open_reason(
     level), `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`,
     `growth` (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled`
     (period, against, city), `term` (about, month, sector, domain, part, city), `flag` (about: its rule; month, sector,
-    domain, period, city). Periods are whole months in any spelling of `periods.parse`. Raises Refused for an unknown
-    kind, and where nothing answers to the question.
+    domain, period, city), `uncertainty` (period, sector, domain, city, reconcile). Periods are whole months in any
+    spelling of `periods.parse`. Raises Refused for an unknown kind, and where nothing answers to the question.
     """
     workspace = opened(workspace)
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dualcarbon.nowcast import gaps
+from dualcarbon.nowcast.account import COVERS
 from dualcarbon.nowcast.told import saying
 from dualcarbon.nowcast.told.wording import FLAT, NAMED, TOLD, WAN, Row, Words, based, number
 
@@ -52,7 +53,7 @@ class Chinese(Words):
     def overview(self) -> str:
         made = self.made
         ends = f"（{self.between(made['low'], made['high'])}）" if self.guessed else ""
-        text = (f"{self.span()}，{self.name}能源活动二氧化碳排放（非发电燃料燃烧和购入电力，下同）"
+        text = (f"{self.span()}，{self.name}能源活动二氧化碳排放（消费侧的非发电燃料燃烧和购入电力，下同）"
                 f"{'预计为' if self.guessed else ''}{self.tons(made['value'])}万吨{ends}，{self.growth()}")  # fmt: skip
         return "\n".join(one for one in (text + self.sources(), self.monthly(), self.aim() + self.per_product(),
                                          self.holes()) if one)  # fmt: skip
@@ -88,8 +89,10 @@ class Chinese(Words):
         rose = sum(one["value"] > one["last_year"] for one in known)
         ends = [f"{int(one['month'][5:])}月{word}（{self.tons(one['value'], period=one['month'])}万吨）"
                 for one, word in ((most, "最高"), (least, "最低"))]  # fmt: skip
-        return (f"分月看，{'，'.join(ends)}；{len(known)}个月中{rose}个月高于上年同月，"
-                f"{len(known) - rose}个月持平或低于上年同月（见图1）。")  # fmt: skip
+        told = f"{len(known)}个月中{rose}个月高于上年同月，{len(known) - rose}个月持平或低于上年同月"
+        if rose in (0, len(known)):
+            told = f"{len(known)}个月均{'高于' if rose else '持平或低于'}上年同月"
+        return f"分月看，{'，'.join(ends)}；{told}（见图1）。"
 
     def left_out(self) -> str:
         told = gaps.apart(self.made["left_out"], "zh")
@@ -163,12 +166,15 @@ class Chinese(Words):
             text += f"对增速拉动较大的是{self.listed(up, key, who)}。"
         if down:
             text += f"下拉较大的是{self.listed(down, key, who)}。"
-        grown = [row["change_percent"] for row in rows if row["change_percent"] is not None]
-        falls = sum(one < 0 for one in grown)
-        count = f"{len(grown)}个{'可比的' if len(grown) < len(rows) else ''}{who or '地区'}"
-        if not grown:
+        known, ways = self.ways(rows)
+        count = f"{known}个{'可比的' if known < len(rows) else ''}{who or '地区'}"
+        verbs = {"up": "增长", "down": "下降", "flat": "基本持平"}
+        if not known:
             return text
-        rest = f"{count}中{len(grown) - falls}个增长、{falls}个下降" if falls else f"{count}均同比增长"
+        rest = f"{count}中{'、'.join(f'{number}个{verbs[way]}' for way, number in ways.items())}"
+        if len(ways) == 1:
+            (way,) = ways
+            rest = f"{count}{'均' if known > 1 else ''}{'与上年同期' if way == 'flat' else '同比'}{verbs[way]}"
         return f"{text}{rest}（见表{self.number(key)}）。"
 
     def sectors(self) -> str:
@@ -234,9 +240,19 @@ class Chinese(Words):
                 f"官方总数另使变动{verb}{self.settled(self.undecomposed(), against=causes['against'])}万吨，未分解。"
             )
         text += "" if causes["activity"] else "缺少覆盖两年的增加值，规模与结构未单列。"
-        return text + (causes["note"]["zh"] if causes["note"] else "")
+        return text + "".join(causes[name]["zh"] for name in ("prices", "note") if causes[name])
 
     def quality(self) -> str:
+        return "\n".join(one for one in (self.replayed(), self.uncertain()) if one)
+
+    def uncertain(self) -> str:
+        made = self.made["uncertainty"]
+        if made is None:
+            return ""
+        size = f"为{self.doubt()}（95%）" if self.doubt() else "未知"
+        return f"因子和活动数据本身的不确定性与估算误差分列，{size}：{made['note']['zh']}"
+
+    def replayed(self) -> str:
         states = self.states()
         if not states:
             return "可回放的月份不足。"
@@ -281,7 +297,7 @@ class Chinese(Words):
             area = row["area"]
             if area and len(self.made["areas"]) > 1:
                 pull = self.points(area["pull_points"], sector=row["code"], place=area["code"])
-                said += f"，其中{area['name']['zh']}{pull}个"
+                said += f"，其中{area['name']['zh']}{pull}个百分点"
             return f"{row['name']['zh']}（{said}）"
 
         named = "；".join(one(row) for row in rows)
@@ -329,9 +345,9 @@ class Chinese(Words):
 
     def data(self) -> str:
         told = [
-            "核算范围：能源活动中非发电的燃料燃烧和购入电力（间接排放）；不含跨界热力、工业过程排放和发电用燃料，与碳账户的口径不同。",
+            f"核算范围：{COVERS['zh']}（前者为直接排放，后者为间接排放）；不含跨界热力、自发自用电力、工业过程排放和发电用燃料，因此与碳账户的消费侧总数不同。",
             "同比：与上年同期按可比口径比较；拉动（下拉）为该部分的同比增减量占上年同期全部排放的百分点，各部分合计等于增速。",
-            "估算：未报或异常未采用的部分按估算计入，90%区间只反映估算的误差，因子的不确定性见碳账户。",
+            "估算：未报或异常未采用的部分按估算计入，90%区间只反映估算的误差，因子和活动数据的不确定性另列（见第六部分）。",
             *([self.factors()] if self.factors() else []),
             based(self.made, "zh") + "文中各数均可在系统中打开，直至报送的原始数据。",
         ]  # fmt: skip
@@ -342,7 +358,8 @@ class ChineseMonth(Chinese):
     """The brief of a month: level, growth, the year so far, who and what moved it, what is late or odd, trust."""
 
     def parts(self) -> list[str]:
-        return [self.level() + self.festival() + self.so_far(), self.who(), self.why(), self.late() + self.trust()]
+        trust = f"{self.late()}{self.trust()}口径为{COVERS['zh']}。"
+        return [self.level() + self.festival() + self.so_far(), self.who(), self.why(), trust]
 
     def level(self) -> str:
         made = self.made
@@ -421,9 +438,9 @@ class ChineseMonth(Chinese):
         told = self.moved()
         if not told:
             return ""
-        if causes["period"] == self.made["month"]:
-            return f"从变动原因看，{told}。"
-        return f"当月尚未报齐，就已报齐的{saying.period(causes['period'], 'zh')}看，{told}。"
+        lead = f"当月尚未报齐，就已报齐的{saying.period(causes['period'], 'zh')}看"
+        lead = "从变动原因看" if causes["period"] == self.made["month"] else lead
+        return f"{lead}，{told}。{causes['prices']['zh'] if causes['prices'] else ''}"
 
     def late(self) -> str:
         made, told = self.made, []
@@ -446,6 +463,8 @@ class ChineseMonth(Chinese):
 
     def trust(self) -> str:
         states = self.states()
+        if not self.guessed:
+            return ""
         if not states:
             return "可回放的月份不足，估算的误差尚无记录。"
         total = states[0]["total"]

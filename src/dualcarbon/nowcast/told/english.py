@@ -3,6 +3,7 @@
 from typing import Any
 
 from dualcarbon.nowcast import gaps
+from dualcarbon.nowcast.account import COVERS
 from dualcarbon.nowcast.told import saying
 from dualcarbon.nowcast.told.wording import FLAT, NAMED, TOLD, WAN, Row, Words, based, number
 
@@ -46,9 +47,10 @@ class English(Words):
     def overview(self) -> str:
         made = self.made
         ends = f" ({self.between(made['low'], made['high'])})" if self.guessed else ""
-        text = (f"In {self.span()}, CO2 of energy activity in {self.name} (fuels burned other than for power, and "
-                f"purchased electricity) {'is expected to be' if self.guessed else 'was'} {self.tons(made['value'])} kt"
-                f"{ends}, {self.growth()}")  # fmt: skip
+        text = (f"In {self.span()}, CO2 of energy activity in {self.name} (of the consumption account, fuels burned "
+                "other than for power and purchased electricity) "
+                f"{'is expected to be' if self.guessed else 'was'} {self.tons(made['value'])} kt{ends}, "
+                f"{self.growth()}")  # fmt: skip
         return "\n".join(one for one in (text + self.sources(), self.monthly(), f"{self.aim()} {self.per_product()}",
                                          self.holes()) if one)  # fmt: skip
 
@@ -84,7 +86,8 @@ class English(Words):
         ends = [f"{saying.months([int(one['month'][5:])], 'en')} was {word} "
                 f"({self.tons(one['value'], period=one['month'])} kt)"
                 for one, word in ((most, "highest"), (least, "lowest"))]  # fmt: skip
-        return f"{', '.join(ends)}; {rose} of {len(known)} months were above the year before (figure 1)."
+        count = {0: "none", len(known): "all"}.get(rose, str(rose))
+        return f"{', '.join(ends)}; {count} of {len(known)} months were above the year before (figure 1)."
 
     def left_out(self) -> str:
         told = gaps.apart(self.made["left_out"], "en")
@@ -157,6 +160,15 @@ class English(Words):
             text += f" Growth was pulled up most by {self.listed(up, key)}."
         if down:
             text += f" It was pulled down most by {self.listed(down, key)}."
+        known, ways = self.ways(rows)
+        who = {"domains": ("domain", "domains"), "areas": ("area", "areas")}[key][known != 1]
+        verbs = {"up": "grew", "down": "fell", "flat": "stayed about the same"}
+        count = f"{known} {who}{' that can be compared' if known < len(rows) else ''}"
+        if len(ways) == 1:
+            (way,) = ways
+            text += f" {f'All {count}' if known > 1 else f'The {count[2:]}'} {verbs[way]}."
+        elif ways:
+            text += f" Of {count}, {', '.join(f'{number} {verbs[way]}' for way, number in ways.items())}."
         return f"{text} See table {self.number(key)}."
 
     def sectors(self) -> str:
@@ -209,9 +221,19 @@ class English(Words):
             size = self.settled(self.undecomposed(), against=causes["against"])
             text += f" Official totals moved {size} kt {way} more, which is not decomposed."
         text += "" if causes["activity"] else " No value added covers both years."
-        return text + (f" {causes['note']['en']}" if causes["note"] else "")
+        return text + "".join(f" {causes[name]['en']}" for name in ("prices", "note") if causes[name])
 
     def quality(self) -> str:
+        return " ".join(one for one in (self.replayed(), self.uncertain()) if one)
+
+    def uncertain(self) -> str:
+        made = self.made["uncertainty"]
+        if made is None:
+            return ""
+        size = f"{self.doubt()} (95%)" if self.doubt() else "not known"
+        return f"Uncertainty by factors and data, apart from the estimates: {size}. {made['note']['en']}"
+
+    def replayed(self) -> str:
         states = self.states()
         if not states:
             return "Too few months to replay."
@@ -277,9 +299,10 @@ class English(Words):
     def data(self) -> str:
         told = [
             based(self.made, "en"), self.factors(),
-            "Heat across the boundary, process CO2 and fuel for power are not in here; points are the change of a part "
-            "in percent of the whole a year before. Intervals are those of the estimates; uncertainty of factors is "
-            "shown by the account. Every number opens in the system.",
+            f"Counted is {COVERS['en']}; the first is direct, the second indirect. Heat across the boundary, own "
+            "power used, process CO2 and fuel for power are not in here; points are the change of a part "
+            "in percent of the whole a year before. Intervals are those of the estimates; uncertainty of factors and "
+            "data stands apart (part 6). Every number opens in the system.",
         ]  # fmt: skip
         return " ".join(one for one in told if one)
 
@@ -289,7 +312,8 @@ class EnglishMonth(English):
 
     def parts(self) -> list[str]:
         first = " ".join(part for part in (self.level(), self.festival(), self.so_far()) if part)
-        return [first, self.who(), self.why(), f"{self.late()} {self.trust()}".strip()]
+        last = " ".join(part for part in (self.late(), self.trust(), f"Counted is {COVERS['en']}.") if part)
+        return [first, self.who(), self.why(), last]
 
     def level(self) -> str:
         made = self.made
@@ -366,7 +390,8 @@ class EnglishMonth(English):
         told = self.moved()
         when = saying.period(causes["period"], "en")
         lead = "CO2 was" if causes["period"] == self.made["month"] else f"In {when}, the last that is reported, CO2 was"
-        return f"{lead} {told}." if told else ""
+        prices = f" {causes['prices']['en']}" if causes["prices"] else ""
+        return f"{lead} {told}.{prices}" if told else ""
 
     def late(self) -> str:
         made, told = self.made, []
@@ -389,6 +414,8 @@ class EnglishMonth(English):
 
     def trust(self) -> str:
         states = self.states()
+        if not self.guessed:
+            return ""
         if not states:
             return "Too few months to replay."
         total = states[0]["total"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import beside, flags, gaps, officials, present, record, settling, why
+from dualcarbon.nowcast import account, beside, flags, gaps, officials, present, record, settling, uncertainty, why
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.beside import Both
 from dualcarbon.nowcast.city import City
@@ -66,6 +66,10 @@ def analyse(
     made["product"] = _per_product(workspace, both, made["value"], period, tree)
     made |= moved(workspace, seen, span, period, tree, family)
     made["record"] = replayed(seen, family, tree)
+    whole = np.ones(len(done.seen.cells), bool)
+    made["uncertainty"] = None
+    if done.exact(span[0], span[-1] + 1, whole) is None:
+        made["uncertainty"] = uncertainty.of(workspace, done.seen, span, whole, made["value"], book, made["question"])
     made["flags"] = doubts(done, done.seen, span, book, made["question"])
     made["paragraphs"] = {lang: telling.paragraphs(made, lang) for lang in ("zh", "en")}
     return made
@@ -80,6 +84,7 @@ def headed(workspace: Any, both: Both, period: str, tree: str, family: str) -> d
     return {
         "place": seen.place, "place_name": present.named_code(book.places, seen.place), "period": period,
         "against": saying.earlier(period), "as_of": seen.as_of, "unit": "tCO2", "status": status, "tree": tree,
+        **account.named(book),
         "synthetic": status == "synthetic",
         "status_name": {lang: book.terms["status"].name(status, lang) for lang in ("zh", "en")},
         "sources": [
@@ -226,15 +231,20 @@ def _grouped(both: Both, column: int, book: Classification) -> list[dict[str, An
     lack a factor is no zero and is left out."""
     codes: Any = (book.places, book.sectors, book.domains)[column]
     lacking = np.any([both.done.seen.lacking(t) for t in both.span], 0)
+    parts = {name: both.part(name) for name in beside.PARTS}
+    short = {name: np.any([both.done.seen.lacking(t, name) for t in both.span], 0) for name in parts}
     whole = both.value(np.ones(len(both.alike), bool))
     rows = []
     for (code,), mine in present.grouped(both.done.seen, [column]):
         value = both.value(mine)
         if not value and lacking[mine].any():
             continue
+        split: dict[str, float | None] = {name: float(of[mine].sum()) for name, of in parts.items()}
+        split |= {name: None for name, one in split.items() if not one and short[name][mine].any()}
         rows.append({
             "code": code, "name": present.named_code(codes, code) if code else {"zh": "—", "en": "—"},
-            "value": value, "share": value / whole if whole else None, "last_year": both.last(mine),
+            "value": value, **split,
+            "share": value / whole if whole else None, "last_year": both.last(mine),
             "change": both.change(mine), "change_percent": both.growth(mine), "pull_points": both.pull(mine),
         })  # fmt: skip
     return sorted(rows, key=lambda row: -row["value"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from dualcarbon.core import report
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.nowcast import beside
 from dualcarbon.nowcast.told import drawing, saying
 from dualcarbon.nowcast.told.chinese import Chinese, ChineseMonth
 from dualcarbon.nowcast.told.english import English, EnglishMonth
@@ -22,6 +23,8 @@ FIGURES = {
     4: ("各因素的作用（万吨）", "What moved CO2 (kt)"),
 }
 HEADS = {"domains": ("领域", "Domain"), "areas": ("地区", "Area"), "sectors": ("行业", "Sector")}
+#: Tables that split direct from indirect CO2.
+SPLIT = ("domains", "areas")
 #: Sectors in their table, up and down.
 SHOWN = NAMED + 2
 
@@ -85,7 +88,7 @@ def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
             tables += 1
             head, *rows = part["table"]
             what = caption("表" if zh else "Table", tables, TABLES[count][0 if zh else 1])
-            blocks.append(report.Table(head, rows, what, source, "lrrrr"))
+            blocks.append(report.Table(head, rows, what, source, "l" + "r" * (len(head) - 1)))
         picture = _picture(made, count, lang)
         if picture:
             figures += 1
@@ -113,14 +116,17 @@ def _picture(made: dict[str, Any], count: int, lang: str) -> str:
 
 
 def _table(words: Words, key: str) -> dict[str, Any]:
-    """Rows of areas or domains, or the sectors that pulled most, with the question of each number."""
+    """Rows of areas or domains with their direct and indirect parts, or the sectors that pulled most, with the question
+    of each number."""
     made, zh = words.made, words.lang == "zh"
     rows = [row for row in made[key] if row["value"] or row["last_year"]]
     if key == "sectors":
         rows = [*words.ranked(key, True)[:SHOWN], *words.ranked(key, False)[:SHOWN][::-1]]
     heads = (["排放量（万吨）", "占比", "同比", "拉动（百分点）"], ["kt", "Share", "Change", "Points"])[not zh]
+    if key in SPLIT:
+        heads[1:1] = (["直接", "间接"], ["Direct", "Indirect"])[not zh]
     table = [[HEADS[key][not zh], *heads]]
-    cells: list[list[saying.Figure | None]] = [[None] * 5]
+    cells: list[list[saying.Figure | None]] = [[None] * (1 + len(heads))]
     for row in rows:
         line = _row(words, key, row)
         table.append([row["name"][words.lang], *(saying.plain(text) for text in line)])
@@ -131,8 +137,10 @@ def _table(words: Words, key: str) -> dict[str, Any]:
 def _row(words: Words, key: str, row: Row) -> list[str]:
     about, period = words.about(key, row), words.made["period"]
     change, pull = row["change_percent"], row["pull_points"]
+    parts = beside.PARTS if key in SPLIT else ()
     return [
         words.tons(row["value"], **about),
+        *("—" if row[part] is None else words.tons(row[part], **about, part=part) for part in parts),
         "—" if row["share"] is None else words.percent(100 * row["share"], "share", **about),
         "—" if change is None
         else words.put(f"{signed(change, 1)}%", change, "%", kind="growth", period=period, **about),

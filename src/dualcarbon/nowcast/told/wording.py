@@ -15,11 +15,13 @@ _KINDS = {
     "zh": {"": "排放", "sum": "排放", "growth": "同比增速", "change": "同比增减量", "share": "占比",
            "pull": "对增速的拉动", "effect": "的作用", "error": "回放的误差与区间覆盖", "target": "与年度目标之差",
            "progress": "占年度目标的比重", "intensity": "单位地区生产总值排放及变化",
-           "settled": "官方总数的调整", "estimated": "上年数中估算的比重"},
+           "settled": "官方总数的调整", "estimated": "上年数中估算的比重",
+           "uncertainty": "因子和活动数据的不确定性"},
     "en": {"": "CO2", "sum": "CO2", "growth": "growth", "change": "change", "share": "share", "pull": "pull on growth",
            "effect": "effect", "error": "replayed error and coverage", "target": "gap to the target",
            "progress": "share of the target", "intensity": "CO2 per GDP and its change",
-           "settled": "what official totals moved", "estimated": "estimated share of the year before"},
+           "settled": "what official totals moved", "estimated": "estimated share of the year before",
+           "uncertainty": "uncertainty by factors and data"},
 }  # fmt: skip
 _PARTS = {"zh": {"direct": "燃料燃烧", "indirect": "购入电力"}, "en": {"direct": "fuels", "indirect": "electricity"}}
 _ENDS = {"zh": {"low": "（区间下限）", "high": "（区间上限）"}, "en": {"low": "lower end", "high": "upper end"}}
@@ -113,6 +115,15 @@ class Words:
         """Points of an effect of the decomposition of a period."""
         return self.points(one["percent"], effect=one["effect"], period=period)
 
+    def doubt(self) -> str:
+        """The uncertainty by factors and data in percent; empty where nobody knows it."""
+        made = self.made["uncertainty"]
+        if made is None or made["percent"] is None:
+            return ""
+        said = self.put(f"{number(made['percent'], 2)}%", made["percent"], "%", kind="uncertainty",
+                        period=self.made["period"])  # fmt: skip
+        return f"±{said}"
+
     def settled(self, value: float, **against: Any) -> str:
         """CO2 that official totals moved."""
         return self.put(self.amount(value), abs(value), "tCO2", kind="settled", period=self.made["period"], **against)
@@ -132,6 +143,13 @@ class Words:
         rows = [row for row in self.made[key] if row["pull_points"] is not None and not row.get("household")]
         pulled = [row for row in rows if row["code"] and (row["pull_points"] if up else -row["pull_points"]) >= LEAST]
         return sorted(pulled, key=lambda row: -abs(row["pull_points"]))
+
+    def ways(self, rows: list[Row]) -> tuple[int, dict[str, int]]:
+        """How many rows can be compared, and how many of them grew (`up`), fell (`down`) or stayed (`flat`)."""
+        grown = [row["change_percent"] for row in rows if row["change_percent"] is not None]
+        count = {"up": sum(one >= FLAT for one in grown), "down": sum(one <= -FLAT for one in grown)}
+        count["flat"] = len(grown) - sum(count.values())
+        return len(grown), {way: number for way, number in count.items() if number}
 
     def leading(self, key: str) -> tuple[list[Row], list[Row]]:
         """The rows that pulled most, up and down: more of those that pulled the way of the whole."""
