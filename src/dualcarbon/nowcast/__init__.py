@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dualcarbon.nowcast.annual.spread import spread
     from dualcarbon.nowcast.annual.trial import backtest
     from dualcarbon.nowcast.arrivals import news
     from dualcarbon.nowcast.opened.opening import open_figure
@@ -14,7 +15,18 @@ if TYPE_CHECKING:
     from dualcarbon.nowcast.told.situation import analyse
     from dualcarbon.nowcast.why import explain
 
-__all__ = ["analyse", "backtest", "explain", "monthly", "news", "open_figure", "open_reason", "run", "vintages"]
+__all__ = [
+    "analyse",
+    "backtest",
+    "explain",
+    "monthly",
+    "news",
+    "open_figure",
+    "open_reason",
+    "run",
+    "spread",
+    "vintages",
+]
 
 _WHERE = {
     "analyse": "told.situation",
@@ -25,6 +37,7 @@ _WHERE = {
     "open_figure": "opened.opening",
     "open_reason": "opened.reasons",
     "run": "present",
+    "spread": "annual.spread",
     "vintages": "revisions",
 }
 

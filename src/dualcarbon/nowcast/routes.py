@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from dualcarbon.core.faces import FIRST_DAY, LAST_DAY, Nav, NoSuch, Page, View, page
+from dualcarbon.nowcast import file_routes
 from dualcarbon.nowcast.usual import FAMILY
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
+router.include_router(file_routes.router)
 
 MEDIA = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -160,7 +162,7 @@ def opened(
     """A figure opened: what was counted down to its rows, how the rest was estimated, its parts.
 
     With `kind` a figure derived from months: sum, change, growth, share, pull, progress, intensity, effect, news,
-    error, score, target, official, bridge, term, flag.
+    error, score, target, official, bridge, term, flag, uncertainty.
     """
     from dualcarbon import nowcast
     from dualcarbon.nowcast import kept
