@@ -68,6 +68,19 @@ def test_the_same_figure_of_two_datasets_is_told_where_both_are_counted(made: An
     assert opened["doubled"] == withheld["doubled"]
 
 
+def test_the_workbook_of_an_account_holds_it(tmp_path: Path) -> None:
+    import openpyxl
+
+    found = account(PARTS + f"330400,,,{BOUGHT},2024,30,MWh,yearbook\n")
+    inventory.export(found, tmp_path / "a.xlsx")
+    sheets = openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets
+    cells = [str(cell) for sheet in sheets for row in sheet.iter_rows(values_only=True) for cell in row if cell]
+    assert "重复计入" in cells and found["doubled"][0]["message"]["zh"] in cells
+    clean = account(PARTS)
+    inventory.export(clean, tmp_path / "b.xlsx")
+    assert "重复计入" not in str([*openpyxl.load_workbook(tmp_path / "b.xlsx").worksheets[0].values])
+
+
 def test_what_adds_up_is_not_told() -> None:
     rest = f"330483,规下企业,C,{BOUGHT},2024,5,MWh,rest\n330400,,F51,{BOUGHT},2024,1,MWh,rest\n"
     assert account(PARTS + rest)["doubled"] == []

@@ -204,7 +204,16 @@ class _Book:
         beside += [Col(lambda r: r["value"] if r["value"] is not None else r["notation"], "数值", "Value", NUMBER, 20)]
         row = self._table(sheet, row, [*beside, *interval, previous, unit, *status], account["apart"])
         row = self._controls(sheet, row)
-        self._missing(sheet, row)
+        self._doubled(sheet, self._missing(sheet, row))
+
+    def _doubled(self, sheet: Worksheet, row: int) -> int:
+        """What the account counts twice; nothing where it counts nothing twice."""
+        columns = [
+            Col(lambda r: r["message"], "重复计入", "Counted twice", width=34),
+            Col(lambda r: r["remedy"], "改法", "What to do", width=20),
+            Col(lambda r: ", ".join(r["datasets"]), "数据集", "Datasets"),
+        ]
+        return self._table(sheet, row, columns, self.account["doubled"]) if self.account["doubled"] else row
 
     def _controls(self, sheet: Worksheet, row: int) -> int:
         columns = [
