@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from dualcarbon import nowcast
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast import city, flags, gaps, months, screening
+from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_city import COUNTY, LATER, world
 from tests.nowcast.test_gaps import between
 from tests.nowcast.test_robust import times
@@ -65,6 +67,7 @@ def test_a_wrong_unit_in_the_first_months_is_doubted_and_the_year_after_is_not_b
     told = run(made, month="2024-12")
     (one,) = about(told)
     assert one["rule"] == "nowcast.doubtful-place" and one["months"] == [when] and one["sector"] == ""
+    assert ("与上年同月" in one["message"]["zh"]) == (when[:4] == "2023") != ("与前后各月" in one["message"]["zh"])
     after = f"{int(when[:4]) + 1}{when[4:]}"
     if after <= "2024-01":
         assert run(made, month=after)["value"] == pytest.approx(run(clean, month=after)["value"], rel=1e-9)
@@ -125,6 +128,22 @@ def test_a_county_of_zeros_has_neither_ceased_nor_begun(zeros: Workspace) -> Non
     assert "之后没有数据" not in text and "起才有数据" not in text and "未到" not in text
     report = nowcast.analyse(zeros, year=2024, as_of=LATER)
     assert [one["rule"] for one in about(report)] == ["nowcast.zero-place"]
+
+
+def test_zeros_of_more_than_a_year_are_not_believed_either(clean: Workspace, tmp_path: Path) -> None:
+    made = world(tmp_path / "w", times(0.0, COUNTY & between(date(2023, 8, 1), date(2024, 12, 1))))
+    told, true = run(made, month="2024-12"), row(run(clean, month="2024-12"))
+    assert 0.5 * true["value"] < row(told)["value"] < 1.5 * true["value"]
+    (one,) = about(told)
+    assert one["rule"] == "nowcast.zero-place" and len(one["months"]) == 17
+    assert nowcast.open_figure(made, **one["explain"])["value"] == pytest.approx(row(told)["value"])
+
+
+def test_zeros_at_the_start_are_no_beginning(tmp_path: Path) -> None:
+    made = world(tmp_path / "w", times(0.0, COUNTY & between(date(2022, 1, 1), date(2022, 4, 1))))
+    told = run(made, month="2023-03")
+    (one,) = about(told)
+    assert one["rule"] == "nowcast.zero-place" and len(one["months"]) == 4 and "起才有数据" not in str(told["flags"])
 
 
 def test_a_single_plant_may_stop_and_a_corrected_county_counts(tmp_path: Path, clean: Workspace) -> None:
@@ -291,6 +310,14 @@ def test_the_year_so_far_has_the_interval_of_the_month_that_is_missing(hole: Wor
     told, fine = (run(one, month="2024-12")["year_to_date"] for one in (hole, clean))
     assert told["estimated_months"] == ["2024-08"] and fine["low"] is None
     assert told["low"] < told["value"] < told["high"] and told["low"] < fine["value"] < told["high"]
+
+
+def test_the_terminal_gives_the_interval_of_the_year_so_far(hole: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUALCARBON_LANG", "zh")
+    asked = ["run", "--workspace", str(hole.path), "--month", "2024-12", "--as-of", LATER.isoformat(), "--replay", "0"]
+    printed = CliRunner().invoke(cli, asked).output
+    so_far = next(line for line in printed.splitlines() if "累计预计" in line)
+    assert "90% 区间" in so_far and "南湖区2024年8月" in printed
 
 
 def test_a_county_that_lacks_one_part_or_most_cells_is_said(tmp_path: Path, clean: Workspace) -> None:

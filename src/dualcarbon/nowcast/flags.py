@@ -219,6 +219,8 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
     span = {lang: gaps.span_text(months, lang) for lang in ("zh", "en")}
     told: dict[str, Any] = {"month": _period(flag["period"]) if flag.get("period") else span}
     off = {"zh": "与上年同月相差异常", "en": "depart from the year before as never before"}
+    if flag.get("near"):
+        off = {"zh": "与前后各月相差异常", "en": "depart from the months about it by far"}
     if flag.get("suspect"):
         off["zh"] += f"（{gaps.span_text([flag['suspect']], 'zh')}与前后月不符，更可能是它有误）"
         off["en"] += f" ({flag['suspect']} is more likely to be wrong)"
@@ -352,13 +354,14 @@ def _doubtful(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
         if flag["months"][-1] != month or (same is not None and flag.get("month") == month):
             continue
         if same is None:
-            flag |= {"month": month, "value": doubt.value, "usual": 0.0, "suspect": _suspect(city, doubt)}
+            flag |= {"month": month, "value": doubt.value, "usual": 0.0, "suspect": _suspect(city, doubt),
+                     "near": _first(city, doubt)}  # fmt: skip
         elif kind == "zero":
             flag |= {"month": month, "value": float(len({one.cell for one in same})), "usual": 0.0}
         else:
             parts = _sums(city, same)
             flag |= {"month": month, "value": parts[0]["value"], "usual": parts[0]["usual"], "parts": parts,
-                     "count": len({one.cell for one in same})}  # fmt: skip
+                     "count": len({one.cell for one in same}), "near": _first(city, doubt)}  # fmt: skip
     return [(float("inf"), flag) for flag in found.values()]
 
 
@@ -408,6 +411,12 @@ def _arrived(city: City, part: str) -> Array:
         if one.part == part and one.month in place:
             values[one.cell, place[one.month]] = usual[one.cell]
     return np.asarray(values)
+
+
+def _first(city: City, doubt: Doubt) -> bool:
+    """Whether there is no year before a doubtful month, so that it was held against the months about it."""
+    t = city.months.index(doubt.month) - YEAR
+    return t < 0 or not getattr(city, doubt.part)[doubt.cell, t] > 0
 
 
 def _suspect(city: City, doubt: Doubt) -> str | None:

@@ -136,7 +136,12 @@ def base(direct: Array, t: int, late: int) -> Array:
     months = direct[:, max(t - late - RECENT + 1, 0) : max(t - late + 1, 0)]
     known = np.isfinite(months)
     mean = np.where(known, months, 0).sum(1) / np.maximum(known.sum(1), 1)
-    return np.where(np.isfinite(before) & (before > 0), before, np.where(known.any(1), mean, np.nan_to_num(before)))
+    there: np.ndarray = np.asarray(known.any(1))
+    for k in np.nonzero(~there & ~np.isfinite(before))[0]:  # what was not believed for more than a year
+        seen = direct[k, : max(t - late + 1, 0)]
+        seen = seen[np.isfinite(seen)][-RECENT:]
+        mean[k], there[k] = (seen.mean(), True) if len(seen) else (0.0, False)
+    return np.where(np.isfinite(before) & (before > 0), before, np.where(there, mean, np.nan_to_num(before)))
 
 
 def _yearly(direct: Array, t: int, late: int, start: Array) -> np.ndarray:

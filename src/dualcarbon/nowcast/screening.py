@@ -160,7 +160,7 @@ def _emptied(parts: list[Array]) -> list[np.ndarray]:
     were not before.
 
     A cell that has been zero for three months by itself, is often zero, or was in the same month a year before, says
-    nothing.
+    nothing. Zeros at the start say it where most cells had more within a year.
     """
     out = [np.zeros(values.shape, bool) for values in parts]
     cells, count = parts[0].shape
@@ -168,13 +168,16 @@ def _emptied(parts: list[Array]) -> list[np.ndarray]:
     with np.errstate(invalid="ignore"):
         ever = [np.logical_or.accumulate(values > 0, axis=1) for values in parts]
         number = [np.cumsum(values == 0, 1) for values in parts]
-    for t in range(1, count):
+    for t in range(count):
         live, dropped = np.zeros(cells, bool), []
         for n, values in enumerate(parts):
-            often = number[n][:, t - 1] - out[n][:, :t].sum(1) > OFTEN * t
+            often = number[n][:, t - 1] - out[n][:, :t].sum(1) > OFTEN * t if t else np.zeros(cells, bool)
             before = values[:, t - YEAR] == 0 if t >= YEAR else np.zeros(cells, bool)
             before &= ~out[n][:, t - YEAR] if t >= YEAR else True
-            mine = ever[n][:, t - 1] & (zeros[n] < BELIEVED) & ~often & ~before & np.isfinite(values[:, t])
+            began = ever[n][:, t - 1] & (zeros[n] < BELIEVED) & ~often if t else np.zeros(cells, bool)
+            if t < YEAR:
+                began |= (~ever[n][:, t] & ever[n][:, min(YEAR, count) - 1]) | (values[:, t] > 0)
+            mine = began & ~before & np.isfinite(values[:, t])
             live |= mine
             dropped.append(mine & (values[:, t] == 0))
         some = np.any(dropped, 0).sum()

@@ -55,6 +55,7 @@ def this_month(result: dict[str, Any]) -> None:
             f"known on {result['as_of']}.",
         )
     )
+    typer.echo(say(f"计入{result['covers']['zh']}。", f"Counted is {result['covers']['en']}."))
     doubt = result["uncertainty"]
     if doubt:
         size = say("未知", "not known") if doubt["percent"] is None else f"±{doubt['percent']:.2f}%"
