@@ -358,7 +358,7 @@ class ChineseMonth(Chinese):
     """The brief of a month: level, growth, the year so far, who and what moved it, what is late or odd, trust."""
 
     def parts(self) -> list[str]:
-        trust = f"{self.late()}{self.trust()}口径为{COVERS['zh']}。"
+        trust = f"{self.late()}{self.trust()}本简析计入{COVERS['zh']}。"
         return [self.level() + self.festival() + self.so_far(), self.who(), self.why(), trust]
 
     def level(self) -> str:
