@@ -141,3 +141,13 @@ def test_the_other_tree_and_what_is_unallocated(tmp_path: Path) -> None:
     assert "330400-unallocated" in places and len(places) > 3
     for place in sorted(places):
         compared(made, place, tree="management")
+
+
+def test_a_street_is_estimated_by_its_own_records_on_every_face(tmp_path: Path) -> None:
+    made = world(tmp_path / "w")
+    asked = {"place": "330402-rest", "record": 0, "keep": False, "as_of": EARLY}
+    alone = nowcast.run(made, **asked, month=date(2024, 10, 1))
+    node = nowcast.open_figure(made, place="330402-rest", month="2024-10", as_of=EARLY)
+    assert node["value"] == pytest.approx(alone["value"]) and node["city"] == "330402-rest"
+    year = nowcast.open_reason(made, kind="sum", period="2024-01/2024-10", place="330402-rest", as_of=EARLY)
+    assert year["value"] == pytest.approx(alone["year_to_date"]["value"])

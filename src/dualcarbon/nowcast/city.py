@@ -232,7 +232,7 @@ def read(
     return whole if scope == code else _area(whole, code, own, _weather(rows, _path(book, code, tree, end)))
 
 
-def pool(book: Classification, code: str, tree: str, end: date) -> str:
+def pool(book: Classification, code: str, tree: str, end: date | None = None) -> str:
     """The place whose areas are estimated together with `code`: the city of which it is one, else itself."""
     city = above(book, code, tree)
     return city if code.endswith(UNALLOCATED) or code in book.places.children(city, tree, end) else code

@@ -24,7 +24,7 @@ def uncertainty_node(
 ) -> Node:  # fmt: skip
     """The relative half-width (95 %) of months by factors and data, and the CO2 that it was taken from by carrier."""
     book, asked_span = load(workspace.pack), span_of(period)
-    above = city or cities.above(book, place, tree)
+    above = city or cities.pool(book, place, tree)
     until = date(asked_span.start.year, 12, 1)
     seen = cities.read(workspace, as_of=day, until=until, place=above, tree=tree, family=family)
     span = [t for t, month in enumerate(seen.months) if asked_span.start <= month < asked_span.end]

@@ -103,7 +103,7 @@ def asked(
 ) -> Asked:  # fmt: skip
     """Read what a question asks about. Raises Refused for cells or months that are not there."""
     book = load(workspace.pack)
-    above = city or cities.above(book, place, tree)
+    above = city or cities.pool(book, place, tree)
     state = workspace.id, workspace.version(), packs.content_hash(workspace.pack), repr(workspace.datasets())
     made = _compared(workspace.path, state, day, above, tree, family, period)
     done, seen = made.done, made.done.seen

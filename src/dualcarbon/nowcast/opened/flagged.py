@@ -89,7 +89,7 @@ def flag_node(
     about, first = about.removeprefix("nowcast."), span_of(month).start
     ends = span_of(period or month)
     last = cities.month_before(ends.end)
-    above, sector = city or cities.above(book, place, tree), "" if sector == NONE else sector
+    above, sector = city or cities.pool(book, place, tree), "" if sector == NONE else sector
     for until in (date(last.year, 12, 1), None):
         seen = cities.read(workspace, as_of=day, until=until, place=above, tree=tree, family=family)
         if {first, ends.start, last} - {*seen.months}:

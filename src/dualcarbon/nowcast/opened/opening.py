@@ -67,7 +67,7 @@ def open_figure(
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     book = load(workspace.pack)
     code = cities.located(workspace, place)
-    above = city or cities.above(book, code, tree)
+    above = city or cities.pool(book, code, tree)
     wanted = _month(month or "")
     last = date(wanted.year, 12, 1)
     year = cities.read(workspace, as_of=day, until=last, place=above, tree=tree, family=family, version=version)

@@ -25,7 +25,7 @@ def added_up(
     """The months of a period added up; errors of the months are taken as shared among them, the wider reading."""
     span = span_of(period)
     book = load(workspace.pack)
-    above = city or cities.above(book, place, tree)
+    above = city or cities.pool(book, place, tree)
     until = max(date(span.end.year - (span.end.month == 1), 12, 1), span.start)
     full = cities.read(workspace, as_of=day, until=until, place=above, tree=tree, family=family)
     inside = [t for t, month in enumerate(full.months) if span.start <= month < span.end]

@@ -42,7 +42,7 @@ def term_node(
     or the term is unknown."""
     book = load(workspace.pack)
     first = span_of(month).start
-    above = city or cities.above(book, place, tree)
+    above = city or cities.pool(book, place, tree)
     until = date(first.year, 12, 1)
     seen = cities.read(workspace, as_of=day, until=until, place=above, tree=tree, family=family).together
     mine = [k for k, cell in enumerate(seen.cells) if all(map(asks, (place, sector, domain), cell))]
