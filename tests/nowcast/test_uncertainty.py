@@ -8,10 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from dualcarbon import inventory, nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_run import DATASET, rows, total
 
 EARLY, LATE = date(2024, 11, 2), date(2025, 3, 1)
@@ -162,3 +164,18 @@ def test_an_official_total_has_no_other_uncertainty(tmp_path: Path, bounded: Wor
                       dataset={**DATASET, "id": "official", "role": "control", "status": "official"})  # fmt: skip
     assert asked(made, "2024-06", LATE)["uncertainty"] is None
     assert asked(made, "2024-06", LATE, reconcile="none")["uncertainty"]["kind"] == "factors"
+
+
+def test_the_verbs_print_it(metered: Workspace) -> None:
+    where = ["--as-of", LATE.isoformat(), "--workspace", str(metered.path)]
+    percent = asked(metered, "2024-06", LATE)["uncertainty"]["percent"]
+    said = f"因子和活动数据的不确定性（95%），另列：±{percent:.2f}%。只含活动数据的误差"
+    for words in (["run", "--month", "2024-06", "--replay", "0"], ["open", "--month", "2024-06"]):
+        ran = CliRunner().invoke(cli, [*words, *where])
+        assert ran.exit_code == 0 and said in ran.stdout
+    opened = CliRunner().invoke(cli, ["open", "--kind", "uncertainty", "--period", "2024-06", *where])
+    assert (
+        opened.exit_code == 0
+        and f"{percent:.2f} %" in opened.stdout
+        and "explain emission.co2 --basis B" in opened.stdout
+    )

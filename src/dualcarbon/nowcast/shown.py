@@ -56,11 +56,7 @@ def this_month(result: dict[str, Any]) -> None:
         )
     )
     typer.echo(say(f"计入{result['covers']['zh']}。", f"Counted is {result['covers']['en']}."))
-    doubt = result["uncertainty"]
-    if doubt:
-        size = say("未知", "not known") if doubt["percent"] is None else f"±{doubt['percent']:.2f}%"
-        said = say(f"因子和活动数据的不确定性（95%），另列：{size}。", f"By factors and data (95 %), apart: {size}. ")
-        typer.echo(said + doubt["note"][language()])
+    _doubt(result["uncertainty"])
     _so_far(result["year_to_date"])
     _officials(result["reconciliation"]["totals"])
     if result["record"]:
@@ -87,6 +83,15 @@ def this_month(result: dict[str, Any]) -> None:
     notes = [*([result["later"]] if result["later"] else []), *_carried(result["factors"])]
     for flag in [*notes, *result["flags"][:10]]:
         typer.echo("- " + flag["message"][language()])
+
+
+def _doubt(one: dict[str, Any] | None) -> None:
+    """The uncertainty by factors and data."""
+    if one is None:
+        return
+    size = say("未知", "not known") if one["percent"] is None else f"±{one['percent']:.2f}%"
+    said = say(f"因子和活动数据的不确定性（95%），另列：{size}。", f"By factors and data (95 %), apart: {size}. ")
+    typer.echo(said + one["note"][language()])
 
 
 def _so_far(made: dict[str, Any]) -> None:
@@ -302,6 +307,7 @@ def opened(result: dict[str, Any]) -> None:
     sector = f" {result['sector_name'][language()]}" if result["sector_name"] else ""
     whole = "—" if result["value"] is None else f"{result['value']:,.0f}"
     typer.echo(f"{name}{sector} {result['month']}  {whole} {result['unit']}  ({result['status']})")
+    _doubt(result["uncertainty"])
     for note in [*result["missing"], *result["factors"]]:
         typer.echo("- " + note["message"][language()])
     if result["settled"]:
