@@ -29,11 +29,11 @@ def monthly(
 ) -> dict[str, Any]:
     """The brief of `month` (``2024-04``; default: the last of which the end is known): its figures and `paragraphs`.
 
-    The figures are those of `situation.analyse`, for the month; `year_to_date` is `beside.so_far`, `together` the same
-    for January and February where the Spring Festival makes one of them incomparable, `ahead` (from April on) the whole
-    year as expected, where its months can be estimated. `causes` are those of the month or, where it is not reported,
-    of the year as far as it is. Raises Refused for an unknown place and a month that cannot be estimated or has no year
-    before it.
+    The figures are those of `situation.analyse`, for the month; `year_to_date` is `beside.so_far`, `together` the
+    same for January and February where the Spring Festival makes one of them incomparable, `ahead` (from April on)
+    the whole year as expected, where its months can be estimated. `causes` are those of the month or, where it is
+    not reported, of the year as far as it is. `tables` of areas, domains and sectors stand beside the words on the
+    page. Raises Refused for an unknown place and a month that cannot be estimated or has no year before it.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
@@ -69,6 +69,7 @@ def monthly(
     made["record"] = situation.replayed(now, family, tree, t if made["low"] is not None else None)
     made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"], now)
     made["paragraphs"] = {lang: telling.brief(made, lang) for lang in ("zh", "en")}
+    made["tables"] = {lang: telling.tables(made, lang) for lang in ("zh", "en")}
     return made
 
 

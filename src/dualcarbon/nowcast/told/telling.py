@@ -58,6 +58,15 @@ def brief(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
     return [{"heading": "", **said(text, words), "table": None, "cells": None}]
 
 
+def tables(made: dict[str, Any], lang: str) -> list[dict[str, Any]]:
+    """The tables that stand beside the brief of a month on its page: {heading, table, cells} of areas, domains and the
+    sectors that pulled most."""
+    words = ChineseMonth(made) if lang == "zh" else EnglishMonth(made)
+    captions = dict(zip(HEADS, TABLES.values(), strict=True))
+    keys = [key for key in ("areas", "domains", "sectors") if key in words.tables]
+    return [{"heading": captions[key][lang != "zh"], **_table(words, key)} for key in keys]
+
+
 def said(text: str, words: Words) -> dict[str, Any]:
     """A marked text as it is read and as segments."""
     return {"text": saying.plain(text), "lines": saying.lines(text, words.figures)}
