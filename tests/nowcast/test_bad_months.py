@@ -89,6 +89,11 @@ def test_the_first_months_of_a_record() -> None:
     kept, doubts = screening.screened(values, when, "power")
     assert {(one.cell, one.month) for one in doubts} == {(0, when[2]), (1, when[2]), (6, when[22])}
     assert np.isnan(kept).sum() == 4
+    values[3, :12:2] *= 6
+    values[3, 6] *= 30  # a cell that jumps about anyway
+    assert not screening.screened(values[3:4, :12], when[:12], "power")[1]
+    values[3, 6] *= 1000
+    assert screening.screened(values[3:4, :12], when[:12], "power")[1]
     assert {one.cell for one in screening.screened(values[:, :9], when[:9], "power")[1]} >= {0, 1}
 
 

@@ -64,11 +64,14 @@ def of_city(direct: Array, power: Array, months: list[date], places: np.ndarray)
     for n, place in enumerate(np.unique(places)):
         mine = np.nonzero(places == place)[0]
         empty = _emptied([fine[part][mine] for part in parts])
-        for part, zero in zip(parts, empty, strict=True):
-            values = np.where(zero, np.nan, fine[part][mine])
+        for part, out in zip(parts, empty, strict=True):
+            live = parts[part][mine] > 0
+            early = np.isnan(fine[part][mine]) & live
+            out |= live & (early.sum(0) >= np.maximum(LIVE, ALIKE * live.sum(0)))  # what most have wrong, all have
+            values = np.where(out, np.nan, fine[part][mine])
             others = np.delete(moves[part], n, 0).T
             common = np.where(np.isfinite(others).sum(1) >= OTHERS, panel.middle(others, np.nan), np.nan)
-            wrong[part][mine] = zero | _moved(values, months, common)
+            wrong[part][mine] = out | _moved(values, months, common)
     kept, doubts = {}, []
     for part, values in parts.items():
         doubts += _told(values, months, part, wrong[part], together=True)
@@ -127,7 +130,8 @@ def _stayed(values: Array, wrong: np.ndarray) -> np.ndarray:
 
 def _early(values: Array) -> tuple[np.ndarray, np.ndarray]:
     """Months (N, T) among each cell's first `EARLY` that are more than `panel.FAR` times off the middle of its first
-    `FIRST`; and those that are so far off and believed, which no later month is held against.
+    `FIRST` (of a cell that jumps about, up to its square); and those that are so far off and believed, which no later
+    month is held against.
 
     A month that the same one a year later is like is a season. Believed are the months of a start from little, and a
     first level of more than half a year.
@@ -142,12 +146,13 @@ def _early(values: Array) -> tuple[np.ndarray, np.ndarray]:
     off = window - panel.middle(window, np.nan)[:, None]
     there: np.ndarray = np.asarray(np.isfinite(window))
     with np.errstate(invalid="ignore"):
-        far = (np.abs(off) > np.log(panel.FAR)) & ~(np.abs(window - after) < np.log(panel.WRONG))
+        least = np.log(panel.FAR) * np.clip(SCATTER * panel.middle(np.abs(off)) / np.log(panel.FAR), 1, 2)[:, None]
+        far = (np.abs(off) > least) & ~(np.abs(window - after) < np.log(panel.WRONG))
     far = np.asarray(far & (there.sum(1) >= KNOWN)[:, None])
     stays: np.ndarray = np.zeros(far.shape, bool)
-    for side, least in ((off < 0, START), (off > 0, HALF_YEAR + 1)):
+    for side, length in ((off < 0, START), (off > 0, HALF_YEAR + 1)):
         leading = np.asarray(np.logical_and.accumulate((far & side) | ~there, axis=1)) & far
-        stays |= leading & (leading.sum(1) >= least)[:, None]
+        stays |= leading & (leading.sum(1) >= length)[:, None]
     out = np.zeros((2, *values.shape), bool)
     for n, found in enumerate(((far & ~stays)[:, :EARLY], stays)):
         rows, months = np.nonzero(found)
