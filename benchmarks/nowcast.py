@@ -104,8 +104,8 @@ def _refresh(size: int, repeats: int) -> dict[str, Any]:
     from dualcarbon.nowcast import panel as panels
     from dualcarbon.nowcast.annual.forecast import Forecaster
     from dualcarbon.nowcast.annual.replay import SELECTED, outlook
+    from dualcarbon.nowcast.denton import denton_cholette
     from dualcarbon.nowcast.reconcile import rake
-    from dualcarbon.nowcast.shape import denton_cholette
 
     x, y = _world(size)
     counties = max(int(size**0.5) // 2, 2)
@@ -149,7 +149,7 @@ def _refresh(size: int, repeats: int) -> dict[str, Any]:
 
 def _kernels(size: int, repeats: int) -> dict[str, Any]:
     from dualcarbon.nowcast.annual.disaggregate import disaggregate
-    from dualcarbon.nowcast.shape import denton_cholette
+    from dualcarbon.nowcast.denton import denton_cholette
 
     x, y = _world(size)
     made: dict[str, Any] = {"series": size}

@@ -56,7 +56,7 @@ def test_months_are_those_of_the_verb_and_of_python(client: TestClient, files: t
     answer = client.post("/nowcast/shape.json", files=sent(totals=annual, indicator=monthly), data={"method": method})
     assert answer.status_code == 200
     same(answer.json(), verb("shape", "--totals", annual, "--indicator", monthly, "--method", method))
-    same(answer.json(), nowcast.spread(annual, monthly, method=method))
+    same(answer.json(), nowcast.shape(annual, monthly, method=method))
 
 
 def test_days_follow_a_load_that_is_sent_too(client: TestClient, files: tuple[Path, Path], tmp_path: Path) -> None:

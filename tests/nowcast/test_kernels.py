@@ -9,8 +9,8 @@ from scipy import optimize
 from dualcarbon.nowcast import bridge
 from dualcarbon.nowcast.annual.disaggregate import GRIDS, disaggregate, implausible
 from dualcarbon.nowcast.decompose import effects, logarithmic_mean
+from dualcarbon.nowcast.denton import denton_cholette
 from dualcarbon.nowcast.reconcile import Irreconcilable, least_squares, rake
-from dualcarbon.nowcast.shape import denton_cholette
 
 
 def dense_denton(total: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -340,7 +340,7 @@ def test_the_smoothest_path_meets_totals_of_any_length() -> None:
     ratio = reconcile.smooth(series, spans, totals)
     for (a, b), wanted in zip(spans, totals, strict=True):
         assert (series[a:b] * ratio[a:b]).sum() == pytest.approx(wanted)
-    from dualcarbon.nowcast.shape import denton_cholette
+    from dualcarbon.nowcast.denton import denton_cholette
 
     whole = series.reshape(3, 12).sum(1) * (1.1, 0.9, 1.05)
     path = reconcile.smooth(series, [(0, 12), (12, 24), (24, 36)], list(whole))

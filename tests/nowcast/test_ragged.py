@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dualcarbon.nowcast import backtest, shape
-from dualcarbon.nowcast.annual.spread import spread
+from dualcarbon.nowcast import backtest, denton
+from dualcarbon.nowcast.annual.spread import shape
 from tests.nowcast import world
 
 GAS, PERIOD = pl.col("carrier") == "natural_gas", pl.col("period")
@@ -79,9 +79,9 @@ def test_a_total_that_lacks_the_year_before_is_left_out_by_month(tmp_path: Path)
 def test_a_year_without_indicator_takes_the_months_of_the_others() -> None:
     profile = 1e6 * (1 + 0.1 * np.arange(12))
     indicator = np.concatenate([profile, np.zeros(12), profile])[None]
-    made = shape.denton_cholette(np.array([[profile.sum()] * 3]), indicator)
+    made = denton.denton_cholette(np.array([[profile.sum()] * 3]), indicator)
     assert np.allclose(made.reshape(3, 12), profile)
-    assert np.allclose(shape.denton_cholette(np.array([[12.0, 24.0]]), np.zeros((1, 24))).sum(), 36)
+    assert np.allclose(denton.denton_cholette(np.array([[12.0, 24.0]]), np.zeros((1, 24))).sum(), 36)
 
 
 def files(folder: Path, totals: dict[str, dict[int, float]]) -> tuple[Path, Path]:
@@ -98,7 +98,7 @@ def files(folder: Path, totals: dict[str, dict[int, float]]) -> tuple[Path, Path
 @pytest.mark.parametrize("method", ["denton", "chow-lin"])
 def test_a_gap_costs_a_place_only_the_years_before_it(tmp_path: Path, method: str) -> None:
     even = dict.fromkeys(range(2018, 2024), 1200.0)
-    made = spread(*files(tmp_path, {"A": even, "B": {y: v for y, v in even.items() if y != 2019}}), method=method)
+    made = shape(*files(tmp_path, {"A": even, "B": {y: v for y, v in even.items() if y != 2019}}), method=method)
     assert [(one["years"], one["left_out"]) for one in made["series"]] == [([2018, 2023], []), ([2020, 2023], [2018])]
     rows = pl.DataFrame(made["rows"]).with_columns(year=pl.col("period").str.slice(0, 4))
     sums = rows.group_by("place", "year").agg(pl.col("value").sum())
@@ -107,7 +107,7 @@ def test_a_gap_costs_a_place_only_the_years_before_it(tmp_path: Path, method: st
 
 def test_no_month_becomes_negative_where_totals_fall_steeply(tmp_path: Path) -> None:
     steep = {2018: 1200.0, 2019: 1200.0, 2020: 12.0, 2021: 1200.0, 2022: 1200.0, 2023: 1200.0}
-    made = spread(*files(tmp_path, {"A": steep, "B": dict.fromkeys(steep, 1200.0)}))
+    made = shape(*files(tmp_path, {"A": steep, "B": dict.fromkeys(steep, 1200.0)}))
     assert [(one["method"], one["plausible"]) for one in made["series"]] == [("pro_rata", False), ("denton", True)]
     rows = pl.DataFrame(made["rows"])
     assert rows["value"].min() > 0

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from dualcarbon.core.problems import Refused
-from dualcarbon.nowcast.annual.spread import spread
+from dualcarbon.nowcast.annual.spread import shape
 from dualcarbon.nowcast.commands import cli
-from dualcarbon.nowcast.shape import daily
+from dualcarbon.nowcast.denton import daily
 from tests.nowcast.world import write
 
 
@@ -23,7 +23,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("method", ["denton", "chow-lin", "fernandez", "litterman"])
 def test_months_sum_to_their_totals_and_keep_a_plausible_season(files: tuple[Path, Path], method: str) -> None:
-    made = spread(*files, method=method)
+    made = shape(*files, method=method)
     rows = pl.DataFrame(made["rows"]).with_columns(year=pl.col("period").str.slice(0, 4))
     totals = pl.read_csv(files[0], schema_overrides={"period": pl.String}).rename({"value": "total", "period": "year"})
     both = rows.group_by("place", "year").agg(pl.col("value").sum()).join(totals, on=["place", "year"])
@@ -40,8 +40,8 @@ def test_days_follow_the_load_and_sum_to_their_month(files: tuple[Path, Path], t
         "value": [None if k == 3 else 50.0 if day.weekday() > 4 else 100.0 for k, day in enumerate(span)],
     })  # fmt: skip
     load.write_csv(tmp_path / "load.csv")
-    months = {row["period"]: row["value"] for row in spread(*files)["rows"] if row["place"] == "P00"}
-    rows = [row for row in spread(*files, daily=tmp_path / "load.csv")["rows"] if row["place"] == "P00"]
+    months = {row["period"]: row["value"] for row in shape(*files)["rows"] if row["place"] == "P00"}
+    rows = [row for row in shape(*files, daily=tmp_path / "load.csv")["rows"] if row["place"] == "P00"]
     assert len(rows) == 60
     for month in ("2020-01", "2020-02"):
         assert sum(row["value"] for row in rows if row["period"][:7] == month) == pytest.approx(months[month])
@@ -56,7 +56,7 @@ def test_days_follow_the_load_and_sum_to_their_month(files: tuple[Path, Path], t
 def test_refusals_and_command(files: tuple[Path, Path], tmp_path: Path) -> None:
     def rule(*given: Path, **more: object) -> str:
         with pytest.raises(Refused) as caught:
-            spread(*given, **more)  # type: ignore[arg-type]
+            shape(*given, **more)  # type: ignore[arg-type]
         return caught.value.problems[0].rule
 
     assert rule(*files, method="magic") == "nowcast.unknown-shape"

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dualcarbon.nowcast.annual.spread import spread
+    from dualcarbon.nowcast.annual.spread import shape
     from dualcarbon.nowcast.annual.trial import backtest
     from dualcarbon.nowcast.arrivals import news
     from dualcarbon.nowcast.opened.opening import open_figure
@@ -24,7 +24,7 @@ __all__ = [
     "open_figure",
     "open_reason",
     "run",
-    "spread",
+    "shape",
     "vintages",
 ]
 
@@ -37,7 +37,7 @@ _WHERE = {
     "open_figure": "opened.opening",
     "open_reason": "opened.reasons",
     "run": "present",
-    "spread": "annual.spread",
+    "shape": "annual.spread",
     "vintages": "revisions",
 }
 

@@ -12,10 +12,10 @@ from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import estimated, month_text
 from dualcarbon.nowcast.opened.nodes import options
 from dualcarbon.nowcast.present import opened
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY
 
 #: Steps in which a new arrival is taken in, and the arrays that it fills: corrections of months known before, then the

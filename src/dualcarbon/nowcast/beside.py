@@ -8,9 +8,9 @@ import numpy as np
 from dualcarbon.core.classification import Classification
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import flags, gaps
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.settling import Settled
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.told import saying
 
 PARTS = ("direct", "indirect")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 PENALTIES = np.logspace(-1, 5, 31)
 #: Growth beyond this (natural logarithm, a year) trains nothing: a change of scope, not of activity.

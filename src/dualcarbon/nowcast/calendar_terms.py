@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: Items of observations that hold the weather of a month (degree days, °C·d) where somebody gives it.
 WEATHER = {"weather.heating_degree_days": "heating", "weather.cooling_degree_days": "cooling"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: Fewer scored years than this are no record: each was forecast by a bridge of fewer than three years.
 RECORD = 4

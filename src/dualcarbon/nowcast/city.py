@@ -21,9 +21,9 @@ from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine import Calculation, calculate
 from dualcarbon.nowcast import calendar_terms, factors, screening
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.factors import Lost
 from dualcarbon.nowcast.screening import Doubt
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY
 
 BIOMASS = ("biogas", "wood", "straw", "biomass_waste", "sludge")

@@ -282,9 +282,9 @@ def shape(
     daily: Annotated[Path | None, typer.Option("--daily", help=say("逐日负荷文件", "daily load"))] = None,
     json: Json = False,
 ) -> None:
-    from dualcarbon.nowcast.annual.spread import spread
+    from dualcarbon import nowcast
 
-    result = spread(totals, indicator, method=method, daily=daily)
+    result = nowcast.shape(totals, indicator, method=method, daily=daily)
     emit(result, json, lambda: shown.spread(result))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 
 def logarithmic_mean(a: Array, b: Array) -> Array:

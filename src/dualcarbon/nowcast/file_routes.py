@@ -41,7 +41,7 @@ def shape(
         received(indicator.file, indicator.filename, MOST_BYTES) as months,
         _sent(daily) as days,
     ):
-        return nowcast.spread(whole, months, method=method, daily=days)
+        return nowcast.shape(whole, months, method=method, daily=days)
 
 
 @router.post("/backtest.json", summary="回放检验 · replay of past years: skill against the last value, coverage")

@@ -13,10 +13,10 @@ import numpy as np
 
 from dualcarbon.nowcast import gaps, months
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.months import SHORT
 from dualcarbon.nowcast.panel import middle
 from dualcarbon.nowcast.screening import Doubt
-from dualcarbon.nowcast.shape import Array
 
 #: A departure is flagged beyond so many robust standard deviations, and beyond this factor.
 DEVIATIONS, FACTOR = 6.0, 1.5

@@ -10,7 +10,7 @@ engine's results.
 import numpy as np
 from scipy import stats
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: Scatter of annual growth of a city's sector where nothing is known yet (243 Chinese cities 2013–2019 move by 10.4 %
 #: in the mean, 1.25 times that as a standard deviation of the logarithm). One year's worth of evidence.

@@ -12,7 +12,7 @@ import numpy as np
 from dualcarbon.nowcast import bridge, intervals
 from dualcarbon.nowcast.annual.forecast import log_ratio
 from dualcarbon.nowcast.choose import choose, picked
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 METHODS = ("last_value", "electricity_ratio", "recent_growth", "ridge")
 #: Months of a year before, that growth needs.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: A month is taken for wrong when it moves against the year before by this factor more than the half year before it …
 WRONG = 5.0

@@ -18,12 +18,12 @@ from dualcarbon.engine.methods import find_method
 from dualcarbon.nowcast import account, beside, factors, figures, flags, gaps, months, settling, uncertainty
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import current, month_text
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.opened.nodes import NONE, options, span_of
 from dualcarbon.nowcast.record import lateness, recorded
 from dualcarbon.nowcast.settling import Settled
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY, RECORD
 
 BY = ("place", "sector", "domain")
@@ -32,7 +32,7 @@ MODEL = "nowcast.monthly-bridge/6"
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
     "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "annual/forecast",
-    "annual/factor_model", "annual/files", "shape", "city", "factors", "figures", "officials", "settling", "reconcile",
+    "annual/factor_model", "annual/files", "denton", "city", "factors", "figures", "officials", "settling", "reconcile",
     "usual",
 )  # fmt: skip
 

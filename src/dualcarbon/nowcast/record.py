@@ -11,9 +11,9 @@ import numpy as np
 
 from dualcarbon.nowcast import figures, months
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.opened.nodes import text
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import RECORD
 
 STATES = ("electricity", "nothing")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dualcarbon.nowcast import panel
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: Months after which a doubtful month that was not corrected is believed.
 BELIEVED = 3

@@ -19,9 +19,9 @@ from dualcarbon.core.tables import worst
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import figures, officials, reconcile
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.officials import TOTAL, Official, described
-from dualcarbon.nowcast.shape import Array
 
 METHODS = ("raking", "least_squares", "none")
 #: Relative standard error taken for a counted cell when cells are moved by least squares.

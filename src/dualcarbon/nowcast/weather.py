@@ -16,7 +16,7 @@ import numpy as np
 
 from dualcarbon.nowcast import bridge, calendar_terms
 from dualcarbon.nowcast.city import City
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 YEAR = 12
 #: Fewer months with degree days in both years teach nothing.

@@ -23,9 +23,9 @@ from dualcarbon.nowcast import carriers, gaps, present, settling, value_added, w
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.decompose import effects
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened.nodes import options, text
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY
 from dualcarbon.nowcast.value_added import Added
 

@@ -3,7 +3,7 @@
 Sources: Chow and Lin (1971), Fernandez (1981), Litterman (1983). All series share the calendar, so the covariance
 algebra is done once for each autocorrelation ρ; only regressions of Y points remain for each series. Coefficients
 learnt between years are poor guides to seasons: `implausible` says where the result should not be used, and
-Denton–Cholette on a physical indicator (`shape.denton_cholette`) is the default of this room.
+Denton–Cholette on a physical indicator (`denton.denton_cholette`) is the default of this room.
 """
 
 from functools import cache
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: Candidate autocorrelations of the monthly errors.
 GRIDS: dict[str, tuple[float, ...]] = {

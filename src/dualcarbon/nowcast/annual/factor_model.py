@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
-from dualcarbon.nowcast.shape import Array
+from dualcarbon.nowcast.denton import Array
 
 #: Least variance of a series' own noise, as a share of its variance.
 FLOOR = 1e-4

@@ -13,8 +13,8 @@ import numpy as np
 
 from dualcarbon.nowcast import bridge
 from dualcarbon.nowcast.annual import factor_model
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.panel import Panel
-from dualcarbon.nowcast.shape import Array
 
 #: The fallback chain, simplest first.
 METHODS = ("last_value", "electricity_ratio", "counted_rest", "ridge", "ridge_filled")

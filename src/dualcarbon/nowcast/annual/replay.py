@@ -14,8 +14,8 @@ import numpy as np
 from dualcarbon.nowcast import intervals
 from dualcarbon.nowcast.annual.forecast import METHODS, Forecaster
 from dualcarbon.nowcast.choose import choose, picked
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.panel import Panel
-from dualcarbon.nowcast.shape import Array
 
 SELECTED = "selected"
 RECONCILED = "last_value_reconciled"

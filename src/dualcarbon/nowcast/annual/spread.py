@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import shape
+from dualcarbon.nowcast import denton
 from dualcarbon.nowcast.annual import files
 from dualcarbon.nowcast.annual.disaggregate import GRIDS, disaggregate, implausible
 
 METHODS = ("denton", *GRIDS)
 
 
-def spread(
+def shape(
     totals: str | Path, indicator: str | Path, *, method: str = "denton", daily: str | Path | None = None
 ) -> dict[str, Any]:
     """Months (and days, by the file `daily`) of the annual `totals`, place by place (and sector, where both have them).
@@ -75,7 +75,7 @@ def spread(
 
 def _arrays(
     annual: pl.DataFrame, monthly: pl.DataFrame, names: pl.DataFrame, keys: list[str], whole: list[int]
-) -> tuple[shape.Array, shape.Array, int]:
+) -> tuple[denton.Array, denton.Array, int]:
     """Totals (N, Y) of the years that have all months of some indicator, indicator (N, T), and the first year."""
     years = sorted(set(annual["year"]) & set(whole))
     if not years:
@@ -87,7 +87,7 @@ def _arrays(
     return _matrix(known, names, keys, [(year, 1) for year in range(first, years[-1] + 1)]), x, first
 
 
-def _runs(totals: shape.Array) -> dict[tuple[int, int], np.ndarray]:
+def _runs(totals: denton.Array) -> dict[tuple[int, int], np.ndarray]:
     """Rows of `totals` (N, Y) by first and last year of their latest run without a gap; others are in none."""
     found: dict[tuple[int, int], list[int]] = {}
     for number, row in enumerate(np.isfinite(totals)):
@@ -98,19 +98,19 @@ def _runs(totals: shape.Array) -> dict[tuple[int, int], np.ndarray]:
     return {run: np.array(mine) for run, mine in found.items()}
 
 
-def _series(y: shape.Array, x: shape.Array, method: str) -> tuple[shape.Array, list[dict[str, Any]]]:
+def _series(y: denton.Array, x: denton.Array, method: str) -> tuple[denton.Array, list[dict[str, Any]]]:
     """Months (N, T) of totals (N, Y) by indicators (N, T), and what was used for each series."""
-    made = shape.denton_cholette(y, x)
+    made = denton.denton_cholette(y, x)
     used, rho = np.full(len(y), "denton", dtype=object), np.full(len(y), np.nan)
     wanted = np.full(len(y), method == "denton")
     if method != "denton" and y.shape[1] >= 3:
-        physical = shape.usable(x)
+        physical = denton.usable(x)
         found = disaggregate(y, physical[:, :, None], method)
         wanted = ~implausible(found.monthly, physical)
         made = np.where(wanted[:, None], found.monthly, made)
         used, rho = np.where(wanted, method, "denton"), found.rho
     below = np.asarray((made < 0).any(1) & (y >= 0).all(1))
-    made = np.where(below[:, None], shape.pro_rata(y, x), made)
+    made = np.where(below[:, None], denton.pro_rata(y, x), made)
     used = np.where(below, "pro_rata", used)
     return made, [
         {"method": str(one), "plausible": bool(fine and not low), "rho": float(r) if np.isfinite(r) else None}
@@ -118,7 +118,7 @@ def _series(y: shape.Array, x: shape.Array, method: str) -> tuple[shape.Array, l
     ]
 
 
-def _matrix(frame: pl.DataFrame, names: pl.DataFrame, keys: list[str], when: list[tuple[int, int]]) -> shape.Array:
+def _matrix(frame: pl.DataFrame, names: pl.DataFrame, keys: list[str], when: list[tuple[int, int]]) -> denton.Array:
     """Values (N, T) by place (and sector) and month; NaN where there is none."""
     out = np.full((len(names), len(when)), np.nan)
     row = {key: k for k, key in enumerate(names.select(keys).iter_rows())}
@@ -131,7 +131,7 @@ def _matrix(frame: pl.DataFrame, names: pl.DataFrame, keys: list[str], when: lis
 
 
 def _days(
-    path: Path, names: pl.DataFrame, keys: list[str], months: list[tuple[int, int]], made: shape.Array
+    path: Path, names: pl.DataFrame, keys: list[str], months: list[tuple[int, int]], made: denton.Array
 ) -> list[dict[str, Any]]:
     """Days of the months for which the load has any day."""
     load = files.days(path)
@@ -153,7 +153,7 @@ def _days(
         if tuple(key) in row and day in place:
             x[row[tuple(key)], place[day]] = value
     weekday = np.array([day.weekday() for day in days])
-    values = shape.daily(made[:, chosen], x, month_of_day, weekday)
+    values = denton.daily(made[:, chosen], x, month_of_day, weekday)
     return [
         {**name, "period": day.isoformat(), "value": float(values[k, t])}
         for k, name in enumerate(names.to_dicts())

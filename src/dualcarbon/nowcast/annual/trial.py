@@ -11,12 +11,12 @@ import polars as pl
 from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import panel, shape
+from dualcarbon.nowcast import denton, panel
 from dualcarbon.nowcast.annual import files
 from dualcarbon.nowcast.annual.forecast import Forecaster
 from dualcarbon.nowcast.annual.replay import SELECTED, Total, outlook, replay
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.panel import Panel, Statement
-from dualcarbon.nowcast.shape import Array
 
 #: A total belongs to the cells when it is within this share of their sum in the years before the test.
 RELATED = 0.25
@@ -338,7 +338,7 @@ def _monthly(made: Panel, years: Sequence[int], lag: int, total: Total) -> dict[
         between = list(range(known[-1] + 1, year))
         sums = [total.annual[y] for y in known] + [estimate] * (len(between) + 1)
         physical = composite(forecaster, [*known, *between, year], sums)
-        months = shape.denton_cholette(np.array([sums]), physical[None])[0][-12:]
+        months = denton.denton_cholette(np.array([sums]), physical[None])[0][-12:]
         errors.append(100 * np.abs(months / total.monthly[year] - 1))
         flat.append(100 * np.abs(total.annual[last] / 12 / total.monthly[year] - 1))
         annual.append(100 * abs(estimate / total.annual[year] - 1))
@@ -347,8 +347,8 @@ def _monthly(made: Panel, years: Sequence[int], lag: int, total: Total) -> dict[
         return {}
     inside = [y for y in forecaster.training(max(years)) if y in total.monthly]
     sums = [total.annual[y] for y in inside]
-    benchmarked = shape.denton_cholette(np.array([sums]), composite(forecaster, inside, sums)[None])
+    benchmarked = denton.denton_cholette(np.array([sums]), composite(forecaster, inside, sums)[None])
     actual = np.concatenate([total.monthly[y] for y in inside])[None]
     return {"series": total.name, "years": used, "mape": round(float(np.mean(errors)), 3),
             "last_value_mape": round(float(np.mean(flat)), 3), "annual_mape": round(float(np.mean(annual)), 3),
-            "shape_error": round(shape.shape_error(benchmarked, actual), 3), "shape_years": inside}  # fmt: skip
+            "shape_error": round(denton.shape_error(benchmarked, actual), 3), "shape_years": inside}  # fmt: skip

@@ -12,13 +12,13 @@ from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import figures, flags
 from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.gaps import span_text
 from dualcarbon.nowcast.opened.nodes import NONE, Node, line, number, options, span_of, text, tonnes
 from dualcarbon.nowcast.opened.terms import month_opens
 from dualcarbon.nowcast.panel import middle
 from dualcarbon.nowcast.present import named, named_code
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY
 
 #: What is opened beside flags: a cell's CO2 per MWh in a month, and how that of all cells moved on a year before.

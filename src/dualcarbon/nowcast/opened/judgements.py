@@ -9,10 +9,10 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast import record, revisions
+from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened.nodes import NONE, Node, asks, line, options, span_of, text, times, tonnes
 from dualcarbon.nowcast.present import grouped, named_code
-from dualcarbon.nowcast.shape import Array
 from dualcarbon.nowcast.usual import FAMILY
 
 
