@@ -248,6 +248,18 @@ def test_a_county_that_moves_as_one_is_estimated_and_said_once(tmp_path: Path, c
     assert [one["rule"] for one in about(report)] == ["nowcast.doubtful-place"]
 
 
+def test_a_level_of_a_county_that_stays_is_believed_and_said_once(tmp_path: Path, clean: Workspace) -> None:
+    made = world(tmp_path / "w", times(4.0, COUNTY & (pl.col("start") >= date(2024, 6, 1))))
+    told, fine = (run(one, month="2024-12") for one in (made, clean))
+    assert row(told)["value"] == pytest.approx(4 * row(fine)["value"])
+    for answer in (told, nowcast.analyse(made, year=2024, as_of=LATER)):
+        (one,) = about(answer)
+        assert one["rule"] == "nowcast.level-place" and one["month"] == "2024-06" and one["count"] == 6
+        assert one["value"] / one["usual"] == pytest.approx(4, rel=0.3)
+        assert "南湖区2024年6月起，多数单元（6个）" in one["message"]["zh"] and "升到每月约" in one["message"]["zh"]
+        assert nowcast.open_figure(made, **one["explain"])["month"] == "2024-06"
+
+
 def test_one_part_of_a_county_is_doubted_alone(tmp_path: Path) -> None:
     made = world(tmp_path / "w", times(4.0, COUNTY & POWER & month("2024-06")))
     told = run(made, month="2024-06")

@@ -76,8 +76,29 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
         whole = (float(size[k]), {**flag, **cell, "causes": [flag["rule"]]})
         first = found.setdefault((place, sector), whole)[1]
         first["causes"] = list(dict.fromkeys([*first["causes"], flag["rule"]]))
-    told += found.values()
+    told += _levels(city, list(found.values()), large)
     return [flag for _, flag in sorted(told, key=lambda one: -one[0])]
+
+
+def _levels(
+    city: City, told: list[tuple[float, dict[str, Any]]], large: np.ndarray
+) -> list[tuple[float, dict[str, Any]]]:
+    """Flags of cells with their sizes, changes of level of most of a place's `large` cells (N,) in one month as one
+    `nowcast.level-place`."""
+    live = large & (np.nan_to_num(city.direct) > 0).any(1)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for _, flag in told:
+        if flag["rule"] == "nowcast.level-shift":
+            groups.setdefault((flag["place"], flag["month"]), []).append(flag)
+    for (place, _), same in groups.items():
+        number = sum(cell[0] == place for cell, one in zip(city.cells, live, strict=True) if one)
+        if len(same) <= max(number / 2, 2):
+            continue
+        sums = {name: sum(flag[name] for flag in same) for name in ("value", "usual", "size")}
+        kept = {name: same[0][name] for name in ("place", "month", "until")}
+        told = [one for one in told if not any(one[1] is flag for flag in same)]
+        told.append((float("inf"), {"rule": "nowcast.level-place", "sector": "", **kept, **sums, "count": len(same)}))
+    return told
 
 
 def nothing(city: City, numbers: Sequence[int]) -> list[str]:
@@ -201,6 +222,8 @@ def together(same: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """
     months = sorted({month for flag in same for month in flag.get("months") or [flag["month"]]})
     causes = list(dict.fromkeys(cause for flag in same for cause in flag.get("causes", [])))
+    if same[0]["rule"] == "nowcast.level-place":
+        return {**same[0], "months": [same[0]["month"]]}
     if not causes:
         lost = {part: sorted({month for flag in same for month in flag.get("lost", {}).get(part, ())})
                 for part in PARTS if any(part in flag.get("lost", {}) for flag in same)}  # fmt: skip
@@ -231,13 +254,13 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
         told["what"] = {lang: _reported(flag["parts"], lang) for lang in ("zh", "en")}
     if flag.get("lost"):
         told["what"] = {lang: _lost(flag["lost"], lang) for lang in ("zh", "en")}
-    if not flag.get("causes"):
+    if not flag.get("causes") and flag["rule"] != "nowcast.level-place":
         return told
     value, usual = flag["value"], flag["usual"]
     percent = 100 * (value / usual - 1) if usual else 0.0
     higher = value >= usual
     told |= {"size": amount(abs(flag["size"])), "percent": f"{abs(percent):.0f}%"}
-    if flag["rule"] == "nowcast.level-shift":
+    if flag["rule"] in ("nowcast.level-shift", "nowcast.level-place"):
         told |= {"before": amount(usual, value), "after": amount(value, usual),
                  "change": f"{percent:+.0f}%".replace("-", "−"),
                  "moved": {"zh": "升到" if higher else "降到", "en": "rose" if higher else "fell"}}  # fmt: skip
