@@ -141,5 +141,5 @@ def _note(made: Mapping[str, Any]) -> dict[str, str]:
     if kind is not None and made["period"] != made["question"]["period"]:
         when = {lang: saying.period(made["period"], lang) for lang in ("zh", "en")}
         zh += f"按{when['zh']}已核算部分的相对误差。"
-        en += f" In percent as counted in {when['en']}."
+        en += f" The percentage is that of what was counted in {when['en']}."
     return {"zh": zh, "en": en}
