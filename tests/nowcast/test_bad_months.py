@@ -302,6 +302,11 @@ def test_what_is_no_error_of_a_place() -> None:
     assert moved({30: 4.0}, cells=4) == {}  # a place of few
     far = moved(dict.fromkeys(range(28, 36), 1000.0))
     assert len(far) == 8 and min(far.values()) == 12  # a wrong unit is not believed by waiting
+    direct, power, when, places = drawn()
+    direct[:, 30] *= 2.2  # a hot month for all
+    assert not screening.of_city(direct, power, when, places)[2]
+    direct[:, 30] *= 2
+    assert {one.cell for one in screening.of_city(direct, power, when, places)[2]} == set(range(len(places)))
     assert list(moved(level | {30: 12.0})) == [date(2024, 7, 1)]  # a wrong month on the new level
 
 

@@ -31,7 +31,7 @@ HALF_YEAR, START = 6, 3
 LIVE, TOGETHER = 5, 1.8
 #: … by this one while fewer months of growth than `HALF_YEAR` are known, and in January and February, between which the
 #: Spring Festival moves: these are held against the middle of so many (`OTHERS`) other places; by that one without
-#: them …
+#: them, and in any month in which the others moved too …
 UNKNOWN, FESTIVAL, OTHERS = 2.0, 3.0, 3
 #: … by this many times the usual scatter of that movement …
 SCATTER = 8.0
@@ -215,7 +215,7 @@ def _moved(values: Array, months: list[date], common: Array) -> np.ndarray:
     has to be another level than that of the half year before too, or it is the echo of what was a year ago; where it is
     that month, without a year before itself, which departs from the months about it, that one is doubted. A level that
     stays for three months is believed, unless it is more than `panel.FAR` times off. `common` (T,) is how other places
-    moved, by which January and February are judged.
+    moved, by which January and February are judged; what moves them all, as weather does, has to be as far as then.
     """
     level = _logs(values)
     out = np.zeros(values.shape, bool)
@@ -236,6 +236,8 @@ def _moved(values: Array, months: list[date], common: Array) -> np.ndarray:
             factor = FESTIVAL if festive and not np.isfinite(common[t]) else UNKNOWN
         departs = move - usual
         side = 1.0 if departs > 0 else -1.0
+        if side * (move - common[t]) <= np.log(TOGETHER):  # the others moved too: weather, a shock
+            factor = FESTIVAL
         own = side * (level[both, t] - level[both, t - YEAR] - usual)
         large = abs(departs) > _bound(factor, off) and (own > abs(departs) / 2).mean() >= ALIKE
         if large and side * _step(level, t, range(t - HALF_YEAR, t)) > abs(departs) / 2:
