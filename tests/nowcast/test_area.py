@@ -151,3 +151,13 @@ def test_a_street_is_estimated_by_its_own_records_on_every_face(tmp_path: Path) 
     assert node["value"] == pytest.approx(alone["value"]) and node["city"] == "330402-rest"
     year = nowcast.open_reason(made, kind="sum", period="2024-01/2024-10", place="330402-rest", as_of=EARLY)
     assert year["value"] == pytest.approx(alone["year_to_date"]["value"])
+
+
+def test_a_streets_total_is_said_not_to_bind(tmp_path: Path) -> None:
+    given = total("330402-rest", OCTOBER, 5.0e4, date(2024, 11, 12))
+    made = world(tmp_path / "w", lambda frame: frame, given, role="control")
+    for place in (AREA, CITY):
+        told = nowcast.run(made, place=place, as_of=EARLY, month=date(2024, 10, 1), record=0, keep=False)
+        assert ("nowcast.total-no-cells", "330402-rest") in {(one["rule"], one["place"]) for one in told["flags"]}
+    other = nowcast.run(made, place="330411", as_of=EARLY, month=date(2024, 10, 1), record=0, keep=False)
+    assert "nowcast.total-no-cells" not in {one["rule"] for one in other["flags"]}

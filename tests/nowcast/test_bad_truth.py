@@ -183,3 +183,48 @@ def test_a_large_move_of_a_steady_series_is_used_and_said(tmp_path: Path) -> Non
     where = (pl.col("place") == "P03") & (pl.col("period") == "2021-05") & (pl.col("sector") == "services")
     document = nowcast.backtest(*written(tmp_path, times(3.5, where)), years=[2021], months=[12])
     assert "2021-05" in said(document)["large-move"].line("zh") and "wrong-month" not in said(document)
+
+
+@pytest.mark.parametrize(("wrong", "years"), [
+    ("2016|2017", "2016、2017"), ("2014|2015", "2014、2015"), ("2014", "2014"),
+])  # fmt: skip
+def test_wrong_years_are_named_and_not_the_right_ones_after_them(
+    tmp_path: Path, clean: tuple[Path, Path], wrong: str, years: str
+) -> None:
+    at = (pl.col("place") == "P03") & pl.col("period").str.contains(wrong)
+    paths = written(tmp_path, years=times(1000, at))
+    told = said(nowcast.backtest(*paths, years=[2021], months=[12]))["wrong-truth"].line("zh")
+    assert f"相差异常：{years} 年" in told
+    (value, half), (usual, narrow) = cell(paths), cell(clean)
+    assert value == pytest.approx(usual, rel=0.05) and half < 1.5 * narrow
+
+
+def test_a_sector_that_lacks_a_year_is_said_beside_one_that_is_wrong(tmp_path: Path, clean: tuple[Path, Path]) -> None:
+    annual = pl.read_csv(clean[1], schema_overrides={"period": pl.String})
+    parts = [annual.with_columns(sector=pl.lit(name)) for name in ("industry", "services")]
+    bad = AT & (pl.col("sector") == "industry")
+    frame = times(1000, bad)(pl.concat(parts)).filter(~(AT & (pl.col("sector") == "services")))
+    frame.write_csv(tmp_path / "annual.csv")
+    document = nowcast.backtest(clean[0], tmp_path / "annual.csv", years=[2021], months=[12])
+    about = {one.rule.removeprefix("nowcast."): one.line("en") for one in document["statements"]}
+    assert "industry" in about["wrong-truth"] and "services" in about["missing-truth"]
+
+
+def test_a_sum_known_for_longer_than_its_parts_is_no_crash(tmp_path: Path) -> None:
+    longer = written(tmp_path, years=without((pl.col("place") != "ALL") & (pl.col("period") == "2023")), whole=True)
+    document = nowcast.backtest(*longer, months=[12])
+    assert document["excluded"] == ["ALL"] and document["regions"] == 12
+
+
+def test_cells_come_to_the_total_though_one_lacks_its_latest_year(tmp_path: Path, clean: tuple[Path, Path]) -> None:
+    sums = []
+    for paths in (clean, written(tmp_path, years=without(AT))):
+        seen, known = (files.read(path) for path in paths)
+        factors, _ = files.fuel_factors(seen.monthly, "tCO2", "cn-jiaxing")
+        made = panel.build(seen.monthly, known.annual, factors, truth_unit="tCO2", until=2021)
+        annual = {year: float(np.nansum(made.actual(year))) for year in made.truth_years}
+        annual[2021] *= 1.05
+        told = replay.outlook(Forecaster(made), 2021, 12, 1, replay.Total(annual))
+        sums.append({name: float(np.nansum(value)) for name, value in told.estimates.items() if name != "last_value"})
+    assert sums[0]["ridge"] == pytest.approx(sums[0]["selected"])
+    assert sums[1]["ridge"] == pytest.approx(sums[1]["selected"])

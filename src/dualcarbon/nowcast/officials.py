@@ -4,7 +4,7 @@ Item `emission.co2` of a place (and sector or domain) over whole months (a month
 year); item `target.emission.co2` by year. `settling` moves the months of the cells until they meet them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -33,8 +33,8 @@ class Official(NamedTuple):
     title: tuple[str, str] = ("", "")
 
 
-def read(workspace: Any, seen: City, place: str) -> list[Official]:
-    """Published totals and targets known on the day of `seen`, of `place` and of its areas."""
+def read(workspace: Any, seen: City, place: str, below: Collection[str] = ()) -> list[Official]:
+    """Published totals and targets known on the day of `seen`, of `place`, its areas and the places `below` them."""
     control = {one["id"]: one for one in workspace.datasets() if one["role"] == "control"}
     if not control:
         return []
@@ -42,7 +42,7 @@ def read(workspace: Any, seen: City, place: str) -> list[Official]:
     plain = ("carrier", "entity", "process", "counterparty", "equipment")
     whole = " and ".join(f"{name} is null" for name in plain)
     found = rows.filter(f"item in ('{TOTAL}', '{TARGET}') and value is not null and {whole}")
-    asked = {place, *(cell[0] for cell in seen.cells)}
+    asked = {place, *(cell[0] for cell in seen.cells), *below}
     made = []
     for item, where, sector, domain, start, end, value, dataset, known_at, low, high in found.select(
         'item, place, sector, domain, start, "end", value, dataset, known_at, low, high'

@@ -278,30 +278,44 @@ def _cell(cell: Mapping[str, str]) -> dict[str, Any]:
 
 
 def doubted(truth: Array) -> np.ndarray:
-    """Annual values (N, Y) that cannot be right, each judged by those before it alone: zero, or another size than the
-    cell has ever moved to, until the next value agrees with it. A year not believed is no year's measure.
+    """Annual values (N, Y) that cannot be right: zero, or another size than the cell has ever moved to. Each is judged
+    by those before it alone, but for the record's first years.
+
+    Values that agree with each other after a doubted one are a new level from the second on (beyond `FAR` only zeros
+    are), or, once they are more than all the years before them, the only one: then those years were wrong.
     """
     out = np.zeros(truth.shape, bool)
     for k, row in enumerate(truth):
-        moves: list[float] = []
-        last, odd = np.nan, np.nan
+        old: list[int] = []  # years believed
+        new: list[int] = []  # years doubted that agree with each other
         for t in np.nonzero(np.isfinite(row))[0].tolist():
             now = float(row[t])
-            if not last > 0:
-                last = now
+            if not any(row[s] > 0 for s in old) or (now == 0 and row[old[-1]] == 0):
+                old.append(t)
                 continue
-            move = float(np.log(now / last)) if now > 0 else -np.inf
-            usual = float(np.median(moves)) if moves else 0.0
-            spread = float(np.mean(np.abs(np.array(moves) - usual))) if moves else 0.0
-            limit = max(np.log(TRUTH), SCATTER * spread) if len(moves) >= FEW else np.log(FAR)
-            again = np.isfinite(odd) and abs(now - odd) <= 0.5 * max(now, odd)
-            if abs(move - usual) > limit and not again:
-                out[k, t], odd = True, now
+            last = next(float(row[s]) for s in reversed(old) if row[s] > 0)
+            if not _departs(now, last, row[[s for s in old if row[s] > 0]]):
+                old, new = [*old, t], []
                 continue
-            if np.isfinite(move) and not again:
-                moves.append(move)
-            last, odd = now, np.nan
+            agree = bool(new) and abs(now - row[new[-1]]) <= 0.5 * max(now, row[new[-1]])
+            new = [*new, t] if agree else [t]
+            out[k, t] = True
+            if len(new) > len(old):
+                out[k, old], out[k, new] = True, False
+                old, new = new, []
+            elif len(new) > 1 and (now == 0 or abs(np.log(now / last)) <= np.log(FAR)):
+                out[k, t] = False
+                old, new = [t] if now > 0 else [*old, t], []
     return out
+
+
+def _departs(now: float, last: float, before: Array) -> bool:
+    """Whether a year is another size than the one before it, and than the cell's years `before` have moved."""
+    moves = np.diff(np.log(before))
+    usual = float(np.median(moves)) if len(moves) else 0.0
+    spread = float(np.mean(np.abs(moves - usual))) if len(moves) else 0.0
+    limit = max(np.log(TRUTH), SCATTER * spread) if len(moves) >= FEW else np.log(FAR)
+    return now <= 0 or abs(float(np.log(now / last)) - usual) > limit
 
 
 def _before(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:

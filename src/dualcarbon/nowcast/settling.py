@@ -5,7 +5,7 @@ sector, then cells are raked. Totals that disagree by rounding are met within th
 each other, the later published counts, and of the same day the finer one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.nowcast import city as cities
@@ -70,15 +71,16 @@ class Settled:
         """The weakest status of what was counted and of the totals that bind."""
         return worst([self.seen.status, *(one.one.status for one in self.totals)]) or "unverified"
 
-    def area(self, seen: City) -> "Settled":
-        """The same of an area `seen` of the city."""
+    def area(self, seen: City, below: Collection[str] = ()) -> "Settled":
+        """The same of an area `seen` of the city; of the totals that do not bind those of it and of places `below`."""
         mine, off = seen.mine, seen.offset
         totals = [
             one._replace(cells=one.cells[mine], first=one.first - off, end=one.end - off,
                          wider=bool(one.cells[~mine].any()))
             for one in self.totals if one.cells[mine].any()
         ]  # fmt: skip
-        unused = [(one, rule) for one, rule in self.unused if one.one.place == seen.place or one.cells[mine].any()]
+        own = {seen.place, *below}
+        unused = [(one, rule) for one, rule in self.unused if one.one.place in own or one.cells[mine].any()]
         moved = {t - off: cells[mine] for t, cells in self.moved.items() if t >= off}
         return Settled(seen, seen.place, self.method, moved, totals, unused, self)
 
@@ -271,7 +273,8 @@ def settle(
     """
     if method not in METHODS:
         raise Refused(Problem("nowcast.unknown-reconciliation", value=method, params={"known": "、".join(METHODS)}))
-    published = officials.read(workspace, seen.together, seen.together.place) if method != "none" else []
+    below = _below(workspace, seen, tree)
+    published = officials.read(workspace, seen.together, seen.together.place, below) if method != "none" else []
     far = officials.horizon(published, max((seen.months[t] for t in asked), default=seen.months[-1]))
     far = min(far, date(seen.as_of.year + 1, 12, 1))
     if far > seen.months[-1]:
@@ -280,7 +283,16 @@ def settle(
     if seen.whole is None:
         return settled(seen, asked, published, place, method)
     numbers = [t + seen.offset for t in asked]
-    return settled(seen.whole, numbers, published, seen.whole.place, method).area(seen)
+    return settled(seen.whole, numbers, published, seen.whole.place, method).area(seen, below)
+
+
+def _below(workspace: Any, seen: City, tree: str) -> set[str]:
+    """Places below the areas of a city, or below the area `seen`: no cells are theirs, so totals of theirs never bind."""
+    if seen.whole is None and seen.place.endswith(cities.UNALLOCATED):
+        return set()
+    places = load(workspace.pack).places
+    areas = {cell[0] for cell in seen.cells}
+    return {code for code in places if not areas.isdisjoint(places.path(code, tree)[1:])}
 
 
 def settled(

@@ -63,6 +63,7 @@ def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total
     """
     made = _outlook(forecaster, year, seen, lag, total)
     behind = _behind(forecaster.panel, year - lag)
+    sums = {name: float(np.nansum(value)) for name, value in made.estimates.items()}
     for more in sorted({*behind[behind > 0].tolist()}):
         older = _outlook(forecaster, year, seen, lag + more, total)
         mine = behind == more
@@ -71,6 +72,9 @@ def outlook(forecaster: Forecaster, year: int, seen: int, lag: int, total: Total
             for level in LEVELS:
                 made.widths[name][level] = np.where(mine, older.widths[name][level], made.widths[name][level])
         same = {n: made.candidates.index(name) for n, name in enumerate(older.candidates) if name in made.candidates}
+        if total is not None:  # the cells still come to the total
+            for name, value in made.estimates.items():
+                made.estimates[name] = value * sums[name] / np.nansum(value)
         made.chosen[mine] = [same.get(n, 0) for n in older.chosen[mine].tolist()]
     return made
 

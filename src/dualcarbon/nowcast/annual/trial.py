@@ -128,7 +128,8 @@ def problem_of(statement: Statement, book: Classification) -> Problem:
     if isinstance(detail.get("months"), list):
         months = detail["months"]
         detail |= {"count": len(months), "months": _shown(months)}
-    words = {key: "、".join(map(str, v)) if isinstance(v, list) else v for key, v in detail.items()}
+    words = {key: {"zh": "、".join(map(str, v)), "en": ", ".join(map(str, v))} if isinstance(v, list) else v
+             for key, v in detail.items()}  # fmt: skip
     names = ("sector",) if "months" in detail or detail.get("sector") else ("sector", "carrier")
     of = next((words[name] for name in names if words.get(name, "—") not in NOBODY), "")
     of = of if isinstance(of, dict) else {"zh": of, "en": of}
@@ -200,11 +201,12 @@ def _lacking(made: Panel, years: Sequence[int]) -> list[Statement]:
     told = []
     for cell, row in zip(made.cells, made.truth, strict=True):
         there = np.nonzero(np.isfinite(row))[0]
-        said = {y for one in made.statements if one.place == cell["place"] for y in one.detail.get("years", [])}
+        about = cell["place"], cell["sector"], cell["carrier"]
+        said = {y for one in made.statements for y in one.detail.get("years", [])
+                if (one.place, one.detail.get("sector"), one.detail.get("carrier")) == about}  # fmt: skip
         first = made.truth_start + int(there.min(initial=row.size))
-        holes = [
-            y for y in range(first, max(years) + 1) if not np.isfinite(row[y - made.truth_start]) and y not in said
-        ]
+        known = range(first, min(max(years) + 1, made.truth_start + row.size))
+        holes = [y for y in known if not np.isfinite(row[y - made.truth_start]) and y not in said]
         if holes:
             detail = {"years": holes, "sector": cell["sector"], "carrier": cell["carrier"]}
             told.append(Statement("nowcast.missing-truth", cell["place"], detail))
