@@ -211,7 +211,8 @@ def _overlaps(
     keys = rows.select(names).unique(maintain_order=True).with_row_index("_id")
     flows = [code for code, kind in kinds(book).items() if kind == "flow"]
     within = _within_key(rows.join(keys, on=names, how="left", nulls_equal=True))
-    return [*within, *covering(rows, book, flows, LIMIT)]
+    added = ~pl.col("item").str.starts_with("weather.")  # degree days of a county are no part of its city's
+    return [*within, *covering(rows.filter(added), book, flows, LIMIT)]
 
 
 def _within_key(rows: pl.DataFrame) -> list[Problem]:

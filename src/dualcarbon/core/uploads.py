@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 from dualcarbon.core.problems import Problem, Refused
 
+#: Bytes of a name that every file system takes.
+LONGEST = 200
+
 
 @contextmanager
 def received(content: BinaryIO, name: str | None, most: int) -> Iterator[Path]:
@@ -18,6 +21,8 @@ def received(content: BinaryIO, name: str | None, most: int) -> Iterator[Path]:
     larger.
     """
     kept = Path(str(name or "").replace("\\", "/")).name.replace("\0", "").strip(". ") or "file"
+    while len(kept.encode()) > LONGEST:  # the end tells what kind of file it is
+        kept = kept[1:]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / kept
         with path.open("wb") as written:

@@ -99,7 +99,7 @@ Asked = str | Mapping[str, Any] | None
 def document(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> Mapping[str, Any]:
     """Return the record of a plan's version: `330400-2024` the last, `330400-2024@1` the first.
 
-    None: the plan of the latest year of the pack's own place, or of the only place that the workspace has plans of.
+    None: the plan of the latest year begun, of the pack's own place or of the only one that the workspace has plans of.
     `as_of`: the version in force on that day, without a name of the latest year that had begun by then; a later one is
     not known then (`_in_force`).
     Raises NoSuch for a plan that is not there, Refused `plan.which-plan` when None could be several.
@@ -127,13 +127,14 @@ def document(workspace: Workspace, plan: Asked = None, as_of: date | None = None
 
 
 def _in_force(rows: Sequence[Mapping[str, Any]], as_of: date | None) -> Mapping[str, Any]:
-    """Return the last version of the last plan among `rows` (by year), on a day that of the last year that had begun.
+    """Return the last version of the last plan among `rows` (by year) whose year had begun on the day, or today.
 
     A version counts from its document's date when that is later than the version before has, else from the day it was
     loaded; the first counts always.
     """
     if as_of is None:
-        return rows[-1]
+        begun = next((row for row in reversed(rows) if row["year"] <= date.today().year), rows[-1])
+        return next(row for row in reversed(rows) if row["plan"] == begun["plan"])
     found = next((row for row in reversed(rows) if row["year"] <= as_of.year), rows[0])
     own = [row for row in rows if row["plan"] == found["plan"]]
     known = [own[0]]

@@ -137,7 +137,10 @@ def _show_scores(found: dict[str, Any]) -> None:
                "low": say("下限", "low"), "high": say("上限", "high"), "bonus": say("加分", "bonus"),
                "deducted": say("扣分", "deducted"), "veto": say("一票否决", "veto")}  # fmt: skip
     shown = ("total", "low", "high", "bonus", "deducted")
-    rows = [{**one, **{name: round(one[name], 2) for name in shown}} for one in found["sheet"]["subjects"]]
+    rows = [
+        {**one, **{name: None if one[name] is None else round(one[name], 2) for name in shown}}
+        for one in found["sheet"]["subjects"]
+    ]
     table([{**one, "rank": rank_text(one)} for one in rows], columns)
     if found.get("what_if"):
         table(found["what_if"], {"subject": say("对象", "subject"), "before": say("原来", "before"),
