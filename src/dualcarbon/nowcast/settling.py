@@ -287,7 +287,7 @@ def settle(
 
 
 def _below(workspace: Any, seen: City, tree: str) -> set[str]:
-    """Places below the areas of a city, or below the area `seen`: no cells are theirs, so totals of theirs never bind."""
+    """Places below the areas of a city, or below the area `seen`: no cells are theirs, so their totals never bind."""
     if seen.whole is None and seen.place.endswith(cities.UNALLOCATED):
         return set()
     places = load(workspace.pack).places
