@@ -40,9 +40,9 @@ def test_a_scheme_and_its_values_may_have_one_name(june: Workspace, served: Call
 
 
 def test_a_scheme_named_over_http_is_no_file_of_the_server(
-    june: Workspace, served: Callable[..., Any], tmp_path: Path
+    june: Workspace, served: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    own = tmp_path / "own.yaml"
+    own = tmp_path_factory.mktemp("s") / "own.yaml"  # short: names of schemes are
     own.write_text(yaml.safe_dump(case("score-sheet")["scheme"], allow_unicode=True), encoding="utf-8")
     files = {"file": ("v.csv", "对象,编号,数值\n甲,pv,70\n".encode())}
     sent = served(june).post("/plan/score/theirs/open", files=files, data={"scheme": str(own)}, headers=JSON)
