@@ -1,7 +1,6 @@
 """Files sent to a plan come in by one way: their bare name, a limit each, one message where they are too large."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
