@@ -15,7 +15,7 @@ from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, flags
+from dualcarbon.nowcast import board, flag_words, flags
 from dualcarbon.nowcast.commands import cli
 from dualcarbon.nowcast.told import telling
 from tests.nowcast.test_run import DATASET, rows
@@ -84,7 +84,7 @@ def check(workspace: Workspace, told: list[dict[str, Any]]) -> set[str]:
 
 def printed(flag: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     """Every number of the message stands in the node."""
-    words = flags.words(flag)
+    words = flag_words.words(flag)
     percent = next(one["value"] for one in lines if one["unit"] == "%" and one["name"]["en"] == "departure")
     text = words.get("percent") or words["change"]
     assert float(text.strip("%+").replace("−", "-")) == pytest.approx(

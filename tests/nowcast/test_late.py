@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, city, flags, record
+from dualcarbon.nowcast import board, city, flag_words, flags, record
 from dualcarbon.nowcast.commands import cli
 from dualcarbon.nowcast.told import saying
 from tests.nowcast.test_gaps import CELL, COUNTY, LATE, POWER, made, run
@@ -185,7 +185,7 @@ def test_a_silent_cell_is_said_with_its_months_and_what_it_is_carried_at(tmp_pat
         part = f"{100 * one['share']:.1f}%"
         assert "2024年8月至12月" in one["message"]["zh"] and f"占合计{part}" in one["message"]["zh"], name
         assert "已连续5个月未报" in one["message"]["zh"] and "满一年未报即按零计" in one["message"]["zh"]
-        assert f"Silent for 5 months, carried at {flags.amount(one['carried'])['en']}" in one["message"]["en"]
+        assert f"Silent for 5 months, carried at {flag_words.amount(one['carried'])['en']}" in one["message"]["en"]
         opened = nowcast.open_figure(gone, **one["explain"])
         assert opened["value"] == pytest.approx(cell["value"])
     page = board.board(gone, place=None, as_of=date(2025, 1, 15), tree="admin")

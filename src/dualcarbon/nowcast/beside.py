@@ -7,7 +7,7 @@ import numpy as np
 
 from dualcarbon.core.classification import Classification
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import flags, gaps
+from dualcarbon.nowcast import flag_words, gaps
 from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.settling import Settled
@@ -157,7 +157,7 @@ def _note(
             {**one, "name": named(book.places, one["place"])} for one in gaps.told(done.seen, pair.past, pair.alike)
         ]
         open_ = [month_text(done.seen.months[s]) for s in pair.past.open]
-        size = flags.amount(told["last_year_estimated"])
+        size = flag_words.amount(told["last_year_estimated"])
         said = {lang: [*([gaps.said(gone, lang)] if gone else []),
                        *([f"{gaps.span_text(open_, lang)}{'大部分未报' if lang == 'zh' else ' (most of it)'}"]
                          if open_ else [])] for lang in ("zh", "en")}  # fmt: skip

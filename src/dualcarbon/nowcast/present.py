@@ -15,7 +15,7 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.engine.methods import find_method
-from dualcarbon.nowcast import account, beside, factors, figures, flags, gaps, months, settling, uncertainty
+from dualcarbon.nowcast import account, beside, factors, figures, flag_words, flags, gaps, months, settling, uncertainty
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.denton import Array
@@ -274,7 +274,7 @@ def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | No
     besides the place, sector and month); None where there is no figure."""
     name = _label({"place": flag["place"], **({"sector": flag["sector"]} if flag["sector"] else {})}, book)
     said = {**name, "zh": name["zh"].replace(" · ", "")}
-    told = flags.words(flag)
+    told = flag_words.words(flag)
     if flag.get("by_place"):
         cells = [(named_code(book.places, code), count) for code, count in flag["by_place"].items()]
         told |= {"places": {
@@ -282,7 +282,7 @@ def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | No
             "en": ", ".join(f"{one['en']} {count}" for one, count in cells),
         }}  # fmt: skip
     problem = Problem(flag["rule"], value=said["zh"], params={"name": said, **told})
-    made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] + flags.borne(flag, lang)
+    made: dict[str, Any] = {"message": {lang: problem.as_dict(lang)["message"] + flag_words.borne(flag, lang)
                                         for lang in ("zh", "en")}}  # fmt: skip
     made["explain"] = None if asked is None else flags.question(flag, asked)
     return {"name": name, **made}

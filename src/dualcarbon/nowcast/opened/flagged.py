@@ -10,7 +10,7 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast import figures, flags
+from dualcarbon.nowcast import figures, flag_words, flags
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
@@ -118,7 +118,7 @@ def flag_node(
             cell = Cell(seen, cells[0], asked, book)
             of = _doubt(workspace, cell, t, flag) if about not in TITLES else _told(cell, t, flag, found, span)
             if about in TITLES:
-                of["about"] = [*head["about"], *([] if len(found) == 1 else [flags.words(flag)["month"]])]
+                of["about"] = [*head["about"], *([] if len(found) == 1 else [flag_words.words(flag)["month"]])]
             return head | {"message": named(book, flag)["message"], "flag": flag} | of
     known = _known(seen, month)
     raise Refused(Problem("nowcast.no-such-flag", value=about, params={"month": month, "known": known}))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dualcarbon.nowcast import flags, gaps
+from dualcarbon.nowcast import flag_words, flags, gaps
 from dualcarbon.nowcast.opened.nodes import NONE
 from dualcarbon.nowcast.told import saying
 
@@ -170,7 +170,7 @@ class Words:
                 lang: f"{check}{flag['name'][lang]}"
                 for lang, check in (("zh", "需要核实："), ("en", "to be checked: "))
             }
-            numbers = {lang: flags.numbers(flag, lang) for lang in ("zh", "en")}
+            numbers = {lang: flag_words.numbers(flag, lang) for lang in ("zh", "en")}
             self.figures.append({"question": flag["explain"], "name": name, "numbers": numbers})
             said = message.rstrip("。.")
             return saying.marked(len(self.figures) - 1, said) + message[len(said) :]
