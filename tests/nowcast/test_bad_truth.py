@@ -228,3 +228,9 @@ def test_cells_come_to_the_total_though_one_lacks_its_latest_year(tmp_path: Path
         sums.append({name: float(np.nansum(value)) for name, value in told.estimates.items() if name != "last_value"})
     assert sums[0]["ridge"] == pytest.approx(sums[0]["selected"])
     assert sums[1]["ridge"] == pytest.approx(sums[1]["selected"])
+
+
+def test_a_year_that_nobody_has_is_said_once(tmp_path: Path) -> None:
+    paths = written(tmp_path, years=without(pl.col("period") == "2020"))
+    told = said(nowcast.backtest(*paths, years=[2021], months=[12]))
+    assert "2020" in told["missing-year"].line("zh") and "missing-truth" not in told

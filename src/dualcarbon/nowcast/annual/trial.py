@@ -23,8 +23,8 @@ RELATED = 0.25
 #: What is said of the data, the most worth reading first: what is lost altogether, then wrong, then late, then away.
 STATED = (
     "short-record", "no-electricity", "not-counted", "total-doubtful", "total-far", "total-missing", "no-truth",
-    "negative-truth", "wrong-truth", "missing-truth", "zero-truth", "place-silent", "zero-indicator", "no-indicator",
-    "negative-month", "wrong-month", "new-level", "large-move", "late-indicator", "missing-everywhere", "missing-month",
+    "negative-truth", "wrong-truth", "missing-year", "missing-truth", "zero-truth", "place-silent", "zero-indicator",
+    "no-indicator", "negative-month", "wrong-month", "new-level", "large-move", "late-indicator", "missing-everywhere", "missing-month",
 )  # fmt: skip
 #: A total is not used where it departs by more than the first from the cells' sum in known years, or by more than the
 #: second from their own estimates in tested ones: between them it may be a shock that only the total shows.
@@ -199,6 +199,9 @@ def _late(made: Panel, years: Sequence[int], months: Sequence[int]) -> list[Stat
 def _lacking(made: Panel, years: Sequence[int]) -> list[Statement]:
     """Cells whose truth has holes before the last year tested, and places without an indicator that most have."""
     told = []
+    nowhere = {y for y in made.truth_years if y <= max(years) and not np.isfinite(made.actual(y)).any()}
+    if nowhere and len(made.cells) > 1:
+        told.append(Statement("nowcast.missing-year", None, {"years": sorted(nowhere)}))
     for cell, row in zip(made.cells, made.truth, strict=True):
         there = np.nonzero(np.isfinite(row))[0]
         about = cell["place"], cell["sector"], cell["carrier"]
@@ -206,7 +209,7 @@ def _lacking(made: Panel, years: Sequence[int]) -> list[Statement]:
                 if (one.place, one.detail.get("sector"), one.detail.get("carrier")) == about}  # fmt: skip
         first = made.truth_start + int(there.min(initial=row.size))
         known = range(first, min(max(years) + 1, made.truth_start + row.size))
-        holes = [y for y in known if not np.isfinite(row[y - made.truth_start]) and y not in said]
+        holes = [y for y in known if not np.isfinite(row[y - made.truth_start]) and y not in said | nowhere]
         if holes:
             detail = {"years": holes, "sector": cell["sector"], "carrier": cell["carrier"]}
             told.append(Statement("nowcast.missing-truth", cell["place"], detail))
