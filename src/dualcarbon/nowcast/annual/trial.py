@@ -24,7 +24,8 @@ RELATED = 0.25
 STATED = (
     "short-record", "no-electricity", "not-counted", "total-doubtful", "total-far", "total-missing", "no-truth",
     "negative-truth", "wrong-truth", "missing-year", "missing-truth", "zero-truth", "place-silent", "zero-indicator",
-    "no-indicator", "negative-month", "wrong-month", "new-level", "large-move", "late-indicator", "missing-everywhere", "missing-month",
+    "no-indicator", "negative-month", "wrong-month", "new-level", "large-move", "late-indicator",
+    "missing-everywhere", "missing-month",
 )  # fmt: skip
 #: A total is not used where it departs by more than the first from the cells' sum in known years, or by more than the
 #: second from their own estimates in tested ones: between them it may be a shock that only the total shows.
