@@ -31,7 +31,7 @@ def test_months_that_have_not_come_are_no_zeros(tmp_path: Path) -> None:
         assert after["selected"]["mape"]["12"] < before["selected"]["mape"]["12"] + 0.5
         assert after["selected"]["width90"]["12"] > before["selected"]["width90"]["12"]
         told = [one.params["months"] for one in made["statements"] if one.rule == "nowcast.late-indicator"]
-        assert len(told) == (1, 2)[number] and all(one == "2023-11、2023-12" for one in told)
+        assert len(told) == (1, 2)[number] and all(one["zh"] == "2023-11、2023-12" for one in told)
     assert not any(one.rule == "nowcast.late-indicator" for one in whole["statements"])
 
 
