@@ -66,7 +66,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(("change", "rule"), [
-    (times(1000, AT), "wrong-truth"), (times(0.0, AT), "wrong-truth"), (times(0.1, AT), "wrong-truth"),
+    (times(1000, AT), "wrong-truth"), (times(0.0, AT), "zero-year"), (times(0.1, AT), "wrong-truth"),
     (times(-1.0, AT), "negative-truth"), (lambda frame: frame.filter(~AT), "missing-truth"),
     (lambda frame: frame.filter((pl.col("place") != "P03") | (pl.col("period") < "2019")), "missing-truth"),
 ])  # fmt: skip
@@ -171,7 +171,8 @@ def test_a_place_all_zero_is_not_believed_by_waiting(tmp_path: Path, clean: tupl
     paths = written(tmp_path, times(0.0, (pl.col("place") == "P03") & (pl.col("period") >= "2020-07")))
     document = nowcast.backtest(*paths, years=[2021], months=[12])
     lines = [one.line("zh") for one in document["statements"] if one.value == "P03"]
-    assert len(lines) == 2 and all("18 个月" in line and "未采用，所检验年份的区间放宽" in line for line in lines)
+    assert len(lines) == 2 and all("同时为零" in line and "18 个月" in line and "还是未报" in line for line in lines)
+    assert all("未采用，所检验年份的区间放宽" in line and "单位" not in line for line in lines)
     (value, half), (usual, narrow) = cell(paths), cell(clean)
     assert abs(value / usual - 1) < 0.3 and half > 1.5 * narrow
     one = written(tmp_path, times(0.0, (pl.col("place") == "P03") & (pl.col("carrier") == "natural_gas")
@@ -234,3 +235,12 @@ def test_a_year_that_nobody_has_is_said_once(tmp_path: Path) -> None:
     paths = written(tmp_path, years=without(pl.col("period") == "2020"))
     told = said(nowcast.backtest(*paths, years=[2021], months=[12]))
     assert "2020" in told["missing-year"].line("zh") and "missing-truth" not in told
+
+
+def test_what_all_places_have_of_a_year_is_said_once(tmp_path: Path) -> None:
+    for year in ("2020", "2021"):  # a year before the target, and the target itself
+        paths = written(tmp_path, years=times(0.0, pl.col("period") == year))
+        told = nowcast.backtest(*paths, years=[2021], months=[12])["statements"]
+        (one,) = [one for one in told if "202" in one.line("zh")]
+        assert one.rule == "nowcast.zero-year" and one.value is None
+        assert f"各地区的年度核算值为零，此前不为零：{year} 年" in one.line("zh") and "All places: " in one.line("en")

@@ -117,7 +117,7 @@ def cleaned(
         last[rows] = np.nonzero(given[rows].any(0))[0].max(initial=-1)
     repaired = np.zeros_like(given)
     growth = np.full((len(x), months), np.nan, order="F")
-    run, shifted, noted = np.zeros(len(x), int), np.zeros_like(given), np.zeros_like(given)
+    run, shifted, noted, away = np.zeros(len(x), int), *(np.zeros_like(given) for _ in range(3))
     whole = np.tile([not cell["sector"] for cell in cells], streams_n) if streams_n > 1 else np.zeros(len(x), bool)
     scatter_sum, scatter_n = np.zeros(len(x)), np.zeros(len(x))
     zeros, number, raw_zero = np.zeros(len(x), int), np.zeros(len(x), int), x == 0
@@ -140,6 +140,7 @@ def cleaned(
                 both = (stop.reshape(streams_n, -1), ((before > 0) & given[:, t]).reshape(streams_n, -1))
                 empty = whole & np.tile((both[0].sum(0) > 1) & (both[0] == both[1]).all(0), streams_n) & stop
                 odd, far = odd | empty, far | empty
+                away[:, t] = empty
                 shifted[:, t] = odd & (run == NEW_LEVEL) & ~far
                 odd &= (run < NEW_LEVEL) | far
                 wrong[:, t] |= odd
@@ -163,7 +164,7 @@ def cleaned(
             detail = {"carrier": stream.carrier or "—", "sector": stream.sector or "—"}
             when_ = [f"{start + t // 12}-{t % 12 + 1:02d}" for t in np.nonzero(nowhere)[0]]
             told.append(Statement("nowcast.missing-everywhere", None, {**detail, "months": when_}))
-    marks = {"negative-month": negative, "wrong-month": wrong, "missing-month": lacking}
+    marks = {"negative-month": negative, "wrong-month": wrong & ~away, "zero-month": away, "missing-month": lacking}
     told += _told({**marks, "new-level": shifted, "large-move": noted}, cells, streams, start)
     shape = raw.shape
     return x.reshape(shape), (repaired | wrong | negative).reshape(shape), told
@@ -249,16 +250,12 @@ def build(
     actual = np.full((len(cells), final - first + 1), np.nan)
     for row in table.iter_rows(named=True):
         actual[number[tuple(row[key] for key in keys)], row["year"] - first] = row["value"]
-    for cell, series in zip(cells, actual, strict=True):
-        below = [first + int(k) for k in np.nonzero(series < 0)[0]]
-        if below:
-            statements.append(Statement("nowcast.negative-truth", cell["place"], _cell(cell) | {"years": below}))
-    actual[actual < 0] = np.nan
+    negative = actual < 0
+    actual[negative] = np.nan
     wrong = doubted(actual)
-    for cell, marks in zip(cells, wrong, strict=True):
-        if marks.any():
-            years = [first + int(k) for k in np.nonzero(marks)[0]]
-            statements.append(Statement("nowcast.wrong-truth", cell["place"], _cell(cell) | {"years": years}))
+    zero = wrong & (actual == 0)
+    for rule, marks in (("negative-truth", negative), ("wrong-truth", wrong & ~zero), ("zero-year", zero)):
+        statements += _of_years(f"nowcast.{rule}", marks, np.isfinite(actual) | negative, cells, first)
     actual[wrong] = np.nan
     seen = observations.filter(pl.col("place").is_in([cell["place"] for cell in cells]))
     streams, raw, start = _streams(seen, cells, keys, factors or {}, until)
@@ -271,6 +268,26 @@ def build(
         if cell["place"] not in silent and raw.size and not (np.nan_to_num(raw[:, k]) != 0).any():
             statements.append(Statement("nowcast.zero-indicator", cell["place"], _cell(cell)))
     return Panel(cells, actual, first, truth_unit, streams, raw, start, statements, excluded)
+
+
+def _of_years(
+    rule: str, marks: np.ndarray, known: np.ndarray, cells: Sequence[dict[str, str]], first: int
+) -> list[Statement]:
+    """What is said of the years (N, Y) from `first` that `marks` names, of those that are `known`: by cell; once for
+    all places where a year is marked wherever it is known."""
+    told: list[Statement] = []
+    of = [tuple(_cell(cell).values()) for cell in cells]
+    for one in dict.fromkeys(of):
+        rows = np.array([k for k, other in enumerate(of) if other == one])
+        shared = (marks[rows] | ~known[rows]).all(0) & (marks[rows].sum(0) > 1)
+        each: list[tuple[str | None, np.ndarray]] = [(None, shared)]
+        each += [(cells[k]["place"], marks[k] & ~shared) for k in rows]
+        told += [
+            Statement(rule, place, _cell(cells[rows[0]]) | {"years": [first + int(y) for y in np.nonzero(when)[0]]})
+            for place, when in each
+            if when.any()
+        ]
+    return told
 
 
 def _cell(cell: Mapping[str, str]) -> dict[str, Any]:

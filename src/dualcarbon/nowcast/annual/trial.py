@@ -23,15 +23,17 @@ RELATED = 0.25
 #: What is said of the data, the most worth reading first: what is lost altogether, then wrong, then late, then away.
 STATED = (
     "short-record", "no-electricity", "not-counted", "total-doubtful", "total-far", "total-missing", "no-truth",
-    "negative-truth", "wrong-truth", "missing-year", "missing-truth", "zero-truth", "place-silent", "zero-indicator",
-    "no-indicator", "negative-month", "wrong-month", "new-level", "large-move", "late-indicator",
-    "missing-everywhere", "missing-month",
+    "negative-truth", "wrong-truth", "zero-year", "missing-year", "missing-truth", "zero-truth", "place-silent",
+    "zero-indicator", "no-indicator", "negative-month", "wrong-month", "zero-month", "new-level", "large-move",
+    "late-indicator", "missing-everywhere", "missing-month",
 )  # fmt: skip
 #: A total is not used where it departs by more than the first from the cells' sum in known years, or by more than the
 #: second from their own estimates in tested ones: between them it may be a shock that only the total shows.
 DOUBTFUL, ABSURD = 0.15, 0.5
 #: An indicator that this share of the places have is missed where a place has none of it.
 COMMON = 0.8
+#: What tells cells of one place apart.
+OF = ("sector", "carrier")
 #: Months that a statement names.
 NAMED = 6
 #: What stands for no sector or carrier, or for all of them.
@@ -134,6 +136,8 @@ def problem_of(statement: Statement, book: Classification) -> Problem:
     names = ("sector",) if "months" in detail or detail.get("sector") else ("sector", "carrier")
     of = next((words[name] for name in names if words.get(name, "—") not in NOBODY), "")
     of = of if isinstance(of, dict) else {"zh": of, "en": of}
+    if statement.place is None:
+        words.setdefault("value", {"zh": "各地区", "en": "All places"})
     words["of"] = {"zh": f"（{of['zh']}）" if of["zh"] else "", "en": f" ({of['en']})" if of["en"] else ""}
     if words.get("carrier") in NOBODY:
         words["carrier"] = {"zh": "指标", "en": "indicator"}
@@ -200,17 +204,18 @@ def _late(made: Panel, years: Sequence[int], months: Sequence[int]) -> list[Stat
 def _lacking(made: Panel, years: Sequence[int]) -> list[Statement]:
     """Cells whose truth has holes before the last year tested, and places without an indicator that most have."""
     told = []
+    said = [{y for one in made.statements for y in one.detail.get("years", [])
+             if one.place in (None, cell["place"]) and all(one.detail.get(name) == cell[name] for name in OF)}
+            for cell in made.cells]  # fmt: skip
     nowhere = {y for y in made.truth_years if y <= max(years) and not np.isfinite(made.actual(y)).any()}
+    nowhere = {y for y in nowhere if not all(y in those for those in said)}
     if nowhere and len(made.cells) > 1:
         told.append(Statement("nowcast.missing-year", None, {"years": sorted(nowhere)}))
-    for cell, row in zip(made.cells, made.truth, strict=True):
+    for cell, row, those in zip(made.cells, made.truth, said, strict=True):
         there = np.nonzero(np.isfinite(row))[0]
-        about = cell["place"], cell["sector"], cell["carrier"]
-        said = {y for one in made.statements for y in one.detail.get("years", [])
-                if (one.place, one.detail.get("sector"), one.detail.get("carrier")) == about}  # fmt: skip
         first = made.truth_start + int(there.min(initial=row.size))
         known = range(first, min(max(years) + 1, made.truth_start + row.size))
-        holes = [y for y in known if not np.isfinite(row[y - made.truth_start]) and y not in said | nowhere]
+        holes = [y for y in known if not np.isfinite(row[y - made.truth_start]) and y not in those | nowhere]
         if holes:
             detail = {"years": holes, "sector": cell["sector"], "carrier": cell["carrier"]}
             told.append(Statement("nowcast.missing-truth", cell["place"], detail))
