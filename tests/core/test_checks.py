@@ -66,6 +66,16 @@ def test_what_would_count_twice(other, expected):
         assert told(rows(("330481", "C17", "gasoline", "2024")), known=rows(X, other)) == []
 
 
+def test_a_place_has_its_own_gdp_and_population_beside_its_parts():
+    city, county = ("330400", None, None, "2024"), ("330483", None, None, "2024")
+    for item in ("economy.gdp", "economy.value_added", "population.resident"):
+        assert told(rows(city, county, item=item)) == [] and told(rows(county, item=item), known=rows(city)) == []
+        assert [rule for rule, _ in told(rows(city, ("330400", "I2", None, "2024"), item=item))] == [
+            "core.total-and-part"
+        ]
+    assert told(rows(city, city, item="economy.gdp")) == [("core.duplicate-row", 2)]
+
+
 def test_management_areas_are_parents_too():
     assert [
         rule

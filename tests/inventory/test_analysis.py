@@ -135,6 +135,31 @@ def test_intensity_only_where_gdp_of_just_that_area_and_period_is_known() -> Non
     assert found["330483"]["intensity"] is None
 
 
+def test_a_places_own_denominator_is_never_added_to_those_of_its_parts() -> None:
+    rows = observed("""
+        dataset,place,sector,carrier,item,period,value,unit
+        city,330481-rest,C17,electricity,energy.purchased,2023,1000,MWh
+        book,330400,,,economy.gdp,2023,99,yi_CNY
+        book,330481,,,economy.gdp,2023-Q1,4,yi_CNY
+        book,330481,,,economy.gdp,2023-04/2023-12,6,yi_CNY
+        book,330481-rest,,,economy.gdp,2023-Q1,3,yi_CNY
+        book,330481-rest,,,economy.gdp,2023-04/2023-12,5,yi_CNY
+        book,330400,,,population.resident,2023-12-31,500,person
+        book,330481,,,population.resident,2023-12-31,100,person
+    """)
+    found = {row["place"]: row for row in inventory.areas(rows, period="2023", basis="B")}
+    assert found["330481"]["gdp"] == pytest.approx(100_000)
+    asked = [
+        ("economy.gdp", "330400", "2023", 990_000),
+        ("economy.gdp", "330481", "2023", 100_000),
+        ("population.resident", "330400", "2023-12-31", 500),
+        ("population.resident", "330481", "2023-12-31", 100),
+    ]
+    for item, place, period, value in asked:
+        node = inventory.explain(rows, item, place=place, period=period)
+        assert node["value"] == value and {row["place"] for row in node["rows"]} == {place}
+
+
 def test_completeness_tells_reported_estimated_noted_and_missing() -> None:
     rows = observed("""
         place,sector,carrier,item,period,value,unit,notation,quality

@@ -29,7 +29,7 @@ PER = {"zh": {"tCO2": 1e4}, "en": {"tCO2": 1e3}}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Six counties with households, a target and gross domestic product."""
+    """Six counties with households, a target and gross domestic product, of the city too and not their sum."""
     folder = tmp_path_factory.mktemp("told") / "w"
     made = published(folder, total("330400", YEAR, 3_000_000.0, date(2024, 1, 1), "target.emission.co2"))
     homes = rows(seed=7).filter(pl.col("sector") == "C39").with_columns(sector=pl.lit("HH-U"))
@@ -37,8 +37,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     counties = ("330402", "330411", "330421", "330424", "330481", "330483")
     product = [
         (county, "economy.gdp", date(year, 3 * q - 2, 1), date(year + q // 4, 3 * q % 12 + 1, 1),
-         1e5 * (1 + 0.05 * (year - 2023)), "万元", date(year + q // 4, 3 * q % 12 + 1, 20))
-        for county in counties for year in (2023, 2024) for q in (1, 2, 3, 4)
+         of * (1 + 0.05 * (year - 2023)), "万元", date(year + q // 4, 3 * q % 12 + 1, 20))
+        for county, of in (("330400", 7e5), *((one, 1e5) for one in counties))
+        for year in (2023, 2024) for q in (1, 2, 3, 4)
     ]  # fmt: skip
     columns = ["place", "item", "start", "end", "value", "unit", "known_at"]
     frame = pl.DataFrame(product, schema=columns, orient="row")
@@ -158,7 +159,7 @@ def test_households_are_no_sector(place: Workspace) -> None:
 def test_emission_per_product_is_told_where_it_covers_both_years(place: Workspace, tmp_path: Path) -> None:
     made = nowcast.analyse(place, year=2024, as_of=LATE)
     per = made["product"]
-    assert per["intensity"] == pytest.approx(made["value"] / (6 * 4 * 1.05e5))
+    assert per["intensity"] == pytest.approx(made["value"] / (4 * 7.35e5))  # the city's own
     assert per["change_percent"] == pytest.approx(100 * ((1 + made["change_percent"] / 100) / 1.05 - 1))
     assert f"{per['intensity']:.3f}吨/万元" in made["paragraphs"]["zh"][0]["text"]
     assert "缺少覆盖" in nowcast.analyse(place, year=2024, as_of=EARLY)["paragraphs"]["zh"][0]["text"]

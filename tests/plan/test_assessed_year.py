@@ -52,6 +52,21 @@ def test_months_that_are_still_coming_in_are_not_compared(workspace: Workspace) 
     assert "未计入：4 月 24/40" in found["said"]["zh"] and "month 4 24/40" in found["said"]["en"]
 
 
+def test_gdp_is_the_places_own_through_the_span_else_that_of_its_parts(workspace: Workspace) -> None:
+    spans = {2022: [12], 2023: [3, 12], 2024: [3]}  # of the city: a year, two parts of it, a quarter alone
+    rows = [
+        {"place": place, "item": "economy.gdp", "value": value, "unit": "亿元", "start": date(year, first, 1),
+         "end": date(year + last // 12, last % 12 + 1, 1)}
+        for year, ends in spans.items()
+        for place, value, lasts in ((PLACE, 90.0, ends), ("330483", 20.0, [12]), ("330481", 30.0, [12]))
+        for first, last in zip([1, *(end + 1 for end in lasts)], lasts, strict=False)
+    ]  # fmt: skip
+    account(workspace, rows, "yearbook-economy")
+    found = [yearly.gdp(workspace, PLACE, year)["current"] for year in spans]
+    assert found == pytest.approx([90, 180, 50])
+    assert yearly.gdp(workspace, "330483", 2024)["current"] == pytest.approx(20)
+
+
 def test_a_hole_stops_the_year(workspace: Workspace) -> None:
     monthly(workspace, [FIRMS, 0, FIRMS, FIRMS])
     assert yearly.covered(workspace, 2024) == 1

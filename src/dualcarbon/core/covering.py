@@ -36,6 +36,9 @@ _ALL = {
 }  # fmt: skip
 
 
+#: Items of which a place has its own figure beside those of its parts, as in a yearbook: an account divides by them and
+#: never adds them up over places (`uppermost`).
+OWN = ("economy.", "population.", "land.")
 #: Rules of figures that stand in two datasets: an account counts both, so they are told; a calculation may name one.
 ACROSS = ("core.same-elsewhere", "core.covered-elsewhere")
 
@@ -45,15 +48,42 @@ def covering(rows: pl.DataFrame, book: Classification, flows: Collection[str], m
 
     `rows`: columns of `tables.OBSERVATION` with reports since January as the spans they add, `_new`, `_file` (where a
     stored row came from) and `_reported` (its figure as reported). A total is told once, with the number of its parts.
-    Across datasets only items in `flows` are added, so only they are compared.
+    Across datasets only items in `flows` are added, so only they are compared; items in `OWN` may stand for a place
+    beside its parts.
     """
     rows = rows.filter(pl.col("value").is_not_null())
     keys = rows.select("dataset", *DIMENSIONS).unique(maintain_order=True).with_row_index("_id")
     pairs = covered(keys, book, flows)
+    beside = keys.filter(pl.any_horizontal(pl.col("item").str.starts_with(name) for name in OWN))
+    if beside.height:
+        pairs = pairs.join(_apart_in_place(pairs, beside), on=["_id", "_id_up"], how="anti")
     if pairs.is_empty():
         return []
     rows = rows.join(keys, on=["dataset", *DIMENSIONS], how="inner", nulls_equal=True)
     return [problem_of(one, book) for one in clashes(rows, keys, pairs, most)]
+
+
+def _apart_in_place(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Those of the `pairs` of which both keys are among `keys` and differ in nothing but their place and dataset."""
+    found = pairs.join(keys, on="_id").join(keys, left_on="_id_up", right_on="_id", suffix="_up")
+    same = [pl.col(name).eq_missing(pl.col(f"{name}_up")) for name in DIMENSIONS if name != "place"]
+    return found.filter(pl.col("place") != pl.col("place_up"), *same).select("_id", "_id_up")
+
+
+def uppermost(rows: pl.DataFrame, places: Places) -> pl.DataFrame:
+    """Rows of items in `OWN` without those of places inside another place that has the same figure: the place's own
+    stands for those of its parts, in whichever dataset. Only dimensions that `rows` have are compared.
+    """
+    texts = rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)).with_row_index("_at")
+    present = set(texts["place"].drop_nulls().unique())
+    steps = [(code, up) for code, ups in above(present, places).items() for up in ups if up in present]
+    if not steps:
+        return rows
+    over = pl.DataFrame(steps, schema={"place": pl.String, "_up": pl.String}, orient="row")
+    others = [name for name in DIMENSIONS if name != "place" and name in texts.columns]
+    wholes = texts.select(*others, _up="place").unique()
+    inside = texts.join(over, on="place").join(wholes, on=[*others, "_up"], how="semi", nulls_equal=True)
+    return rows.filter(~texts["_at"].is_in(inside["_at"].unique().implode()))
 
 
 def covered(keys: pl.DataFrame, book: Classification, flows: Collection[str]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import Classification
+from dualcarbon.core.covering import OWN, uppermost
 from dualcarbon.core.tables import worst
 from dualcarbon.engine.calculation import Calculation
 from dualcarbon.engine.factor_rows import KEYS, row_of
@@ -244,6 +245,13 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {"period": periods.text(start, end), **{key: value for key, value in row.items() if value is not None}}
 
 
+def rows_of(item: str, frame: "nw.LazyFrame[Any]", names: Classification) -> "nw.LazyFrame[Any]":
+    """The rows of an item; of one that no account adds up over places (`covering.OWN`) a place's own figure stands for
+    those of its parts."""
+    kept = frame.filter(nw.col("item") == item)
+    return nw.from_native(uppermost(collected(kept), names.places).lazy()) if item.startswith(OWN) else kept
+
+
 def observed(
     item: str,
     frame: "nw.LazyFrame[Any]",
@@ -256,8 +264,7 @@ def observed(
 
     Its status is the weakest of its datasets'; NO and NA complete a sum, NE and a missing value do not.
     """
-    kept = frame.filter(nw.col("item") == item)
-    found = collected(kept)
+    found = collected(rows_of(item, frame, names))
     if not found.height:
         raise nothing(question)
     for dim in ("carrier", "unit", "basis"):

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from dualcarbon.core import units
+from dualcarbon.core.covering import uppermost
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.inventory.parts import NOW, PREVIOUS, UNPLACED, Boundary, areas_of
@@ -143,7 +144,7 @@ def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     A published figure of the area comes first; a county's figure is not that of the management area of the same name
     (`basis` management). Else the sum of what the counted datasets hold for the places inside, when every place that
-    reports covers the whole period.
+    reports covers the whole period; a place's own figures stand for those of its parts.
     """
     known = (pl.col("item") == "economy.gdp") & pl.col("value").is_not_null()
     gdp: pl.DataFrame = q.snapshot.once("gdp", lambda: q.snapshot.quantities().filter(known))
@@ -164,6 +165,8 @@ def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
             value = row["value"] * units.ratio(row["unit"], "wan_CNY")
             found[code] = {"value": value, "status": status.get(row["dataset"])}
     counted = seen.filter(pl.col("dataset").is_in([str(one["id"]) for one in q.snapshot.datasets]))
+    counted = counted.filter(pl.col("place").is_in([code for code, where in inside.items() if where in areas]))
+    counted = uppermost(counted, q.names.places)
     for area in areas:
         within = counted.filter(pl.col("place").is_in([code for code, where in inside.items() if where == area]))
         days = within.group_by("place").agg((pl.col("end") - pl.col("start")).dt.total_days().sum().alias("days"))

@@ -19,7 +19,7 @@ from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import Calculation, find_method
 from dualcarbon.engine.explain import explain as engine_explain
-from dualcarbon.engine.opened import matching
+from dualcarbon.engine.opened import matching, rows_of
 from dualcarbon.engine.question import Ambiguous, select
 from dualcarbon.engine.reduce import observations
 from dualcarbon.inventory import custody as limits
@@ -133,7 +133,7 @@ def _observed(
     given = {key: value for key, value in question.items() if value}
     chosen = select(observations(table, made.choices.known_at), made.names, given, tree, where or None)
     own = find_method(node["method"]["id"], made.choices.pack).method.rows.item if node["method"] else item
-    kept = limits.withheld([(chosen.frame.to_native(), own, None)], custody)
+    kept = limits.withheld([(rows_of(own, chosen.frame, made.names).to_native(), own, None)], custody)
     return limits.limited(node, kept, asked.get("entity"))
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
+from dualcarbon.core.covering import uppermost
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
@@ -301,7 +302,8 @@ class Product(NamedTuple):
 
 def product(workspace: Any, seen: City, tree: str, period: str) -> Product | None:
     """Gross domestic product of the city over a period as known on the day of `seen`: as published for the place
-    itself, else added up from its areas; None where it does not cover the period in all of them."""
+    itself, else as counted for it, else added up from its areas; None where it does not cover the period in all of
+    them."""
     book, wanted = load(workspace.pack), span_of(period)
     datasets = {one["id"]: one for one in workspace.datasets()}
     rows = workspace.observations(known_at=seen.as_of, version=seen.version).filter(
@@ -314,12 +316,13 @@ def product(workspace: Any, seen: City, tree: str, period: str) -> Product | Non
     for name, place, days, value in sorted(found):
         if (place, days, datasets[name]["role"]) == (seen.place, length, "control"):
             return Product(value, datasets[name].get("status") or "unverified", {**query, "dataset": name})
-    counted = [(place, days) for name, place, days, _ in found if datasets[name]["role"] == "account"]
-    given = {place for place, days in counted if days == length}
-    partial = any(place not in given for place, _ in counted)
-    within = cities.areas(pl.Series(sorted(given), dtype=pl.String), book, seen.place, tree, wanted.end)
-    reached = {within[place] for place in given if within.get(place)}
-    if partial or not {cell[0] for cell in seen.cells} <= reached:
+    rows_of = [(place, days) for name, place, days, _ in found if datasets[name]["role"] == "account"]
+    counted = pl.DataFrame(rows_of, schema={"place": pl.String, "days": pl.Int64}, orient="row")
+    within = cities.areas(counted["place"], book, seen.place, tree, wanted.end)
+    counted = uppermost(counted.filter(pl.col("place").is_in(list(within))), book.places)
+    reached = {within[place] for place in counted["place"]}
+    own = set(counted["place"]) == {seen.place}
+    if (counted["days"] != length).any() or not (own or {cell[0] for cell in seen.cells} <= reached):
         return None
     node = runs.explain(
         GDP, workspace=workspace, pack=workspace.pack, methods=(), **{k: v for k, v in query.items() if k != "item"}

@@ -17,6 +17,7 @@ import polars as pl
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import load
+from dualcarbon.core.covering import uppermost
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 
@@ -243,7 +244,7 @@ def gdp(
     """
     found: dict[str, Any] = {"current": None, "status": None}
     rows, roles = _within_span(workspace, "economy.gdp", place, months(year, until), known_at)
-    for group in _sets(rows, place):
+    for group in _sets(rows, place, workspace.pack, periods.parse(months(year, until))):
         role, status = roles.get(group["dataset"][0], ("", "unverified"))
         if found["current"] is None or role == "account" or found["role"] != "account":
             value = float(group["value"].sum()) * units.ratio(group["unit"][0], "yi_CNY")
@@ -296,15 +297,16 @@ def _economy(workspace: Workspace, known_at: date | None) -> pl.DataFrame:
     return answer
 
 
-def _sets(rows: pl.DataFrame, place: str) -> list[pl.DataFrame]:
-    """Rows of each dataset that make up the place: its own row, else those of its parts where an economy has them."""
+def _sets(rows: pl.DataFrame, place: str, pack: str, span: periods.Period) -> list[pl.DataFrame]:
+    """Rows of each dataset that make up the place: its own through all of `span`, else those of its parts where an
+    economy has them, which its own never join."""
     found = []
     for dataset in rows.partition_by("dataset", maintain_order=True):
         own = dataset.filter(pl.col("place") == place)
-        if own.height == 1:
+        if own.select((pl.col("end") - pl.col("start")).dt.total_days().sum()).item() == (span.end - span.start).days:
             found.append(own)
-        elif own.is_empty() and dataset["dataset"][0].endswith("economy"):
-            found.append(dataset)
+        elif dataset["dataset"][0].endswith("economy") and own.height < dataset.height:
+            found.append(uppermost(dataset.filter(pl.col("place") != place), load(pack).places))
     return found
 
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
+from dualcarbon.core.covering import OWN, uppermost
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import reads, shipping
@@ -246,6 +247,7 @@ def _observed(
     inside = places.leaves(head["place"], "admin") if head["place"] in places else frozenset({head["place"]})
     within = [one for one in rows["place"].unique().to_list() if one in places and places.extent(one) <= inside]
     rows = rows.filter(pl.col("place").is_in(within))
+    rows = uppermost(rows, places) if feed["item"].startswith(OWN) else rows
     return rows.filter(pl.col("process").is_in(feed["process"])) if feed.get("process") else rows
 
 
