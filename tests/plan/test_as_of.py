@@ -115,6 +115,26 @@ def test_pages_and_addresses(revised: Workspace, served: Callable[..., Any]) -> 
     assert "只办今天的事" in entry
 
 
+def test_what_waited_for_a_reviewer_and_what_other_systems_showed(
+    revised: Workspace, verb: Callable[..., Any], served: Callable[..., Any]
+) -> None:
+    plan.review(revised, "江源市-2025", [1], "accepted", person="李", at=date(2025, 5, 6))
+    plan.load(revised, "cn-jiaxing/2024")
+    figure = {"value": 12, "unit": "家", "period": "2024-Q2", "source": "首页", "at": date(2025, 5, 6)}
+    plan.mirror(revised, "330400-2024", "T6", "e-ledger", "预警企业", **figure)
+    client, here = served(revised), ("--workspace", revised.path, "--json")
+    for day, waiting, figures in ((SPRING, 1, 0), (AUTUMN, 0, 1)):
+        asked = ("--as-of", day, *here)
+        assert len(verb("plan", "queue", "--plan", "江源市-2025", *asked).json["waiting"]) == waiting
+        assert len(verb("plan", "systems", "--plan", "330400-2024", *asked).json["systems"][0]["figures"]) == figures
+        page = client.get(f"/plan/review.json?plan=江源市-2025&known_at={day}").json()
+        assert (len(page["waiting"]), len(page["done"])) == (waiting, 1 - waiting)
+        shown = client.get(f"/plan/entry.json?plan=330400-2024&known_at={day}").json()["systems"][0]
+        assert len(shown["figures"]) == figures
+    text = client.get(f"/plan/review?plan=江源市-2025&known_at={SPRING}&lang=zh").text
+    assert "回看时不办理" in text and 'name="decision"' not in text and 'type="checkbox"' not in text
+
+
 def test_the_text_and_the_tasks(revised: Workspace) -> None:
     assert [document_pages.text(revised, None, day)["indicators"] for day in (SPRING, AUTUMN)] == [8, 9]
     assert document_pages.task(revised, "P1", None, SPRING)["task"]["due"] == "2025-05"

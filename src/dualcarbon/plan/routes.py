@@ -102,7 +102,7 @@ def review(view: View, plan: Plan = None) -> dict[str, Any]:
     """The reports that wait for a reviewer."""
     from dualcarbon.plan.feeding import entry_pages
 
-    return _empty(plan, lambda: entry_pages.review(view.workspace, plan))
+    return _empty(plan, lambda: entry_pages.review(view.workspace, plan, view.known_at))
 
 
 @page(pages, "/plan/indicator/{line}", "indicator.html", changes=_changes)

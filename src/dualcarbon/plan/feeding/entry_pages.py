@@ -130,16 +130,16 @@ def department(workspace: Workspace, name: str, plan: Asked = None, month: int |
     return page | {"department": who, "indicators": indicators, "tasks": tasks}
 
 
-def review(workspace: Workspace, plan: Asked = None) -> dict[str, Any]:
-    """Return the reports that wait for a reviewer, and the last decisions."""
-    page = heading(workspace, plan)
-    head = document(workspace, plan)
-    waiting = judging.queue(workspace, head)
+def review(workspace: Workspace, plan: Asked = None, as_of: date | None = None) -> dict[str, Any]:
+    """Return the reports that wait for a reviewer, and the last decisions, as known on a day (today when None)."""
+    page = heading(workspace, plan, as_of=as_of)
+    head = document(workspace, plan, as_of)
+    waiting = judging.queue(workspace, head, as_of)
     files: dict[int, list[dict[str, Any]]] = {}
-    for one in reads.evidence(workspace, head):
+    for one in reads.evidence(workspace, head, as_of):
         files.setdefault(one["report"], []).append({name: one[name] for name in ("number", "name", "size")})
     names = _names(workspace, head)
-    done = [row | {"name": names.get(row["line"], row["line"])} for row in reads.reviews(workspace, head)[-30:]]
+    done = [row | {"name": names.get(row["line"], row["line"])} for row in reads.reviews(workspace, head, as_of)[-30:]]
     rows = [row | {"files": files.get(row["number"], [])} for row in waiting]
     return page | {"waiting": rows, "done": done[::-1]}
 

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
-from dualcarbon.plan.options import At, Line, Month, Person, Plan, Reason, day_of, opened_in
+from dualcarbon.plan.options import AsOf, At, Line, Month, Person, Plan, Reason, day_of, opened_in
 
 
-def queue(plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
+def queue(as_of: AsOf = None, plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
     """What waits for a reviewer."""
     from dualcarbon.plan.feeding import judging
 
     with opened_in(workspace) as opened:
-        rows = judging.queue(opened, plan)
+        rows = judging.queue(opened, plan, day_of(as_of))
     columns = {
         "number": say("填报", "report"), "period": say("期", "period"), "line": say("编码", "line"),
         "name": say("名称", "name"), "before": say("上期", "before"), "value": say("本期", "value"),
@@ -212,12 +212,12 @@ def link(
     emit(made, json, f"{made['line']}  {made['system']}  {made['name']} {made['value']:g}{made['unit'] or ''}")
 
 
-def systems(plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
+def systems(as_of: AsOf = None, plan: Plan = None, json: Json = False, workspace: WorkspaceDir = None) -> None:
     """The systems that a plan builds on."""
     from dualcarbon.plan.feeding import systems
 
     with opened_in(workspace) as opened:
-        rows = systems.systems(opened, plan)
+        rows = systems.systems(opened, plan, day_of(as_of))
     lang = language()
     shown = [{"title": row["title"][lang], "lines": "、".join(row["lines"]), "note": row["note"][lang]} for row in rows]
     columns = {"title": say("系统", "system"), "lines": say("编码", "lines"), "note": say("说明", "note")}
