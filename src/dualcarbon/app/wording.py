@@ -6,11 +6,12 @@ translations (each room has its own beside its templates) and is read as it is, 
 
 import functools
 import math
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from dualcarbon.core.units import formulas
 
 LANGUAGES = ("zh", "en")
 LOCALE = Path(__file__).with_name("locale")
@@ -101,9 +102,6 @@ STATUS = {
     "unverified": ("未核实", "unverified"),
     "synthetic": ("演示数据", "synthetic"),
 }
-# gases by their formulas, which names and codes hold in plain letters
-_GAS = {"CO2": "CO₂", "CH4": "CH₄", "N2O": "N₂O", "SF6": "SF₆", "NF3": "NF₃"}
-_GASES = re.compile("|".join(_GAS))
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -140,7 +138,7 @@ class Words:
         """A ``{zh, en}`` title in this language; other values as text, nothing as an empty text."""
         if isinstance(title, Mapping):
             title = title.get(self.lang) or title.get("zh") or title.get("en")
-        return "" if title is None else _GASES.sub(lambda found: _GAS[found[0]], str(title))
+        return "" if title is None else formulas(str(title))
 
     def number(self, value: float | None, digits: int | None = None, sign: bool = False) -> str:
         """A number with thousands apart and a true minus; without `digits`, six significant ones."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.core.units import formulas
 
 TEMPLATE = Path(__file__).with_name("report.typ")
 
@@ -116,8 +117,9 @@ def write_pdf(report: Report, path: Path, *, fonts: Path | None = None) -> Path:
     if not chosen["body"] and _CHINESE.search(json.dumps(made, ensure_ascii=False)):
         raise Refused(Problem("core.no-chinese-font", value=str(fonts) if fonts else None))
     latin = _first(LATIN, families) or LATIN[-1]
-    made["fonts"] = {use: [{"name": latin, "covers": "latin-in-cjk"}, *([name] if name else [])]
-                     for use, name in chosen.items()}  # fmt: skip
+    # In Chinese text, quotes and dots are Chinese ones.
+    first = {"name": latin, "covers": "latin-in-cjk"} if report.lang == "zh" else latin
+    made["fonts"] = {use: [first, *([name] if name else [])] for use, name in chosen.items()}
     made["size"] = 16 if report.lang == "zh" else 10.5
     content = _typeset(TEMPLATE.read_bytes(), made, fonts, "pdf", report.day)
     path.write_bytes(content)
@@ -147,8 +149,8 @@ def write(report: Report, path: Path) -> Path:
 
 
 def clean(text: str) -> str:
-    """`text` without characters that no document can hold (control characters, lone surrogates)."""
-    return _CONTROL.sub("", str(text))
+    """`text` without characters that no document can hold (control characters, lone surrogates), gases as CO₂."""
+    return formulas(_CONTROL.sub("", str(text)))
 
 
 def _plain(report: Report) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _NOT_NAMES = {"%": "percent", "‰": "permille", "1": "dimensionless"}
+_GAS = {"CO2": "CO₂", "CH4": "CH₄", "N2O": "N₂O", "SF6": "SF₆", "NF3": "NF₃"}
+_GASES = re.compile("|".join(_GAS))
 
 
 class UnitError(ValueError):
@@ -53,6 +55,11 @@ def names() -> frozenset[str]:
     lines = (HERE / "units.txt").read_text(encoding="utf-8").splitlines()
     defined = {line.split("=", 1)[0].strip() for line in lines if "=" in line and not line.startswith("#")}
     return frozenset(defined - {"percent", "permille"} | {"1", "%", "‰"})
+
+
+def formulas(text: str) -> str:
+    """`text` with gases by their formulas, which names and codes hold in plain letters: CO2 as CO₂."""
+    return _GASES.sub(lambda found: _GAS[found[0]], text)
 
 
 def _tidy(text: str) -> str:

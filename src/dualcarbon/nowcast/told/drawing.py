@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from dualcarbon.nowcast.told import saying
+
 INK, SOFT, LINE, GREEN, PALE, AMBER = "#22302c", "#5d6b66", "#dfe5e1", "#0e6a5a", "#9db5ac", "#b4652b"
 WIDTH = 640
 WAN = 1e4
@@ -32,7 +34,7 @@ def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
         out.append(_text(left - 6, y + 4, f"{tick:,.0f}", SOFT, "end"))
     out.append(_text(left - 34, 14, "万吨" if lang == "zh" else "kt", SOFT))
     for k, one in enumerate(rows):
-        out.append(_text(left + k * step, height - 8, str(int(one["month"][5:])), SOFT, "middle"))
+        out.append(_text(left + k * step, height - 8, saying.months([int(one["month"][5:])], lang)[:3], SOFT, "middle"))
     year = int(rows[0]["month"][:4])
     ends: list[float] = []
     for key, colour, width, label in (("value", GREEN, 2.4, year), ("last_year", PALE, 1.6, year - 1)):
