@@ -7,15 +7,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dualcarbon import plan
+from dualcarbon import inventory, plan
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from tests.plan.test_feed_figures import energy
 
 
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, Any]]:
-    """Jiaxing's plan with its synthetic year."""
+    """Jiaxing's plan with its synthetic year, in a city whose energy and growth of two years are known."""
     workspace = Workspace.create(tmp_path_factory.mktemp("year") / "city")
+    energy(workspace, now=1020, before=1000, growth=5.5)
     plan.load(workspace, "cn-jiaxing/2024")
     return workspace, plan.fill(workspace)
 
@@ -35,6 +37,16 @@ def test_the_year_has_what_years_have(year: tuple[Workspace, dict[str, Any]]) ->
     revised = told.filter(pl.col("corrects").is_not_null() & pl.col("reason").is_not_null())
     assert revised.height >= 2 and made["struck"] == 2
     assert set(told["stage"]) == {"flash", "preliminary", "approved"}
+
+
+def test_what_the_account_gives_is_taken_from_it_and_opens(year: tuple[Workspace, dict[str, Any]]) -> None:
+    workspace, _ = year
+    (row,) = plan.status(workspace, line="I1")
+    assert row["actual"] == pytest.approx(100 * (1 - 1.02 / 1.055), abs=1e-6) and row["status"] == "synthetic"
+    now, before = (inventory.explain(workspace, **row["query"] | {"period": one}) for one in ("2024", "2023"))
+    assert row["query"]["period"] == "2024" and now["value"] / before["value"] == pytest.approx(1.02)
+    told = [one for one in plan.reports(workspace).to_dicts() if one["line"] == "I1"]
+    assert [(one["month"], one["told"], one["state"]) for one in told] == [(12, date(2025, 1, 26), "accepted")]
 
 
 def test_values_follow_from_lists(year: tuple[Workspace, dict[str, Any]]) -> None:

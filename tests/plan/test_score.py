@@ -343,7 +343,7 @@ def test_a_demonstration_shows_the_whole_way(workspace: Workspace) -> None:
     frame = pl.DataFrame([row | {"end": date(2024, 1, 1)}])
     made_up = {"id": "made-up", "role": "control", "status": "synthetic"}
     workspace.import_frame(frame, source={"file": "x"}, dataset=made_up)
-    assert demonstration.fill(workspace) == {"figures": 18, "sheets": 2, "projects": 3}
+    assert demonstration.fill(workspace) == {"figures": 21, "sheets": 2, "projects": 3}
     assert demonstration.fill(workspace) == {"figures": 0, "sheets": 0, "projects": 0}
     sheet = score_sheet.read(workspace, demonstration.COUNTIES)
     assert (sheet["state"], sheet["edition"], sheet["verified"]) == ("frozen", 2, True)

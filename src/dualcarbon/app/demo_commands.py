@@ -73,15 +73,16 @@ def _registry(city: "Workspace") -> dict[str, int]:
 
 
 def _plan(city: "Workspace", progress: Callable[[float], None]) -> dict[str, Any]:
-    """The city's published plan, with a synthetic year of reports."""
+    """The city's published plan, with a synthetic year of reports, and what the platform computes from the account."""
     from dualcarbon import plan
     from dualcarbon.plan.assessing import demonstration
     from dualcarbon.plan.feeding import synthetic
 
     name = str(plan.load(city, PLAN)["plan"])
     reports = plan.reports(city, name).height
+    figures = demonstration.figures(city, name)
     made = {"plan": name, "reports": reports} if reports else synthetic.fill(city, name, progress=progress)
-    return made | {"assessed": demonstration.fill(city, name)}
+    return made | {"assessed": demonstration.fill(city, name) | {"figures": figures}}
 
 
 def _tell(made: dict[str, Any]) -> None:

@@ -7,10 +7,11 @@ through the same doors as real ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from dualcarbon.core import periods
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.plan import shipping
@@ -20,6 +21,8 @@ from dualcarbon.plan.store import document
 HERE = Path(__file__).parent
 PERSON = "演示填报员"
 COUNTIES, DEPARTMENTS = "演示-县市区", "演示-部门"
+#: Growth of GDP is published so long after its months.
+GROWTH, PUBLISHED = "GDP可比价增速", timedelta(days=19)
 MISSTATED, ITEM, SETTLED = "平湖市", "energy-fall", 3.0
 
 
@@ -29,22 +32,35 @@ def fill(workspace: Workspace, plan: str | None = None) -> dict[str, int]:
     Only the plan that the pack itself ships gets any: the values are its city's and year's. Raises Refused
     `plan.not-a-demo` for a workspace without synthetic data.
     """
-    if not any(one["status"] == "synthetic" for one in workspace.datasets()):
-        raise Refused(Problem("plan.not-a-demo", value=str(workspace.path.name)))
+    told = figures(workspace, plan)
     head = document(workspace, plan)
     if shipping.of(workspace, head)[1] == shipping.NO_YEAR:
-        return {"figures": 0, "sheets": 0, "projects": 0}
-    told = handed.tell(
-        workspace, head["place"], handed.read_file(HERE / "demo_handed.csv"), at=date(head["year"] + 1, 3, 20),
-        person=PERSON,
-    )  # fmt: skip
+        return {"figures": told, "sheets": 0, "projects": 0}
     known = {one["sheet"] for one in score_sheet.sheets(workspace)}
     added = 0
     if COUNTIES not in known:
         added += _counties(workspace, head)
     if DEPARTMENTS not in known:
         added += _departments(workspace, head)
-    return {"figures": len(told["told"]), "sheets": added, "projects": _projects(workspace, head)}
+    return {"figures": told, "sheets": added, "projects": _projects(workspace, head)}
+
+
+def figures(workspace: Workspace, plan: str | None = None) -> int:
+    """Tell the made-up figures of the dual targets, growth of GDP on the day on which it would be published, before
+    what the platform computes with it. Returns how many are new; raises Refused as `fill` does."""
+    if not any(one["status"] == "synthetic" for one in workspace.datasets()):
+        raise Refused(Problem("plan.not-a-demo", value=str(workspace.path.name)))
+    head = document(workspace, plan)
+    if shipping.of(workspace, head)[1] == shipping.NO_YEAR:
+        return 0
+    days: dict[date, list[dict[str, Any]]] = {}
+    for row in handed.read_file(HERE / "demo_handed.csv"):
+        day = date(head["year"] + 1, 3, 20)
+        if row["name"] == GROWTH:
+            day = periods.parse(row["period"]).end + PUBLISHED
+        days.setdefault(day, []).append(row)
+    told = [handed.tell(workspace, head["place"], rows, at=day, person=PERSON) for day, rows in sorted(days.items())]
+    return sum(len(one["told"]) for one in told)
 
 
 def _counties(workspace: Workspace, head: Mapping[str, Any]) -> int:

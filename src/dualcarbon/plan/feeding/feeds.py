@@ -120,16 +120,23 @@ def _unfit(workspace: Workspace, head: Mapping[str, Any]) -> dict[str, tuple[str
 
 
 def pull(
-    workspace: Workspace, plan: Asked = None, month: int = 12, *, at: date | None = None, dry_run: bool = False
+    workspace: Workspace,
+    plan: Asked = None,
+    month: int = 12,
+    *,
+    at: date | None = None,
+    line: str | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Take the computed figures of a month into the plan. Returns `{plan, month, told, compared, missing, batch}`.
+    """Take the computed figures of a month into the plan, of a `line` alone where one is named.
 
+    Returns `{plan, month, told, compared, missing, batch}`.
     Figures for `report` become flash reports that open to their explanation; those for `compare` are kept beside the
     line as mirrored figures, all in one transaction. A figure that stands already is not told again; a changed one is a
     correction. Raises Refused.
     """
     head = document(workspace, plan)
-    rows = figures(workspace, head, month, at)
+    rows = figures(workspace, head, month, at, line)
     ready = [row for row in rows if row["value"] is not None]
     missing = [{"line": row["line"], "name": row["name"], "missing": row["missing"]} for row in rows if row["missing"]]
     kinds = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}

@@ -2,12 +2,13 @@
 
 The year has what real years have: figures told late, typed wrong and returned, corrected afterwards with a reason,
 names struck from lists, targets missed and one indicator nobody reports. It goes through the same doors as real
-reports, so that what is refused there is refused here.
+reports, so that what is refused there is refused here. What the platform computes from the workspace's own account is
+taken from there, with the status of its data, and not drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -16,26 +17,30 @@ from typing import Any
 import numpy as np
 
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.plan import follow, reads
-from dualcarbon.plan.feeding import judging, telling, ways
+from dualcarbon.plan import follow, reads, shipping
+from dualcarbon.plan.feeding import feeds, judging, telling, ways
 from dualcarbon.plan.feeding.checking import Listed, Told
 from dualcarbon.plan.store import ZONE, Asked, document
 
 SLIP = "演示：小数点错位"
 REVIEWER, PERSON = "演示审核员", "演示填报员"
+#: So long after a report is due the months it tells of are all in the account.
+COUNTED = timedelta(days=16)
 STEPS = (("方案编制", 3), ("数据收集核算", 6), ("初步核算结果", 9), ("省级通报", 12))
 _NAMES = {"辆": "演示车辆", "艘": "演示船舶", "张": "演示证书", "项": "演示项目", "家": "演示企业", "座": "演示站点"}
 
 
 @dataclass(frozen=True)
 class Happening:
-    """One submission of the year: who tells what about which month, on which day."""
+    """One submission of the year: who tells what about which month, on which day; `line`: what the platform computes
+    for that line."""
 
     day: date
     month: int
     department: str
     told: tuple[Told, ...] = ()
     listed: tuple[Listed, ...] = ()
+    line: str | None = None
 
 
 def fill(
@@ -59,38 +64,63 @@ def fill(
         raise Refused(Problem("plan.has-reports", value=name))
     indicators = reads.indicators(workspace, name).to_dicts()
     _prepare(workspace, name, year, indicators)
-    random = np.random.default_rng(seed)
     day = reads.deadline_day(workspace, head)
+    last = date(year + 1, 4, 20) if until == 12 else reads.due(year, until, day) - timedelta(days=2)
+    again = last - timedelta(days=10)
+    computed = {
+        one["line"]
+        for feed in feeds.settings(*shipping.of(workspace, head))["feeds"]
+        if feed["use"] == "report"
+        for one in feeds.figures(workspace, head, until, again, feed["line"])
+        if one["value"] is not None
+    }
+    random = np.random.default_rng(seed)
     events: list[Happening] = []
     summed = [row["line"] for row in indicators if row["basis"] == "figure" and row["figure"] == "flow"]
     for i, indicator in enumerate(indicators):
         n = summed.index(indicator["line"]) if indicator["line"] in summed else 0
         fault = "wrong" if n % 4 == 1 else "revised" if n % 4 == 2 else None
-        events += _line(i, indicator, year, until, day, random, fault)
+        drawn = _line(i, indicator, year, until, day, random, fault)
+        events += drawn if indicator["line"] not in computed else ()
     events += _tasks(workspace, name, year, until, day)
-    events = list(_together(events))
+    pulls = _computed(computed, year, until, day, again)
+    events = sorted((*_together(events), *pulls), key=lambda one: one.day)
     waiting: list[tuple[date, int, bool]] = []
+    heard: set[int] = set()
     for done, event in enumerate(events, 1):
         waiting = _judge(workspace, head, event.day - timedelta(days=5), waiting)
-        answer = telling.tell(
-            workspace, name, event.month, event.told, event.listed, department=event.department, person=PERSON,
-            at=event.day, feed="demo", status="synthetic",
-        )  # fmt: skip
+        if event.line is not None:
+            told = feeds.pull(workspace, name, event.month, at=event.day, line=event.line)["told"]
+        else:
+            told = telling.tell(
+                workspace, name, event.month, event.told, event.listed, department=event.department, person=PERSON,
+                at=event.day, feed="demo", status="synthetic",
+            )["reports"]  # fmt: skip
         slips = {one.line for one in event.told if one.remark == SLIP}
-        waiting += [(event.day, row["number"], row["line"] in slips) for row in answer["reports"]]
+        told = [row for row in told if row["number"] not in heard]  # a figure that stands is not told again
+        heard |= {row["number"] for row in told}
+        waiting += [(event.day, row["number"], row["line"] in slips) for row in told]
         progress(done / len(events))
-    last = date(year + 1, 4, 20) if until == 12 else reads.due(year, until, day) - timedelta(days=2)
     waiting = _judge(workspace, head, last, waiting)
     confirmed = _confirm(workspace, head, last) if until == 12 else 0
-    told = reads.reports(workspace, name)
+    reports = reads.reports(workspace, name)
     entries = reads.entries(workspace, name)
     return {
-        "plan": name, "batches": done, "reports": told.height, "entries": entries.height,
-        "late": int(told["late"].sum()), "returned": int((told["state"] == "returned").sum()),
-        "corrected": int(told["corrects"].is_not_null().sum()),
+        "plan": name, "batches": done, "reports": reports.height, "entries": entries.height,
+        "late": int(reports["late"].sum()), "returned": int((reports["state"] == "returned").sum()),
+        "corrected": int(reports["corrects"].is_not_null().sum()),
         "struck": int(entries["struck"].is_not_null().sum()),
         "confirmed": confirmed, "seed": seed, "status": "synthetic",
     }  # fmt: skip
+
+
+def _computed(lines: Collection[str], year: int, until: int, day: int, again: date) -> Iterator[Happening]:
+    """Return when the platform's figures of these lines are taken: once a quarter is counted, and on the day `again`
+    the last with what was corrected since."""
+    for line in sorted(lines):
+        for month in range(3, until + 1, 3):
+            days = [reads.due(year, month, day) + COUNTED, *([again] if month == until else [])]
+            yield from (Happening(one, month, feeds.PLATFORM, line=line) for one in days if one <= again)
 
 
 def _prepare(workspace: Workspace, plan: str, year: int, indicators: Sequence[Mapping[str, Any]]) -> None:
