@@ -1,16 +1,19 @@
 """An account says what it counts twice, with both rows and what to do; and an explanation says what is late."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from dualcarbon import inventory
+from dualcarbon import calc, inventory
 from dualcarbon.core.workspace import Workspace
 from tests.inventory.conftest import observed
 
 HEAD = "place,entity,sector,carrier,item,period,value,unit,dataset\n"
+ITEMS = ("energy.consumption", "energy.purchased")
 BOUGHT = "electricity,energy.purchased"
 PARTS = f"330483,A,C28,{BOUGHT},2024,10,MWh,returns\n330481,B,C17,{BOUGHT},2024,20,MWh,returns\n"
 
@@ -46,8 +49,6 @@ def test_a_total_beside_its_parts_is_told_with_both_rows(dataset: str, tmp_path:
 
 
 def _text(text: str) -> Any:
-    import polars as pl
-
     return pl.lit(text)
 
 
@@ -66,6 +67,29 @@ def test_the_same_figure_of_two_datasets_is_told_where_both_are_counted(made: An
     assert [one["rows"] for one in withheld["doubled"]] == [[]] and "10 t" not in str(withheld["doubled"])
     opened = inventory.explain(store, period="2024", basis="B", dataset=["returns", "checked"], custody="public")
     assert opened["doubled"] == withheld["doubled"]
+
+
+def test_energy_and_a_calculation_say_it_as_the_account_does(tmp_path: Path) -> None:
+    store = Workspace.create(tmp_path / "w")
+    for name, value in (("returns", 10), ("grid", 12)):
+        rows = [f"330483,,C28,electricity,{item},2024,{value},MWh,{name}" for item in ITEMS]
+        (tmp_path / f"{name}.csv").write_text(HEAD + "\n".join(rows), encoding="utf-8")
+        store.import_file(tmp_path / f"{name}.csv")
+    tce, power = inventory.energy(store, period="2024")
+    [told] = tce["doubled"]
+    assert power["doubled"] == [told] and told["datasets"] == ["grid", "returns"]
+    assert {row["file"] for row in told["rows"]} == {"grid.csv", "returns.csv"}
+    assert inventory.energy(store, period="2024", dataset="grid")[0]["doubled"] == []
+    calculated = calc("cn.electricity", workspace=store)
+    assert calculated.doubled == inventory.account(store, period="2024", basis="B")["doubled"] != []
+    assert calculated.as_dict()["doubled"] == calculated.doubled
+    assert calc("cn.electricity", workspace=store, datasets=["grid"]).doubled == []
+    # Any table, with no more columns than it needs; within one dataset too.
+    table = pl.DataFrame({"place": ["330400", "330483"], "sector": ["C", "C28"], "carrier": "electricity",
+                          "item": ITEMS[1], "start": date(2024, 1, 1), "end": date(2025, 1, 1), "value": [3.0, 2.0],
+                          "unit": "MWh"})  # fmt: skip
+    [told] = calc("cn.electricity", table).doubled
+    assert told["rule"] == "core.parent-and-child" and [row["value"] for row in told["rows"]] == [2, 3]
 
 
 def test_the_workbook_of_an_account_holds_it(tmp_path: Path) -> None:
@@ -95,6 +119,7 @@ def test_the_command_line_says_it(made: Any, tmp_path: Path, verb: Callable[...,
     for told in (
         verb("account", "--period", "2024", "--basis", "B", "--workspace", store.path),
         verb("explain", "emission.co2", "--period", "2024", "--basis", "B", "--workspace", store.path),
+        verb("calc", "cn.electricity", "--workspace", store.path),
     ):
         assert "重复计入" in told.out and "grid.csv" in told.out and "--role control" in told.out
 

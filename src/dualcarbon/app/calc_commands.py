@@ -103,7 +103,7 @@ def _told(run: Any, dims: list[str]) -> None:
         "low": say("下限", "low"), "high": say("上限", "high"), "status": say("依据", "status"),
         "complete": say("完整", "complete"), "basis": say("口径", "basis"),
     }  # fmt: skip
-    table(run.as_dict()["results"], columns)
+    table(run.rows, columns)
     if run.sampled is not None:
         heads = {"mean": say("抽样均值", "mean"), "low": say("2.5% 分位", "2.5 %"), "high": say("97.5% 分位", "97.5 %")}
         table(run.sampled.to_dicts(), {name: columns[name] for name in (*dims, "item", "unit")} | heads)
@@ -121,6 +121,7 @@ def _told(run: Any, dims: list[str]) -> None:
                     f"carried: {row['parameter']} {wanted} ← {used}",
                 )
             )
+    _twice(run.doubled)
 
 
 def _heading(dim: str) -> str:
@@ -256,10 +257,18 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all") + others)
     for one in node.get("missing", [])[:TOLD] if depth == 0 else ():
         typer.echo(f"{pad}  {say('未计入', 'not counted')}  {_lacking(one)}")
-    for one in node.get("doubled", [])[:TOLD]:
-        typer.echo(f"{pad}  {say('重复计入', 'counted twice')}  {one['message'][lang]} {one['remedy'][lang]}")
+    _twice(node.get("doubled", []), f"{pad}  ")
     for child in node.get("children", []):
         _opened(child, depth + 1)
+
+
+def _twice(doubled: list[dict[str, Any]], pad: str = "") -> None:
+    """What counts twice, the first of it."""
+    for one in doubled[:TOLD]:
+        typer.echo(f"{pad}{say('重复计入', 'counted twice')}  {one['message'][language()]} {one['remedy'][language()]}")
+    if len(doubled) > TOLD:
+        rest = len(doubled) - TOLD
+        typer.echo(pad + say(f"重复计入  另有 {rest} 处（--json 列出）", f"counted twice  {rest} more (see --json)"))
 
 
 def _others(rows: list[dict[str, Any]], rest: dict[str, Any] | None) -> str:

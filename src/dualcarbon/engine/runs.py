@@ -9,9 +9,10 @@ import json
 import math
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ from dualcarbon.core import periods
 from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import FACTOR
+from dualcarbon.engine import doubled
 from dualcarbon.engine.calculation import Calculation, calculate
 from dualcarbon.engine.factors import with_factors
 from dualcarbon.engine.groups import Term
 from dualcarbon.engine.methods import Where, find_method
 from dualcarbon.engine.proof import Proven
+from dualcarbon.engine.reduce import filtered
+from dualcarbon.engine.reduce import observations as rows_of
 from dualcarbon.engine.sampling import monte_carlo
 from dualcarbon.engine.snapshot import Snapshot, of_workspace, opened, snapshot
 
@@ -38,7 +42,8 @@ TOLERANCE = 1e-12  # relative; sums over threads differ in the last digits
 
 @dataclass(frozen=True)
 class Run:
-    """Results with what they lack, where they departed from what was wanted, and how to make them again."""
+    """Results with what they lack, where they departed from what was wanted, and how to make them again; ``twice``
+    finds what they count twice."""
 
     results: Any
     missing: list[dict[str, Any]]
@@ -47,6 +52,18 @@ class Run:
     calculation: Calculation
     factors: Path | pl.DataFrame | None = None
     sampled: pl.DataFrame | None = None
+    twice: Callable[[], list[dict[str, Any]]] = list
+
+    @cached_property
+    def doubled(self) -> list[dict[str, Any]]:
+        """What the results count twice, each as in :func:`dualcarbon.engine.doubled.told`; looked for when asked."""
+        return self.twice()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The results as plain values."""
+        results = nw.from_native(self.results).to_polars()
+        return [{k: v for k, v in row.items() if k not in _OPTIONAL or v is not None} for row in results.to_dicts()]
 
     @property
     def complete(self) -> bool:
@@ -54,10 +71,9 @@ class Run:
         return bool(pl.DataFrame(nw.from_native(self.results).to_polars())["complete"].all())
 
     def as_dict(self) -> dict[str, Any]:
-        """``{results, missing, fallbacks, run}`` of plain values, and ``monte_carlo`` when samples were drawn."""
-        results = nw.from_native(self.results).to_polars()
-        rows = [{k: v for k, v in row.items() if k not in _OPTIONAL or v is not None} for row in results.to_dicts()]
-        told = {"results": rows, "missing": self.missing, "fallbacks": self.fallbacks, "run": self.manifest}
+        """``{results, missing, fallbacks, doubled, run}`` of plain values; ``monte_carlo`` when samples were drawn."""
+        told: dict[str, Any] = {"results": self.rows, "missing": self.missing, "fallbacks": self.fallbacks}
+        told |= {"doubled": self.doubled, "run": self.manifest}
         return told if self.sampled is None else {**told, "monte_carlo": self.sampled.to_dicts()}
 
 
@@ -100,6 +116,13 @@ def calc(
         statuses=shot.statuses, canonical=shot.canonical,
     )  # fmt: skip
     results = calculation.combine(by)
+
+    def twice() -> list[dict[str, Any]]:
+        rows = proven.method.rows
+        frame = filtered(rows_of(shot.table, day), rows.item, rows.where, where)
+        names = calculation.names
+        return [doubled.told(one, names) for one in doubled.clashes(frame, [rows.item], names, shot.files)]
+
     terms = [Term(calculation, output) for output in calculation.method.outputs]
     return Run(
         sampled=monte_carlo(terms, by, samples=samples, seed=seed) if samples else None,
@@ -109,6 +132,7 @@ def calc(
         manifest=manifest(calculation, shot, factors=factors, by=by, where=where, results=results),
         calculation=calculation,
         factors=Path(factors) if isinstance(factors, str) else factors,
+        twice=twice,
     )
 
 
@@ -219,7 +243,7 @@ def keep(run: Run, workspace: Any) -> str:
 
     Returns its id.
     """
-    kept = {**run.manifest, "results": run.as_dict()["results"]}
+    kept = {**run.manifest, "results": run.rows}
     proven = run.calculation.proven
     if run.factors is not None:
         given = run.factors
@@ -251,7 +275,7 @@ def verify(identifier: str, workspace: Any) -> dict[str, Any]:
             )
             if before != after
         ]
-    differences = compare(kept["results"], run.as_dict()["results"])
+    differences = compare(kept["results"], run.rows)
     return {"id": identifier, "same": not differences, "differences": differences, "changed": changed}
 
 

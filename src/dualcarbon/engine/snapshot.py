@@ -1,7 +1,7 @@
 """Snapshots: observations as they stood, from a file, a dataframe or a workspace at one version."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from dualcarbon.core.problems import Problem, Refused
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Observations as they stood: the table, the status of its datasets, and what identifies it."""
+    """Observations as they stood: the table, the status of its datasets, and what identifies it; of a workspace also
+    the names of imported files by import."""
 
     table: Any
     statuses: Mapping[str, str]
     canonical: bool
     inputs: list[dict[str, Any]]
     native: Any = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def snapshot(
@@ -81,6 +83,11 @@ def opened(workspace: Any) -> Any:
     return workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
 
 
+def files(workspace: Any) -> dict[str, str]:
+    """Names of the imported files of a workspace, by import."""
+    return {str(one["id"]): str(one.get("file") or one["id"]) for one in workspace.imports()}
+
+
 def of_workspace(
     workspace: Any, datasets: Sequence[str] | None, known_at: date | None, version: int | None = None
 ) -> Snapshot:
@@ -94,4 +101,4 @@ def of_workspace(
     table = place.observations(datasets=chosen, known_at=known_at, version=version)
     statuses = {name: records[name]["status"] for name in chosen if name in records and records[name].get("status")}
     source = {"workspace": place.name, "workspace_id": place.id, "version": version, "datasets": sorted(chosen)}
-    return Snapshot(table, statuses, True, [source])
+    return Snapshot(table, statuses, True, [source], files=files(place))

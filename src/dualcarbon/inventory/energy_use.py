@@ -11,6 +11,7 @@ from dualcarbon.core import units
 from dualcarbon.core.periods import Period
 from dualcarbon.core.tables import worst
 from dualcarbon.engine.calculation import OPEN_NOTATIONS
+from dualcarbon.inventory.doubled import doubled
 from dualcarbon.inventory.parts import NOW, OUTSIDE, PREVIOUS, SPLIT, areas_of
 from dualcarbon.inventory.question import Query, areas_below, query
 from dualcarbon.inventory.reported import Reported, compared, reported
@@ -19,6 +20,8 @@ from dualcarbon.inventory.tables import ABSENT
 from dualcarbon.inventory.views import View, doubtful_areas, results
 
 ITEM = "energy.tce"
+#: What is used, which standard coal counts of all carriers, and the carrier of it that is shown by itself.
+USED, POWERED = "energy.consumption", "electricity"
 SHORT = {
     "calorific": {"zh": "当量值", "en": "calorific value"},
     "equivalent": {"zh": "等价值", "en": "equivalent value"},
@@ -40,9 +43,11 @@ def energy(
     data: Any, *, period: str, place: str | None = None, tree: str = "admin", **chosen: Any
 ) -> list[dict[str, Any]]:
     """Energy figures of a place and period: ``[{title, status, note, values: [{title, value, unit, previous,
-    change_percent, complete, explain}]}]``; standard coal first (calorific and equivalent value), then electricity."""
+    change_percent, complete, explain}], doubled}]``; standard coal first (calorific and equivalent value), then
+    electricity. `doubled`: what the figures count twice, as in an account."""
     found = []
     shown = []
+    twice: list[dict[str, Any]] = []
     for basis in SHORT:
         q = query(data, place=place, period=period, tree=tree, basis=basis, **chosen)
         made = results({"total": View(stacked(q.snapshot, q.account, q.boundary, q.shares))}, q.spans)["total"]
@@ -54,9 +59,11 @@ def energy(
             _value(SHORT[basis], now["value"], before["value"], q.account.unit, complete, q.explained(), lacks)
             | {"status": now["status"]}
         )
+        twice += [one for one in doubled(q) if one not in twice]
     status = worst([one["status"] for one in shown]) if any(one["status"] for one in shown) else None
-    found.append({"name": "tce", "title": TCE, "status": status, "note": TCE_NOTE, "values": shown})
-    found.append(_electricity(q))
+    found.append({"name": "tce", "title": TCE, "status": status, "note": TCE_NOTE, "values": shown, "doubled": twice})
+    power = [one for one in twice if one["item"] == USED and all(row.get("carrier") == POWERED for row in one["rows"])]
+    found.append(_electricity(q) | {"doubled": power})
     return found
 
 
@@ -79,7 +86,7 @@ def _electricity(q: Query) -> dict[str, Any]:
     """Electricity consumed inside the boundary; shown as the sum of what was observed."""
     seen = _observed(q)
     now, before = (_consumed(q, seen, span) for span in (q.period, q.spans[PREVIOUS]))
-    explain = q.explained(item="energy.consumption", carrier="electricity")
+    explain = q.explained(item=USED, carrier=POWERED)
     explain.pop("basis")
     lacks = _reported(q, seen)
     complete = now["complete"] and not lacks.late
@@ -91,7 +98,7 @@ def _observed(q: Query) -> pl.DataFrame:
     """Quantities of electricity used of the counted datasets, with their `area`: those about the entity, or inside or
     at the edge of the boundary."""
     counted = pl.col("dataset").is_in([str(one["id"]) for one in q.snapshot.datasets])
-    wanted = counted & (pl.col("item") == "energy.consumption") & (pl.col("carrier") == "electricity")
+    wanted = counted & (pl.col("item") == USED) & (pl.col("carrier") == POWERED)
     if q.entity:
         whole = q.snapshot.whole or q.snapshot
         about = whole.by_entity().with_columns(pl.col(pl.Categorical).cast(pl.String)).filter(wanted)

@@ -26,6 +26,7 @@ from dualcarbon.core.reading import CHAIN
 from dualcarbon.core.tables import OBSERVATION
 from dualcarbon.engine import Calculation, calculate, find_method
 from dualcarbon.engine.runs import as_date
+from dualcarbon.engine.snapshot import files as imported
 from dualcarbon.inventory.definitions import Account, Part, accounts
 
 if TYPE_CHECKING:
@@ -268,8 +269,7 @@ def _of_workspace(workspace: Any, choices: Choices, datasets: list[dict[str, Any
         relation = workspace.observations(datasets=list(names), known_at=choices.known_at, version=version)
         return _about(relation, choices.entity)
 
-    known = workspace.imports() if hasattr(workspace, "imports") else []
-    files = {str(one["id"]): str(one.get("file") or one["id"]) for one in known}
+    files = imported(workspace) if hasattr(workspace, "imports") else {}
     return Snapshot(choices, version, rows, counted, controls, entities, files=files)
 
 
