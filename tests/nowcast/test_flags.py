@@ -1,6 +1,5 @@
 """One fault is one flag, told in the month it happened in with its size, and not again a year later."""
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +11,7 @@ from dualcarbon.core.classification import load
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast import board, city, flags, present
 from dualcarbon.nowcast.screening import Doubt
-from tests.nowcast.test_run import DATASET, rows
+from tests.nowcast.test_run import DATASET, own, rows
 
 CELL = 3
 
@@ -25,8 +24,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def seen(place: Workspace) -> city.City:
-    read = city.read(place, until=date(2024, 12, 1), as_of=date(2025, 3, 1))
-    return replace(read, direct=read.direct.copy(), power=read.power.copy(), indirect=read.indirect.copy())
+    return own(city.read(place, until=date(2024, 12, 1), as_of=date(2025, 3, 1)))
 
 
 def told(made: city.City, t: int) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast import board, city, flags, months
-from tests.nowcast.test_run import DATASET, EARLY, published, rows, total
+from tests.nowcast.test_run import DATASET, EARLY, own, published, rows, total
 
 LATE = date(2025, 6, 1)
 COUNTY = pl.col("place") == "330402-rest"
@@ -254,7 +254,7 @@ def test_flags_of_the_report_have_all_their_months(tmp_path: Path) -> None:
 
 
 def test_numbers_of_places_are_found_once(whole: Workspace) -> None:
-    seen = city.read(whole, as_of=LATE, until=date(2024, 12, 1))
+    seen = own(city.read(whole, as_of=LATE, until=date(2024, 12, 1)))
     seen.direct[::3, -1] = float("nan")
     assert any(flag["rule"] == "nowcast.late-direct" for flag in flags.find(seen))
     assert seen.places is seen.places and seen.sectors is seen.sectors

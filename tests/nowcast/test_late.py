@@ -17,7 +17,7 @@ from dualcarbon.nowcast import board, city, flag_words, flags, record
 from dualcarbon.nowcast.commands import cli
 from dualcarbon.nowcast.told import saying
 from tests.nowcast.test_gaps import CELL, COUNTY, LATE, POWER, made, run
-from tests.nowcast.test_run import EARLY
+from tests.nowcast.test_run import EARLY, own
 
 HOLE = date(2024, 6, 1)
 DAY = date(2025, 2, 20)
@@ -239,7 +239,7 @@ def test_a_missing_december_is_known_by_the_january_after_it(tmp_path: Path) -> 
 
 
 def test_the_last_month_is_late_and_not_missing(hole: Workspace) -> None:
-    seen = city.read(hole, as_of=DAY, until=date(2025, 1, 1))
+    seen = own(city.read(hole, as_of=DAY, until=date(2025, 1, 1)))
     assert not [one for one in flags.missing(seen, len(seen.months) - 1) if "2025-01" in one["months"]]
     seen.direct[:, -3] = np.nan
     assert {tuple(one["lost"]) for one in flags.missing(seen, len(seen.months) - 1)} == {

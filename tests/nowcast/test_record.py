@@ -19,7 +19,7 @@ from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast import board, city, figures, record
 from dualcarbon.nowcast.commands import cli
-from tests.nowcast.test_run import DATASET, rows
+from tests.nowcast.test_run import DATASET, own, rows
 
 #: Days on which nothing of October was in, and its electricity was.
 NOTHING, POWER = date(2024, 11, 2), date(2024, 11, 15)
@@ -138,7 +138,7 @@ def test_the_day_goes_with_the_links_to_the_record(place: Workspace) -> None:
 
 
 def test_cells_without_a_month_a_year_ago_are_said_to_be_a_mean(place: Workspace) -> None:
-    seen = city.read(place, as_of=NOTHING)
+    seen = own(city.read(place, as_of=NOTHING))
     mine = np.arange(len(seen.cells)) == 0
     seen.direct[mine, : len(seen.months) - 8] = np.nan
     made = figures.estimated(seen)[0]

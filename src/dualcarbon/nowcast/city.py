@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -114,6 +114,11 @@ class City:
         return _numbers([cell[1] for cell in self.cells])
 
     @cached_property
+    def estimates(self) -> dict[tuple[int, ...], Any]:
+        """Months estimated so far, by number and, where `record` hid some of what is known, by how much."""
+        return {}
+
+    @cached_property
     def _lost(self) -> dict[str, dict[int, set[int]]]:
         """Numbers of the months with rows that have no factor, by part and number of the cell."""
         made: dict[str, dict[int, set[int]]] = {}
@@ -179,12 +184,35 @@ def read(
     Refused when the workspace holds no monthly energy data, or none that any factor counts, or the place, the tree or
     the family is unknown, or the month lies after the year that follows `as_of`.
     """
+    code = located(workspace, place)
+    version = workspace.version() if version is None else version
+    datasets = tuple((one["id"], one["status"]) for one in workspace.datasets() if one["role"] == "account")
+    question = _Question(as_of, until, code, tree, family, version, factors_at)
+    return _read(workspace.path, question, datasets, (workspace.id, packs.fingerprint(workspace.pack)))
+
+
+class _Question(NamedTuple):
+    """What `read` was asked, with the place's code and the number of the commit."""
+
+    as_of: date | None
+    until: date | None
+    code: str
+    tree: str
+    family: str
+    version: int
+    factors_at: date | None
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | None], ...], state: Any) -> City:
+    """As `read`, of the datasets `accounts` (id, status); the last few are kept, as all that a page opens is read from
+    the same few."""
+    as_of, until, code, tree, family, version, factors_at = question
+    workspace = Workspace.open(folder)
     book = load(workspace.pack)
     if tree not in book.places.trees:
         raise Refused(Problem("nowcast.unknown-tree", value=tree, params={"known": "、".join(book.places.trees)}))
-    code = located(workspace, place)
-    version = workspace.version() if version is None else version
-    datasets = {record["id"]: record for record in workspace.datasets() if record["role"] == "account"}
+    datasets = dict(accounts)
     later = None
     if as_of is None:
         every = workspace.observations(datasets=list(datasets), version=version)
@@ -211,6 +239,14 @@ def read(
         raise Refused(Problem("nowcast.no-factors", value="、".join(carriers)))
     if all(frame.is_empty() for frame in own[: len(made)]):
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
+    used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()} & datasets.keys()
+    weather, weather_places = _weather(rows, _path(book, code, tree, end))
+    told: dict[str, Any] = {
+        "status": worst([*(datasets[name] for name in used), "unverified"]) or "unverified", "datasets": sorted(used),
+        "fallbacks": fallbacks, "weather": weather, "weather_places": weather_places,
+    }  # fmt: skip
+    if scope != code:
+        return _area(_read(folder, question._replace(code=scope), accounts, state), code, own, told)
     cells = sorted(pl.concat([frame.select("area", "sector", "domain") for frame in frames]).unique().rows())
     starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
     months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
@@ -219,17 +255,15 @@ def read(
     for part, spanning in joint.items():
         _parted(arrays[part], spanning, cells, months, power, "co2")
     _parted(power, joint["indirect"], cells, months, power, "quantity")
-    used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()}
-    status = worst([*(datasets[n].get("status") for n in used if n in datasets), "unverified"]) or "unverified"
     numbers = _numbers([cell[0] for cell in cells])
     arrays["direct"], power, doubts = screening.of_city(arrays["direct"], power, months, numbers)
     arrays["indirect"][~np.isfinite(power)] = np.nan
-    weather, weather_places = _weather(rows, _path(book, scope, tree, end))
+    for values in (*arrays.values(), power):
+        values.setflags(write=False)  # it is kept for others
     absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if scope == base else []
-    whole = City(cells, months, arrays["direct"], arrays["indirect"], power, status, as_of, version, fallbacks, lost,
-                 weather, weather_places, doubts, sorted(used & datasets.keys()), _zeros(frames), absent,
-                 sorted(rest), scope, later)  # fmt: skip
-    return whole if scope == code else _area(whole, code, own, _weather(rows, _path(book, code, tree, end)))
+    return City(cells, months, arrays["direct"], arrays["indirect"], power, as_of=as_of, version=version, lost=lost,
+                doubts=doubts, zeros=_zeros(frames), absent=absent, unallocated=sorted(rest), place=scope,
+                later=later, **told)  # fmt: skip
 
 
 def pool(book: Classification, code: str, tree: str, end: date | None = None) -> str:
@@ -238,8 +272,8 @@ def pool(book: Classification, code: str, tree: str, end: date | None = None) ->
     return city if code.endswith(UNALLOCATED) or code in book.places.children(city, tree, end) else code
 
 
-def _area(whole: City, code: str, own: list[pl.DataFrame], weather: tuple[Any, Any]) -> City:
-    """The area `code` of a city, from the first month of its `own` frames, with the `weather` near it."""
+def _area(whole: City, code: str, own: list[pl.DataFrame], told: dict[str, Any]) -> City:
+    """The area `code` of a city, from the first month of its `own` frames, with what is `told` of it alone."""
     starts = {day for frame in own for day in frame["start"].cast(pl.Date)}
     first, heard = whole.months.index(min(starts)), whole.months.index(max(starts))
     mine = np.array([cell[0] == code for cell in whole.cells])
@@ -248,7 +282,7 @@ def _area(whole: City, code: str, own: list[pl.DataFrame], weather: tuple[Any, A
     kept = whole.of(mine)
     return replace(
         kept, months=kept.months[first:], direct=kept.direct[:, first:], indirect=kept.indirect[:, first:],
-        power=kept.power[:, first:], weather=weather[0], weather_places=weather[1], doubts=doubts,
+        power=kept.power[:, first:], doubts=doubts, **told,
         lost=[one for one in whole.lost if one.cell[0] == code], zeros=[one for one in whole.zeros if one[0] == code],
         absent=[], place=code, whole=whole, offset=first, heard=heard - first,
     )  # fmt: skip

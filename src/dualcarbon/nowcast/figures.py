@@ -40,6 +40,17 @@ def estimated(seen: City, t: int | None = None) -> tuple[Month, Month]:
     return made[0], made[1]
 
 
+def of_month(seen: City, t: int) -> tuple[Month, Month]:
+    """As `estimated`, by what is seen up to month number `t` alone. It is kept with the city."""
+    if seen.whole is not None and t <= seen.heard + FARTHEST:
+        direct, indirect = of_month(seen.whole, t + seen.offset)
+        return direct.of(seen.mine), indirect.of(seen.mine)
+    if (t,) not in seen.estimates:
+        seen.estimates[(t,)] = estimated(seen.upto(t))
+    direct, indirect = seen.estimates[(t,)]
+    return direct, indirect
+
+
 def _long_ago(seen: City, t: int, last: int) -> Refused:
     """Why month number `t` is not estimated, where nothing has come since number `last`."""
     params = {"last": month_text(seen.months[last]), "count": FARTHEST}

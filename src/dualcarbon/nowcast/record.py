@@ -139,26 +139,31 @@ def replayed(seen: City, asked: list[int], late: int, power_late: int) -> Replay
     parts, last = [], []
     powered = np.isfinite(seen.power).mean(0) >= 0.5
     dark = weather_late(seen, shown(seen) if power_late else int(np.nonzero(powered)[0].max(initial=0)))
-    city = seen.together
     for t in asked:
-        s, terms = t + seen.offset, city.terms
-        if dark:
-            terms = terms.copy()
-            terms[s - dark + 1 :, 1:] = 0.0  # the first is the festival
-        direct = months.hidden(city.direct, city.power, s, late, power_late, city.places, city.sectors, terms)
-        if power_late:
-            indirect = months.hidden(
-                city.indirect, city.power, s, power_late, power_late, city.places, city.sectors, terms
-            )
-            then = months.base(seen.indirect, t, power_late)
-        else:
-            indirect = months.all_counted(city.indirect[:, s])
-            then = seen.indirect[:, t]
+        direct, indirect = _hidden(seen.together, t + seen.offset, late, power_late, dark)
+        then = months.base(seen.indirect, t, power_late) if power_late else seen.indirect[:, t]
         parts.append((direct.of(seen.mine), indirect.of(seen.mine)))
         last.append((months.base(seen.direct, t, late), then))
     known = np.isfinite(seen.direct[:, asked]) & np.isfinite(seen.indirect[:, asked])
     both = (np.array([one[0] for one in last]).T, np.array([one[1] for one in last]).T)
     return Replay(seen, asked, late, power_late, parts, both, known)
+
+
+def _hidden(city: City, t: int, late: int, power_late: int, dark: int) -> tuple[Month, Month]:
+    """Both parts of month number `t` of a city, as `replayed`; `dark` are the months without weather. They are kept
+    with the city, whose areas share them."""
+    key = t, late, power_late, dark
+    if key not in city.estimates:
+        terms = city.terms
+        if dark:
+            terms = terms.copy()
+            terms[t - dark + 1 :, 1:] = 0.0  # the first is the festival
+        asked = [(city.direct, late), *([(city.indirect, power_late)] if power_late else [])]
+        made = [months.hidden(part, city.power, t, by, power_late, city.places, city.sectors, terms)
+                for part, by in asked]  # fmt: skip
+        city.estimates[key] = made[0], made[1] if power_late else months.all_counted(city.indirect[:, t])
+    direct, indirect = city.estimates[key]
+    return direct, indirect
 
 
 def recorded(

@@ -64,7 +64,6 @@ class Settled:
     totals: list[Total] = field(default_factory=list)
     unused: list[tuple[Total, str]] = field(default_factory=list)
     whole: "Settled | None" = None
-    _made: dict[int, tuple[Month, Month]] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -86,9 +85,7 @@ class Settled:
 
     def before(self, t: int) -> tuple[Month, Month]:
         """Both parts of month number `t` as counted and estimated. Raises Refused where it cannot be estimated."""
-        if t not in self._made:
-            self._made[t] = figures.estimated(self.seen.upto(t))
-        return self._made[t]
+        return figures.of_month(self.seen, t)
 
     def parts(self, t: int) -> tuple[Month, Month]:
         """Both parts of month number `t`, moved in proportion where official totals bind."""

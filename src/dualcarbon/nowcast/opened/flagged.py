@@ -294,7 +294,7 @@ def _doubt(workspace: Any, cell: Cell, t: int, flag: dict[str, Any]) -> Node:
         inputs.append(cell.amount(t - flags.YEAR, part))
         if before:
             filled = f"{tonnes(value)} / {tonnes(before)} = {number(value / before)}"
-    guess = dict(zip(("direct", "indirect"), figures.estimated(seen.upto(t)), strict=True))[estimate]
+    guess = dict(zip(("direct", "indirect"), figures.of_month(seen, t), strict=True))[estimate]
     opens = month_opens(seen, [k], flag["month"], estimate, cell.asked)
     inputs.append(
         line(text("按估算计入的排放", "CO2 estimated instead"), float(guess.value[k]), "tCO2", status, **opens)
