@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from dualcarbon.core import pack as packs
-from dualcarbon.core.console import Json, WorkspaceDir, emit, language, number, say, table
+from dualcarbon.core.console import Json, WorkspaceDir, emit, language, number, say, table, twice
 
 cli = typer.Typer()
-#: What lacks or counts twice of an opened figure that is written out; --json has all of it.
+#: What an opened figure lacks that is written out; --json has all of it.
 TOLD = 20
 methods = typer.Typer(help=say("方法：列出、查看、校验", "methods: list, show, check"))
 factors = typer.Typer(help=say("因子：查找", "factors: find"))
@@ -121,7 +121,7 @@ def _told(run: Any, dims: list[str]) -> None:
                     f"carried: {row['parameter']} {wanted} ← {used}",
                 )
             )
-    _twice(run.doubled)
+    twice(run.doubled)
 
 
 def _heading(dim: str) -> str:
@@ -257,18 +257,9 @@ def _opened(node: dict[str, Any], depth: int = 0) -> None:
         typer.echo(f"{pad}  … " + say(f"共 {node['rows_total']} 行", f"{node['rows_total']} rows in all") + others)
     for one in node.get("missing", [])[:TOLD] if depth == 0 else ():
         typer.echo(f"{pad}  {say('未计入', 'not counted')}  {_lacking(one)}")
-    _twice(node.get("doubled", []), f"{pad}  ")
+    twice(node.get("doubled", []), f"{pad}  ")
     for child in node.get("children", []):
         _opened(child, depth + 1)
-
-
-def _twice(doubled: list[dict[str, Any]], pad: str = "") -> None:
-    """What counts twice, the first of it."""
-    for one in doubled[:TOLD]:
-        typer.echo(f"{pad}{say('重复计入', 'counted twice')}  {one['message'][language()]} {one['remedy'][language()]}")
-    if len(doubled) > TOLD:
-        rest = len(doubled) - TOLD
-        typer.echo(pad + say(f"重复计入  另有 {rest} 处（--json 列出）", f"counted twice  {rest} more (see --json)"))
 
 
 def _others(rows: list[dict[str, Any]], rest: dict[str, Any] | None) -> str:

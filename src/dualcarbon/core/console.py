@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 LANGUAGES = ("zh", "en")
 
 
+#: What counts twice that is written out; --json has all of it.
+TWICE = 10
+
+
 def language() -> str:
     """The reader's language: ``zh`` unless the environment (`DUALCARBON_LANG`, set by ``--lang``) says ``en``."""
     return "en" if os.environ.get("DUALCARBON_LANG", "").lower().startswith("en") else "zh"
@@ -118,6 +122,15 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: 
         drawn.add_row(*(_cell(row.get(key)) for key in filled))
     width = None if sys.stdout.isatty() else 240
     Console(highlight=False, markup=False, emoji=False, width=width).print(drawn)
+
+
+def twice(doubled: Sequence[Mapping[str, Any]], pad: str = "") -> None:
+    """Print what counts twice (`message`, `remedy`), the first of it."""
+    for one in doubled[:TWICE]:
+        typer.echo(f"{pad}{say('重复计入', 'counted twice')}  {one['message'][language()]} {one['remedy'][language()]}")
+    if len(doubled) > TWICE:
+        rest = len(doubled) - TWICE
+        typer.echo(pad + say(f"重复计入  另有 {rest} 处（--json 列出）", f"counted twice  {rest} more (see --json)"))
 
 
 def number(value: float) -> str:

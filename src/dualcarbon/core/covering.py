@@ -210,6 +210,8 @@ def where(other: Mapping[str, Any], new: bool) -> dict[str, str]:
     sheet, number, file = (other[name] for name in PLACED)
     at = {"zh": f"{f'工作表 {sheet} ' if sheet else ''}第 {number} 行",
           "en": f"{f'sheet {sheet}, ' if sheet else ''}row {number}"}  # fmt: skip
+    if number is None and file:
+        return {"zh": file, "en": file} if new else {"zh": f"已导入的 {file}", "en": f"{file}, imported earlier"}
     if number is None:
         return {"zh": "同一批数据", "en": "the same data"} if new else {"zh": "已导入的数据", "en": "imported earlier"}
     of = {"zh": f"{file} " if file else "", "en": f"{file}, " if file else ""}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table
+from dualcarbon.core.console import Json, WorkspaceDir, emit, language, say, table, twice
 from dualcarbon.core.pack import DEFAULT
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ cli = typer.Typer()
 template = typer.Typer(help=say("下载填报模板（Excel）", "write an Excel template to fill in"))
 cli.add_typer(template, name="template")
 
-#: Figures counted twice that are written out; --json has them all.
-DOUBLED = 10
 DIMS = "place domain section sector carrier process part scope month quarter year"
 
 
@@ -255,11 +253,7 @@ def _footer(found: dict[str, Any], lang: str) -> None:
         quantity = "" if one["quantity"] is None else f"{one['quantity']:,.6g} {one['unit'] or ''}"
         text = "  ".join(str(x) for x in (one["place"], one["carrier"], one["period"], quantity, one["parameter"]) if x)
         typer.echo(f"{say('未计入', 'not counted')}  {one['reason_text'][lang]}  {text}")
-    for one in found["doubled"][:DOUBLED]:
-        typer.echo(f"{say('重复计入', 'counted twice')}  {one['message'][lang]} {one['remedy'][lang]}")
-    if len(found["doubled"]) > DOUBLED:
-        rest = len(found["doubled"]) - DOUBLED
-        typer.echo(say(f"重复计入  另有 {rest} 处（--json 列出）", f"counted twice  {rest} more (see --json)"))
+    twice(found["doubled"])
     for one in found["difference"]:
         percent = "" if one["difference_percent"] is None else f"{one['difference_percent']:+.2f}%"
         typer.echo(

@@ -12,6 +12,7 @@ from dualcarbon.nowcast import (
     account,
     arrivals,
     beside,
+    doubled,
     flags,
     officials,
     present,
@@ -76,6 +77,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
         "flags": [{**flag, **present.named(book, flag, opens)} for flag in found],
         "fallbacks": len(now.fallbacks), "missing": lent["missing"], "factors": lent["factors"],
         "later": present.later(now), "question": {"place": code, **opens},
+        "doubled": doubled.of(workspace, full, shown, tree, book),
     }  # fmt: skip
     if answer["year"] is not None:
         answer["year"]["revised"] = _revised(workspace, full, answer["year"], code, tree, family)

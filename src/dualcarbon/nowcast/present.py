@@ -15,7 +15,19 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.engine import runs
 from dualcarbon.engine.methods import find_method
-from dualcarbon.nowcast import account, beside, factors, figures, flag_words, flags, gaps, months, settling, uncertainty
+from dualcarbon.nowcast import (
+    account,
+    beside,
+    doubled,
+    factors,
+    figures,
+    flag_words,
+    flags,
+    gaps,
+    months,
+    settling,
+    uncertainty,
+)
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.denton import Array
@@ -62,11 +74,11 @@ def run(
 
     Rows are by place, sector or domain, and sum to the total. `reconcile`: how cells are moved to meet official totals
     of the month or of its year (`raking`, `least_squares`, `none`); `reconciliation` and each row's `moved` say by how
-    much. `uncertainty` is that of factors and data, which the interval is without. `record`: also replay so many of the
-    last months (0: none), as late as this one and with its electricity in hand, to show error, skill and empirical
-    coverage of cells and of the whole (`record.recorded`). `keep`: keep the run with its results. `version`:
-    of the observations (default: the latest). Raises Refused for an unknown place, dimension or way to reconcile, for a
-    month that cannot be estimated, and for official totals that contradict each other.
+    much. `uncertainty` is that of factors and data, which the interval is without; `doubled` what counts twice.
+    `record`: also replay so many of the last months (0: none), as late as this one and with its electricity in hand, to
+    show error, skill and empirical coverage of cells and of the whole (`record.recorded`). `keep`: keep the run with
+    its results. `version`: of the observations (default: the latest). Raises Refused for an unknown place, dimension or
+    way to reconcile, for a month that cannot be estimated, and for official totals that contradict each other.
     """
     wrong = [name for name in by if name not in BY]
     if wrong:
@@ -119,6 +131,7 @@ def run(
              *flags.unreported(seen, t)]  # fmt: skip
     made["flags"] += [{**flag, **named(book, flag, opens)} for flag in found]
     made["fallbacks"], made["absent"] = seen.fallbacks, seen.absent
+    made["doubled"] = doubled.of(workspace, seen, [t], tree, book)
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:
         workspace.keep_run(made["run"])

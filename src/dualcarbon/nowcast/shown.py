@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from dualcarbon.core.console import language, say, table
+from dualcarbon.core.console import language, say, table, twice
 from dualcarbon.core.problems import Problem
 from dualcarbon.nowcast.opened import nodes
 from dualcarbon.nowcast.told.saying import period
@@ -83,6 +83,7 @@ def this_month(result: dict[str, Any]) -> None:
     notes = [*([result["later"]] if result["later"] else []), *_carried(result["factors"])]
     for flag in [*notes, *result["flags"][:10]]:
         typer.echo("- " + flag["message"][language()])
+    twice(result["doubled"], "- ")
 
 
 def _doubt(one: dict[str, Any] | None) -> None:

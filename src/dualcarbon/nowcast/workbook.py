@@ -45,6 +45,8 @@ BOARD: list[Sheet] = [
     ("需要核实", "to be checked", [("说明", "message", _of("message")), *MONTH], lambda made: made["flags"]),
     ("因子", "factors", [("说明", "message", _of("message")), ("时期", "period", _of("period"))],
      lambda made: [*made["missing"], *made["factors"]]),
+    ("重复计入", "counted twice", [("时期", "period", _of("period")), ("说明", "message", _of("message")),
+     ("改法", "what to do", _of("remedy"))], lambda made: made["doubled"]),
 ]  # fmt: skip
 RECORD: list[Sheet] = [
     ("检验", "record", [("已有的数据", "in hand", _of("title")), ("层级", "level", _of("level")),

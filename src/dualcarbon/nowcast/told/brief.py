@@ -8,7 +8,7 @@ import numpy as np
 
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import beside, calendar_terms, present, settling
+from dualcarbon.nowcast import beside, calendar_terms, doubled, present, settling
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.figures import month_text, reach
 from dualcarbon.nowcast.told import situation, telling
@@ -66,6 +66,7 @@ def monthly(
     made["ahead"] = _ahead(done, since, first.year) if ahead else None
     made |= situation.moved(workspace, now, range(12, t + 1), name, tree, family)
     made |= situation.lent(done.seen, t, book)
+    made["doubled"] = doubled.of(workspace, done.seen, [t], tree, book)
     made["record"] = situation.replayed(now, family, tree, t if made["low"] is not None else None)
     made["flags"] = situation.doubts(done, done.seen, [t], book, made["question"], now)
     made["paragraphs"] = {lang: telling.brief(made, lang) for lang in ("zh", "en")}

@@ -10,7 +10,19 @@ import numpy as np
 
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import account, beside, flags, gaps, officials, present, record, settling, uncertainty, why
+from dualcarbon.nowcast import (
+    account,
+    beside,
+    doubled,
+    flags,
+    gaps,
+    officials,
+    present,
+    record,
+    settling,
+    uncertainty,
+    why,
+)
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.beside import Both
 from dualcarbon.nowcast.city import City
@@ -61,6 +73,7 @@ def analyse(
         "later": present.later(seen),
     }
     made |= lent(done.seen, span[-1], book)
+    made["doubled"] = doubled.of(workspace, done.seen, span, tree, book)
     made["months"] = by_month(both)
     made["target"] = aimed(workspace, done.seen, span[-1], made["value"], book)
     made["product"] = _per_product(workspace, both, made["value"], period, tree)

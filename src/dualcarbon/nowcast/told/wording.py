@@ -212,11 +212,22 @@ class Words:
         return float((self.made["change"] or 0.0) - causes["change"] + (scope["value"] if scope else 0.0))
 
     def factors(self) -> str:
-        """What has no factor and is in no total, which factors were borrowed, and that later rows are not in."""
+        """What has no factor and is in no total, which factors were borrowed, that later rows are not in, and that
+        figures are in twice."""
         told = [one["message"][self.lang] for one in self.made["missing"]]
         told += [self.borrowed(one) for one in self.made["factors"]]
         told += [self.made["later"]["message"][self.lang]] if self.made["later"] else []
+        told += [self.twice()] if self.made["doubled"] else []
         return ("" if self.lang == "zh" else " ").join(told)
+
+    def twice(self) -> str:
+        """That figures count twice, and of which datasets they are."""
+        count, zh = len(self.made["doubled"]), self.lang == "zh"
+        names = ("、" if zh else ", ").join(sorted({name for one in self.made["doubled"] for name in one["datasets"]}))
+        if zh:
+            return f"有{count}处数被重复计入（数据集{names}），排放偏大，须先核对。"
+        said = "1 figure counts twice" if count == 1 else f"{count} figures count twice"
+        return f"{said} (datasets {names}): emissions are too high until this is put right."
 
     def borrowed(self, one: Row) -> str:
         """What is said of a borrowed factor; its value opens the page of the factor."""
