@@ -143,7 +143,9 @@ class City:
         """The same, seen no further than month number `t`."""
         cut = {name: getattr(self, name)[:, : t + 1] for name in ("direct", "indirect", "power")}
         whole = None if self.whole is None else self.whole.upto(t + self.offset)
-        return replace(self, months=self.months[: t + 1], whole=whole, **cut)
+        made = replace(self, months=self.months[: t + 1], whole=whole, **cut)
+        made.__dict__["estimates"] = self.estimates  # they look at no later month than their own
+        return made
 
     def of(self, mine: np.ndarray) -> "City":
         """The cells `mine` (N,) alone."""
@@ -203,7 +205,7 @@ class _Question(NamedTuple):
     factors_at: date | None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=24)
 def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | None], ...], state: Any) -> City:
     """As `read`, of the datasets `accounts` (id, status); the last few are kept, as all that a page opens is read from
     the same few."""
