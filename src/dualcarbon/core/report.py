@@ -190,9 +190,15 @@ def _laid_out(part: Table) -> dict[str, Any]:
     # long name does not take the room of what is always long.
     wide = [max(own) if max(own) <= 16 else (max(own) + sum(own) / len(own)) / 2 for own in texts]
     size = part.size or (10.5 if len(columns) <= 7 else 9 if len(columns) <= 10 else 7.5)
+    widths = [min(max(width, 4) + 4, 56) for width in wide]
+    # Where the page (440 points) is too narrow for all of it, only the long columns give way.
+    long = [width for width in widths if width > 20]
+    room = 880 / size - sum(widths) + sum(long)
+    if 20 * len(long) <= room < sum(long):
+        widths = [width * room / sum(long) if width > 20 else width for width in widths]
     return {"columns": columns, "rows": [[_breakable(text) for text in row] for row in rows],
             "caption": clean(part.caption), "source": clean(part.source), "align": list(align), "size": size,
-            "widths": [min(max(width, 4) + 4, 56) for width in wide]}  # fmt: skip
+            "widths": widths}  # fmt: skip
 
 
 def _figures(cells: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@
   const soft = colour("soft"), line = colour("line"), accent = colour("accent"), ink = colour("ink");
   const font = { fontFamily: colour("sans") };
   const bare = { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: soft, fontSize: 12 } };
-  const grouped = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
+  const grouped = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).replace("-", "−");
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 
   // `draw` sets the options of the box's chart, now and whenever its size changes.

@@ -4,7 +4,7 @@
   const { soft, line, accent, ink, font, bare, grouped: number, escape, fitted } = window.charts;
   const pale = "#b3c1bd";
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const signed = (value, digits) => (value > 0 ? "+" : "") + number(value, digits);
+  const signed = (value, digits) => (value >= 0.5 * 10 ** -digits ? "+" : "") + number(value, digits);
   const tooltip = { trigger: "axis", confine: true, axisPointer: { lineStyle: { color: "#cbd6d1" } }, borderColor: line, textStyle: { color: ink, fontSize: 12.5, ...font } };
   const ground = (name, more = {}) => ({ type: "value", name, nameTextStyle: { color: soft, align: "left", padding: [0, 0, 0, -6], fontSize: 12 }, splitNumber: 4, splitLine: { lineStyle: { color: line } }, ...bare, ...more });
   const band = (low, high, opacity, stack) => [
