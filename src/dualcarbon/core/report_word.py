@@ -64,6 +64,7 @@ def write(made: dict[str, Any], path: Path, day: date | None) -> None:
                 picture = page.add_paragraph()
                 picture.alignment = ALIGN.CENTER
                 picture.paragraph_format.line_spacing = 1.0
+                picture.paragraph_format.keep_with_next = True
                 shape = picture.add_run().add_picture(BytesIO(part["png"]), width=int(width * part["width"]))
                 shape._inline.docPr.set("descr", part["alt"])
             source = page.add_paragraph()
@@ -164,7 +165,8 @@ def _element(tag: str, text: str | None = None, **attributes: Any) -> Any:
 
 
 def _table(page: Any, part: dict[str, Any], width: int, zh: bool) -> None:
-    """A table with hairlines between rows and a stronger line above and below; the head repeats, rows stay whole."""
+    """A table with hairlines between rows and a stronger line above and below; the head repeats, rows stay whole, and a
+    short table stays on one page with its source."""
     from docx.enum.table import WD_TABLE_ALIGNMENT
     from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
     from docx.shared import Pt
@@ -182,6 +184,7 @@ def _table(page: Any, part: dict[str, Any], width: int, zh: bool) -> None:
     widths = [int(width * share / whole) for share in part["widths"]]
     for column, points in zip(grid.columns, widths, strict=True):
         column.width = points
+    whole_on_page = len(rows) <= 13
     for number, (row, texts) in enumerate(zip(grid.rows, rows, strict=True)):
         properties = row._tr.get_or_add_trPr()
         properties.append(_element("w:cantSplit"))
@@ -192,6 +195,7 @@ def _table(page: Any, part: dict[str, Any], width: int, zh: bool) -> None:
             paragraph = Paragraph(cell.p_lst[0], grid)
             form = paragraph.paragraph_format
             form.line_spacing, form.space_before, form.space_after = 1.0, Pt(2), Pt(2)
+            form.keep_with_next = whole_on_page
             paragraph.alignment = ALIGN.CENTER if number == 0 else sides[part["align"][k]]
             run = _run(paragraph, text.replace("\u200b", ""), "heading" if number == 0 else "body", part["size"])
             run.bold = number == 0 and not zh

@@ -64,7 +64,7 @@
         type: "line", name: String(one.year), data: cells[n].map((c) => (c ? { value: c.value, href: c.href } : null)),
         symbol: "circle", symbolSize: now ? 6 : 4, showSymbol: now, itemStyle: { color: tone }, z: now ? 5 : 3,
         lineStyle: { color: tone, width: now ? 2.4 : 1.6, type: now ? "solid" : n === years.length - 2 ? "solid" : [4, 3] },
-        endLabel: { show: true, formatter: (p) => (mode === "cumulative" ? `${one.year}  ${grouped(p.value, scale.digits)}` : String(one.year)), color: now ? accent : "#6f7f83", fontWeight: now ? 600 : 400, fontSize: 12 },
+        endLabel: { show: true, formatter: (p) => (mode === "cumulative" ? `${one.year}  ${grouped(p.value, scale.digits)}` : String(one.year)), color: now ? accent : soft, fontWeight: now ? 600 : 400, fontSize: 12 },
         labelLayout: { moveOverlap: "shiftY" }, emphasis: { focus: "series" },
       });
     });
@@ -97,7 +97,7 @@
         type: "line", name: one[data.lang] || one.zh, symbolSize: 5, connectNulls: true,
         data: years.map((year) => (one.points[year] ? one.points[year].value : null)),
         z: 20 - n, itemStyle: { color: tone(n) }, lineStyle: { color: tone(n), width: n > 2 ? 1 : n ? 1.8 : 2.4 },
-        endLabel: { show: true, formatter: "{a}", color: n > 2 ? "#6f7f83" : tone(n), fontSize: 11.5, fontWeight: n > 2 ? 400 : 600, width: narrow ? 100 : 140, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY" },
+        endLabel: { show: true, formatter: "{a}", color: n > 2 ? soft : tone(n), fontSize: 11.5, fontWeight: n > 2 ? 400 : 600, width: narrow ? 100 : 140, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY" },
       })),
     }, true);
   }

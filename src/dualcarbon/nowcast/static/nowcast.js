@@ -28,7 +28,7 @@
     const counted = rows.map((one, n) => (n < from ? { value: one.value / f, href: one.href } : null));
     const guessed = put((one) => ({ value: one.value / f, href: one.href }), Math.max(from - 1, 0));
     const series = [
-      { type: "line", name: data.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.4 }, itemStyle: { color: pale }, z: 2, endLabel: { show: true, formatter: "{a}", color: "#6f7f83", fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } },
+      { type: "line", name: data.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.4 }, itemStyle: { color: pale }, z: 2, endLabel: { show: true, formatter: "{a}", color: soft, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } },
       { type: "line", name: data.counted, data: counted, symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5 },
     ];
     if (from < rows.length) {
@@ -50,7 +50,7 @@
     const [up, down] = apart(ends.value, ends.last_year || 0, span);
     const now = { type: "line", name: data.words.now, data: rows.map((one) => ({ value: one.value / f, href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5, endLabel: { ...up, show: true, formatter: (p) => `${data.words.now}  ${number(p.value, data.scale.digits)}`, color: accent, fontWeight: 600, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
     if (data.target !== null) now.markLine = { symbol: "none", silent: true, data: [{ yAxis: data.target / f }], lineStyle: { color: colour("watch"), type: [4, 3], width: 1.4 }, label: { formatter: `${data.words.target} ${number(data.target / f, data.scale.digits)}`, color: colour("watch"), position: "insideStartTop", fontSize: 12 } };
-    const last = { type: "line", name: data.words.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.6 }, itemStyle: { color: pale }, endLabel: { ...down, show: true, formatter: (p) => `${data.words.last}  ${number(p.value, data.scale.digits)}`, color: "#6f7f83", fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
+    const last = { type: "line", name: data.words.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.6 }, itemStyle: { color: pale }, endLabel: { ...down, show: true, formatter: (p) => `${data.words.last}  ${number(p.value, data.scale.digits)}`, color: soft, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } };
     return { grid: { right: 104 }, xAxis: base(data.labels), yAxis: ground(data.scale.label), series: [...band(rows.map((one) => one.low / f), rows.map((one) => one.high / f), 0.16, "band"), last, now],
       tooltip: { ...tooltip, formatter: (points) => escape(points[0].axisValue) + points.filter((p) => p.seriesName === data.words.now || p.seriesName === data.words.last).map((p) => `<br>${p.marker}${escape(p.seriesName)} <b>${number(p.value, data.scale.digits)}</b>`).join("") } };
   }
@@ -84,7 +84,7 @@
   function errors(data) {
     const ends = data.rows[data.rows.length - 1], span = Math.max(...data.rows.flatMap((one) => [one.error_percent, one.last_value_error_percent]));
     const [up, down] = apart(ends.error_percent, ends.last_value_error_percent, span);
-    const draw = (name, key, tone, width, at) => ({ type: "line", name, data: data.rows.map((one) => ({ value: one[key], href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: tone, width }, itemStyle: { color: tone }, endLabel: { ...at, show: true, formatter: (p) => `${p.seriesName} ${number(p.value, 1)}%`, color: tone === pale ? "#6f7f83" : tone, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
+    const draw = (name, key, tone, width, at) => ({ type: "line", name, data: data.rows.map((one) => ({ value: one[key], href: one.href })), symbol: "circle", symbolSize: 5, lineStyle: { color: tone, width }, itemStyle: { color: tone }, endLabel: { ...at, show: true, formatter: (p) => `${p.seriesName} ${number(p.value, 1)}%`, color: tone === pale ? soft : tone, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
     return { grid: { right: 112 }, xAxis: base(data.labels), yAxis: ground("%", { min: 0 }), series: [draw(data.words[1], "last_value_error_percent", pale, 1.6, down), draw(data.words[0], "error_percent", accent, 2.4, up)],
       tooltip: { ...tooltip, valueFormatter: (v) => (v === null ? "—" : `${number(v, 1)}%`) } };
   }

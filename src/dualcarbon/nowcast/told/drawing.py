@@ -13,9 +13,11 @@ _FONT = 'font-family="Noto Sans CJK SC, SimHei, Liberation Sans, sans-serif"'
 
 
 def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
-    """Months of a year ({month, value, last_year, estimated}, tCO2) against those a year before; estimates hollow."""
+    """Months of a year ({month, like, last_year, estimated}, tCO2; `like` holds the `value` that is compared) against
+    those a year before; estimates hollow."""
     if len(rows) < 2:
         return ""
+    rows = [{**one, "value": one["like"]["value"]} for one in rows]
     height, left, right, top, bottom = 240, 46, 78, 26, 28
     size = WAN if lang == "zh" else 1e3
     values = [one[key] / size for one in rows for key in ("value", "last_year") if one[key]]
@@ -47,7 +49,8 @@ def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
         if ends and abs(y - ends[0]) < 14:
             y = ends[0] + (14 if y >= ends[0] else -14)
         ends.append(y)
-        out.append(_text(points[-1][0] + 10, y, str(label), colour, weight=600 if key == "value" else 400))
+        tone, weight = (colour, 600) if key == "value" else (SOFT, 400)
+        out.append(_text(points[-1][0] + 10, y, str(label), tone, weight=weight))
     for k, one in enumerate(rows):
         x, y = at(k, one["value"])
         fill = "#fff" if one["estimated"] else GREEN
