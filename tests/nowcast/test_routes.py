@@ -16,7 +16,7 @@ from dualcarbon.app.pages import prepare_rooms
 from dualcarbon.app.web import create_app
 from dualcarbon.core.workspace import Workspace
 from dualcarbon.nowcast.kept import ANSWER
-from tests.nowcast.test_run import DATASET, rows
+from tests.nowcast.test_run import DATASET, rows, total
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,18 @@ def test_the_record_says_when_the_new_data_came(client: TestClient) -> None:
     assert days == {"2024-12-11"}
     assert "2024-12-11 收到" in client.get("/nowcast/record", params=asked).text
     assert "came on 2024-12-11" in client.get("/nowcast/record", params={**asked, "lang": "en"}).text
+
+
+def test_what_opens_is_of_the_data_that_are_there_now(tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "workspace")
+    made.import_frame(rows(), source={"file": "generator"}, dataset=DATASET)
+    with TestClient(create_app(made.path, warm=False)) as client:
+        asked = {"kind": "sum", "period": "2023", "as_of": "2024-11-15", "city": "330400"}
+        before = client.get("/nowcast/open.json", params=asked).json()["value"]
+        year = date(2023, 1, 1), date(2024, 1, 1)
+        given = total("330400", year, 1.1 * before, date(2024, 6, 1))
+        made.import_frame(given, source={"file": "yearbook"}, dataset={**DATASET, "id": "official", "role": "control"})
+        assert client.get("/nowcast/open.json", params=asked).json()["value"] == pytest.approx(1.1 * before)
 
 
 def test_wrong_questions_are_refused(client: TestClient) -> None:

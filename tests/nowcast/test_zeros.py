@@ -65,3 +65,42 @@ def test_rows_that_came_after_the_day_that_nobody_named_are_said(whole: Workspac
     assert nowcast.run(whole, record=0, keep=False)["later"] is None
     text = "".join(part["text"] for part in nowcast.analyse(made, year=2024)["paragraphs"]["zh"])
     assert "没有计入" in text
+
+
+def test_a_part_that_was_never_reported_is_no_zero(tmp_path: Path) -> None:
+    power = pl.col("item") == "energy.purchased"
+    alone, one = (Workspace.create(tmp_path / name) for name in ("alone", "one"))
+    alone.import_frame(rows().filter(power), source={"file": "generator"}, dataset=DATASET)
+    one.import_frame(rows().filter(power | ~COUNTY), source={"file": "generator"}, dataset=DATASET)
+    counted = nowcast.run(alone, as_of=DAY, month=date(2024, 6, 1), keep=False)
+    assert counted["direct"] is None and counted["value"] == counted["indirect"] > 0 and not counted["complete"]
+    said = {(flag["rule"], flag["place"]) for flag in counted["flags"]}
+    assert ("nowcast.never-direct", "330400") in said
+    guessed = nowcast.run(alone, as_of=date(2024, 11, 2), month=MONTH, keep=False)
+    assert guessed["low"] < guessed["value"] and not any("counted" in row["methods"] for row in guessed["rows"])
+    for told in (counted, guessed):  # fuels are not waited for: with electricity in hand nothing is estimated
+        assert told["record"]["state"] == "nothing" and list(told["record"]["states"]) == ["nothing"]
+        assert told["record"]["total"]["months"] > 12
+    told = nowcast.run(one, as_of=DAY, month=date(2024, 6, 1), record=0, keep=False)
+    rows_ = {row["place"]: row for row in told["rows"]}
+    assert rows_["330402"]["direct"] is None and not rows_["330402"]["complete"] and not told["complete"]
+    assert rows_["330411"]["direct"] > 0 and rows_["330411"]["complete"] and told["direct"] > 0
+    assert [flag["place"] for flag in told["flags"] if flag["rule"] == "nowcast.never-direct"] == ["330402"]
+    node = nowcast.open_figure(one, place="330402", month="2024-06", as_of=DAY, city="330400")
+    assert node["parts"][0]["value"] is None and not node["complete"]
+
+
+def test_one_large_place_away_is_not_the_whole_city(tmp_path: Path) -> None:
+    weight = pl.when(COUNTY).then(20.0).otherwise(1.0)
+    frame = rows().with_columns(value=pl.col("value") * weight).filter(~COUNTY | (pl.col("start") < date(2024, 5, 1)))
+    made = Workspace.create(tmp_path / "w")
+    made.import_frame(frame, source={"file": "generator"}, dataset=DATASET)
+    told = nowcast.run(made, as_of=DAY, month=MONTH, record=0, keep=False)
+    said = {(flag["rule"], flag["place"]) for flag in told["flags"]}
+    assert ("nowcast.late-place", "330402") in said and not any("-since" in rule for rule, _ in said)
+    few = Workspace.create(tmp_path / "few")
+    kept = ~pl.col("place").str.starts_with("3304") | COUNTY | (pl.col("start") < date(2024, 5, 1))
+    few.import_frame(rows().filter(kept), source={"file": "generator"}, dataset=DATASET)
+    told = nowcast.run(few, as_of=DAY, month=MONTH, record=0, keep=False)
+    (flag,) = [flag for flag in told["flags"] if flag["rule"] == "nowcast.no-data-since"]
+    assert "多数地区没有收到" in flag["message"]["zh"] and "此后各月大多为估算" in flag["message"]["zh"]

@@ -72,7 +72,7 @@ def board(workspace: Any, *, place: str | None, as_of: date | None, tree: str, f
         "workspace_version": now.version, "month": head["month"], "head": head, **account.named(book),
         "closed": span_of(span, full, closed), "months": span, "year": _year(done, year, published, book),
         "areas": _rows(done, t, 0, book.places), "sectors": _rows(done, t, 1, book.sectors),
-        "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)[0]),
+        "domains": _rows(done, t, 2, book.domains), "methods": present.cells_by_method(done.before(t)),
         "officials": done.told(t),
         "flags": [{**flag, **present.named(book, flag, opens)} for flag in found],
         "fallbacks": len(now.fallbacks), "missing": lent["missing"], "factors": lent["factors"],
@@ -110,7 +110,7 @@ def _month(done: Settled, t: int, mine: np.ndarray) -> dict[str, Any]:
     state = "counted" if one["low"] is None and not one["lacking"] else state
     state = "official" if one["official"] else state
     moved = one["value"] - float(done.unmoved(t)[mine].sum()) if t in done.moved else 0.0
-    return {"month": month_text(done.seen.months[t]), "state": state, **one, "moved": moved}
+    return {"month": month_text(done.seen.months[t]), "state": state, **one, **done.seen.unheard(mine), "moved": moved}
 
 
 def _year(

@@ -47,12 +47,12 @@ UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
 class City:
     """`direct`, `indirect` (tCO2) and `power` (MWh) by cell (place, sector, domain) and month (N, T), NaN where not
     seen; `months` (T). `fallbacks` says which factors were borrowed, `lost` which rows have none and are in no value.
-    `zeros` are cells that never reported anything but zero, `absent` areas that never reported, `unallocated` the
-    recorded places that lie in none of the areas and are an area of their own, `place` the whole,
-    `weather` degree days by name and month, of `weather_places`, `later` how many rows of energy became known after
-    a day that nobody asked for, and the last day on which any did. An area of a city is estimated with all others:
-    `whole` is that city, which holds the area's cells too and begins `offset` months before, and `heard` the number of
-    the last month that the area reported."""
+    `zeros` are cells that never reported anything but zero, `absent` areas that never reported, `never` by part those
+    that never reported any of it, `unallocated` the recorded places that lie in none of the areas and are an area of
+    their own, `place` the whole, `weather` degree days by name and month, of `weather_places`, `later` how many rows of
+    energy became known after a day that nobody asked for, and the last day on which any did. An area of a city is
+    estimated with all others: `whole` is that city, which holds the area's cells too and begins `offset` months before,
+    and `heard` the number of the last month that the area reported."""
 
     cells: list[tuple[str, str, str]]
     months: list[date]
@@ -70,6 +70,7 @@ class City:
     datasets: list[str] = field(default_factory=list)
     zeros: list[tuple[str, str, str]] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
+    never: dict[str, list[str]] = field(default_factory=dict)
     unallocated: list[str] = field(default_factory=list)
     place: str = ""
     later: tuple[int, date] | None = None
@@ -129,10 +130,16 @@ class City:
                 made.setdefault(one.part, {}).setdefault(row[one.cell], set()).update(months)
         return made
 
+    def unheard(self, mine: np.ndarray) -> dict[str, None]:
+        """Parts of which no place of the cells `mine` (N,) ever reported anything, each as None: it is no zero."""
+        places = {self.cells[k][0] for k in np.nonzero(mine)[0]}
+        return {part: None for part, never in self.never.items() if places <= set(never)}
+
     def lacking(self, t: int, part: str | None = None) -> np.ndarray:
-        """Cells (N,) whose value of month number `t` lacks rows without a factor: those of the month or, where it is
-        not seen yet, of the year before, by which it is estimated."""
-        out = np.zeros(len(self.cells), bool)
+        """Cells (N,) whose value of month number `t` lacks something: rows without a factor, of the month or, where it
+        is not seen yet, of the year before, by which it is estimated; or a part that their place never reported."""
+        never = {place for name in ([part] if part else PARTS) for place in self.never.get(name, ())}
+        out = np.array([cell[0] in never for cell in self.cells], bool)
         for name, lost in self._lost.items() if part is None else [(part, self._lost.get(part, {}))]:
             seen = np.isfinite(getattr(self, name)[:, t])
             for k, months in lost.items():
@@ -243,7 +250,13 @@ def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | No
         raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
     used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()} & datasets.keys()
     weather, weather_places = _weather(rows, _path(book, code, tree, end))
+    never = {
+        part: sorted({cell for frame in own for cell in frame["area"] if not cell.endswith(UNALLOCATED)}
+                     - {*made[part]["area"], *joint[part]["area"], *(one.cell[0] for one in lost if one.part == part)})
+        for part in PARTS
+    }  # fmt: skip
     told: dict[str, Any] = {
+        "never": {part: places for part, places in never.items() if places},
         "status": worst([*(datasets[name] for name in used), "unverified"]) or "unverified", "datasets": sorted(used),
         "fallbacks": fallbacks, "weather": weather, "weather_places": weather_places,
     }  # fmt: skip

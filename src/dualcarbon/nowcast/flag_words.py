@@ -38,6 +38,10 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
         off["zh"] += f"（{gaps.span_text([flag['suspect']], 'zh')}与前后月不符，更可能是它有误）"
         off["en"] += f" ({flag['suspect']} is more likely to be wrong)"
     told["off"], told["count"] = off, f"{flag.get('count', flag['value']):.0f}"
+    if "others" in flag:
+        few = flag["others"]
+        told |= {"most": {"zh": "多数地区" if few else "", "en": "from most areas " if few else ""},
+                 "all": {"zh": "大多" if few else "全部", "en": "most of" if few else "all of"}}  # fmt: skip
     if flag["rule"] == "nowcast.short-history":
         told["grown"] = f"{max(flag['value'] - flags.YEAR, 0):.0f}"
     if flag.get("parts"):

@@ -38,18 +38,19 @@ def find(city: City, t: int | None = None) -> list[dict[str, Any]]:
     """Flags of month number `t` (default: the last), the largest cells first: one for each thing to be checked.
 
     Each is {rule, place, sector, month, value, usual}: `nowcast.no-data-since`, `-fuel-since`, `-power-since` (the
-    month is the last that most cells have reported), `nowcast.negative-direct`, `-power` and `nowcast.doubtful-direct`,
-    `-power`, `nowcast.zero-direct`, `-power` (`months` that cannot be right and were not used, until they are
-    corrected), the same of most cells of a place at once as `nowcast.doubtful-place` (`parts`: what was reported and
-    what is usual in the last of the `months`; value and usual are those of the first part) and `nowcast.zero-place`
-    (the value is how many cells were reported as zero), `nowcast.late-place` (`lost`: the months by part),
-    `nowcast.late-power`, `-direct` (single cells), `nowcast.all-zero` (of a cell, or of a place of which all are),
-    `nowcast.place-absent`, `nowcast.new-place`, `nowcast.place-back`, `-ceased` (the month is the first or last of a
-    place), `nowcast.short-history` (the value is how many months are known before, fewer than `SHORT`); and of a cell,
-    once with all that it was found by (`causes`), and with its `size` in t CO2: `nowcast.level-shift` (the month from
-    which on its fuels have another level; value and usual are t CO2 a month since, `until` the month looked at, and
-    before), `nowcast.carbon-per-kwh` (t CO2 of fuels per MWh against the cell's own year and, where known, the same
-    season a year before), `nowcast.divergence` (the same against a year before, where other cells moved otherwise).
+    month is the last that most cells have reported; `others`: some places have since), `nowcast.negative-direct`,
+    `-power` and `nowcast.doubtful-direct`, `-power`, `nowcast.zero-direct`, `-power` (`months` that cannot be right and
+    were not used, until they are corrected), the same of most cells of a place at once as `nowcast.doubtful-place`
+    (`parts`: what was reported and what is usual in the last of the `months`; value and usual are those of the first
+    part) and `nowcast.zero-place` (the value is how many cells were reported as zero), `nowcast.late-place` (`lost`:
+    the months by part), `nowcast.late-power`, `-direct` (single cells), `nowcast.all-zero` (of a cell, or of a place of
+    which all are), `nowcast.place-absent`, `nowcast.never-direct`, `-power` (of a place), `nowcast.new-place`,
+    `nowcast.place-back`, `-ceased` (the month is the first or last of a place), `nowcast.short-history` (the value is
+    how many months are known before, fewer than `SHORT`); and of a cell, once with all that it was found by (`causes`),
+    and with its `size` in t CO2: `nowcast.level-shift` (the month from which on its fuels have another level; value and
+    usual are t CO2 a month since, `until` the month looked at, and before), `nowcast.carbon-per-kwh` (t CO2 of fuels
+    per MWh against the cell's own year and, where known, the same season a year before), `nowcast.divergence` (the same
+    against a year before, where other cells moved otherwise).
     """
     t = len(city.months) - 1 if t is None else t
     month = city.months[t].isoformat()[:7]
@@ -319,21 +320,31 @@ def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
     """That nothing has arrived for some months, and places that began or ceased to report in the last year."""
     told: list[tuple[float, dict[str, Any]]] = []
 
-    def tell(rule: str, place: str, since: int, value: float) -> None:
+    def tell(rule: str, place: str, since: int, value: float, **more: Any) -> None:
         month = city.months[since].isoformat()[:7]
         told.append((float("inf"), {"rule": f"nowcast.{rule}", "place": place, "sector": "", "month": month,
-                                    "value": value, "usual": 0.0}))  # fmt: skip
+                                    "value": value, "usual": 0.0, **more}))  # fmt: skip
 
-    away = {name: months.away(_arrived(city, part), t) for name, part in (("fuel", "direct"), ("power", "power"))}
+    arrived = {name: _arrived(city, part) for name, part in (("fuel", "direct"), ("power", "power"))}
+    away = {name: months.away(values, t) for name, values in arrived.items()}
     nearest = min(away.values())
-    if NOTHING <= nearest <= t:
-        tell("no-data-since", city.place, t - nearest, float(nearest))
-    for name, count in away.items():
-        if max(LATE, nearest + 1) <= count <= t:
-            tell(f"no-{name}-since", city.place, t - count, float(count))
+    spans = {"data": nearest if nearest >= NOTHING else 0}
+    spans |= {name: count for name, count in away.items() if count >= max(LATE, nearest + 1)}
+    for name, count in spans.items():
+        others = _others(city, [arrived[name]] if name in arrived else [*arrived.values()], t, count)
+        if 0 < count <= t and others is not None:  # else it is single places that are late
+            tell(f"no-{name}-since", city.place, t - count, float(count), others=others)
     for one in gaps.unlike(city, range(max(t - 23, 0), t + 1)):
         tell("place-back" if one.again else "new-place" if one.began else "place-ceased", one.place, one.month, 0.0)
     return told
+
+
+def _others(city: City, parts: Sequence[Array], t: int, count: int) -> bool | None:
+    """Whether any place has reported some of the `parts` (N, T) in the `count` months up to number `t`; None: most of
+    several have."""
+    known = [any(np.nan_to_num(values[city.places == n, t - count + 1 : t + 1]).any() for values in parts)
+             for n in np.unique(city.places)]  # fmt: skip
+    return any(known) if sum(known) <= max(len(known) / 2, len(known) == 1) else None
 
 
 def _late(city: City, t: int) -> list[dict[str, Any]]:
@@ -384,6 +395,10 @@ def _silent(
         tell("all-zero", place, sector, 0.0, 0.0)
     for place in city.absent:
         tell("place-absent", place, "", 0.0, float("inf"))
+    for name, part in (("direct", "direct"), ("power", "indirect")):
+        never: list[str] = city.never.get(part, [])
+        for place in [city.place] if len(never) == len(np.unique(city.places)) > 1 else never:
+            tell(f"never-{name}", place, "", 0.0, float("inf"))
     known = months.known_before(city.together.direct, city.together.power, t + city.offset)
     counted = all(np.isfinite(part[:, t]).all() for part in (city.direct, city.power))
     if known < SHORT and not counted:

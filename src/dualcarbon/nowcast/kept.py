@@ -32,7 +32,7 @@ def once(workspace: Any, kind: str, question: Mapping[str, Any], make: Callable[
     Answers about older data of the same kind are dropped when a new one is kept.
     """
     state = f"{workspace.version()} {__version__} {_program()} {pack.content_hash(workspace.pack)}"
-    text = json.dumps({"kind": kind, "state": state, **question}, sort_keys=True, default=str)
+    text = json.dumps([kind, state, question], sort_keys=True, default=str)
     identity = hashlib.sha256(text.encode()).hexdigest()[:32]
     with workspace.database.begin() as connection:
         METADATA.create_all(connection)

@@ -110,7 +110,7 @@ def run(
     }  # fmt: skip
     whole = np.ones(len(done.seen.cells), bool)
     then = year_before(done, t)
-    made |= against(done.figure(t, whole), then, whole)
+    made |= against(done.figure(t, whole), then, whole) | done.seen.unheard(whole)
     told = done.told(t)
     opens = {name: value for name, value in question(made, reconcile).items() if name != "month"}
     made["uncertainty"] = None
@@ -120,7 +120,7 @@ def run(
     made["year_to_date"] = beside.so_far(done, t, book, named_code)
     made["rows"] = _rows(done, t, by, book, made, reconcile, then)
     made["fuel_late_months"] = lateness(seen, t)[0]
-    made["methods"] = cells_by_method(direct)
+    made["methods"] = cells_by_method(done.parts(t))
     made["skill"] = direct.record
     asked = {"place": code, "as_of": seen.as_of.isoformat(), "tree": tree, **options(family)}
     made["record"] = recorded(seen, t, record, asked) if record else None
@@ -224,20 +224,19 @@ def _rows(
     done: Settled, t: int, by: Sequence[str], book: Classification, whole: dict[str, Any], reconcile: str,
     then: Before | None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    direct, _ = done.parts(t)
-    before = done.unmoved(t)
+    parts, before = done.parts(t), done.unmoved(t)
     rows = []
     for key, mine in grouped(done.seen, [BY.index(name) for name in by]):
         row: dict[str, Any] = dict(zip(by, key, strict=True))
         row["name"] = _label(row, book)
-        row |= against(done.figure(t, mine), then, mine)
+        row |= against(done.figure(t, mine), then, mine) | done.seen.unheard(mine)
         row["moved"] = row["value"] - float(before[mine].sum()) if t in done.moved else 0.0
         row["share"] = row["value"] / whole["value"] if whole["value"] else None
         if whole["last_year"] and row["change"] is not None:
             row["pull_points"] = 100 * row["change"] / whole["last_year"]
         if row["lacking"] and not row["value"]:
             row |= dict.fromkeys(("value", "share", "change", "change_percent", "pull_points"))
-        row["methods"] = cells_by_method(direct, mine)
+        row["methods"] = cells_by_method(parts, mine)
         if len(row["methods"]) == 1 and "counted" not in row["methods"]:
             (row["method"],) = row["methods"]
         row["explain"] = question(whole, reconcile, **{name: row[name] or NONE for name in by})
@@ -301,9 +300,11 @@ def named(book: Classification, flag: dict[str, Any], asked: dict[str, Any] | No
     return {"name": name, **made}
 
 
-def cells_by_method(part: Month, mine: np.ndarray | None = None) -> dict[str, int]:
-    """Number of cells counted, and shown by each method (`Month.methods`)."""
-    names = [name for k, name in enumerate(part.methods()) if mine is None or mine[k]]
+def cells_by_method(parts: tuple[Month, Month], mine: np.ndarray | None = None) -> dict[str, int]:
+    """Number of cells counted, both parts of them, and of those shown by each method (`Month.methods`): that of the
+    fuels or, where these were counted, of electricity."""
+    both = zip(*(part.methods() for part in parts), strict=True)
+    names = [fuels if fuels != "counted" else power for k, (fuels, power) in enumerate(both) if mine is None or mine[k]]
     order = ("counted", "last_value", "recent_mean", *months.METHODS[1:])
     return {name: names.count(name) for name in order if name in names}
 

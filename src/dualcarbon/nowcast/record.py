@@ -91,15 +91,29 @@ def _errors(error: float, last: float, whole: float) -> dict[str, float | None]:
 def lateness(seen: City, t: int) -> tuple[int, int]:
     """How many months before month number `t` most fuels and most electricity were last seen; electricity 0: in it.
 
-    Where most cells have reported the month, it is those of the cells that are estimated in it.
+    Where most cells have reported the month, it is those of the cells that are estimated in it. Where only one of both
+    was ever reported, nothing but that is waited for.
     """
     seen, t = seen.together, t + seen.offset
     inside = t < len(seen.months)
+    if len(ever := _ever(seen)) == 1:
+        late = 1 if inside and _most(ever[0], t) else months.gap(ever[0], t)
+        return late, late
     if inside and (mine := _few(seen, t)) is not None:
         return max(months.away(seen.direct[mine], t), 1), months.away(seen.power[mine], t)
-    fuels = inside and np.isfinite(seen.direct[:, t]).mean() >= 0.5
-    power = inside and np.isfinite(seen.power[:, t]).mean() >= 0.5
+    fuels, power = (inside and _most(part, t) for part in (seen.direct, seen.power))
     return 1 if fuels else months.gap(seen.direct, t), 0 if power or fuels else months.gap(seen.power, t)
+
+
+def _ever(seen: City) -> list[Array]:
+    """Fuels and electricity (N, T), as far as any were ever reported."""
+    return [part for part in (seen.direct, seen.power) if np.nan_to_num(part).any()]
+
+
+def _most(values: Array, t: int) -> bool:
+    """Whether most cells that ever reported any of `values` (N, T) have reported month number `t`."""
+    alive = (np.nan_to_num(values) != 0).any(1)
+    return bool(alive.any() and np.isfinite(values[alive, t]).mean() >= 0.5)
 
 
 def _few(seen: City, t: int) -> np.ndarray | None:
@@ -192,10 +206,11 @@ def state(seen: City, t: int) -> str:
 
 
 def both(seen: City, t: int, count: int = RECORD, since: int = 0) -> list[Replay]:
-    """The replays at both states, with fuels as late as at month number `t`."""
+    """The replays at both states, with fuels as late as at month number `t`; at one where one part is all there is."""
     late, power_late = lateness(seen, t)
     asked = [s for s in replayable(seen, max(late, power_late), count) if s >= since]
-    return [replayed(seen, asked, late, dark) for dark in (0, max(power_late, 1))] if asked else []
+    states = (0, max(power_late, 1)) if len(_ever(seen.together)) == 2 else (power_late,)
+    return [replayed(seen, asked, late, dark) for dark in states] if asked else []
 
 
 def told(replay: Replay, question: dict[str, Any]) -> dict[str, Any]:
