@@ -27,13 +27,14 @@
     const ends = (name) => put((one) => (one[name] === null ? one.value : one[name]) / f, Math.max(from - 1, 0));
     const counted = rows.map((one, n) => (n < from ? { value: one.value / f, href: one.href } : null));
     const guessed = put((one) => ({ value: one.value / f, href: one.href }), Math.max(from - 1, 0));
+    const last = { show: true, formatter: (p) => number(p.value, data.scale.digits), color: accent, fontWeight: 600, fontSize: 12 };
     const series = [
       { type: "line", name: data.last, data: rows.map((one) => (one.last_year === null ? null : one.last_year / f)), symbol: "none", lineStyle: { color: pale, width: 1.4 }, itemStyle: { color: pale }, z: 2, endLabel: { show: true, formatter: "{a}", color: soft, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } },
-      { type: "line", name: data.counted, data: counted, symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5 },
+      { type: "line", name: data.counted, data: counted, symbol: "circle", symbolSize: 5, lineStyle: { color: accent, width: 2.4 }, itemStyle: { color: accent }, z: 5, endLabel: { ...last, show: from === rows.length }, labelLayout: { moveOverlap: "shiftY" } },
     ];
     if (from < rows.length) {
       series.unshift(...band(ends("low"), ends("high"), 0.12, "wide"), ...band(ends("low80"), ends("high80"), 0.16, "narrow"));
-      series.push({ type: "line", name: data.estimated, data: guessed, symbol: "emptyCircle", symbolSize: 6, lineStyle: { color: accent, width: 2, type: [5, 4] }, itemStyle: { color: accent }, z: 6, endLabel: { show: true, formatter: (p) => number(p.value, data.scale.digits), color: accent, fontWeight: 600, fontSize: 12 }, labelLayout: { moveOverlap: "shiftY" } });
+      series.push({ type: "line", name: data.estimated, data: guessed, symbol: "emptyCircle", symbolSize: 6, lineStyle: { color: accent, width: 2, type: [5, 4] }, itemStyle: { color: accent }, z: 6, endLabel: last, labelLayout: { moveOverlap: "shiftY" } });
     }
     return { xAxis: base(rows.map((one) => one.label)), yAxis: ground(data.scale.label, { scale: true }), series,
       tooltip: { ...tooltip, formatter: (points) => {
