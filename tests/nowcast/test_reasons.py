@@ -80,6 +80,32 @@ def test_news_open_into_areas_and_the_rows_that_arrived(place: Workspace) -> Non
     assert {row["period"] for row in node["rows"]} <= set(step["months"])
 
 
+def test_news_open_into_what_they_did_to_each_area_and_cell(place: Workspace) -> None:
+    """Every part is what the arrival did to it; both estimates open, down to a cell's count or terms."""
+    told = nowcast.news(place, before=date(2024, 11, 5), after=date(2025, 1, 3))
+    step = next(one for one in told["steps"] if (one["arrival"], one["about"]) == ("revision", "year_before"))
+    assert step["known_at"] == [date(2024, 12, 20)]
+    node, above, depth = nowcast.open_reason(place, **step["explain"]), step["effect"], 0
+    assert [(one["value"], one["unit"]) for one in node["inputs"][2:]] == [(0.5422, "tCO2/MWh"), (0.5153, "tCO2/MWh")]
+    assert all("2025" in one["name"]["zh"] or "2024-" in one["name"]["zh"] for one in node["inputs"][2:])
+    while node["children"]:
+        assert node["value"] == pytest.approx(above) == pytest.approx(parts(node))
+        child = node["children"][0]
+        node, above, depth = nowcast.open_reason(place, **child["question"]), child["value"], depth + 1
+    assert depth >= 2 and node["value"] == pytest.approx(above)
+    before, after = node["inputs"][:2]
+    assert node["value"] == pytest.approx(after["value"] - before["value"])
+    for one in (before, after):
+        opens = nowcast.open_reason if one["question"].get("kind") else nowcast.open_figure
+        assert opens(place, **one["question"])["value"] == pytest.approx(one["value"])
+    state = nowcast.open_reason(place, **child["question"], state="after")
+    assert state["value"] == pytest.approx(after["value"]) and state["inputs"]
+    for one in state["inputs"]:
+        if one["value"]:
+            opens = nowcast.open_reason if one["question"].get("kind") else nowcast.open_figure
+            assert opens(place, **one["question"])["value"] == pytest.approx(one["value"])
+
+
 def test_errors_open_down_to_cells(place: Workspace) -> None:
     told = board.replayed(place, place=None, as_of=None, tree="admin")["replay"]
     node = nowcast.open_reason(place, kind="error")

@@ -155,7 +155,9 @@ def test_a_new_grid_factor_is_news(place: Workspace) -> None:
     """The grid factor of 2022 was published on 20 December 2024; until then that of 2021 had to serve."""
     made = nowcast.news(place, before=date(2024, 12, 15), after=date(2025, 1, 3))
     assert {step["arrival"] for step in made["steps"]} == {"revision"}
-    assert all(step["known_at"] == [] for step in made["steps"])
+    assert all(step["known_at"] == [date(2024, 12, 20)] for step in made["steps"])
+    for one in (factor for step in made["steps"] for factor in step["factors"]):
+        assert (one["before"]["value"], one["after"]["value"], one["family"]) == (0.5422, 0.5153, "provincial-2025")
     assert sum(step["effect"] for step in made["steps"]) == pytest.approx(made["change"])
 
 

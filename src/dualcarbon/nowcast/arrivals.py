@@ -7,15 +7,19 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
+from dualcarbon.core import periods
+from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import estimated, month_text
+from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.opened.nodes import options
-from dualcarbon.nowcast.present import opened
+from dualcarbon.nowcast.present import named_code, opened
 from dualcarbon.nowcast.usual import FAMILY
 
 #: Steps in which a new arrival is taken in, and the arrays that it fills: corrections of months known before, then the
@@ -40,8 +44,9 @@ def news(
 
     Arrivals are taken in one after the other: corrections of what was known (a new factor is one), the weather,
     electricity, fuels; of the month itself, of the month a year before, of all others. Their effects sum to the change;
-    `known_at` are the days on which rows of a step's months became known (new factors have none). The first value is
-    what was known on `before`, the last what was on `after`, which is the `as_of` of the document.
+    `known_at` are the days on which rows of a step's months, or the `factors` that took the place of others in them,
+    became known. The first value is what was known on `before`, the last what was on `after`, the `as_of` of the
+    document.
     Raises Refused where `after` is not after `before`.
     """
     workspace = opened(workspace)
@@ -53,21 +58,30 @@ def news(
     totals = [float(by_cell(seen)[mine].sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
              "as_of": new.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
-    days = _days(workspace, before, new)
-    told: list[dict[str, Any]] = [
-        {"arrival": step.kind, "about": step.about, "months": step.months, "effect": now - then,
-         "known_at": sorted({day for item in ITEMS.get(step.kind, ENERGY) for month in step.months
-                             for day in days.get((item, month), ())}),
-         "explain": {**asked, "arrival": step.kind, "about": step.about}}
-        for (step, _), (then, now) in zip(taken[1:], pairwise(totals), strict=True)
-    ]  # fmt: skip
+    days = days_of_rows(workspace, before, new)
+    told: list[dict[str, Any]] = []
+    for (step, _), (then, now) in zip(taken[1:], pairwise(totals), strict=True):
+        replaced = factors_replaced(workspace, step, before, new, place, tree, family)
+        told.append({
+            "arrival": step.kind, "about": step.about, "months": step.months, "effect": now - then,
+            "known_at": known_at(step, days, replaced), "factors": replaced,
+            "explain": {**asked, "arrival": step.kind, "about": step.about},
+        })  # fmt: skip
     told.sort(key=lambda step: -abs(step["effect"]))
     return {"place": place, "month": month_text(new.months[-1]), "before": before, "after": new.as_of,
             "as_of": new.as_of, "tree": tree, "unit": "tCO2", "value_before": totals[0], "value_after": totals[-1],
             "change": totals[-1] - totals[0], "steps": told, "status": new.status}  # fmt: skip
 
 
-def _days(workspace: Any, before: date, new: City) -> dict[tuple[str, str], set[date]]:
+def known_at(step: "Step", days: dict[tuple[str, str], set[date]], replaced: Sequence[dict[str, Any]]) -> list[date]:
+    """The days on which the rows (`days_of_rows`) of a step's months, and the factors `replaced`, became known."""
+    of_rows = {
+        day for item in ITEMS.get(step.kind, ENERGY) for month in step.months for day in days.get((item, month), ())
+    }
+    return sorted(of_rows | {one["after"]["known_at"] for one in replaced if one["after"]["known_at"]})
+
+
+def days_of_rows(workspace: Any, before: date, new: City) -> dict[tuple[str, str], set[date]]:
     """On which days after `before` rows of each item and month became known, up to the day of `new`."""
     datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
     rows = workspace.observations(datasets=datasets, known_at=new.as_of, version=new.version)
@@ -77,6 +91,72 @@ def _days(workspace: Any, before: date, new: City) -> dict[tuple[str, str], set[
     for item, month, day in found.aggregate("item, date_trunc('month', start)::date as month, known_at").fetchall():
         made.setdefault((item, month_text(month)), set()).add(day)
     return made
+
+
+def factors_replaced(
+    workspace: Any, step: "Step", before: date, new: City, place: str, tree: str, family: str
+) -> list[dict[str, Any]]:
+    """The factors that count other than on the day `before` in a revision's months, inside `place`: {parameter,
+    carrier, period, family, before, after, message}, each side {value, unit, place, year, known_at, source, status}."""
+    if step.kind != "revision":
+        return []
+    book, days = load(workspace.pack), (before, new.as_of)
+    made: dict[tuple[Any, ...], tuple[date, date]] = {}
+    both = [cities.counted(workspace, day, family, new.version) for day in days]
+    rows: dict[int, dict[str, Any]] = {}
+    titles: dict[str, dict[str, str]] = {}
+    for part in cities.PARTS:
+        old, late = (one[part] for one in both)
+        keys = [
+            name for name in late.cells.columns[: late.cells.columns.index("quantity")] if name in old.cells.columns
+        ]
+        for use in late.method.factors:
+            column = f"factor:{use.name}"
+            pairs = old.cells.select(*keys, column).join(
+                late.cells.select(*keys, pl.col(column).alias("later")), on=keys, nulls_equal=True
+            )
+            pairs = cities.placed(pairs.filter(pl.col(column) != pl.col("later")), book, place, tree, new.months[-1])
+            other = pl.col("end").dt.offset_by("-1mo").dt.strftime("%Y-%m")  # January and February may come as one
+            inside = pl.col("start").dt.strftime("%Y-%m").is_in(step.months) | other.is_in(step.months)
+            for length in ("1mo", "2mo"):
+                found = cities.spans(pairs.filter(inside), length)
+                spans = found.group_by(column, "later").agg(pl.col("start").min(), pl.col("end").max())
+                for one, two, start, end in spans.iter_rows():
+                    held = made.get((one, two), (start, end))
+                    made[one, two] = min(held[0], start), max(held[1], end)
+                    rows |= {one: old.factors.rows[one], two: late.factors.rows[two]}
+                    titles[use.parameter] = late.factors.parameters[use.parameter].title
+    told = []
+    for (one, two), (start, end) in sorted(made.items()):
+        sides = [_factor(rows[n]) for n in (one, two)]
+        if sides[0]["value"] == sides[1]["value"] and sides[0]["unit"] == sides[1]["unit"]:
+            continue
+        row = rows[two]
+        counted = row["family"] or family
+        first, last = month_text(start), month_text(cities.month_before(end))
+        span = first if first == last else {"zh": f"{first} 至 {last}", "en": f"{first} to {last}"}
+        title, told_of = titles[row["parameter"]], {}
+        for name, side in zip(("old", "new"), sides, strict=True):
+            where = named_code(book.places, side["place"]) if side["place"] else {"zh": "", "en": ""}
+            quantity, day = f"{side['value']:g} {side['unit']}", side["known_at"]
+            told_of[name] = {
+                "zh": f"{where['zh']}{side['year']}年 {quantity}（{day or '日期不详'} 公布）",
+                "en": f"{where['en']} {side['year']}, {quantity} (published {day or 'on an unknown day'})",
+            }
+            side["title"] = {lang: to.join((title[lang], told_of[name][lang], of + counted))
+                             for lang, to, of in (("zh", "，", "因子族 "), ("en", ", ", "family "))}  # fmt: skip
+        words = {"parameter": title, "family": counted, "period": span, **told_of}
+        problem = Problem("nowcast.factor-replaced", value=row["carrier"] or "", params=words)
+        told.append({"parameter": row["parameter"], "carrier": row["carrier"] or "", "family": counted,
+                     "period": periods.text(start, end), "before": sides[0], "after": sides[1],
+                     "message": {lang: problem.as_dict(lang)["message"] for lang in ("zh", "en")}})  # fmt: skip
+    return told
+
+
+def _factor(row: dict[str, Any]) -> dict[str, Any]:
+    year = "–".join(dict.fromkeys(one for one in (row["valid_from"], row["valid_to"]) if one))
+    return {"value": row["value"], "unit": row["unit"], "place": row["place"] or "", "year": year,
+            "known_at": row["known_at"], "source": row["source"], "status": row["status"]}  # fmt: skip
 
 
 class Step(NamedTuple):
@@ -116,10 +196,16 @@ def within(seen: City, place: str) -> np.ndarray:
 
 def by_cell(seen: City) -> Array:
     """The estimate of the last month by cell (N,). A cell not heard of yet has none, and tells the others nothing."""
-    heard = np.isfinite(np.concatenate([seen.direct, seen.indirect, seen.power], 1)).any(1)
+    heard, made = of_heard(seen)
     out = np.zeros(len(heard))
-    out[heard] = sum(part.value for part in estimated(seen.of(heard)))
+    out[heard] = sum(part.value for part in made)
     return out
+
+
+def of_heard(seen: City) -> tuple[np.ndarray, tuple[Month, Month]]:
+    """Which cells (N,) were heard of, and direct and indirect CO2 of the last month of these alone."""
+    heard = np.isfinite(np.concatenate([seen.direct, seen.indirect, seen.power], 1)).any(1)
+    return heard, estimated(seen.of(heard))
 
 
 def aligned(old: City, new: City) -> tuple[City, City]:

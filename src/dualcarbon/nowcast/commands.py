@@ -185,7 +185,7 @@ def _open(
         str | None,
         typer.Option("--about", help="month, year_before, others; electricity, recent …; level-shift, divergence …"),
     ] = None,
-    state: Annotated[str | None, typer.Option("--state", help="electricity, nothing")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="electricity, nothing; before, after")] = None,
     late: Annotated[
         int | None, typer.Option("--late", min=1, max=24, help=say("燃料晚几个月", "months that fuels are late"))
     ] = None,

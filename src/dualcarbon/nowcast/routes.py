@@ -155,7 +155,7 @@ def opened(
     part: Annotated[str | None, Query(pattern="^(direct|indirect)$")] = None, as_of: Day = None, city: Text = None,
     run: Text = None, kind: Text = None, period: Text = None, against: Text = None, effect: Text = None,
     before: Day = None, after: Day = None, arrival: Text = None, about: Text = None, family: Text = None,
-    state: Annotated[str | None, Query(pattern="^(electricity|nothing)$")] = None, late: Late = None,
+    state: Annotated[str | None, Query(pattern="^(electricity|nothing|before|after)$")] = None, late: Late = None,
     power_late: Late = None, level: Annotated[str | None, Query(pattern="^total$")] = None,
     reconcile: Annotated[str | None, Query(pattern="^(raking|least_squares|none)$")] = None,
 ) -> dict[str, Any]:  # fmt: skip

@@ -1,4 +1,4 @@
-"""Open what moved a figure: an effect of the decomposition, an arrival of data."""
+"""Open what moved a figure between two periods: an effect of the decomposition."""
 
 from datetime import date
 from typing import Any
@@ -9,15 +9,11 @@ import polars as pl
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
-from dualcarbon.nowcast import arrivals, why
-from dualcarbon.nowcast import city as cities
+from dualcarbon.nowcast import why
 from dualcarbon.nowcast.decompose import logarithmic_mean
-from dualcarbon.nowcast.opened.nodes import Node, line, number, options, span_of, text, tonnes
+from dualcarbon.nowcast.opened.nodes import Node, line, number, options, text, tonnes
 from dualcarbon.nowcast.opened.weather_nodes import weather_of_sector
 from dualcarbon.nowcast.present import named_code
-
-#: Rows of observations that a node shows.
-ROWS = 30
 
 
 def effect_node(
@@ -180,75 +176,3 @@ def _scope_of_sector(made: why.Compared, sector: str, book: Classification, aske
     return {"title": why.TITLES["scope"], "about": [named_code(book.sectors, sector)], "value": value,
             "inputs": inputs, "equation": equation, "filled": f"{filled} = {tonnes(value, True)}",
             "children": children}  # fmt: skip
-
-
-def news_node(
-    workspace: Any, place: str, day: date | None, tree: str, family: str, *, before: date | str, arrival: str,
-    about: str, month: str, after: date | str | None = None,
-) -> Node:  # fmt: skip
-    """What one arrival did to the estimate of a month, by area, with the rows that became known after the day
-    `before` and no later than `after` (default: `day`). Raises Refused for an arrival that there was none of."""
-    since, day = (date.fromisoformat(one) if isinstance(one, str) else one for one in (before, after or day))
-    assert since is not None
-    if day is not None and day <= since:
-        raise Refused(Problem("nowcast.days-turned", value=day.isoformat(), params={"before": since.isoformat()}))
-    first = span_of(month).start
-    new, taken = arrivals.steps(workspace, since, day, first, place, tree, family)
-    place_in = next((n for n, (step, _) in enumerate(taken) if (step.kind, step.about) == (arrival, about)), 0)
-    if not place_in:
-        known = "、".join(f"{one.kind} {one.about}" for one, _ in taken[1:]) or "—"
-        what = text("新到数据", "arrival")
-        params = {"what": what, "known": known}
-        raise Refused(Problem("nowcast.unknown-choice", value=f"{arrival} {about}", params=params))
-    step, now = taken[place_in]
-    then = taken[place_in - 1][1]
-    book = load(workspace.pack)
-    whole = arrivals.within(now, place)
-    values = [np.where(whole, arrivals.by_cell(seen), 0.0) for seen in (then, now)]
-    moved = values[1] - values[0]
-    question = {"month": month, "tree": tree, "city": place, "as_of": new.as_of.isoformat(), **options(family, "none")}
-    children = []
-    for code in sorted({cell[0] for cell, there in zip(now.cells, whole, strict=True) if there}):
-        mine = np.array([cell[0] == code for cell in now.cells])
-        children.append(line(named_code(book.places, code), float(moved[mine].sum()), "tCO2", new.status,
-                              question={**question, "place": code}))  # fmt: skip
-    names = {"revision": text("更正与新因子", "corrections and new factors"), "weather": text("气象数据", "weather"),
-             "electricity": text("用电数据", "electricity"), "fuel": text("燃料数据", "fuels")}  # fmt: skip
-    rows, count = _arrived(workspace, step, since, new)
-    totals = [float(np.sum(value)) for value in values]
-    inputs = [line(text("收到前的估算", "estimate before it"), totals[0], "tCO2", new.status),
-              line(text("收到后的估算", "estimate after it"), totals[1], "tCO2", new.status)]  # fmt: skip
-    if place_in == 1:
-        inputs[0]["question"] = {**question, "as_of": since.isoformat(), "place": place}
-    if place_in == len(taken) - 1:
-        inputs[1]["question"] = {**question, "place": place}
-    return {
-        "title": names[arrival], "about": [text("、".join(step.months), ", ".join(step.months))], "as_of": new.as_of,
-        "period": month, "value": totals[1] - totals[0], "unit": "tCO2", "status": new.status, "inputs": inputs,
-        "equation": text(
-            "收到这批数据后的估算 − 收到前的估算（先更正，再气象，再用电，再燃料，逐批计入）",
-            "the estimate with these arrivals less without (corrections, weather, electricity, fuels in turn)",
-        ),
-        "filled": f"{tonnes(totals[1])} − {tonnes(totals[0])} = {tonnes(totals[1] - totals[0], True)}",
-        "children": sorted(children, key=lambda one: -abs(one["value"])), "rows": rows, "rows_total": count,
-    }  # fmt: skip
-
-
-def _arrived(workspace: Any, step: arrivals.Step, since: date, new: cities.City) -> tuple[list[Node], int]:
-    """The largest rows that became known after `since` about the months of a step, and how many there are."""
-    datasets = {one["id"]: one for one in workspace.datasets() if one["role"] == "account"}
-    rows = workspace.observations(datasets=list(datasets), known_at=new.as_of, version=new.version)
-    listed = ", ".join(f"'{item}'" for item in arrivals.ITEMS.get(step.kind, arrivals.ENERGY))
-    days = ", ".join(f"'{month}-01'" for month in step.months)
-    inside = f"date_trunc('month', start) in ({days})"
-    found = rows.filter(f"item in ({listed}) and known_at > '{since.isoformat()}' and {inside}")
-    names = ("entity", "place", "sector", "carrier", "item", "start", "end", "value", "unit", "dataset", "source",
-             "sheet", "row", "known_at")  # fmt: skip
-    columns = ", ".join(f'"{name}"' for name in names)
-    largest = found.filter("value is not null").order("value desc").limit(ROWS).select(columns).fetchall()
-    made = []
-    for row in largest:
-        one = dict(zip(names, row, strict=True))
-        period = periods.text(one.pop("start"), one.pop("end"))
-        made.append({**one, "period": period, "status": datasets[one["dataset"]].get("status")})
-    return made, int(found.aggregate("count(*) as n").fetchall()[0][0])

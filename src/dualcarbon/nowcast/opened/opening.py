@@ -198,7 +198,7 @@ def _part(
         )  # fmt: skip
     asked = {"kind": "term", "month": month_text(seen.months[t]), "as_of": seen.as_of.isoformat(), "tree": tree,
              "city": seen.place, "part": name, **options(family)}  # fmt: skip
-    told["estimate"] = [_estimate(seen, t, given, int(k), name, asked) for k in np.nonzero(guess)[0]]
+    told["estimate"] = [estimate(seen, t, given, int(k), name, asked) for k in np.nonzero(guess)[0]]
     return told
 
 
@@ -224,7 +224,7 @@ def _width(made: Month, guess: np.ndarray) -> dict[str, float] | None:
     return {"shared": made.shared, "own": own / total, "half": float(np.hypot(made.shared, own / total))}
 
 
-def _estimate(seen: City, t: int, made: Month, k: int, part: str, asked: dict[str, Any]) -> dict[str, Any]:
+def estimate(seen: City, t: int, made: Month, k: int, part: str, asked: dict[str, Any]) -> dict[str, Any]:
     """How cell `k` was estimated: last value × exp(growth), and what the growth is made of; `asked` is what opens its
     terms, besides the cell."""
     method = made.methods()[k]

@@ -26,7 +26,8 @@ from dualcarbon.nowcast.opened.comparing import (
 )
 from dualcarbon.nowcast.opened.flagged import flag_node
 from dualcarbon.nowcast.opened.judgements import error_node, score_node
-from dualcarbon.nowcast.opened.movements import effect_node, news_node
+from dualcarbon.nowcast.opened.movements import effect_node
+from dualcarbon.nowcast.opened.news import news_node
 from dualcarbon.nowcast.opened.nodes import Node, coded, span_of
 from dualcarbon.nowcast.opened.sums import added_up, bridge_node, official_node, target_node
 from dualcarbon.nowcast.opened.terms import term_node
@@ -55,7 +56,8 @@ def open_reason(
     """The node of a derived figure: {kind, title, value, unit, status, equation, filled, inputs, children, rows}.
 
     `kind` and what it is asked: `sum` (period, sector, domain, part, city, reconcile), `effect` (effect, sector,
-    period, against), `news` (month, before, after, arrival, about), `error` (month, sector, state, late, power_late,
+    period, against), `news` (month, before, after, arrival, about, sector, domain, part, city; with `state` before or
+    after: the estimate on that side of the arrival), `error` (month, sector, state, late, power_late,
     level), `score` (month), `target`, `bridge`, `progress`, `estimated` (period, city), `official` (period), `change`,
     `growth` (period, sector, domain, city), `share` (those, part), `pull` (those, effect), `intensity`, `settled`
     (period, against, city), `term` (about, month, sector, domain, part, city), `flag` (about: its rule; month, sector,
