@@ -4,9 +4,11 @@ The festival's rest is that of the State Council's yearly notices, as the librar
 that it does not know yet the festival says nothing.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,8 @@ WEATHER = {"weather.heating_degree_days": "heating", "weather.cooling_degree_day
 BEFORE, AFTER = 7, 14
 #: Degree days are counted in thousands.
 DEGREE_DAYS = 1000.0
+#: Those of a nearer place are taken where they cover at least this share of the months that another's do.
+COVERED = 0.8
 
 
 @cache
@@ -69,3 +73,32 @@ def _days(year: int, month: int) -> list[date]:
     first = date(year, month, 1)
     after = date(year + month // 12, month % 12 + 1, 1)
     return [first + timedelta(k) for k in range((after - first).days)]
+
+
+def degree_days(rows: Any, path: list[str]) -> tuple[dict[str, dict[date, float]], dict[str, str]]:
+    """Degree days by name and month, of one of the places `path`, and that place by name: the nearest with a dataset
+    that covers nearly as many months as any (`COVERED`).
+
+    A month counts where its rows, of one dataset, cover all of its days; rows of longer periods are left out.
+    """
+    items = ", ".join(f"'{item}'" for item in WEATHER)
+    month = "date_trunc('month', start)"
+    inside = f'"end" <= {month} + interval 1 month'
+    found = rows.filter(f"item in ({items}) and value is not null and {inside}")
+    days = "sum(date_diff('day', start, \"end\")) as days"
+    sums = found.aggregate(f"item, place, dataset, {month}::date as month, sum(value) as value, {days}").fetchall()
+    given: dict[tuple[str, str, str], dict[date, float]] = {}
+    for item, place, dataset, start, value, covered in sums:
+        if covered == monthrange(start.year, start.month)[1]:
+            given.setdefault((item, place, dataset or ""), {})[start] = float(value)
+    out: dict[str, dict[date, float]] = {}
+    of: dict[str, str] = {}
+    for item, name in WEATHER.items():
+        mine = [(path.index(place), dataset, days) for (one, place, dataset), days in given.items()
+                if one == item and place in path]  # fmt: skip
+        most = max((len(days) for *_, days in mine), default=0)
+        near = [one for one in mine if len(one[2]) >= COVERED * most]
+        if near:
+            where, _, out[name] = min(near, key=lambda one: (one[0], -len(one[2]), one[1]))
+            of[name] = path[where]
+    return out, of

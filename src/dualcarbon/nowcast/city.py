@@ -8,7 +8,6 @@ boundary and process CO2 are left to the account itself.
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
-from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine import Calculation, calculate
 from dualcarbon.nowcast import calendar_terms, factors, screening
 from dualcarbon.nowcast.denton import Array
@@ -36,8 +34,6 @@ DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
 SILENT = 12
 #: Months before a month by which it is estimated.
 YEAR = 12
-#: Degree days of a nearer place are taken where they cover at least this share of the months that another's do.
-COVERED = 0.8
 #: Ending of the code of the area that holds what was recorded at a place itself, or across its areas; its name.
 UNALLOCATED = "-unallocated"
 UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
@@ -194,40 +190,61 @@ def read(
     the family is unknown, or the month lies after the year that follows `as_of`.
     """
     code = located(workspace, place)
-    version = workspace.version() if version is None else version
-    datasets = tuple((one["id"], one["status"]) for one in workspace.datasets() if one["role"] == "account")
-    question = _Question(as_of, until, code, tree, family, version, factors_at)
-    return _read(workspace.path, question, datasets, (workspace.id, packs.fingerprint(workspace.pack)))
+    return _read(source(workspace, version), _Question(as_of, until, code, tree, family, factors_at))
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data of a workspace that are counted, as of a commit, and its pack: what is made of them stays the same.
+
+    `accounts`: the datasets (id, status) whose role is the account.
+    """
+
+    id: str
+    version: int
+    accounts: tuple[tuple[str, str | None], ...]
+    pack: str
+    pack_state: Any
+    workspace: Any = field(compare=False)
+
+    def rows(self, known_at: date | None = None) -> Any:
+        """The observations known on a day, or all of them."""
+        names = [name for name, _ in self.accounts]
+        return self.workspace.observations(datasets=names, known_at=known_at, version=self.version)
+
+
+def source(workspace: Any, version: int | None = None) -> Source:
+    """What a workspace holds as of a commit (default: the latest)."""
+    accounts = tuple((one["id"], one["status"]) for one in workspace.datasets() if one["role"] == "account")
+    return Source(workspace.id, workspace.version() if version is None else version, accounts, str(workspace.pack),
+                  packs.fingerprint(workspace.pack), workspace)  # fmt: skip
 
 
 class _Question(NamedTuple):
-    """What `read` was asked, with the place's code and the number of the commit."""
+    """What `read` was asked, with the place's code."""
 
     as_of: date | None
     until: date | None
     code: str
     tree: str
     family: str
-    version: int
     factors_at: date | None
 
 
 @lru_cache(maxsize=24)
-def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | None], ...], state: Any) -> City:
-    """As `read`, of the datasets `accounts` (id, status); the last few are kept, as all that a page opens is read from
-    the same few."""
-    as_of, until, code, tree, family, version, factors_at = question
-    workspace = Workspace.open(folder)
-    book = load(workspace.pack)
+def _read(given: Source, question: _Question) -> City:
+    """As `read`; the last few are kept, as all that a page opens is read from the same few."""
+    as_of, until, code, tree, family, factors_at = question
+    book = load(given.pack)
     if tree not in book.places.trees:
         raise Refused(Problem("nowcast.unknown-tree", value=tree, params={"known": "、".join(book.places.trees)}))
-    datasets = dict(accounts)
+    datasets = dict(given.accounts)
     later = None
     if as_of is None:
-        every = workspace.observations(datasets=list(datasets), version=version)
+        every = given.rows()
         as_of = last_arrival(every)
         later = _known_after(every, as_of)
-    rows = workspace.observations(datasets=list(datasets), known_at=as_of, version=version)
+    rows = given.rows(as_of)
     end = until or month_before(as_of)
     if end.year > as_of.year + 1:
         raise Refused(Problem("nowcast.too-far", value=str(end.year), params={"day": as_of.isoformat()}))
@@ -235,7 +252,7 @@ def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | No
     base = scope.removesuffix(UNALLOCATED)
     made, joint, fallbacks, lost = {}, {}, [], []
     rest: set[str] = set()
-    for part, found in counted(workspace, as_of, family, version, factors_at).items():
+    for part, found in _counted(given, (as_of, factors_at or as_of), family).items():
         inside = factors.known(placed(found.cells, book, scope, tree, end))
         lost += factors.lost(part, found, _whole(inside, end))
         fallbacks += _inside(found.fallbacks, inside if scope == code else inside.filter(pl.col("area") == code))
@@ -247,9 +264,9 @@ def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | No
     if carriers and all(frame["lost"].all() for frame in own):
         raise Refused(Problem("nowcast.no-factors", value="、".join(carriers)))
     if all(frame.is_empty() for frame in own[: len(made)]):
-        raise Refused(Problem("nowcast.no-energy-data", value=workspace.name))
+        raise Refused(Problem("nowcast.no-energy-data", value=given.workspace.name))
     used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()} & datasets.keys()
-    weather, weather_places = _weather(rows, _path(book, code, tree, end))
+    weather, weather_places = calendar_terms.degree_days(rows, _path(book, code, tree, end))
     never = {
         part: sorted({cell for frame in own for cell in frame["area"] if not cell.endswith(UNALLOCATED)}
                      - {*made[part]["area"], *joint[part]["area"], *(one.cell[0] for one in lost if one.part == part)})
@@ -261,7 +278,7 @@ def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | No
         "fallbacks": fallbacks, "weather": weather, "weather_places": weather_places,
     }  # fmt: skip
     if scope != code:
-        return _area(_read(folder, question._replace(code=scope), accounts, state), code, own, told)
+        return _area(_read(given, question._replace(code=scope)), code, own, told)
     cells = sorted(pl.concat([frame.select("area", "sector", "domain") for frame in frames]).unique().rows())
     starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
     months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
@@ -276,8 +293,8 @@ def _read(folder: Path, question: _Question, accounts: tuple[tuple[str, str | No
     for values in (*arrays.values(), power):
         values.setflags(write=False)  # it is kept for others
     absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if scope == base else []
-    return City(cells, months, arrays["direct"], arrays["indirect"], power, as_of=as_of, version=version, lost=lost,
-                doubts=doubts, zeros=_zeros(frames), absent=absent, unallocated=sorted(rest), place=scope,
+    return City(cells, months, arrays["direct"], arrays["indirect"], power, as_of=as_of, version=given.version,
+                lost=lost, doubts=doubts, zeros=_zeros(frames), absent=absent, unallocated=sorted(rest), place=scope,
                 later=later, **told)  # fmt: skip
 
 
@@ -311,34 +328,20 @@ def counted(
 
     The last few are kept, so that the counties of a city and the months of a page do not calculate the same again.
     """
-    accounts = sorted(one["id"] for one in workspace.datasets() if one["role"] == "account")
-    state = packs.fingerprint(workspace.pack)
-    factors.checked(str(workspace.pack), family)
-    days = as_of, factors_at or as_of
-    return _counted(workspace.path, version, tuple(accounts), days, family, str(workspace.pack), (workspace.id, state))
+    return _counted(source(workspace, version), (as_of, factors_at or as_of), family)
 
 
 @lru_cache(maxsize=4)
-def _counted(
-    folder: Path, version: int, datasets: tuple[str, ...], days: tuple[date, date], family: str, pack: str, _state: Any
-) -> dict[str, Calculation]:
-    rows = Workspace.open(folder).observations(datasets=list(datasets), known_at=days[0], version=version)
+def _counted(given: Source, days: tuple[date, date], family: str) -> dict[str, Calculation]:
+    factors.checked(given.pack, family)
+    rows = given.rows(days[0])
     if days[0] != days[1]:  # the engine's day is that of the factors alone
         rows = rows.project("* replace (null::date as known_at)")
     return {
-        part: calculate(
-            method,
-            rows,
-            pack=pack,
-            family=family,
-            known_at=days[1],
-            where=where,
-            dims=DIMS,
-            canonical=True,
-            borrow=True,
-        )
+        part: calculate(method, rows, pack=given.pack, family=family, known_at=days[1], where=where, dims=DIMS,
+                        canonical=True, borrow=True)
         for part, (method, where) in PARTS.items()
-    }
+    }  # fmt: skip
 
 
 def located(workspace: Any, place: str | None) -> str:
@@ -395,35 +398,6 @@ def month_before(day: date) -> date:
 
 def _path(book: Classification, code: str, tree: str, end: date) -> list[str]:
     return book.places.path(code.removesuffix(UNALLOCATED), tree, end)
-
-
-def _weather(rows: Any, path: list[str]) -> tuple[dict[str, dict[date, float]], dict[str, str]]:
-    """Degree days by name and month, of one of the places `path`, and that place by name: the nearest with a dataset
-    that covers nearly as many months as any (`COVERED`).
-
-    A month counts where its rows, of one dataset, cover all of its days; rows of longer periods are left out.
-    """
-    items = ", ".join(f"'{item}'" for item in calendar_terms.WEATHER)
-    month = "date_trunc('month', start)"
-    inside = f'"end" <= {month} + interval 1 month'
-    found = rows.filter(f"item in ({items}) and value is not null and {inside}")
-    days = "sum(date_diff('day', start, \"end\")) as days"
-    sums = found.aggregate(f"item, place, dataset, {month}::date as month, sum(value) as value, {days}").fetchall()
-    given: dict[tuple[str, str, str], dict[date, float]] = {}
-    for item, place, dataset, start, value, covered in sums:
-        if covered == (month_after(start) - start).days:
-            given.setdefault((item, place, dataset or ""), {})[start] = float(value)
-    out: dict[str, dict[date, float]] = {}
-    of: dict[str, str] = {}
-    for item, name in calendar_terms.WEATHER.items():
-        mine = [(path.index(place), dataset, days) for (one, place, dataset), days in given.items()
-                if one == item and place in path]  # fmt: skip
-        most = max((len(days) for *_, days in mine), default=0)
-        near = [one for one in mine if len(one[2]) >= COVERED * most]
-        if near:
-            where, _, out[name] = min(near, key=lambda one: (one[0], -len(one[2]), one[1]))
-            of[name] = path[where]
-    return out, of
 
 
 def areas(places: pl.Series, book: Classification, code: str, tree: str, end: date) -> dict[str, str]:

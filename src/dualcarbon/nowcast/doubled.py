@@ -3,21 +3,18 @@
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
-from dualcarbon.core import pack as packs
 from dualcarbon.core.classification import Classification, load
-from dualcarbon.core.workspace import Workspace
 from dualcarbon.engine.doubled import clashes, told
 from dualcarbon.engine.methods import find_method
 from dualcarbon.engine.reduce import filtered
 from dualcarbon.engine.snapshot import files
 from dualcarbon.nowcast import city as cities
-from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.city import City, Source
 
 #: Rows of a month, or of January and February as one: no others are counted.
 MONTHS = """(start + interval 1 month = "end" or (start + interval 2 month = "end" and month(start) = 1))"""
@@ -27,9 +24,7 @@ def of(workspace: Any, seen: City, span: Sequence[int], tree: str, book: Classif
     """What is counted twice of the place of `seen`, in the consecutive months `span` (by number) and the year before
     the first, by which they are estimated; each as in :func:`dualcarbon.engine.doubled.told`."""
     first, last = seen.months[span[0]], seen.months[span[-1]]
-    accounts = sorted(one["id"] for one in workspace.datasets() if one["role"] == "account")
-    state = workspace.id, packs.fingerprint(workspace.pack)
-    found = _found(workspace.path, seen.version, tuple(accounts), seen.as_of, str(workspace.pack), state)
+    found = _found(cities.source(workspace, seen.version), seen.as_of)
     sides = [(one["part"]["place"], one["whole"]["place"]) for one in found]
     places = pl.Series(sorted({place for both in sides for place in both if place}), dtype=pl.String)
     inside = cities.areas(places, book, seen.place, tree, last)
@@ -42,15 +37,12 @@ def of(workspace: Any, seen: City, span: Sequence[int], tree: str, book: Classif
 
 
 @lru_cache(maxsize=4)
-def _found(
-    folder: Path, version: int, datasets: tuple[str, ...], day: date, pack: str, _state: Any
-) -> list[dict[str, Any]]:
+def _found(given: Source, day: date) -> list[dict[str, Any]]:
     """Pairs among the rows that are counted as known on a day, whatever place is asked for; the last few are kept."""
-    workspace, book = Workspace.open(folder), load(pack)
-    rows = workspace.observations(datasets=list(datasets), known_at=day, version=version).filter(MONTHS)
+    book, rows = load(given.pack), given.rows(day).filter(MONTHS)
     made = []
     for method, where in cities.PARTS.values():
-        of_method = find_method(method, pack).method.rows
+        of_method = find_method(method, given.pack).method.rows
         frame = filtered(nw.from_native(rows).lazy(), of_method.item, of_method.where, where)
-        made += clashes(frame, [of_method.item], book, files(workspace))
+        made += clashes(frame, [of_method.item], book, files(given.workspace))
     return made

@@ -395,8 +395,8 @@ def _silent(
         tell("all-zero", place, sector, 0.0, 0.0)
     for place in city.absent:
         tell("place-absent", place, "", 0.0, float("inf"))
-    for name, part in (("direct", "direct"), ("power", "indirect")):
-        never: list[str] = city.never.get(part, [])
+    for name, which in (("direct", "direct"), ("power", "indirect")):
+        never: list[str] = city.never.get(which, [])
         for place in [city.place] if len(never) == len(np.unique(city.places)) > 1 else never:
             tell(f"never-{name}", place, "", 0.0, float("inf"))
     known = months.known_before(city.together.direct, city.together.power, t + city.offset)
