@@ -104,6 +104,16 @@ def test_long_codes_stay_inside_their_cells(tmp_path: Path) -> None:
     assert word.tables[0].cell(1, 0).text == code
 
 
+def test_the_title_stands_first_and_tables_below_their_headings(tmp_path: Path) -> None:
+    table = Table(["What", "Why"], [["late", "CO2 of a long and winding reason, told in many words"]] * 3)
+    blocks = [Figure(SVG, caption="Figure 1"), *(block for n in "ABCDEFG" for block in (Heading(f"Part {n}"), table))]
+    found = pages(write_pdf(Report("Carbon", blocks, lang="en"), tmp_path / "a.pdf"))
+    assert found[0].startswith("Carbon") and "Figure1" in found[0]
+    text = "".join(found)
+    assert all(f"Part{n}WhatWhy" in text for n in "ABCDEFG")
+    assert "CO₂" in text and "CO2" not in text
+
+
 def refused(report: Report, path: Path, **more: Path) -> str:
     with pytest.raises(Refused) as caught:
         write_pdf(report, path, **more) if more else write(report, path)
