@@ -71,7 +71,7 @@ def test_days_follow_a_load_that_is_sent_too(client: TestClient, files: tuple[Pa
 
 def test_a_replay_is_that_of_the_verb(client: TestClient, files: tuple[Path, Path]) -> None:
     annual, monthly = files
-    asked = {"years": ["2021", "2022"], "months": ["0", "6"], "lag": "1"}
+    asked = {"years": ["2021-2022"], "months": ["0,6"], "lag": "1"}
     answer = client.post("/nowcast/backtest.json", files=sent(observations=monthly, truth=annual), data=asked)
     assert answer.status_code == 200 and [one["chosen"] for one in answer.json()["methods"]].count(True) == 1
     told = verb("backtest", "--observations", monthly, "--truth", annual, "--years", "2021-2022", "--months", "0,6")
@@ -99,9 +99,13 @@ def test_what_is_wrong_with_a_file_is_told_as_a_problem(client: TestClient, file
     assert problem["rule"] == "nowcast.unknown-shape" and "litterman" in problem["remedy"]
     answer = client.post("/nowcast/backtest.json", files=sent(observations=monthly, truth=monthly))
     assert answer.status_code == 422 and answer.json()["problems"]
-    for data in ({"lag": "3"}, {"months": ["13"]}, {"years": ["x"]}):
-        answer = client.post("/nowcast/backtest.json", files=sent(observations=monthly, truth=annual), data=data)
+    wrong = {"lag": "3", "months": ["6", "13"], "years": ["2020", "x"]}
+    for lang, words in (("zh", "整数"), ("en", "whole number")):
+        both = sent(observations=monthly, truth=annual)
+        answer = client.post(f"/nowcast/backtest.json?lang={lang}", files=both, data=wrong)
         assert answer.status_code == 422 and answer.headers["content-type"].startswith("application/problem+json")
+        told = {(one["column"], one["value"], words in one["message"]) for one in answer.json()["problems"]}
+        assert told == {("lag", "3", True), ("months", "13", True), ("years", "x", True)}
     assert client.post("/nowcast/shape.json", files=sent(totals=annual)).status_code == 422
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from dualcarbon.core.pack import DEFAULT
 from dualcarbon.core.problems import Refused
+from dualcarbon.nowcast import backtest
 from dualcarbon.nowcast.annual import files
 
 HEAD = "place,carrier,item,period,value,unit"
@@ -83,3 +85,37 @@ def test_the_number_of_faults_is_told_where_not_all_are_listed(tmp_path: Path, v
     assert len(listed) == 1000 and (more.rule, more.params["rest"]) == ("core.more", 200)
     ran = verb("nowcast", "backtest", "--observations", tmp_path / "o.csv", "--truth", tmp_path / "o.csv")
     assert ran.code == 1 and "1200" in ran.err.splitlines()[0]
+
+
+def test_names_and_codes_of_places_match_and_files_without_a_common_place_are_refused(tmp_path: Path) -> None:
+    def two(names: str, others: str) -> list[files.Series]:
+        made = []
+        for stem, places, item, unit in (("o", names, "energy.consumption", "MWh"), ("t", others, "emission.co2", "t")):
+            lines = [f"{one},{item},{2020 + n},{n + 1},{unit}" for one in places.split() for n in range(2)]
+            if stem == "o":
+                lines = [line.replace(",202", ",2020-1", 1) for line in lines]
+            (tmp_path / f"{stem}.csv").write_text("\n".join(["place,item,period,value,unit", *lines]), encoding="utf-8")
+            made.append(files.read(tmp_path / f"{stem}.csv"))
+        return made
+
+    def of(series: files.Series) -> list[str]:
+        return sorted({*series.monthly["place"], *series.annual["place"]})
+
+    seen, known = files.alike(*two("浙江省 US-CA", "330000 US-CA US-TX"), DEFAULT)
+    assert (of(seen), of(known)) == (["US-CA", "浙江省"], ["US-CA", "US-TX", "浙江省"])
+    with pytest.raises(Refused) as caught:
+        files.alike(*two("浙江省 河北省 山东省 四川省", "US-CA US-TX"), DEFAULT)
+    (problem,) = caught.value.problems
+    assert problem.rule == "nowcast.no-common-place"
+    assert "US-CA、US-TX" in problem.as_dict("zh")["message"] and "四川省" in str(problem.params["seen"])
+    with pytest.raises(Refused) as caught:
+        files.alike(*two("浙江省 330000", "330000"), DEFAULT)
+    assert [one.rule for one in caught.value.problems] == ["nowcast.place-twice"]
+    (tmp_path / "e.csv").write_text(
+        "place,item,period,value,unit\nA,energy.consumption,2020,1,亿千瓦时\n", encoding="utf-8"
+    )
+    with pytest.raises(Refused) as caught:
+        backtest(tmp_path / "o.csv", tmp_path / "e.csv")
+    (problem,) = caught.value.problems
+    assert (problem.rule, problem.file, problem.value) == ("nowcast.truth-not-emission", "e.csv", "energy.consumption")
+    assert "亿千瓦时" in problem.as_dict("zh")["message"] and "emission.co2" in problem.as_dict("zh")["remedy"]

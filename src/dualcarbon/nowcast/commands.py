@@ -13,6 +13,7 @@ from dualcarbon.core import pack as packs
 from dualcarbon.core.console import Json, WorkspaceDir, emit, language, progress, say
 from dualcarbon.core.faces import FIRST_DAY, LAST_DAY
 from dualcarbon.nowcast import shown
+from dualcarbon.nowcast.annual.asked import numbers
 from dualcarbon.nowcast.usual import FAMILY, RECONCILE, RECORD
 
 cli = typer.Typer(help=say("碳排放速算：当月排放、区间与检验", "carbon quick-calc: this month, intervals, back-test"))
@@ -319,10 +320,7 @@ def backtest(
 
 def _numbers(text: str, option: str) -> list[int]:
     """``2015-2018,2020`` as numbers."""
-    found: list[int] = []
-    for part in re.split(r"[,，、\s]+", text.strip()):
-        span = re.fullmatch(r"(\d+)(?:[-–~](\d+))?", part)
-        if span is None or (span[2] and not 0 <= int(span[2]) - int(span[1]) <= 100):
-            raise typer.BadParameter(say(f"看不懂“{part}”", f"cannot read “{part}”"), param_hint=option)
-        found += range(int(span[1]), int(span[2] or span[1]) + 1)
-    return sorted(set(found))
+    found, wrong = numbers(text)
+    if wrong is not None:
+        raise typer.BadParameter(say(f"看不懂“{wrong}”", f"cannot read “{wrong}”"), param_hint=option)
+    return found

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
-from pydantic import Field
 
+from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.uploads import received
+from dualcarbon.nowcast.annual.asked import numbers
 
 router = APIRouter()
 
@@ -44,22 +45,41 @@ def shape(
         return nowcast.shape(whole, months, method=method, daily=days)
 
 
+def _numbers(name: str, given: list[str] | None, least: int, most: int) -> list[int] | Problem:
+    """The numbers of a field that may be repeated, none where it is empty; what is wrong with it as a problem."""
+    text = ",".join(one.strip() for one in given or () if one.strip())
+    found, wrong = numbers(text) if text else ([], None)
+    if wrong is None:
+        wrong = next((str(one) for one in found if not least <= one <= most), None)
+    if wrong is None:
+        return found
+    return Problem("nowcast.bad-numbers", column=name, value=wrong, params={"name": name, "least": least, "most": most})
+
+
 @router.post("/backtest.json", summary="回放检验 · replay of past years: skill against the last value, coverage")
 def backtest(
     request: Request, observations: Monthly, truth: Totals,
     total: Annotated[Some, File(description="a known total")] = None,
-    years: Annotated[list[int] | None, Form(description="years replayed (default: the last seven)")] = None,
-    months: Annotated[list[Annotated[int, Field(ge=0, le=12)]] | None, Form(description="months seen: 0 to 12")] = None,
-    lag: Annotated[int, Form(ge=1, le=2, description="years until the truth is known")] = 1,
+    years: Annotated[
+        list[str] | None, Form(description="years replayed, as 2015-2021 or 2018,2020, or repeated (the last seven)")
+    ] = None,
+    months: Annotated[
+        list[str] | None, Form(description="months seen, 0 to 12, as 6,12 or repeated (0,3,6,9,12)")
+    ] = None,
+    lag: Annotated[str, Form(description="years until the truth is known: 1 or 2")] = "1",
 ) -> dict[str, Any]:  # fmt: skip
     """What ``dualcarbon nowcast backtest --json`` says, by the fuel factors of the workspace's pack; nothing is kept. A
     refusal names every problem."""
     from dualcarbon import nowcast
     from dualcarbon.core.console import plain
 
-    options: dict[str, Any] = {"years": years, "lag": lag, "pack": request.app.state.site.workspace.pack}
-    if months:
-        options["months"] = months
+    found = {name: _numbers(name, given, *ends) for name, given, ends in (
+        ("years", years, (1900, 2100)), ("months", months, (0, 12)), ("lag", [lag], (1, 2)))}  # fmt: skip
+    wrong = [one for one in found.values() if isinstance(one, Problem)]
+    if wrong:
+        raise Refused(wrong)
+    options: dict[str, Any] = {name: given for name, given in found.items() if given}
+    options |= {"lag": options["lag"][-1] if "lag" in options else 1, "pack": request.app.state.site.workspace.pack}
     with (
         received(observations.file, observations.filename, MOST_BYTES) as seen,
         received(truth.file, truth.filename, MOST_BYTES) as known,

@@ -22,6 +22,8 @@ KEYS = ("place", "sector", "carrier", "item", "unit")
 PARTS = ("entity", "process", "domain", "counterparty", "counterparty_place", "equipment")
 #: What is never summed over.
 APART = ("basis", "gas")
+#: Places that a message names as examples.
+EXAMPLES = 3
 #: Spellings of a mass of CO2 without its gas, in tonnes.
 TONNES = {"Mt": 1e6, "百万吨": 1e6, "kt": 1e3, "万吨": 1e4, "t": 1.0, "吨": 1.0, "万t": 1e4, "亿吨": 1e8}
 
@@ -271,6 +273,57 @@ def electricity_named(observations: pl.DataFrame, pack: str) -> pl.DataFrame:
     find = load(pack).carriers.find
     names = [name for name in observations["carrier"].unique() if name and find(name) == "electricity"]
     return observations.with_columns(pl.col("carrier").replace(dict.fromkeys(names, "electricity")))
+
+
+def alike(seen: Series, known: Series, pack: str) -> tuple[Series, Series]:
+    """Both with each place spelt as in `seen`, where the pack knows both spellings, code or name, as one place.
+
+    Raises Refused where no place of one stands in the other, and where a file has one place in two ways for one time.
+    """
+    from dualcarbon.core.classification import load
+
+    find = load(pack).places.find
+    spelt: dict[str, str] = {}
+    made = []
+    for given in (seen, known):
+        names = sorted({*given.monthly["place"], *given.annual["place"]})
+        same: dict[str, list[str]] = {}
+        for name in names:
+            same.setdefault(find(name) or name, []).append(name)
+        for code, ways in same.items():
+            spelt.setdefault(code, ways[0])
+            if len(ways) > 1:
+                for frame in (given.monthly, given.annual):
+                    rows = frame.filter(pl.col("place").is_in(ways)).drop("place", "value")
+                    if rows.is_duplicated().any():
+                        raise Refused(Problem("nowcast.place-twice", value="、".join(ways)))
+        code_of = {name: code for code, ways in same.items() for name in ways}
+        as_seen = pl.col("place").replace({name: spelt[code] for name, code in code_of.items()})
+        made.append(Series(*(frame.with_columns(as_seen) for frame in given)))
+    here, there = ({*frame["place"]} for frame in (made[0].monthly, made[1].annual))
+    if here.isdisjoint(there):
+        shown = {name: "、".join([*sorted(names)[:EXAMPLES], *(["…"] if len(names) > EXAMPLES else [])])
+                 for name, names in (("seen", here), ("known", there))}  # fmt: skip
+        raise Refused(Problem("nowcast.no-common-place", column="place", params=shown))
+    return made[0], made[1]
+
+
+def emission(known: Series, pack: str, file: str) -> None:
+    """Raises Refused where annual values are none of emissions: of an item that the pack knows as another, or in a unit
+    of no mass."""
+    from dualcarbon.core.classification import load
+
+    items = load(pack).items
+    faults = []
+    for item, unit in known.annual.select("item", "unit").unique().sort("item", "unit").iter_rows():
+        code = items.find(item) if item else None
+        mass = unit in TONNES or any(convert(unit, to) is not None for to in ("t", "tCO2", "tCO2e"))
+        if not (code.startswith("emission.") if code else mass or not unit):
+            name = {lang: f"{items.name(code, lang)} {code}" for lang in ("zh", "en")} if code else item
+            faults.append(Problem("nowcast.truth-not-emission", file, column="item", value=item,
+                                  params={"value": name, "unit": unit or "—"}))  # fmt: skip
+    if faults:
+        raise Refused(faults)
 
 
 def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> tuple[dict[str, float], dict[str, str]]:

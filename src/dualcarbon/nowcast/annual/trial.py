@@ -64,6 +64,8 @@ def backtest(
         raise Refused(Problem("nowcast.no-annual-truth", Path(truth).name))
     if seen.monthly.is_empty():
         raise Refused(Problem("nowcast.no-monthly-indicators", Path(observations).name))
+    files.emission(known, pack, Path(truth).name)
+    seen, known = files.alike(seen, known, pack)
     units = known.annual["unit"].unique().to_list()
     if len(units) > 1 or known.annual["item"].n_unique() > 1:
         both = sorted({*units, *known.annual["item"].unique()})
