@@ -1,6 +1,7 @@
 """The replay on a world with known laws, and on data as bad as it comes."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -252,5 +253,6 @@ def test_command_prints_one_document(files: tuple[Path, Path]) -> None:
         cli,
         ["backtest", "--observations", str(files[0]), "--truth", str(files[1]), "--years", "2023", "--months", "12"],
     )
-    assert "逐单元择优" in plain.stdout
+    assert "逐单元择优" in plain.stdout and "，2023 年，" in plain.stdout
+    assert not re.search(r"(\d+%)–\1", plain.stdout)
     assert CliRunner().invoke(cli, ["backtest", "--observations", "a", "--truth", "b", "--months", "13"]).exit_code == 2

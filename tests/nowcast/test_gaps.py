@@ -188,7 +188,7 @@ def test_the_report_has_official_totals_as_the_run_has(tmp_path: Path) -> None:
     told = nowcast.analyse(workspace, year=2024, as_of=date(2024, 12, 15))
     assert told["months"][-1]["value"] == pytest.approx(250_000)
     assert sum(row["value"] for row in told["sectors"]) == pytest.approx(told["value"])
-    assert "各月已按官方总数调增" in told["paragraphs"]["zh"][0]["text"]
+    assert "2024年11月已按官方总数调增" in told["paragraphs"]["zh"][0]["text"]
     assert not told["alike"] and abs(told["change_percent"]) < 10
 
 

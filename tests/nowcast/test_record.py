@@ -135,6 +135,7 @@ def test_the_day_goes_with_the_links_to_the_record(place: Workspace) -> None:
         trust = client.get("/nowcast/trust", params={"as_of": NOTHING.isoformat()}).text
         assert "当月数据都没有到" in trust and "本月即如此" in trust
         assert "state=nothing" in trust and "level=total" in trust
+        assert "在回放的这些月份里" in trust and ("的估算没有比" not in trust or "本月怎样估算" in trust)
 
 
 def test_cells_without_a_month_a_year_ago_are_said_to_be_a_mean(place: Workspace) -> None:

@@ -18,6 +18,7 @@ from dualcarbon import nowcast
 from dualcarbon.app.web import create_app
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.nowcast import shown
 from dualcarbon.nowcast.commands import cli
 from dualcarbon.nowcast.told import drawing, saying, telling
 from tests.nowcast.test_run import DATASET, published, rows, total
@@ -32,8 +33,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Six counties with households, a target and gross domestic product, of the city too and not their sum."""
     folder = tmp_path_factory.mktemp("told") / "w"
     made = published(folder, total("330400", YEAR, 3_000_000.0, date(2024, 1, 1), "target.emission.co2"))
-    homes = rows(seed=7).filter(pl.col("sector") == "C39").with_columns(sector=pl.lit("HH-U"))
-    made.import_frame(homes, source={"file": "homes"}, dataset={**DATASET, "id": "homes"})
+    homes = (
+        rows(seed=7)
+        .filter(pl.col("sector") == "C39")
+        .with_columns(sector=pl.lit("HH-U"), domain=pl.lit(None, pl.String))
+    )
+    cars = homes.with_columns(domain=pl.lit("transport"), value=pl.col("value") / 5)
+    made.import_frame(pl.concat([homes, cars]), source={"file": "homes"}, dataset={**DATASET, "id": "homes"})
+    made.import_frame(products(), source={"file": "yearbook"}, dataset={**DATASET, "id": "economy"})
+    return made
+
+
+def products() -> pl.DataFrame:
+    """Gross domestic product of the city and its counties, by quarter."""
     counties = ("330402", "330411", "330421", "330424", "330481", "330483")
     product = [
         (county, "economy.gdp", date(year, 3 * q - 2, 1), date(year + q // 4, 3 * q % 12 + 1, 1),
@@ -42,9 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         for year in (2023, 2024) for q in (1, 2, 3, 4)
     ]  # fmt: skip
     columns = ["place", "item", "start", "end", "value", "unit", "known_at"]
-    frame = pl.DataFrame(product, schema=columns, orient="row")
-    made.import_frame(frame, source={"file": "yearbook"}, dataset={**DATASET, "id": "economy"})
-    return made
+    return pl.DataFrame(product, schema=columns, orient="row")
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +161,17 @@ def test_households_are_no_sector(place: Workspace) -> None:
     assert households
     parts = made["paragraphs"]["zh"]
     sectors, advice = parts[3], parts[7]["text"].split("\n")[0]
-    assert "居民生活（不列入行业）排放" in sectors["text"]
+    assert "居民用能不列入行业，排放" in sectors["text"]
+    # Sectors and households are all there is; cars are of households and in another domain than these.
+    assert sum(row["value"] for row in made["sectors"]) == pytest.approx(made["value"])
+    homes = sum(row["value"] for row in made["sectors"] if row["household"])
+    (residents,) = [row["value"] for row in made["domains"] if row["code"] == "residents"]
+    assert homes == pytest.approx(1.2 * residents)
+    assert f"合计为全部排放；其中家庭交通计入交通领域，不在居民领域的{residents / 1e4:.1f}万吨之内" in sectors["text"]
+    assert f"排放{homes / 1e4:.1f}万吨（同比" in sectors["text"] and "居民用能中，城镇居民生活拉动" in parts[7]["text"]
+    en = text_of(made, "en")
+    assert "Households, which are no sector of production, emitted" in en and "Their cars count in the domain" in en
+    assert "Households pulled growth up (Urban households" in en
     assert not households & {row[0] for row in sectors["table"][1:]} and not any(one in advice for one in households)
     assert sectors["table"][0][0] == "行业" and parts[1]["table"][0][0] == "领域" and parts[2]["table"][0][0] == "地区"
 
@@ -162,7 +182,39 @@ def test_emission_per_product_is_told_where_it_covers_both_years(place: Workspac
     assert per["intensity"] == pytest.approx(made["value"] / (4 * 7.35e5))  # the city's own
     assert per["change_percent"] == pytest.approx(100 * ((1 + made["change_percent"] / 100) / 1.05 - 1))
     assert f"{per['intensity']:.3f}吨/万元" in made["paragraphs"]["zh"][0]["text"]
-    assert "缺少覆盖" in nowcast.analyse(place, year=2024, as_of=EARLY)["paragraphs"]["zh"][0]["text"]
+    early = nowcast.analyse(place, year=2024, as_of=EARLY)
+    assert "缺少覆盖" in early["paragraphs"]["zh"][0]["text"] and early["no_product"] == "uncovered"
+
+
+def test_months_compare_like_with_like_where_totals_hold_other_months_of_the_years(tmp_path: Path) -> None:
+    """The whole year before is settled, and of this year January to September."""
+    done = published(tmp_path / "w", total("330400", (date(2023, 1, 1), date(2024, 1, 1)), 2_500_000.0, EARLY),
+                     total("330400", (date(2024, 1, 1), date(2024, 10, 1)), 1_900_000.0, EARLY))  # fmt: skip
+    done.import_frame(products(), source={"file": "yearbook"}, dataset={**DATASET, "id": "economy"})
+    made = nowcast.analyse(done, year=2024, as_of=LATE)
+    assert [one["alike"] for one in made["months"]] == [True] * 9 + [False] * 3
+    for number in (3, 10):
+        one, run = (
+            made["months"][number - 1],
+            nowcast.run(done, month=f"2024-{number:02d}", as_of=LATE, record=0, keep=False),
+        )
+        assert (one["value"], one["last_year"], one["change_percent"]) == pytest.approx(
+            (run["value"], run["last_year"], run["change_percent"]))  # fmt: skip
+        assert one["like"]["value"] - one["last_year"] == pytest.approx(run["change"])
+    text, rose = made["paragraphs"]["zh"][0]["text"], sum(one["change_percent"] > 0 for one in made["months"])
+    assert f"个月中{rose}个月高于上年同月" in text or rose in (0, 12)
+    assert "2024年1月至9月已按官方总数" in text and "两年的官方总数约束的范围不同，同比按调整前的数比较" in text
+    assert made["product"] is None and made["no_product"] == "unlike" and "缺少覆盖" not in text
+    assert "Official totals do not hold the same in both years" in made["paragraphs"]["en"][0]["text"]
+    note = nowcast.run(done, month="2024-10", as_of=LATE, record=0, keep=False)["year_to_date"]["note"]
+    assert note["zh"] == "两年的官方总数约束的范围不同，同比按调整前的数比较。"
+    september, october = (nowcast.monthly(done, month=f"2024-{month}", as_of=LATE) for month in ("09", "10"))
+    assert "当月排放已按官方总数" in text_of(september) and "同比按调整前" not in text_of(september)
+    assert "累计排放已按官方总数" in text_of(october) and "当月排放已按" not in text_of(october)
+    assert "官方总数只约束上年同期，当月同比按调整前的数比较；两年" in text_of(october)
+    for one in (one for made in (september, october) for one in figures(made, "en")):
+        if one["question"].get("kind") == "settled":
+            assert abs(nowcast.open_reason(done, **one["question"])["value"]) == pytest.approx(one["value"])
 
 
 def test_a_month_says_its_festival_its_target_and_the_year_ahead(place: Workspace) -> None:
@@ -227,6 +279,9 @@ def test_the_verb_tells_a_month_and_names_the_files_it_writes(place: Workspace, 
     file = tmp_path / "month.pdf"
     assert run(str(file), "--month", "2024-10").exit_code == 0 and file.read_bytes()[:5] == b"%PDF-"
     assert run("--month", "2024-10", "--year", "2024").exit_code == 2
+    # Until some months of a year are in, it is the year before that is told.
+    new = CliRunner().invoke(cli, ["situation", "--as-of", "2025-02-10", "--workspace", folder])
+    assert new.stdout.startswith("嘉兴市2024年碳排放形势分析（演示数据）")
     refused = run(str(tmp_path / "x.txt"), "--month", "2024-10")
     assert refused.exit_code != 0 and ".docx" in str(refused.exception.problems[0].line("zh"))
 
@@ -255,10 +310,17 @@ def test_pages_show_the_words_with_figures_that_open(client: TestClient, place: 
         assert answer.status_code == 200 and answer.content.startswith(head)
 
 
-def test_the_account_is_named_on_every_face(place: Workspace, client: TestClient) -> None:
+def test_the_account_is_named_on_every_face(
+    place: Workspace, client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
     covers = "消费侧（B）口径中可逐月核算的部分：非发电燃料燃烧和购入电力"
     year, month = nowcast.analyse(place, year=2024, as_of=LATE), nowcast.monthly(place, month="2024-10", as_of=EARLY)
-    for made in (year, month, nowcast.run(place, as_of=EARLY, record=0, keep=False)):
+    run = nowcast.run(place, as_of=EARLY, record=0, keep=False)
+    for status, mark in (("unverified", "（未核实）"), ("official", "万吨；")):
+        shown.this_month({**run, "status": status})
+        assert mark in capsys.readouterr().out
+        assert telling.title({**year, "status": status}) == f"嘉兴市2024年碳排放形势分析{mark.strip('万吨；')}"
+    for made in (year, month, run):
         assert made["account"] == "consumption" and made["basis"] == "B" and made["covers"]["zh"] == covers
     for made in (year, month):
         assert text_of(made).count(covers) == 1 and "consumption account (B)" in text_of(made, "en")
@@ -327,6 +389,22 @@ def test_counts_of_growth_and_units_read_well() -> None:
     assert "All 6 domains fell." in told(English, [-1.0] * 6)
     assert "Of 3 domains, 1 grew, 2 fell." in told(English, [1.0, -1.0, -2.0])
     assert "The domain that can be compared grew." in told(English, [1.0, None])
+    assert "Both domains grew." in told(English, [1.0, 2.0])
+
+
+def test_only_areas_that_clearly_grew_faster_are_asked_why() -> None:
+    from dualcarbon.nowcast.told.chinese import Chinese
+
+    def asked(*growths: float) -> str:
+        areas = [{"code": str(n), "name": {"zh": f"甲{n}", "en": ""}, "value": 1e5, "last_year": 9e4,
+                  "pull_points": 1.0, "change_percent": growth} for n, growth in enumerate(growths)]  # fmt: skip
+        made = {"areas": areas, "sectors": [], "domains": [], "question": {"city": "x"}, "period": "2024",
+                "change_percent": 3.2, "place_name": {"zh": "乙市", "en": ""}}  # fmt: skip
+        return saying.plain(Chinese(made).about_areas())
+
+    assert asked(3.3, 3.1) == "" and asked(9.0) == ""
+    assert asked(4.0, 3.1).endswith("增速明显高于乙市合计，请该地区说明原因，提出控制措施。")
+    assert "请上述地区说明原因" in asked(4.0, 5.0, 2.0)
 
 
 def test_sentences_say_units_prices_and_no_doubts_of_what_is_counted(place: Workspace) -> None:

@@ -1,6 +1,6 @@
 """Months of a city beside those a year before, like with like; and the year so far, compared in that way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ class Both(NamedTuple):
     official totals, `like` and `before` as they are compared; `alike` (N,) are the cells that can be, `left` what
     cannot. `now` and `past` say what of them is estimated, `sums` is `Settled.summed` of the span.
 
-    Where official totals hold in one of the years only, growth is that of what was counted and estimated.
+    Where official totals do not hold the same cells in both years, growth is that of what was counted and estimated.
     """
 
     done: Settled
@@ -103,6 +103,15 @@ def both(done: Settled, span: list[int]) -> Both:
     return Both(done, span, sums, now, past, settled, like, before, alike, left)
 
 
+def unlike(done: Settled, span: Sequence[int]) -> dict[str, str]:
+    """Why the months `span` (numbers) cannot be compared as settled, in both languages: where official totals hold."""
+    now, before = (any(t - back in done.moved for t in span) for back in (0, cities.YEAR))
+    if now == before:
+        return {"zh": "两年的官方总数约束的范围不同", "en": "Official totals do not hold the same in both years"}
+    when = {"zh": "本期" if now else "上年同期", "en": "this year" if now else "the year before"}
+    return {"zh": f"官方总数只约束{when['zh']}", "en": f"Official totals hold in {when['en']} only"}
+
+
 def so_far(done: Settled, t: int, book: Classification, named: Named) -> dict[str, Any]:
     """January to month number `t` of a settled city, in t CO2, beside the same months a year before.
 
@@ -167,6 +176,7 @@ def _note(
         zh.append(f"{gaps.apart(told['left_out'], 'zh')}，没有可比数，同比不含。")
         en.append(f"Not compared: {gaps.apart(told['left_out'], 'en')}.")
     if not told["alike"]:
-        zh.append("官方总数只约束其中一年，同比按核算数比较。")
-        en.append("Official totals hold in one of the years only; growth is that of what was counted and estimated.")
+        reason = unlike(done, pair.span)
+        zh.append(f"{reason['zh']}，同比按调整前的数比较。")
+        en.append(f"{reason['en']}; growth is that of figures before they were settled.")
     return {"zh": "".join(zh), "en": " ".join(en)} if zh else None

@@ -8,7 +8,7 @@ import typer
 from dualcarbon.core.console import language, say, table, twice
 from dualcarbon.core.problems import Problem
 from dualcarbon.nowcast.opened import nodes
-from dualcarbon.nowcast.told.saying import period
+from dualcarbon.nowcast.told.saying import MARKS, STATUS, period
 
 #: Statements on the data that a back-test prints, where there are not more kinds of them.
 STATEMENTS = 10
@@ -36,7 +36,7 @@ METHODS = {
 
 def this_month(result: dict[str, Any]) -> None:
     name = result["place_name"][language()]
-    mark = say("（演示数据）", " (synthetic)") if result["synthetic"] else ""
+    mark = _mark(result)
     span = say("全部核算，无须估算", "all counted, nothing estimated")
     if result["low"] is not None:
         ends = f"{result['low'] / 1e4:,.1f}–{result['high'] / 1e4:,.1f}"
@@ -44,7 +44,10 @@ def this_month(result: dict[str, Any]) -> None:
         span = say(f"90% 区间 {ends}，已核算 {share}", f"90 % interval {ends}, {share} counted")
     elif result["official"]:
         span = say("等于官方总数", "equal to the official total")
-    if result["lacking"]:
+    if result["lacking"] and not result["missing"]:
+        span = span if result["low"] is not None else say("已报的已全部核算", "all that was reported is counted")
+        span += say("，合计不完整", ", the total is incomplete")
+    elif result["lacking"]:
         span = span if result["low"] is not None else say("有因子的已全部核算", "all that has a factor is counted")
         span += say("，缺因子的未计入，合计不完整", ", rows without a factor are left out, the total is incomplete")
     typer.echo(
@@ -86,6 +89,16 @@ def this_month(result: dict[str, Any]) -> None:
     twice(result["doubled"], "- ")
 
 
+def _mark(result: dict[str, Any]) -> str:
+    """What stands behind a figure whose data are synthetic or that nobody verified."""
+    said = _status(result["status"]) if result["status"] in MARKS else ""
+    return said and say(f"（{said}）", f" ({said})")
+
+
+def _status(name: str) -> str:
+    return STATUS[name][language()] if name in STATUS else name
+
+
 def _doubt(one: dict[str, Any] | None) -> None:
     """The uncertainty by factors and data."""
     if one is None:
@@ -102,7 +115,7 @@ def _so_far(made: dict[str, Any]) -> None:
     lang, grown = language(), ""
     if made["change_percent"] is not None:
         grown = say(f"，同比 {made['change_percent']:+.2f}%", f", {made['change_percent']:+.2f}% on a year before")
-    ends, wide = "" if made["low"] is None else say("预计 ", "expected: "), ""
+    ends, wide = "" if made["low"] is None else say("预计 ", "expected "), ""
     if made["low"] is not None:
         span = f"{made['low'] / 1e4:,.1f}–{made['high'] / 1e4:,.1f}"
         wide = say(f"（90% 区间 {span}）", f" (90 % interval {span})")
@@ -150,7 +163,7 @@ def _officials(totals: list[dict[str, Any]]) -> None:
     for one in totals:
         about = " ".join(one[name] for name in ("place", "sector", "domain", "period") if one[name])
         step = f"{one['before']:,.0f} × {one['factor'] or 0:.6f} = {one['month_total']:,.0f}"
-        value = f"{one['official']:,.0f} ({one['status']})"
+        value = f"{one['official']:,.0f} ({_status(one['status'])})"
         title = one["title"][language()]
         typer.echo(say(f"- 官方总数 {about} {value}，{title}：当月 {step}",
                        f"- official total {about} {value}, {title}: this month {step}"))  # fmt: skip
@@ -159,13 +172,13 @@ def _officials(totals: list[dict[str, Any]]) -> None:
 def causes(result: dict[str, Any]) -> None:
     name = result["place_name"][language()]
     change = result["change_percent"]
-    moved = "—" if change is None else f"{change:+.2f}%"
+    moved, mark = "—" if change is None else f"{change:+.2f}%", _mark(result)
     typer.echo(
         say(
             f"{name} {result['period']} 比 {result['against']}：{result['before'] / 1e4:,.1f} → "
-            f"{result['after'] / 1e4:,.1f} 万吨（{moved}）。",
+            f"{result['after'] / 1e4:,.1f} 万吨（{moved}）{mark}。",
             f"{name} {result['period']} against {result['against']}: {result['before'] / 1e4:,.1f} → "
-            f"{result['after'] / 1e4:,.1f} ×10⁴ t ({moved}).",
+            f"{result['after'] / 1e4:,.1f} ×10⁴ t ({moved}){mark}.",
         )
     )
     rows = [
@@ -196,22 +209,22 @@ ARRIVALS = {
 
 
 def arrivals(result: dict[str, Any]) -> None:
+    mark = _mark(result)
     typer.echo(
         say(
             f"{result['month']}：{result['value_before'] / 1e4:,.1f} → {result['value_after'] / 1e4:,.1f} 万吨"
-            f"（{result['change'] / 1e4:+,.1f}），{result['before']} 至 {result['after']}。",
+            f"（{result['change'] / 1e4:+,.1f}）{mark}，{result['before']} 至 {result['after']}。",
             f"{result['month']}: {result['value_before'] / 1e4:,.1f} → {result['value_after'] / 1e4:,.1f} ×10⁴ t "
-            f"({result['change'] / 1e4:+,.1f}), {result['before']} to {result['after']}.",
+            f"({result['change'] / 1e4:+,.1f}){mark}, {result['before']} to {result['after']}.",
         )
     )
     rows = []
     for step in result["steps"]:
         span = step["months"]
-        when = span[0] if len(span) == 1 else f"{span[0]}–{span[-1]}"
         days = [day.isoformat() for day in step["known_at"]]
-        came = "—" if not days else days[0] if len(days) == 1 else f"{days[0]}–{days[-1]}"
-        rows.append({"arrival": say(*ARRIVALS[step["arrival"]]), "when": when, "came": came,
-                     "effect": step["effect"] / 1e4})  # fmt: skip
+        came = _span(days) if days else "—"
+        rows.append({"arrival": say(*ARRIVALS[step["arrival"]]), "when": _span(span), "came": came,
+                     "effect": _wan(step["effect"])})  # fmt: skip
     table(rows, {"arrival": say("新到", "arrival"), "when": say("月份", "months"), "came": say("收到", "came"),
                  "effect": say("万吨", "10⁴ t")})  # fmt: skip
 
@@ -225,14 +238,15 @@ def replayed(result: dict[str, Any]) -> None:
         skill = one["skill_vs_last"][months[-1]]
         row["skill"] = "—" if skill is None else f"{skill:+.0%}"
         covered = [c for c in one["coverage90"].values() if c is not None]
-        row["coverage"] = f"{min(covered):.0%}–{max(covered):.0%}" if covered else "—"
+        row["coverage"] = _span([f"{end(covered):.0%}" for end in (min, max)]) if covered else "—"
         rows.append(row)
     columns = {"method": say("方法", "method"), "chosen": say("采用", "chosen")}
     columns |= {f"m{m}": say(f"误差%（{m} 个月）", f"MAPE % ({m} m)") for m in months}
     columns |= {"skill": say("较沿用上年", "skill"), "coverage": say("90% 区间实际覆盖", "cover of 90 %")}
+    years = _span([str(year) for year in result["years"]])
     title = say(
-        f"{result['regions']} 个单元，{result['years'][0]}–{result['years'][-1]} 年，核算滞后 {result['lag']} 年",
-        f"{result['regions']} cells, {result['years'][0]}–{result['years'][-1]}, truth {result['lag']} year(s) late",
+        f"{result['regions']} 个单元，{years} 年，核算滞后 {result['lag']} 年",
+        f"{result['regions']} cells, {years}, truth {result['lag']} year(s) late",
     )
     table(rows, columns, title)
     if result.get("monthly"):
@@ -251,6 +265,17 @@ def replayed(result: dict[str, Any]) -> None:
     rest = len(result["statements"]) - len(shown)
     if rest > 0:
         typer.echo(say(f"另有 {rest} 条数据说明，见 --json。", f"{rest} more statements on the data: see --json."))
+
+
+def _wan(value: float) -> float:
+    """Tonnes in 万吨 with two decimals or, where it is small, two digits."""
+    size = value / 1e4
+    return round(size, 2) + 0.0 if abs(size) >= 0.01 or abs(size) < 5e-5 else float(f"{size:.2g}")
+
+
+def _span(ends: Sequence[str]) -> str:
+    """From the first to the last of them; one alone where they are the same."""
+    return ends[0] if ends[0] == ends[-1] else f"{ends[0]}–{ends[-1]}"
 
 
 def _each_rule(statements: Sequence[Problem], count: int) -> list[Problem]:
@@ -307,7 +332,7 @@ def opened(result: dict[str, Any]) -> None:
     name = result["place_name"][language()]
     sector = f" {result['sector_name'][language()]}" if result["sector_name"] else ""
     whole = "—" if result["value"] is None else f"{result['value']:,.0f}"
-    typer.echo(f"{name}{sector} {result['month']}  {whole} {result['unit']}  ({result['status']})")
+    typer.echo(f"{name}{sector} {result['month']}  {whole} {result['unit']}  ({_status(result['status'])})")
     _doubt(result["uncertainty"])
     for note in [*result["missing"], *result["factors"]]:
         typer.echo("- " + note["message"][language()])
@@ -371,7 +396,7 @@ def reason(node: dict[str, Any]) -> None:
     about = [node["place_name"][lang], *(one[lang] for one in node["about"]), node["period"] or ""]
     value = _amount(node["value"])
     head = " · ".join(text for text in about if text)
-    typer.echo(f"{head}  {node['title'][lang]} {value} {node['unit']}  ({node['status']})")
+    typer.echo(f"{head}  {node['title'][lang]} {value} {node['unit']}  ({_status(node['status'])})")
     if node["low"] is not None:
         typer.echo(say("90% 区间", "90 % interval") + f" {node['low']:,.0f} – {node['high']:,.0f}")
     for note in [*([node] if "message" in node else []), *node.get("missing", []), *node.get("factors", [])]:

@@ -37,7 +37,7 @@ TITLES = {
     "mix": {"zh": "用能结构", "en": "mix of carriers"},
     "grid_factor": {"zh": "电网因子", "en": "grid factor"},
     "fuel_factor": {"zh": "燃料因子", "en": "fuel factors"},
-    "own_energy": {"zh": "居民生活用能", "en": "energy of households"},
+    "own_energy": {"zh": "居民用能", "en": "energy of households"},
     "unmeasured_energy": {"zh": "未取得增加值的行业用能", "en": "sectors without value added"},
     "scope": {"zh": "口径变化（没有可比数的地区）", "en": "scope (areas with nothing to compare with)"},
 }

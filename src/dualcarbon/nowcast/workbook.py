@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
+from dualcarbon.nowcast.told.saying import MARKS, STATUS
+
 Column = tuple[str, str, Callable[[dict[str, Any]], Any]]
 Sheet = tuple[str, str, Sequence[Column], Callable[[dict[str, Any]], Sequence[dict[str, Any]]]]
 
@@ -82,7 +84,7 @@ def content(made: dict[str, Any], lang: str = "zh") -> bytes:
     zh = lang == "zh"
     book = Workbook()
     book.remove(book.active)
-    status = {"synthetic": "演示数据" if zh else "synthetic data"}.get(made["status"], made["status"])
+    status = {**STATUS, **MARKS}[made["status"]][lang]
     place, family = made["place_name"][lang], made["question"].get("family", "")
     family = family and f"{'因子族' if zh else 'family'} {family}　"
     for title_zh, title_en, columns, rows in RECORD if "vintages" in made else BOARD:

@@ -29,11 +29,12 @@ def monthly(
 ) -> dict[str, Any]:
     """The brief of `month` (``2024-04``; default: the last of which the end is known): its figures and `paragraphs`.
 
-    The figures are those of `situation.analyse`, for the month; `year_to_date` is `beside.so_far`, `together` the
-    same for January and February where the Spring Festival makes one of them incomparable, `ahead` (from April on)
-    the whole year as expected, where its months can be estimated. `causes` are those of the month or, where it is
-    not reported, of the year as far as it is. `tables` of areas, domains and sectors stand beside the words on the
-    page. Raises Refused for an unknown place and a month that cannot be estimated or has no year before it.
+    The figures are those of `situation.analyse`, for the month; `year_to_date` is `beside.so_far`, `settled_to_date`
+    what official totals moved of it and, where it is not compared as settled, the reason; `together` the same for
+    January and February where the Spring Festival makes one of them incomparable, `ahead` (from April on) the whole
+    year as expected, where its months can be estimated. `causes` are those of the month or, where it is not reported,
+    of the year as far as it is. `tables` of areas, domains and sectors stand beside the words on the page. Raises
+    Refused for an unknown place and a month that cannot be estimated or has no year before it.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
@@ -58,6 +59,12 @@ def monthly(
     }  # fmt: skip
     made["counted_share"] = both.sums["months"][t]["counted_share"]
     made["year_to_date"] = beside.so_far(done, t, book, present.named_code)
+    told = made["year_to_date"]
+    plain = sum(float(done.unmoved(s).sum()) for s in range(since, t + 1)) if told["value"] is not None else None
+    made["settled_to_date"] = {
+        "value": None if plain is None else told["value"] - plain,
+        "reason": None if told["alike"] else beside.unlike(done, range(max(since, cities.YEAR), t + 1)),
+    }
     made["festival"] = _festival(first)
     made["together"] = None
     if made["festival"] and first.month == 2 and made["year_to_date"]["compared"] == made["year_to_date"]["period"]:

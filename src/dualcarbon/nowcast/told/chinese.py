@@ -78,7 +78,8 @@ class Chinese(Words):
             return ""
         told = [f"{name}{self.tons(self.made[part], part=part)}万吨，占"
                 f"{self.percent(100 * self.made[part] / self.made['value'], 'share', part=part)}"
-                for part, name in (("direct", "燃料燃烧排放"), ("indirect", "购入电力间接排放"))]  # fmt: skip
+                for part, name in (("direct", "燃料燃烧排放"), ("indirect", "购入电力间接排放"))
+                if self.made[part] is not None]  # fmt: skip
         return f"其中，{'；'.join(told)}。"
 
     def monthly(self) -> str:
@@ -86,7 +87,7 @@ class Chinese(Words):
         if len(known) <= 3:
             return ""
         most, least = max(known, key=lambda one: one["value"]), min(known, key=lambda one: one["value"])
-        rose = sum(one["value"] > one["last_year"] for one in known)
+        rose = sum(one["change"] > 0 for one in known)
         ends = [f"{int(one['month'][5:])}月{word}（{self.tons(one['value'], period=one['month'])}万吨）"
                 for one, word in ((most, "最高"), (least, "最低"))]  # fmt: skip
         told = f"{len(known)}个月中{rose}个月高于上年同月，{len(known) - rose}个月持平或低于上年同月"
@@ -106,15 +107,30 @@ class Chinese(Words):
         before += self.open(made["gaps"]["open_before"], "未报齐", "全部未报")
         if made["gaps"]["before"]:
             before.append(self.gaps("before"))
-        text = "缺因子的行未计入，合计不完整（见口径说明）。" if made["lacking"] else ""
+        text = "缺因子的行未计入，合计不完整（见口径说明）。" if made["missing"] else ""
+        for part, name in (("direct", "燃料"), ("indirect", "用电")):
+            if places := [one["name"]["zh"] for one in made["never"] if one["part"] == part]:
+                text += f"{'、'.join(places)}从未报送{name}，合计不含这部分排放。"
         text += f"以上数据中，{'；'.join(now)}。" if now else ""
         if before and made["last_year_estimated"]:
             share = f"（占上年的{self.estimated()}）" if made["last_year"] else ""
             text += f"上年数中，{'；'.join(before)}，按估算计入{share}。"
         if abs(made["settled"]) >= WAN / 20:
             verb = "调增" if made["settled"] > 0 else "调减"
-            text += f"各月已按官方总数{verb}{self.settled(made['settled'])}万吨。"
-        return text + ("" if made["alike"] else "官方总数只约束其中一年，同比按核算数比较。")
+            held = made["official"]["months"]
+            which = "各月" if len(held) == len(made["months"]) else gaps.span_text(held, "zh")
+            text += f"{which}已按官方总数{verb}{self.settled(made['settled'])}万吨。"
+        return text + self.unlike()
+
+    def unlike(self) -> str:
+        """By which figures growth is told, where official totals are not the same in both years."""
+        official = self.made["official"]
+        if not official["reason"]:
+            return ""
+        text = f"{official['reason']['zh']}，同比按调整前的数比较"
+        if official["alike"]:
+            text += f"；分月比较时，{gaps.span_text(official['alike'], 'zh')}约束的范围与上年同月相同，按调整后的数比较"
+        return f"{text}。"
 
     def open(self, months: list[str], some: str, none: str) -> list[str]:
         """What is said of open months: those with `some` reports, and those with `none`."""
@@ -141,7 +157,14 @@ class Chinese(Words):
     def per_product(self) -> str:
         made, per = self.made, self.made["product"]
         if not per:
-            return f"缺少覆盖{self.span()}及上年同期的地区生产总值，单位地区生产总值二氧化碳排放未计算。"
+            official = made["official"]["reason"]
+            why = {
+                "uncovered": f"缺少覆盖{self.span()}及上年同期的地区生产总值",
+                "left_out": "部分地区没有上年同期可比",
+                "nothing": "上年同期没有排放",
+                "unlike": f"{official['zh'] if official else ''}，前后不可比",
+            }[made["no_product"]]
+            return f"{why}，单位地区生产总值二氧化碳排放未计算。"
         size = self.put(number(per["intensity"], 3), per["intensity"], "tCO2/wan_CNY", kind="intensity",
                         period=made["period"])  # fmt: skip
         moved = self.put(f"{number(abs(per['change_percent']), 1)}%", abs(per["change_percent"]), "%", kind="intensity",
@@ -188,17 +211,29 @@ class Chinese(Words):
         return text + self.homes()
 
     def homes(self) -> str:
-        row = self.residents()
-        if row is None:
-            return ""
-        about = self.about("domains", row)
-        grown = "" if row["change_percent"] is None else f"，同比{self.grown(row['change_percent'], **about)}"
-        pull = ""
+        """What is of households and of no sector: with the sectors it is all there is."""
+        rows, rest, said = self.households(), self.unsorted(), "预计" if self.guessed else ""
+        other = f"未分行业的{self.tons(rest['value'], **self.about('sectors', rest))}万吨" if rest else ""
+        if not rows:
+            return f"另有{other}。" if other else ""
+        named = "、".join(self.home(row, len(rows) > 1) for row in rows)
+        text = f"居民用能不列入行业，{said}排放{named}，与各行业{f'、{other}' if other else ''}合计为全部排放"
+        row, beyond = self.residents(), self.made["homes"]["beyond"]
+        if row:
+            what = "家庭交通" if [one["code"] for one in beyond] == ["transport"] else "一部分"
+            where = "、".join(one["name"]["zh"] for one in beyond)
+            size = self.tons(row["value"], **self.about("domains", row))
+            text += f"；其中{what}计入{where}领域，不在{row['name']['zh']}领域的{size}万吨之内"
+        return f"{text}。"
+
+    def home(self, row: Row, named: bool) -> str:
+        about = self.about("sectors", row)
+        said = [] if row["change_percent"] is None else [f"同比{self.grown(row['change_percent'], **about)}"]
         if row["pull_points"] is not None:
-            pull = (
-                f"，{'拉动' if row['pull_points'] >= 0 else '下拉'}{self.points(row['pull_points'], **about)}个百分点"
-            )
-        return f"居民生活（不列入行业）排放{self.tons(row['value'], **about)}万吨{grown}{pull}。"
+            verb = "拉动" if row["pull_points"] >= 0 else "下拉"
+            said.append(f"{verb}{self.points(row['pull_points'], **about)}个百分点")
+        apart = f"（{'，'.join(said)}）" if said else ""
+        return f"{row['name']['zh'] if named else ''}{self.tons(row['value'], **about)}万吨{apart}"
 
     def moved(self) -> str:
         """The effects in points: 拉升因素是……；下拉因素是……"""
@@ -304,13 +339,11 @@ class Chinese(Words):
         return f"对拉动较大的行业，即{named}，逐个核对重点用能单位的能耗和产量，查明增长原因，按月调度。"
 
     def about_areas(self) -> str:
-        whole = self.made["change_percent"]
-        rows = [row for row in self.ranked("areas", True) if whole is not None and row["change_percent"] > whole][
-            :NAMED
-        ]
-        if not rows or len(self.made["areas"]) < 2:
+        rows = self.faster()
+        if not rows:
             return ""
-        return f"{self.listed(rows, 'areas')}增速高于全市，请上述地区说明原因，提出控制措施。"
+        who = "上述地区" if len(rows) > 1 else "该地区"
+        return f"{self.listed(rows, 'areas')}增速明显高于{self.name}合计，请{who}说明原因，提出控制措施。"
 
     def about_target(self) -> str:
         target = self.made["target"]
@@ -325,11 +358,13 @@ class Chinese(Words):
         return ""
 
     def about_homes(self) -> str:
-        row = self.residents()
-        if row is None or (row["pull_points"] or 0) < 0.1:
+        rows = self.drawn_up()
+        if not rows:
             return ""
-        pull = self.points(row["pull_points"], **self.about("domains", row))
-        return f"居民生活用能拉动{pull}个百分点，以引导节约用电用气为主，不列入行业调度。"
+        pulls = [(row, self.points(row["pull_points"], **self.about("sectors", row))) for row in rows]
+        named = "、".join(f"{row['name']['zh']}拉动{points}个百分点" for row, points in pulls)
+        cars = "和绿色出行" if any(one["code"] == "transport" for one in self.made["homes"]["beyond"]) else ""
+        return f"居民用能中，{named}，以引导节约用电用气{cars}为主，不列入行业调度。"
 
     def about_flags(self) -> str:
         flags = self.made["flags"]
@@ -359,11 +394,11 @@ class ChineseMonth(Chinese):
 
     def parts(self) -> list[str]:
         trust = f"{self.late()}{self.trust()}本简析计入{COVERS['zh']}。"
-        return [self.level() + self.festival() + self.so_far(), self.who(), self.why(), trust]
+        return [self.level() + self.festival() + self.so_far() + self.totals(), self.who(), self.why(), trust]
 
     def level(self) -> str:
         made = self.made
-        ends = "，已全部核算"
+        ends = "，已全部核算" if made["counted_share"] > 0.9999 else "，等于官方总数"
         if self.guessed and made["counted_share"] < 0.005:
             ends = f"（{self.between(made['low'], made['high'])}，全部为估算）"
         elif self.guessed:
@@ -417,6 +452,18 @@ class ChineseMonth(Chinese):
                 text += f"，{'超出' if gap > 0 else '低于'}目标{size}万吨"
             text += "。"
         return text
+
+    def totals(self) -> str:
+        """That the month, or the year so far, was settled against official totals, and how growth is told then."""
+        told, said = self.moved_by_totals(), []
+        names = {"month": "当月", "year": "累计"}
+        for key, value in told["moved"].items():
+            period = {} if key == "month" else {"period": self.made["year_to_date"]["period"]}
+            verb = "调增" if value > 0 else "调减"
+            said.append(f"{names[key]}排放已按官方总数{verb}{self.settled(value, **period)}万吨")
+        said += [f"{reason}，{'和'.join(names[key] for key in keys)}同比按调整前的数比较"
+                 for reason, keys in told["plain"].items()]  # fmt: skip
+        return f"{'；'.join(said)}。" if said else ""
 
     def who(self) -> str:
         told = []

@@ -13,9 +13,11 @@ _FONT = 'font-family="Noto Sans CJK SC, SimHei, Liberation Sans, sans-serif"'
 
 
 def months(rows: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
-    """Months of a year ({month, value, last_year, estimated}, tCO2) against those a year before; estimates hollow."""
+    """Months of a year ({month, like, last_year, estimated}, tCO2; `like` holds the `value` that is compared) against
+    those a year before; estimates hollow."""
     if len(rows) < 2:
         return ""
+    rows = [{**one, "value": one["like"]["value"]} for one in rows]
     height, left, right, top, bottom = 240, 46, 78, 26, 28
     size = WAN if lang == "zh" else 1e3
     values = [one[key] / size for one in rows for key in ("value", "last_year") if one[key]]

@@ -74,15 +74,17 @@ class English(Words):
             return ""
         told = [f"{name} made {self.tons(self.made[part], part=part)} kt "
                 f"({self.percent(100 * self.made[part] / self.made['value'], 'share', part=part)})"
-                for part, name in (("direct", "Fuels"), ("indirect", "electricity"))]  # fmt: skip
-        return f" {', '.join(told)}."
+                for part, name in (("direct", "Fuels"), ("indirect", "electricity"))
+                if self.made[part] is not None]  # fmt: skip
+        text = ", ".join(told)
+        return f" {text[:1].upper()}{text[1:]}."
 
     def monthly(self) -> str:
         known = [one for one in self.made["months"] if one["last_year"]]
         if len(known) <= 3:
             return ""
         most, least = max(known, key=lambda one: one["value"]), min(known, key=lambda one: one["value"])
-        rose = sum(one["value"] > one["last_year"] for one in known)
+        rose = sum(one["change"] > 0 for one in known)
         ends = [f"{saying.months([int(one['month'][5:])], 'en')} was {word} "
                 f"({self.tons(one['value'], period=one['month'])} kt)"
                 for one, word in ((most, "highest"), (least, "lowest"))]  # fmt: skip
@@ -95,8 +97,11 @@ class English(Words):
 
     def holes(self) -> str:
         made, before, told = self.made, [], []
-        if made["lacking"]:
+        if made["missing"]:
             told.append("Rows without a factor are left out; the total is incomplete (see Scope and data).")
+        for part, name in (("direct", "fuels"), ("indirect", "electricity")):
+            if places := [one["name"]["en"] for one in made["never"] if one["part"] == part]:
+                told.append(f"{', '.join(places)} never reported any {name}; the total is without them.")
         empty = made["gaps"]["nothing"]
         some, none = ([one for one in made["open_months"] if (one in empty) == whole] for whole in (False, True))
         if some:
@@ -115,10 +120,19 @@ class English(Words):
             told.append(f"In the year before, estimated: {'; '.join(before)}{share}.")
         if abs(made["settled"]) >= WAN / 20:
             way = "up" if made["settled"] > 0 else "down"
-            told.append(f"Official totals moved the months {way} by {self.settled(made['settled'])} kt.")
-        if not made["alike"]:
-            told.append("They bind one of the years only; growth is that of the counts.")
-        return " ".join(told)
+            held = made["official"]["months"]
+            which = "the months" if len(held) == len(made["months"]) else gaps.span_text(held, "en")
+            told.append(f"Official totals moved {which} {way} by {self.settled(made['settled'])} kt.")
+        return " ".join([*told, self.unlike()]).strip()
+
+    def unlike(self) -> str:
+        official = self.made["official"]
+        if not official["reason"]:
+            return ""
+        text = f"{official['reason']['en']}; growth is that of figures before they were settled"
+        if official["alike"]:
+            text += f", but for single months of {gaps.span_text(official['alike'], 'en')}, which compare as settled"
+        return f"{text}."
 
     def aim(self) -> str:
         made, target = self.made, self.made["target"]
@@ -137,7 +151,14 @@ class English(Words):
     def per_product(self) -> str:
         made, per = self.made, self.made["product"]
         if not per:
-            return "No gross domestic product covers both periods; CO2 per GDP is not told."
+            official = made["official"]["reason"]
+            why = {
+                "uncovered": "No gross domestic product covers both periods",
+                "left_out": "Some areas have nothing a year before to be compared with",
+                "nothing": "Nothing was emitted a year before",
+                "unlike": f"{official['en'] if official else ''}, so that CO2 of both does not compare",
+            }[made["no_product"]]
+            return f"{why}; CO2 per GDP is not told."
         size = self.put(number(per["intensity"], 3), per["intensity"], "tCO2/wan_CNY", kind="intensity",
                         period=made["period"])  # fmt: skip
         moved = self.put(f"{number(abs(per['change_percent']), 1)}%", abs(per["change_percent"]), "%", kind="intensity",
@@ -166,7 +187,8 @@ class English(Words):
         count = f"{known} {who}{' that can be compared' if known < len(rows) else ''}"
         if len(ways) == 1:
             (way,) = ways
-            text += f" {f'All {count}' if known > 1 else f'The {count[2:]}'} {verbs[way]}."
+            all_of_it = f"The {count[2:]}" if known == 1 else f"Both {count[2:]}" if known == 2 else f"All {count}"
+            text += f" {all_of_it} {verbs[way]}."
         elif ways:
             text += f" Of {count}, {', '.join(f'{number} {verbs[way]}' for way, number in ways.items())}."
         return f"{text} See table {self.number(key)}."
@@ -180,12 +202,33 @@ class English(Words):
         return text + self.homes()
 
     def homes(self) -> str:
-        row = self.residents()
-        if row is None:
-            return ""
-        about = self.about("domains", row)
-        grown = "" if row["change_percent"] is None else f", {self.grown(row['change_percent'], **about)}"
-        return f"Households, which are no sector of production, emitted {self.tons(row['value'], **about)} kt{grown}."
+        """What is of households and of no sector: with the sectors it is all there is."""
+        rows, rest = self.households(), self.unsorted()
+        other = f"{self.tons(rest['value'], **self.about('sectors', rest))} kt of no sector" if rest else ""
+        if not rows:
+            return f"Besides, there are {other}." if other else ""
+        named = " and ".join(self.home(row, len(rows) > 1) for row in rows)
+        said = "are expected to have emitted" if self.guessed else "emitted"
+        text = (f"Households, which are no sector of production, {said} {named}; with the sectors"
+                f"{f' and {other}' if other else ''} that is all")  # fmt: skip
+        row, beyond = self.residents(), self.made["homes"]["beyond"]
+        if row:
+            what = "Their cars count" if [one["code"] for one in beyond] == ["transport"] else "Some of it counts"
+            where = ", ".join(one["name"]["en"] for one in beyond)
+            size = self.tons(row["value"], **self.about("domains", row))
+            text += f". {what} in the domain {where}, not in the {size} kt of the domain {row['name']['en']}"
+        return f"{text}."
+
+    def home(self, row: Row, named: bool) -> str:
+        about = self.about("sectors", row)
+        said = [row["name"]["en"]] if named else []
+        if row["change_percent"] is not None:
+            said.append(self.grown(row["change_percent"], **about))
+        if row["pull_points"] is not None:
+            verb = "adding" if row["pull_points"] >= 0 else "taking off"
+            said.append(f"{verb} {self.points(row['pull_points'], **about)} points")
+        apart = f" ({', '.join(said)})" if said else ""
+        return f"{self.tons(row['value'], **about)} kt{apart}"
 
     def moved(self) -> str:
         causes, (parts, _) = self.made["causes"], self.effects()
@@ -253,7 +296,7 @@ class English(Words):
         return "\n".join(f"{n}. {text}" for n, text in enumerate(told, 1)) or "Nothing to ask about was found."
 
     def advice(self) -> str:
-        told = [self.about_sectors(), self.about_areas(), self.about_target()]
+        told = [self.about_sectors(), self.about_areas(), self.about_target(), self.about_homes()]
         if self.made["flags"]:
             told.append(f"Check the {len(self.made['flags'])} departures above with the areas concerned.")
         if self.made["estimated_months"]:
@@ -277,14 +320,23 @@ class English(Words):
         return f"Ask the main energy users of {'; '.join(one(row) for row in rows)} for the reasons." if rows else ""
 
     def about_areas(self) -> str:
-        whole = self.made["change_percent"]
-        rows = [row for row in self.ranked("areas", True) if whole is not None and row["change_percent"] > whole][
-            :NAMED
-        ]
-        if not rows or len(self.made["areas"]) < 2:
+        rows = self.faster()
+        if not rows:
             return ""
-        named = self.listed(rows, "areas")
-        return f"Ask the areas that grew faster than the whole: {named}."
+        who = "areas" if len(rows) > 1 else "area"
+        return f"Ask the {who} that clearly grew faster than the whole: {self.listed(rows, 'areas')}."
+
+    def about_homes(self) -> str:
+        rows = self.drawn_up()
+        if not rows:
+            return ""
+        named = ", ".join(f"{row['name']['en']} {self.points(row['pull_points'], **self.about('sectors', row))} points"
+                          for row in rows)  # fmt: skip
+        cars = ", and travel with less CO2" if any(one["code"] == "transport"
+                                                   for one in self.made["homes"]["beyond"]) else ""  # fmt: skip
+        return (
+            f"Households pulled growth up ({named}): help them to save electricity and gas{cars}; they are no sector."
+        )
 
     def about_target(self) -> str:
         target = self.made["target"]
@@ -311,13 +363,13 @@ class EnglishMonth(English):
     """The brief of a month, as `ChineseMonth`."""
 
     def parts(self) -> list[str]:
-        first = " ".join(part for part in (self.level(), self.festival(), self.so_far()) if part)
+        first = " ".join(part for part in (self.level(), self.festival(), self.so_far(), self.totals()) if part)
         last = " ".join(part for part in (self.late(), self.trust(), f"Counted is {COVERS['en']}.") if part)
         return [first, self.who(), self.why(), last]
 
     def level(self) -> str:
         made = self.made
-        ends = ", counted in full,"
+        ends = ", counted in full," if made["counted_share"] > 0.9999 else ", equal to the official total,"
         if self.guessed and made["counted_share"] < 0.005:
             ends = f" ({self.between(made['low'], made['high'])}; all of it estimated),"
         elif self.guessed:
@@ -369,6 +421,17 @@ class EnglishMonth(English):
                 text += f", {size} kt {'above' if gap > 0 else 'below'} the target"
             text += "."
         return text.strip()
+
+    def totals(self) -> str:
+        told, said = self.moved_by_totals(), []
+        names = {"month": "the month", "year": "the year so far"}
+        for key, value in told["moved"].items():
+            period = {} if key == "month" else {"period": self.made["year_to_date"]["period"]}
+            way = "up" if value > 0 else "down"
+            said.append(f"Official totals moved {names[key]} {way} by {self.settled(value, **period)} kt.")
+        said += [f"{reason}; growth of {' and '.join(names[key] for key in keys)} is that of figures before they were "
+                 "settled." for reason, keys in told["plain"].items()]  # fmt: skip
+        return " ".join(said)
 
     def who(self) -> str:
         told = []

@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 Figure = dict[str, Any]
+#: Each status in words.
+STATUS = {
+    "official": {"zh": "官方", "en": "official"},
+    "secondary": {"zh": "转引", "en": "secondary"},
+    "unverified": {"zh": "未核实", "en": "unverified"},
+    "synthetic": {"zh": "演示数据", "en": "synthetic"},
+}
+#: What stands behind a title whose data have a status that readers must not miss.
+MARKS = {"unverified": STATUS["unverified"], "synthetic": {"zh": "演示数据", "en": "synthetic data"}}
 _MARK = re.compile("\ue000(\\d+)\ue001([^\ue002]*)\ue002")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip

@@ -28,10 +28,13 @@ from dualcarbon.nowcast.beside import Both
 from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.opened import comparing
-from dualcarbon.nowcast.opened.nodes import options
+from dualcarbon.nowcast.opened.nodes import NONE, options
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.told import saying, telling
 from dualcarbon.nowcast.usual import FAMILY
+
+#: Months of a year that have to be in before it is the one that is told.
+QUARTER = 3
 
 
 def analyse(
@@ -43,21 +46,21 @@ def analyse(
     tree: str = "admin",
     family: str = FAMILY,
 ) -> dict[str, Any]:
-    """The situation of `year` (default: that of the last month): its figures, and the report's `paragraphs`.
+    """The situation of `year` (default: the last that tells anything, `_last_year`): figures, and the `paragraphs`.
 
     Values are tCO2 of fuels burned other than for power and of purchased electricity, settled against official totals;
     months not reported, or not believed, are estimated, in this year and in the one before: `gaps` names them. What has
     no year before to be compared with is `left_out` of `last_year`, of the change and of the points. `target` is the
     year's, where one was set, and the gap to it (positive: beyond it); `product` the CO2 per gross domestic product (t
-    per 万元, current prices), where it covers both years. `paragraphs` are those of `telling.paragraphs` in Chinese
-    (`zh`) and English (`en`). Raises Refused for an unknown place, a year without data in it and the year before, and
-    months that cannot be estimated.
+    per 万元, current prices) or, where both years cannot be compared by it, `no_product` the reason. `paragraphs` are
+    those of `telling.paragraphs` in Chinese (`zh`) and English (`en`). Raises Refused for an unknown place, a year
+    without data in it and the year before, and months that cannot be estimated.
     """
     workspace = present.opened(workspace)
     book = load(workspace.pack)
     seen = cities.read(workspace, as_of=as_of, place=place, tree=tree, family=family)
     code = cities.located(workspace, place)
-    year = year or seen.months[-1].year
+    year = year or _last_year(seen)
     span = [t for t, month in enumerate(seen.months) if month.year == year]
     if not span or span[0] < 12:
         raise Refused(Problem("nowcast.year-not-covered", value=str(year)))
@@ -76,7 +79,7 @@ def analyse(
     made["doubled"] = doubled.of(workspace, done.seen, span, tree, book)
     made["months"] = by_month(both)
     made["target"] = aimed(workspace, done.seen, span[-1], made["value"], book)
-    made["product"] = _per_product(workspace, both, made["value"], period, tree)
+    made["product"], made["no_product"] = _per_product(workspace, both, made["value"], period, tree)
     made |= moved(workspace, seen, span, period, tree, family)
     made["record"] = replayed(seen, family, tree)
     whole = np.ones(len(done.seen.cells), bool)
@@ -86,6 +89,15 @@ def analyse(
     made["flags"] = doubts(done, done.seen, span, book, made["question"])
     made["paragraphs"] = {lang: telling.paragraphs(made, lang) for lang in ("zh", "en")}
     return made
+
+
+def _last_year(seen: City) -> int:
+    """The year of the last month or, until most cells have reported `QUARTER` months of it, the one before, where that
+    has a year before it."""
+    year = seen.months[-1].year
+    known = sum(month.year == year and _reported(seen, t) for t, month in enumerate(seen.months))
+    ended = known < QUARTER and date(year - 2, 1, 1) >= seen.months[0]
+    return year - ended
 
 
 def headed(workspace: Any, both: Both, period: str, tree: str, family: str) -> dict[str, Any]:
@@ -120,12 +132,14 @@ def figures(both: Both, book: Classification) -> dict[str, Any]:
     made: dict[str, Any] = {
         "value": value, "low": sums["low"], "high": sums["high"],
         "complete": sums["complete"], "lacking": sums["lacking"],
-        **{part: sums[part] for part in beside.PARTS},
+        **{part: sums[part] for part in beside.PARTS}, **seen.unheard(whole),
+        "never": [{"part": part, "name": present.named_code(book.places, place)}
+                  for part, places in seen.never.items() for place in places],
         "estimated_months": [month_text(seen.months[t]) for t in sums["open"]],
         "open_months": [month_text(seen.months[t]) for t in both.now.open if t in sums["open"]],
         "last_year": both.last(whole), "change": both.change(whole), "change_percent": both.growth(whole),
         "last_year_estimated": both.estimated_before(whole), "change_low_percent": low, "change_high_percent": high,
-        "settled": value - float(both.now.cells.sum()), "alike": sums["alike"],
+        "settled": value - float(both.now.cells.sum()), "alike": sums["alike"], "official": _official(both),
         "gaps": {
             "now": why.named(gaps.told(seen, both.now, whole), book),
             "before": why.named(gaps.told(seen, both.past, both.alike), book),
@@ -142,8 +156,35 @@ def figures(both: Both, book: Classification) -> dict[str, Any]:
     for row in made["sectors"]:
         row["household"] = _household(book, row["code"])
         row["area"] = _driver(both, row, cells[row["code"]], book)
-    made["residents"] = next((_domain(book, row["code"]) for row in made["sectors"] if row["household"]), None)
+    made["homes"] = _homes(both, made, book)
     return made
+
+
+def _official(both: Both) -> dict[str, Any]:
+    """What official totals did to the comparison: the `months` they hold in, those that are compared as settled
+    (`alike`) and, where the period is not, the `reason`."""
+    done = both.done
+    held = [t for t in both.span if t in done.moved]
+    return {
+        "months": [month_text(done.seen.months[t]) for t in held],
+        "alike": [month_text(done.seen.months[t]) for t in held if both.sums["months"][t]["alike"]],
+        "reason": None if both.sums["alike"] else beside.unlike(done, both.span),
+    }  # fmt: skip
+
+
+def _homes(both: Both, made: dict[str, Any], book: Classification) -> dict[str, Any] | None:
+    """Households among the domains: the `domain` of residents, where it holds households only; and the domains `beyond`
+    it that count some of their CO2 (as that of cars, in transport). None without households."""
+    sectors = [row["code"] for row in made["sectors"] if row["household"]]
+    if not sectors:
+        return None
+    own = _domain(book, sectors[0])
+    grouped = present.grouped(both.done.seen, [1, 2])
+    cells = [(sector, domain, both.value(mine)) for (sector, domain), mine in grouped]
+    beyond = sorted({domain for sector, domain, value in cells if sector in sectors and domain != own and value})
+    only = not any(value for sector, domain, value in cells if sector not in sectors and domain == own)
+    names = [{"code": code, "name": present.named_code(book.domains, code or NONE)} for code in beyond]
+    return {"domain": own if only else None, "beyond": names}
 
 
 def lent(seen: City, t: int, book: Classification) -> dict[str, Any]:
@@ -180,14 +221,26 @@ def _reported(seen: City, t: int) -> bool:
 
 
 def by_month(both: Both) -> list[dict[str, Any]]:
-    """Each month with its interval, and its year before where all of it can be compared."""
-    seen, rows = both.done.seen, []
+    """Each month with its interval and, where all of it can be compared, its year before.
+
+    Like is compared with like, as in `settling.Settled.figure`: where official totals do not hold the same cells a year
+    ago (`alike` is false), `like` (the month and its interval), `last_year` and the change are before any of them.
+    """
+    done, seen, rows = both.done, both.done.seen, []
     for n, t in enumerate(both.span):
         one = both.sums["months"][t]
+        told = {key: one[key] for key in ("value", "low", "high", "low80", "high80")}
+        like, last = float(both.now.cells[:, n].sum()), float(both.past.cells[:, n].sum())
+        if one["alike"]:
+            like = one["value"]
+            last = float(done.moved[t - cities.YEAR].sum()) if t - cities.YEAR in done.moved else last
+        factor = like / one["value"] if one["value"] else 1.0
+        compared = bool(both.alike.all())
         rows.append({
-            "month": month_text(seen.months[t]),
-            **{key: one[key] for key in ("value", "low", "high", "low80", "high80")},
-            "last_year": float(both.before[:, n].sum()) if both.alike.all() else None,
+            "month": month_text(seen.months[t]), **told, "alike": one["alike"],
+            "like": {key: None if given is None else given * factor for key, given in told.items()},
+            "last_year": last if compared else None, "change": like - last if compared else None,
+            "change_percent": 100 * (like / last - 1) if compared and last else None,
             "estimated": t in both.sums["open"],
             "state": "official" if one["official"] else "counted" if one["low"] is None else "estimated",
         })  # fmt: skip
@@ -205,16 +258,22 @@ def aimed(workspace: Any, seen: City, t: int, value: float, book: Classification
     }  # fmt: skip
 
 
-def _per_product(workspace: Any, both: Both, value: float, period: str, tree: str) -> dict[str, Any] | None:
-    """CO2 per gross domestic product of both years; None where either does not cover the months."""
+def _per_product(
+    workspace: Any, both: Both, value: float, period: str, tree: str
+) -> tuple[dict[str, Any] | None, str | None]:
+    """CO2 per gross domestic product of both years or, where there is none, what stands against it: that the product
+    does not cover the months (`uncovered`), that areas have no year before (`left_out`), that official totals hold
+    other cells in it (`unlike`), that nothing was emitted in it (`nothing`)."""
     seen = both.done.seen
     now, then = (comparing.product(workspace, seen, tree, one) for one in (period, saying.earlier(period)))
     last = float(both.before.sum())
-    if now is None or then is None or both.left or not both.sums["alike"] or not last:
-        return None
+    if now is None or then is None:
+        return None, "uncovered"
+    if both.left or not both.sums["alike"] or not last:
+        return None, "left_out" if both.left else "nothing" if both.sums["alike"] else "unlike"
     intensity, before = value / now.value, last / then.value
     return {"value": now.value, "last_year": then.value, "intensity": intensity, "last_intensity": before,
-            "change_percent": 100 * (intensity / before - 1), "query": now.query}  # fmt: skip
+            "change_percent": 100 * (intensity / before - 1), "query": now.query}, None  # fmt: skip
 
 
 def replayed(seen: City, family: str, tree: str, t: int | None = None) -> dict[str, Any] | None:

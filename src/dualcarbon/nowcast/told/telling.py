@@ -73,12 +73,12 @@ def said(text: str, words: Words) -> dict[str, Any]:
 
 
 def title(made: dict[str, Any], lang: str = "zh") -> str:
-    """The report's title; synthetic data are named as such."""
+    """The report's title; data that are synthetic or unverified are named as such."""
     name, when = made["place_name"][lang], saying.period(made["period"], lang)
-    mark = {"zh": "（演示数据）", "en": " (synthetic data)"}[lang] if made["synthetic"] else ""
-    if "month" in made:
-        return (f"{name}{when}碳排放形势简析" if lang == "zh" else f"{name}: carbon in {when}") + mark
-    return (f"{name}{when}碳排放形势分析" if lang == "zh" else f"{name}: carbon in {when}") + mark
+    mark = saying.MARKS.get(made["status"], {}).get(lang, "")
+    mark = mark and (f"（{mark}）" if lang == "zh" else f" ({mark})")
+    kind = "简析" if "month" in made else "分析"
+    return (f"{name}{when}碳排放形势{kind}" if lang == "zh" else f"{name}: carbon in {when}") + mark
 
 
 def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
@@ -104,8 +104,8 @@ def document(made: dict[str, Any], lang: str = "zh") -> report.Report:
             what = caption("图" if zh else "Figure", figures, FIGURES[count][0 if zh else 1])
             blocks.append(report.Figure(picture, what, source))
     blocks += _appendix(made, lang)
-    mark = {"zh": "演示数据", "en": "synthetic data"}[lang] if made["synthetic"] else ""
-    plain = title({**made, "synthetic": False}, lang)
+    mark = saying.MARKS.get(made["status"], {}).get(lang, "")
+    plain = title({**made, "status": "official"}, lang)
     day = made["as_of"] if isinstance(made["as_of"], date) else date.fromisoformat(str(made["as_of"]))
     return report.Report(plain, blocks, lang=lang, day=day, label=mark)
 

@@ -11,6 +11,9 @@ NAMED, TOLD = 3, 10
 WAN = 1e4
 #: Pulls below this many points, and growth below this many percent, are nothing to speak of.
 LEAST, FLAT = 0.005, 0.05
+#: An area is asked why it grew where it grew by more percent points than this beyond the whole; of households something
+#: is advised where they pulled growth up by more points than this.
+FASTER, HOMES = 0.5, 0.1
 _KINDS = {
     "zh": {"": "排放", "sum": "排放", "growth": "同比增速", "change": "同比增减量", "share": "占比",
            "pull": "对增速的拉动", "effect": "的作用", "error": "回放的误差与区间覆盖", "target": "与年度目标之差",
@@ -126,7 +129,8 @@ class Words:
 
     def settled(self, value: float, **against: Any) -> str:
         """CO2 that official totals moved."""
-        return self.put(self.amount(value), abs(value), "tCO2", kind="settled", period=self.made["period"], **against)
+        asked = {"period": self.made["period"], **against}
+        return self.put(self.amount(value), abs(value), "tCO2", kind="settled", **asked)
 
     def estimated(self) -> str:
         """The share of the year before that is estimated."""
@@ -156,11 +160,45 @@ class Words:
         up = (self.made["change"] or 0.0) >= 0
         return self.ranked(key, True)[: NAMED if up else 1], self.ranked(key, False)[: 1 if up else NAMED]
 
+    def households(self) -> list[Row]:
+        """The sectors that are households."""
+        return [row for row in self.made["sectors"] if row["household"]]
+
+    def unsorted(self) -> Row | None:
+        """What is of no sector, where it shows."""
+        return next((row for row in self.made["sectors"] if not row["code"] and row["value"] >= WAN / 20), None)
+
     def residents(self) -> Row | None:
-        """The domain of residents, where there is one."""
-        return next(
-            (row for row in self.made["domains"] if row["code"] and row["code"] == self.made["residents"]), None
-        )
+        """The domain of residents, where households are counted in other domains too."""
+        homes = self.made["homes"]
+        if not homes or not homes["domain"] or not homes["beyond"]:
+            return None
+        return next((row for row in self.made["domains"] if row["code"] == homes["domain"]), None)
+
+    def faster(self) -> list[Row]:
+        """Areas that pulled growth up and grew clearly faster than the whole."""
+        whole = self.made["change_percent"]
+        if whole is None or len(self.made["areas"]) < 2:
+            return []
+        return [row for row in self.ranked("areas", True) if row["change_percent"] > whole + FASTER][:NAMED]
+
+    def drawn_up(self) -> list[Row]:
+        """Households that pulled growth up, where they did so together by enough to speak of."""
+        rows = [row for row in self.households() if row["pull_points"]]
+        return [row for row in rows if row["pull_points"] >= LEAST] * (sum(row["pull_points"] for row in rows) >= HOMES)
+
+    def moved_by_totals(self) -> Row:
+        """What official totals `moved` of the month and of the year so far (t CO2, where it shows), and the reasons why
+        growth of these is that of figures before them (`plain`)."""
+        made, told = self.made, self.made["settled_to_date"]
+        later = int(made["month"][5:]) > 1
+        shows = {"month": made["settled"], "year": told["value"] if later else None}
+        plain: dict[str, list[str]] = {}
+        for key, reason in (("month", made["official"]["reason"]), ("year", told["reason"] if later else None)):
+            if reason:
+                plain.setdefault(reason[self.lang], []).append(key)
+        return {"moved": {key: one for key, one in shows.items() if one is not None and abs(one) >= WAN / 20},
+                "plain": plain}  # fmt: skip
 
     def flagged(self, flag: Row) -> str:
         """What looks wrong: all of it opens its node or, where it has no numbers, whose it is opens the figure."""
