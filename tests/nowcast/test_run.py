@@ -365,12 +365,15 @@ def test_refusals(place: Workspace, tmp_path: Path) -> None:
     def rule(**question: Any) -> str:
         with pytest.raises(Refused) as caught:
             nowcast.run(question.pop("workspace", place), **question)
+        told.append(caught.value.problems[0].as_dict("zh")["message"])
         return caught.value.problems[0].rule
 
+    told: list[str] = []
+    assert rule(month="2015-01") == "nowcast.no-energy-data" and "最早的是 2022-01" in told[-1]
     assert rule(place="nowhere") == "nowcast.unknown-place"
     assert rule(by=("colour",)) == "nowcast.unknown-dimension"
     assert rule(reconcile="guess") == "nowcast.unknown-reconciliation"
-    assert rule(workspace=Workspace.create(tmp_path / "empty")) == "nowcast.no-energy-data"
+    assert rule(workspace=Workspace.create(tmp_path / "empty")) == "nowcast.no-energy-data" and "最早" not in told[-1]
 
 
 def test_commands(place: Workspace, tmp_path: Path) -> None:

@@ -264,7 +264,10 @@ def _read(given: Source, question: _Question) -> City:
     if carriers and all(frame["lost"].all() for frame in own):
         raise Refused(Problem("nowcast.no-factors", value="、".join(carriers)))
     if all(frame.is_empty() for frame in own[: len(made)]):
-        raise Refused(Problem("nowcast.no-energy-data", value=given.workspace.name))
+        every = [placed(found.cells, book, code, tree, end)
+                 for found in _counted(given, (as_of, factors_at or as_of), family).values()]  # fmt: skip
+        params = {"month": end.isoformat()[:7], "day": as_of.isoformat(), "first": _beginning(every)}
+        raise Refused(Problem("nowcast.no-energy-data", value=given.workspace.name, params=params))
     used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()} & datasets.keys()
     weather, weather_places = calendar_terms.degree_days(rows, _path(book, code, tree, end))
     never = {
@@ -296,6 +299,12 @@ def _read(given: Source, question: _Question) -> City:
     return City(cells, months, arrays["direct"], arrays["indirect"], power, as_of=as_of, version=given.version,
                 lost=lost, doubts=doubts, zeros=_zeros(frames), absent=absent, unallocated=sorted(rest), place=scope,
                 later=later, **told)  # fmt: skip
+
+
+def _beginning(cells: list[pl.DataFrame]) -> dict[str, str]:
+    """How a refusal says in which month the data begin, where there are any."""
+    first: Any = pl.concat([_whole(one, date.max)["start"].cast(pl.Date) for one in cells]).min()
+    return {"zh": f"，最早的是 {first:%Y-%m}" if first else "", "en": f"; they begin in {first:%Y-%m}" if first else ""}
 
 
 def pool(book: Classification, code: str, tree: str, end: date | None = None) -> str:

@@ -53,7 +53,7 @@ def of_month(seen: City, t: int) -> tuple[Month, Month]:
 
 def _long_ago(seen: City, t: int, last: int) -> Refused:
     """Why month number `t` is not estimated, where nothing has come since number `last`."""
-    params = {"last": month_text(seen.months[last]), "count": FARTHEST}
+    params = {"last": month_text(seen.months[last]), "count": FARTHEST, "day": seen.as_of.isoformat()}
     return Refused(Problem("nowcast.no-data-for-long", value=month_text(seen.months[t]), params=params))
 
 
