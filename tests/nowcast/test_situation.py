@@ -361,6 +361,7 @@ def test_a_part_without_factors_is_no_zero_in_the_tables(tmp_path: Path) -> None
     made = Workspace.create(tmp_path / "w")
     made.import_frame(rows().with_columns(**named), source={"file": "generator"}, dataset=DATASET)
     told = nowcast.analyse(made, year=2024, as_of=LATE)
+    assert "可核算的部分已全部核算，合计不完整" in text_of(nowcast.monthly(made, month="2024-06", as_of=LATE))
     row = next(row for row in told["areas"] if row["code"] == "330402")
     assert row["direct"] is None and row["indirect"] == pytest.approx(row["value"]) and row["value"] > 0
     table = told["paragraphs"]["zh"][2]

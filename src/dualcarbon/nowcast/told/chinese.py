@@ -398,7 +398,8 @@ class ChineseMonth(Chinese):
 
     def level(self) -> str:
         made = self.made
-        ends = "，已全部核算" if made["counted_share"] > 0.9999 else "，等于官方总数"
+        ends = "，可核算的部分已全部核算，合计不完整" if made["lacking"] else "，已全部核算"
+        ends = ends if made["counted_share"] > 0.9999 else "，等于官方总数"
         if self.guessed and made["counted_share"] < 0.005:
             ends = f"（{self.between(made['low'], made['high'])}，全部为估算）"
         elif self.guessed:

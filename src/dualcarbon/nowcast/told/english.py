@@ -369,7 +369,8 @@ class EnglishMonth(English):
 
     def level(self) -> str:
         made = self.made
-        ends = ", counted in full," if made["counted_share"] > 0.9999 else ", equal to the official total,"
+        ends = ", counted as far as it can be, the total incomplete," if made["lacking"] else ", counted in full,"
+        ends = ends if made["counted_share"] > 0.9999 else ", equal to the official total,"
         if self.guessed and made["counted_share"] < 0.005:
             ends = f" ({self.between(made['low'], made['high'])}; all of it estimated),"
         elif self.guessed:
