@@ -89,7 +89,7 @@ def news_node(
     if state:
         one = then if state == "before" else now
         value = float(one.values[chosen][:, mine].sum())
-        node |= {"title": STATES[state], "value": value}
+        node |= {"kind": "sum", "title": STATES[state], "value": value}  # a level, no change
         if part and mine.sum() == 1:
             ends = [_known(seen, day) for (_, seen), day in ((taken[0], since), (taken[-1], new.as_of))]
             return node | _cell(workspace, one, ends, chosen[0], int(np.nonzero(mine)[0][0]), asked)
