@@ -207,9 +207,10 @@ def test_the_record_is_of_the_state_of_what_is_estimated(silent: Workspace) -> N
     told = nowcast.run(silent, month=date(2024, 12, 1), as_of=DAY, keep=False)["record"]
     assert (told["state"], told["late"], told["power_late"]) == ("nothing", 2, 2)
     brief = nowcast.monthly(silent, month="2024-12", as_of=DAY)
-    assert "估算可信度：用电和燃料都已晚 2 个月时" in text_of(brief)
-    node = nowcast.open_reason(silent, **brief["record"]["total"]["question"])
-    assert node["value"] == pytest.approx(brief["record"]["total"]["error_percent"])
+    assert "估算可信度：只有部分单元未报；用电和燃料都已晚 2 个月时" in text_of(brief)
+    assert f"分地区分行业平均误差为{brief['record']['error_percent']:.1f}%" in text_of(brief)
+    node = nowcast.open_reason(silent, **brief["record"]["question"])
+    assert node["value"] == pytest.approx(brief["record"]["error_percent"])
     fuels = city.read(silent, as_of=EARLY)
     assert record.state(fuels, len(fuels.months) - 1) == "electricity"
 

@@ -86,6 +86,10 @@ def test_a_part_that_was_never_reported_is_no_zero(tmp_path: Path) -> None:
     assert rows_["330402"]["direct"] is None and not rows_["330402"]["complete"] and not told["complete"]
     assert rows_["330411"]["direct"] > 0 and rows_["330411"]["complete"] and told["direct"] > 0
     assert [flag["place"] for flag in told["flags"] if flag["rule"] == "nowcast.never-direct"] == ["330402"]
+    brief, year = nowcast.monthly(alone, month="2024-06", as_of=DAY), nowcast.analyse(one, year=2023, as_of=DAY)
+    first, line = brief["paragraphs"]["zh"][0]["text"], year["paragraphs"]["zh"][0]["text"]
+    assert "合计不完整" in first and "嘉兴市从未报送燃料，合计不含这部分排放。" in first
+    assert "南湖区从未报送燃料，合计不含这部分排放。" in line and "因子" not in line
     node = nowcast.open_figure(one, place="330402", month="2024-06", as_of=DAY, city="330400")
     assert node["parts"][0]["value"] is None and not node["complete"]
 

@@ -206,7 +206,7 @@ def replayed(
     if found:
         mine = next(one for one in found if one.state == record.state(now, t))
         made["replay"] = {
-            **record.together(found, mine.state, question), "month": month_text(cities.month_after(now.months[0], t)),
+            **record.together(found, t, question), "month": month_text(cities.month_after(now.months[0], t)),
             "sectors": _by_sector(mine, book), "by_month": _by_month(mine),
         }  # fmt: skip
     return made

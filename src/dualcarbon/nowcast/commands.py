@@ -230,7 +230,12 @@ def _situation(
     ] = None,
     year: Annotated[
         int | None,
-        typer.Option("--year", min=1990, max=2100, help=say("年份（默认：最近一年）", "the year (the last)")),
+        typer.Option(
+            "--year",
+            min=1990,
+            max=2100,
+            help=say("年份（默认：最近有三个月已报的一年）", "the year (the last with three months reported)"),
+        ),
     ] = None,
     month: Annotated[
         str | None, typer.Option("--month", metavar="YYYY-MM", help=say("月度简析的月份", "the month of a brief"))

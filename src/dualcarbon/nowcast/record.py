@@ -190,14 +190,17 @@ def recorded(
     `states`: both states, each with its cells and its `total`. `question`: what opens a figure of the place.
     """
     found = both(seen, t, count, since)
-    return together(found, state(seen, t), question or {}) if found else None
+    return together(found, t, question or {}) if found else None
 
 
-def together(found: list[Replay], now: str, question: dict[str, Any]) -> dict[str, Any]:
-    """What replays say, that of the state `now` first, all of them in `states`."""
+def together(found: list[Replay], t: int, question: dict[str, Any]) -> dict[str, Any]:
+    """What replays say, that of the state of month number `t` first, all of them in `states`; `partial`: most cells
+    have reported that month, and it is the state of the others."""
+    seen = found[0].seen
     states = {replay.state: told(replay, question) for replay in found}
-    names = [figures.month_text(found[0].seen.months[t]) for t in found[0].months]
-    return {**states[now], "months": names, "states": states}
+    names = [figures.month_text(seen.months[s]) for s in found[0].months]
+    partial = t < len(seen.months) and _few(seen.together, t + seen.offset) is not None
+    return {**states[state(seen, t)], "months": names, "states": states, "partial": partial}
 
 
 def state(seen: City, t: int) -> str:

@@ -137,7 +137,10 @@ def record(made: dict[str, Any], *, open_: bool) -> None:
     typer.echo(say(f"近 {count} 个月回放（用现有数据，遮去当时未到的）：",
                    f"Replay of {count} months, with the data of today and what came later hidden:"))  # fmt: skip
     for one in sorted(made["states"].values(), key=lambda one: one["state"] != made["state"]):
-        mark = say("（本月即如此）", " (as this month)") if open_ and one["state"] == made["state"] else ""
+        mark = say("（本月即如此）", " (as this month)")
+        if made["partial"]:
+            mark = say("（本月未报的部分即如此）", " (as what is missing this month)")
+        mark = mark if open_ and one["state"] == made["state"] else ""
         typer.echo(f"- {one['title'][lang]}{mark}")
         total, cells = one["total"], one
         held = say(f"{total['held']}/{total['months']} 个月在 90% 区间内",

@@ -99,6 +99,10 @@ class Chinese(Words):
         told = gaps.apart(self.made["left_out"], "zh")
         return f"{told}，没有可比数，同比不含。" if told else ""
 
+    def unheard(self) -> str:
+        told = self.never({"direct": "燃料", "indirect": "用电"})
+        return "".join(f"{'、'.join(places)}从未报送{what}，合计不含这部分排放。" for what, places in told.items())
+
     def holes(self) -> str:
         made, now, before = self.made, [], []
         now += self.open(made["open_months"], "尚未报齐，缺报部分为估算", "全部未报，为估算")
@@ -108,9 +112,7 @@ class Chinese(Words):
         if made["gaps"]["before"]:
             before.append(self.gaps("before"))
         text = "缺因子的行未计入，合计不完整（见口径说明）。" if made["missing"] else ""
-        for part, name in (("direct", "燃料"), ("indirect", "用电")):
-            if places := [one["name"]["zh"] for one in made["never"] if one["part"] == part]:
-                text += f"{'、'.join(places)}从未报送{name}，合计不含这部分排放。"
+        text += self.unheard()
         text += f"以上数据中，{'；'.join(now)}。" if now else ""
         if before and made["last_year_estimated"]:
             share = f"（占上年的{self.estimated()}）" if made["last_year"] else ""
@@ -394,7 +396,8 @@ class ChineseMonth(Chinese):
 
     def parts(self) -> list[str]:
         trust = f"{self.late()}{self.trust()}本简析计入{COVERS['zh']}。"
-        return [self.level() + self.festival() + self.so_far() + self.totals(), self.who(), self.why(), trust]
+        first = self.level() + self.unheard() + self.festival() + self.so_far() + self.totals()
+        return [first, self.who(), self.why(), trust]
 
     def level(self) -> str:
         made = self.made
@@ -516,8 +519,13 @@ class ChineseMonth(Chinese):
         if not states:
             return "可回放的月份不足，估算的误差尚无记录。"
         total = states[0]["total"]
-        said = self.scored(total)
         count = len(self.made["record"]["months"])
+        if self.made["record"]["partial"]:
+            said = self.scored(states[0])
+            return (f"估算可信度：只有部分单元未报；{states[0]['title']['zh']}时，最近{count}个月回放的分地区分行业"
+                    f"平均误差为{said['error_percent']}，沿用上年同月为{said['last_value_error_percent']}，"
+                    f"90%区间实际覆盖{said['coverage90']}。")  # fmt: skip
+        said = self.scored(total)
         return (f"估算可信度：{states[0]['title']['zh']}时，最近{count}个月回放的合计平均误差为"
                 f"{said['error_percent']}，沿用上年同月为{said['last_value_error_percent']}；{total['months']}个月中"
                 f"{said['held']}个月落在90%区间内。")  # fmt: skip

@@ -95,13 +95,16 @@ class English(Words):
         told = gaps.apart(self.made["left_out"], "en")
         return f" Not compared: {told}." if told else ""
 
+    def unheard(self) -> str:
+        told = self.never({"direct": "fuels", "indirect": "electricity"})
+        return " ".join(f"{', '.join(places)} never reported any {what}; the total is without that."
+                        for what, places in told.items())  # fmt: skip
+
     def holes(self) -> str:
         made, before, told = self.made, [], []
         if made["missing"]:
             told.append("Rows without a factor are left out; the total is incomplete (see Scope and data).")
-        for part, name in (("direct", "fuels"), ("indirect", "electricity")):
-            if places := [one["name"]["en"] for one in made["never"] if one["part"] == part]:
-                told.append(f"{', '.join(places)} never reported any {name}; the total is without them.")
+        told += [self.unheard()] if self.unheard() else []
         empty = made["gaps"]["nothing"]
         some, none = ([one for one in made["open_months"] if (one in empty) == whole] for whole in (False, True))
         if some:
@@ -363,9 +366,9 @@ class EnglishMonth(English):
     """The brief of a month, as `ChineseMonth`."""
 
     def parts(self) -> list[str]:
-        first = " ".join(part for part in (self.level(), self.festival(), self.so_far(), self.totals()) if part)
+        first = self.level(), self.unheard(), self.festival(), self.so_far(), self.totals()
         last = " ".join(part for part in (self.late(), self.trust(), f"Counted is {COVERS['en']}.") if part)
-        return [first, self.who(), self.why(), last]
+        return [" ".join(part for part in first if part), self.who(), self.why(), last]
 
     def level(self) -> str:
         made = self.made
@@ -482,9 +485,14 @@ class EnglishMonth(English):
             return ""
         if not states:
             return "Too few months to replay."
-        total = states[0]["total"]
+        total, count = states[0]["total"], len(self.made["record"]["months"])
+        if self.made["record"]["partial"]:
+            said = self.scored(states[0])
+            return (f"How far to trust it: only some cells are missing; with {states[0]['title']['en']}, sectors by "
+                    f"area were {said['error_percent']} off in the replay of {count} months, the month a year ago "
+                    f"{said['last_value_error_percent']}, and the 90% interval held {said['coverage90']}.")  # fmt: skip
         said = self.scored(total)
         return (f"How far to trust it: with {states[0]['title']['en']}, the replayed totals of "
-                f"{len(self.made['record']['months'])} months were {said['error_percent']} off, the month a year ago "
+                f"{count} months were {said['error_percent']} off, the month a year ago "
                 f"{said['last_value_error_percent']}; {said['held']} of {total['months']} were inside "
                 "the 90% interval.")  # fmt: skip

@@ -278,6 +278,14 @@ class Words:
                              "numbers": dict.fromkeys(name, quantity)})  # fmt: skip
         return message.replace(quantity, saying.marked(len(self.figures) - 1, quantity), 1)
 
+    def never(self, names: dict[str, str]) -> dict[str, list[str]]:
+        """The places that never reported a part, by what it is called in `names`; all of a city as the city."""
+        told: dict[str, list[str]] = {}
+        for one in self.made["never"]:
+            told.setdefault(names[one["part"]], []).append(one["name"][self.lang])
+        return {what: [self.name] if self.made[part] is None else told[what]
+                for part, what in names.items() if what in told}  # fmt: skip
+
     def states(self) -> list[Row]:
         """What the replay says of each state of information, that of the month shown first, where it says something."""
         record = self.made["record"]
