@@ -170,8 +170,18 @@ def test_a_county_that_begins_to_report_is_no_growth(tmp_path: Path, whole: Work
     assert sector["value"] == pytest.approx(node["children"][0]["value"])
     last = nowcast.open_reason(workspace, **sector["inputs"][1]["question"])
     assert last["value"] == pytest.approx(sector["inputs"][1]["value"])
-    run_flags = run(workspace, month=date(2024, 6, 1), as_of=LATE)["flags"]
-    assert "nowcast.new-place" in {flag["rule"] for flag in run_flags}
+    month = run(workspace, month=date(2024, 6, 1), as_of=LATE)
+    assert "nowcast.new-place" in {flag["rule"] for flag in month["flags"]}
+    began = next(row for row in month["rows"] if row["place"] == "330402")
+    assert began["value"] > 0 and began["last_year"] is began["change_percent"] is None
+    assert sum(row["pull_points"] for row in month["rows"] if row is not began) == pytest.approx(
+        month["change_percent"]
+    )
+    assert month["change_percent"] == pytest.approx(
+        nowcast.monthly(workspace, month="2024-06", as_of=LATE)["change_percent"]
+    )
+    head = nowcast.open_figure(workspace, month="2024-06", as_of=LATE)
+    assert head["value"] == pytest.approx(month["value"]) and head["change_percent"] is None
 
 
 def test_a_target_of_zero_is_told(tmp_path: Path) -> None:

@@ -160,10 +160,10 @@ class Before(NamedTuple):
 
 def year_before(done: Settled, t: int) -> Before | None:
     """Month number `t` with the month a year before where some cells of that were not reported: these are estimated
-    and, where there is nothing to estimate from, left out of both; None where all were, most were not, or there is no
-    month a year before that opens."""
+    and, where there is nothing to estimate from or the place had not begun to report, left out of both; None where all
+    were, most were not, or there is no month a year before that opens."""
     s, seen = t - cities.YEAR, done.seen
-    if s < 1 or figures.known(seen, s) is not None:
+    if s < 1 or (figures.known(seen, s) is not None and not gaps.unlike(seen, [s, t])):
         return None
     try:
         both = [gaps.of(seen, [n], done.before) for n in (s, t)]
@@ -174,14 +174,17 @@ def year_before(done: Settled, t: int) -> Before | None:
     alike = done.alike(t)
     now = done.cells(t) if alike else done.unmoved(t)
     then = done.moved[s] if alike and s in done.moved else both[0].cells[:, 0]
-    return Before(now, then, ~np.any([one.lost[:, 0] for one in both], 0))
+    return Before(now, then, gaps.alike(seen, both)[0])
 
 
 def against(figure: dict[str, Any], then: Before | None, mine: np.ndarray) -> dict[str, Any]:
-    """A `figure` of the cells `mine` (N,), compared with the year before like with like where it has none else."""
-    if then is None or figure["last_year"] is not None or not (mine & then.like).any():
+    """A `figure` of the cells `mine` (N,), compared with the year before like with like where some cells lack that;
+    with nothing where all do."""
+    if then is None or (figure["last_year"] is not None and then.like[mine].all()):
         return figure
     like = mine & then.like
+    if not like.any():
+        return figure | dict.fromkeys(("last_year", "change", "change_percent"))
     now, last = float(then.now[like].sum()), float(then.then[like].sum())
     return figure | {"last_year": last, "change": now - last,
                      "change_percent": 100 * (now / last - 1) if last else None}  # fmt: skip

@@ -22,7 +22,7 @@ from dualcarbon.nowcast.months import Month
 from dualcarbon.nowcast.officials import described
 from dualcarbon.nowcast.opened.nodes import NONE, asks, coded, options
 from dualcarbon.nowcast.opened.terms import TERMS
-from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened
+from dualcarbon.nowcast.present import MODEL, behind, grouped, named_code, opened, year_before
 from dualcarbon.nowcast.record import lateness, state
 from dualcarbon.nowcast.settling import Settled
 from dualcarbon.nowcast.usual import FAMILY, RECONCILE
@@ -129,6 +129,9 @@ def _head(
     for name, codes in (("sector", book.sectors), ("domain", book.domains)):
         node[f"{name}_name"] = named_code(codes, node[name]) if node[name] else None
     node |= done.figure(t, mine)
+    then = year_before(done, t)
+    if then is not None and not then.like[mine].all():  # what grew is told by the causes of growth, like with like
+        node |= dict.fromkeys(("change", "change_percent"))
     before, after = (dict(zip(PARTS, both, strict=True)) for both in (done.before(t), done.parts(t)))
     names = [part] if part else list(PARTS)
     old, new = (float(sum(both[name].value[mine].sum() for name in names)) for both in (before, after))
