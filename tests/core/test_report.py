@@ -1,6 +1,7 @@
 """Reports are read back from the files that they are written to."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -106,11 +107,16 @@ def test_long_codes_stay_inside_their_cells(tmp_path: Path) -> None:
 
 def test_the_title_stands_first_and_tables_below_their_headings(tmp_path: Path) -> None:
     table = Table(["What", "Why"], [["late", "CO2 of a long and winding reason, told in many words"]] * 3)
-    blocks = [Figure(SVG, caption="Figure 1"), *(block for n in "ABCDEFG" for block in (Heading(f"Part {n}"), table))]
+    longer = {n: replace(table, caption=f"Caption of {n}", rows=[*table.rows] * 2) for n in "ABCDEFG"}
+    parts = [block for n in longer for block in (Heading(f"Part {n}"), table, longer[n])]
+    figures = [Figure(SVG, caption=f"Figure {n}") for n in (1, 2)]
+    blocks = [figures[0], *parts, figures[1], Heading("Part H")]
     found = pages(write_pdf(Report("Carbon", blocks, lang="en"), tmp_path / "a.pdf"))
     assert found[0].startswith("Carbon") and "Figure1" in found[0]
     text = "".join(found)
     assert all(f"Part{n}WhatWhy" in text for n in "ABCDEFG")
+    told = [f"{what}{n}" for n in "ABCDEFG" for what in ("Part", "Captionof")] + ["Figure2", "PartH"]
+    assert re.findall(r"Part[A-H]|Captionof[A-G]|Figure2", text) == told
     assert "CO₂" in text and "CO2" not in text
 
 

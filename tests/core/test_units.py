@@ -125,3 +125,19 @@ def test_pint_is_imported_only_for_a_conversion():
         "assert units.ratio('万立方米', 'wan_m3') == 1; units.canonical('tCO2/万kWh'); assert 'pint' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_gases_are_shown_by_their_formulas_where_they_are_words():
+    for text in (
+        "CO2。",
+        "1.5 tCO2/MWh",
+        "吨CO2/万千瓦时，元/tCO2",
+        "CO2e, CH4, N2O（CO2）",
+        "kgCO2-eq, tCO2e/tCH4.",
+    ):
+        assert units.formulas(text) == text.translate(str.maketrans("24", "₂₄")), text
+    for text in (
+        "ECO2000科技有限公司", "evidence/CO2-2024.xlsx", "证据/CO2排放.xlsx", "报告(CO2).pdf", "evidence/CO2",
+        "https://x.cn/CO2/a", "demo-CO2-1", "demo.CO2.1", "a:CO2:b", "SF6A",
+    ):  # fmt: skip
+        assert units.formulas(text) == text

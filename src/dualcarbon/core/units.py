@@ -17,6 +17,10 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _NOT_NAMES = {"%": "percent", "‰": "permille", "1": "dimensionless"}
 _GAS = {"CO2": "CO₂", "CH4": "CH₄", "N2O": "N₂O", "SF6": "SF₆", "NF3": "NF₃"}
 _GASES = re.compile("|".join(_GAS))
+# A gas as a word of its own, or with a mass before it (1.5tCO2) and an equivalence behind it (CO2e).
+_GAS_WORD = re.compile(rf"(?:(?:-?\d+(?:\.\d+)?)?(?:wan_)?[kKMG]?[tTg])?(?:{_GASES.pattern})(?:e|eq)?")
+_LATIN = re.compile(r"[A-Za-z0-9_./\\@&#|:-]+")
+_FILE_OR_ADDRESS = re.compile(r"://|\.[A-Za-z][A-Za-z0-9]{0,4}(?![A-Za-z0-9])")
 
 
 class UnitError(ValueError):
@@ -58,8 +62,29 @@ def names() -> frozenset[str]:
 
 
 def formulas(text: str) -> str:
-    """`text` with gases by their formulas, which names and codes hold in plain letters: CO2 as CO₂."""
-    return _GASES.sub(lambda found: _GAS[found[0]], text)
+    """`text` with gases by their formulas: CO2 as CO₂, alone or in a unit (tCO2/MWh).
+
+    Names, codes, file names and addresses that hold the same letters stay as they are: ECO2000, demo-CO2-1.
+    """
+    if not _GASES.search(text):
+        return text
+    runs = re.split(r"([\s，。；、]+)", text)
+    return "".join(run if _FILE_OR_ADDRESS.search(run) else _LATIN.sub(_formula, run) for run in runs)
+
+
+def _formula(found: re.Match[str]) -> str:
+    """A run of Latin characters; its gases by their formulas if it holds nothing but gases and units."""
+    pieces = found[0].strip(":").rstrip(".").split("/")
+    # 吨CO2/万元 and 元/tCO2 lose one end to Chinese; what begins with /CO2 is a path.
+    ends = len(pieces) > 1 and (not pieces[0]) + (not pieces[-1])
+    if ends > 1 or (not pieces[0] and pieces[-1] in _GAS):
+        return found[0]
+    known = all(not piece or _GAS_WORD.fullmatch(piece) or _is_unit(piece) for piece in pieces)
+    return _GASES.sub(lambda gas: _GAS[gas[0]], found[0]) if known else found[0]
+
+
+def _is_unit(piece: str) -> bool:
+    return piece in names() or piece in _aliases()
 
 
 def _tidy(text: str) -> str:
