@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -261,3 +262,21 @@ def test_a_countys_gap_and_bridge_open_as_they_are_shown(tmp_path: Path) -> None
     year = boards.board(made, place="330402", as_of=day, tree="admin")["year"]
     bridge = nowcast.open_reason(made, kind="bridge", place="330402", period="2024", as_of=day, city="330402")
     assert bridge["filled"].startswith(f"{year['value']:,.0f} ")
+
+
+def test_a_copy_of_a_workspace_has_its_own_figures(tmp_path: Path) -> None:
+    made = world(tmp_path / "made")
+    shutil.copytree(made.path, tmp_path / "copy")
+    copy = Workspace.open(tmp_path / "copy")
+    month = rows().filter(COUNTY & (pl.col("start") == date(2024, 6, 1)))
+    values = []
+    for workspace, factor in ((made, 1.1), (copy, 1.3)):
+        more = month.with_columns(value=pl.col("value") * factor)
+        workspace.import_frame(more, source={"file": "correction"}, dataset=DATASET, revise="meter")
+        told = nowcast.run(workspace, as_of=LATER, month=date(2024, 6, 1), record=0, keep=False)
+        values.append(next(row["value"] for row in told["rows"] if row["place"] == "330402"))
+        told["absent"].clear()
+        told["fallbacks"].clear()
+    assert values[1] == pytest.approx(values[0] * 1.3 / 1.1)
+    again = nowcast.run(copy, as_of=LATER, month=date(2024, 6, 1), record=0, keep=False)
+    assert again["absent"] and again["fallbacks"]

@@ -251,3 +251,11 @@ def test_months_between_two_are_a_period() -> None:
     asked = (("2024-01", "2024-12"), ("2024-06", "2024-10"), ("2024-06", "2024-06"), ("2024-01", "2024-03"))
     made = [saying.between(*ends) for ends in asked]
     assert made == ["2024", "2024-06/2024-10", "2024-06", "2024-01/2024-03"]
+
+
+def test_the_brief_of_a_month_beyond_the_next_is_told(short: Workspace) -> None:
+    last = city.read(short, as_of=EARLY).months[-1]
+    month = city.month_after(last, 3)
+    brief = nowcast.monthly(short, month=month.isoformat()[:7], as_of=EARLY)
+    assert brief["value"] == pytest.approx(run(short, month=month, as_of=EARLY)["value"])
+    assert "估算可信度" in text_of(brief) and not brief["record"]["partial"]

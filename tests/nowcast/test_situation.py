@@ -168,7 +168,9 @@ def test_households_are_no_sector(place: Workspace) -> None:
     (residents,) = [row["value"] for row in made["domains"] if row["code"] == "residents"]
     assert homes == pytest.approx(1.2 * residents)
     assert f"合计为全部排放；其中家庭交通计入交通领域，不在居民领域的{residents / 1e4:.1f}万吨之内" in sectors["text"]
-    assert f"排放{homes / 1e4:.1f}万吨（同比" in sectors["text"] and "居民用能中，城镇居民生活拉动" in parts[7]["text"]
+    assert (
+        f"排放量为{homes / 1e4:.1f}万吨（同比" in sectors["text"] and "居民用能中，城镇居民生活拉动" in parts[7]["text"]
+    )
     en = text_of(made, "en")
     assert "Households, which are no sector of production, emitted" in en and "Their cars count in the domain" in en
     assert "Households pulled growth up (Urban households" in en

@@ -88,8 +88,8 @@ def test_a_part_that_was_never_reported_is_no_zero(tmp_path: Path) -> None:
     assert [flag["place"] for flag in told["flags"] if flag["rule"] == "nowcast.never-direct"] == ["330402"]
     brief, year = nowcast.monthly(alone, month="2024-06", as_of=DAY), nowcast.analyse(one, year=2023, as_of=DAY)
     first, line = brief["paragraphs"]["zh"][0]["text"], year["paragraphs"]["zh"][0]["text"]
-    assert "合计不完整" in first and "嘉兴市从未报送燃料，合计不含这部分排放。" in first
-    assert "南湖区从未报送燃料，合计不含这部分排放。" in line and "因子" not in line
+    assert "合计不完整" in first and "嘉兴市从未按月报送燃料，合计不含这部分排放。" in first
+    assert "南湖区从未按月报送燃料，合计不含这部分排放。" in line and "因子" not in line
     node = nowcast.open_figure(one, place="330402", month="2024-06", as_of=DAY, city="330400")
     assert node["parts"][0]["value"] is None and not node["complete"]
 
@@ -107,4 +107,24 @@ def test_one_large_place_away_is_not_the_whole_city(tmp_path: Path) -> None:
     few.import_frame(rows().filter(kept), source={"file": "generator"}, dataset=DATASET)
     told = nowcast.run(few, as_of=DAY, month=MONTH, record=0, keep=False)
     (flag,) = [flag for flag in told["flags"] if flag["rule"] == "nowcast.no-data-since"]
-    assert "多数地区没有收到" in flag["message"]["zh"] and "此后各月大多为估算" in flag["message"]["zh"]
+    assert "排放占多数的地区没有收到" in flag["message"]["zh"] and "此后各月大多为估算" in flag["message"]["zh"]
+
+
+def test_fuels_of_the_city_at_large_or_by_quarter(tmp_path: Path) -> None:
+    """What is recorded for the city as a whole is any county's; quarters cannot be followed by month."""
+    fuels = pl.col("item") == "energy.combustion"
+    large, quarters = (Workspace.create(tmp_path / name) for name in ("large", "quarters"))
+    whole = rows().with_columns(place=pl.when(fuels).then(pl.lit("330400")).otherwise("place"))
+    keys = [name for name in whole.columns if name != "value"]
+    large.import_frame(whole.group_by(keys).agg(pl.col("value").sum()), source={"file": "g"}, dataset=DATASET)
+    told = nowcast.run(large, as_of=DAY, month=date(2024, 6, 1), record=0, keep=False)
+    assert told["complete"] and not any("never" in flag["rule"] for flag in told["flags"])
+    start = pl.col("start").dt.truncate("1q")
+    spans = {"start": start, "end": start.dt.offset_by("3mo"), "known_at": start.dt.offset_by("4mo")}
+    own = rows().filter(COUNTY & fuels).with_columns(**spans)
+    own = own.group_by([name for name in own.columns if name != "value"]).agg(pl.col("value").sum())
+    frame = pl.concat([rows().filter(~(COUNTY & fuels)), own.select(rows().columns)])
+    quarters.import_frame(frame, source={"file": "g"}, dataset=DATASET)
+    told = nowcast.run(quarters, as_of=DAY, month=date(2024, 6, 1), record=0, keep=False)
+    (flag,) = [flag for flag in told["flags"] if flag["rule"] == "nowcast.never-direct"]
+    assert flag["place"] == "330402" and "从未按月报送" in flag["message"]["zh"] and not told["complete"]

@@ -8,6 +8,7 @@ boundary and process CO2 are left to the account itself.
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from dualcarbon.core.classification import Classification, load
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.core.tables import worst
 from dualcarbon.engine import Calculation, calculate
-from dualcarbon.nowcast import calendar_terms, factors, screening
+from dualcarbon.nowcast import calendar_terms, factors, screening, spreading
 from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.factors import Lost
 from dualcarbon.nowcast.screening import Doubt
@@ -30,10 +31,16 @@ PARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "indirect": ("cn.electricity", {}),
 }
 DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
+#: The item of the rows that each part is counted from.
+ITEMS = {"direct": "energy.combustion", "indirect": "energy.purchased"}
 #: A cell whose rows stay away longer than this no longer has that energy, rather than being late.
 SILENT = 12
+#: Rows of a month, or of January and February as one: no others are counted.
+MONTHS = """(start + interval 1 month = "end" or (start + interval 2 month = "end" and month(start) = 1))"""
 #: Months before a month by which it is estimated.
 YEAR = 12
+#: A part of which nothing has come for longer than this since the first of the other was never reported, not late.
+NEW = 3
 #: Ending of the code of the area that holds what was recorded at a place itself, or across its areas; its name.
 UNALLOCATED = "-unallocated"
 UNALLOCATED_NAME = {"zh": "未分地区", "en": "Unallocated"}
@@ -200,6 +207,7 @@ class Source:
     `accounts`: the datasets (id, status) whose role is the account.
     """
 
+    path: Path
     id: str
     version: int
     accounts: tuple[tuple[str, str | None], ...]
@@ -216,8 +224,9 @@ class Source:
 def source(workspace: Any, version: int | None = None) -> Source:
     """What a workspace holds as of a commit (default: the latest)."""
     accounts = tuple((one["id"], one["status"]) for one in workspace.datasets() if one["role"] == "account")
-    return Source(workspace.id, workspace.version() if version is None else version, accounts, str(workspace.pack),
-                  packs.fingerprint(workspace.pack), workspace)  # fmt: skip
+    version = workspace.version() if version is None else version
+    state = packs.fingerprint(workspace.pack)
+    return Source(workspace.path, workspace.id, version, accounts, str(workspace.pack), state, workspace)
 
 
 class _Question(NamedTuple):
@@ -270,13 +279,8 @@ def _read(given: Source, question: _Question) -> City:
         raise Refused(Problem("nowcast.no-energy-data", value=given.workspace.name, params=params))
     used = {name for frame in own[: len(made)] for name in frame["dataset"].unique().to_list()} & datasets.keys()
     weather, weather_places = calendar_terms.degree_days(rows, _path(book, code, tree, end))
-    never = {
-        part: sorted({cell for frame in own for cell in frame["area"] if not cell.endswith(UNALLOCATED)}
-                     - {*made[part]["area"], *joint[part]["area"], *(one.cell[0] for one in lost if one.part == part)})
-        for part in PARTS
-    }  # fmt: skip
     told: dict[str, Any] = {
-        "never": {part: places for part, places in never.items() if places},
+        "never": _never(rows, book, scope, code, tree, end),
         "status": worst([*(datasets[name] for name in used), "unverified"]) or "unverified", "datasets": sorted(used),
         "fallbacks": fallbacks, "weather": weather, "weather_places": weather_places,
     }  # fmt: skip
@@ -285,11 +289,11 @@ def _read(given: Source, question: _Question) -> City:
     cells = sorted(pl.concat([frame.select("area", "sector", "domain") for frame in frames]).unique().rows())
     starts: list[Any] = [frame["start"].min() for frame in frames if not frame.is_empty()]
     months = pl.date_range(min(starts), end, "1mo", eager=True).to_list()
-    arrays = {part: _spread(frame, cells, months, "co2") for part, frame in made.items()}
-    power = _spread(made["indirect"], cells, months, "quantity")
+    arrays = {part: spreading.spread(frame, cells, months, "co2") for part, frame in made.items()}
+    power = spreading.spread(made["indirect"], cells, months, "quantity")
     for part, spanning in joint.items():
-        _parted(arrays[part], spanning, cells, months, power, "co2")
-    _parted(power, joint["indirect"], cells, months, power, "quantity")
+        spreading.parted(arrays[part], spanning, cells, months, power, "co2")
+    spreading.parted(power, joint["indirect"], cells, months, power, "quantity")
     numbers = _numbers([cell[0] for cell in cells])
     arrays["direct"], power, doubts = screening.of_city(arrays["direct"], power, months, numbers)
     arrays["indirect"][~np.isfinite(power)] = np.nan
@@ -297,14 +301,39 @@ def _read(given: Source, question: _Question) -> City:
         values.setflags(write=False)  # it is kept for others
     absent = sorted(set(_targets(book, base, tree, end)) - {cell[0] for cell in cells}) if scope == base else []
     return City(cells, months, arrays["direct"], arrays["indirect"], power, as_of=as_of, version=given.version,
-                lost=lost, doubts=doubts, zeros=_zeros(frames), absent=absent, unallocated=sorted(rest), place=scope,
-                later=later, **told)  # fmt: skip
+                lost=lost, doubts=doubts, zeros=spreading.zeros(frames), absent=absent, unallocated=sorted(rest),
+                place=scope, later=later, **told)  # fmt: skip
 
 
 def _beginning(cells: list[pl.DataFrame]) -> dict[str, str]:
     """How a refusal says in which month the data begin, where there are any."""
     first: Any = pl.concat([_whole(one, date.max)["start"].cast(pl.Date) for one in cells]).min()
     return {"zh": f"，最早的是 {first:%Y-%m}" if first else "", "en": f"; they begin in {first:%Y-%m}" if first else ""}
+
+
+def _never(rows: Any, book: Classification, scope: str, code: str, tree: str, end: date) -> dict[str, list[str]]:
+    """Areas of `scope` (of them the area `code`) by part of which no month was ever known, of whatever carrier.
+
+    All of them are where nobody has any. What was recorded for the whole may be any area's: then none is.
+    """
+    items = ", ".join(f"'{item}'" for item in ITEMS.values())
+    found = rows.filter(f"item in ({items}) and value is not null and {MONTHS}").aggregate(
+        "item, place, min(start)::date as since"
+    )
+    told = found.fetchall()
+    inside = areas(pl.Series([place for _, place, _ in told], dtype=pl.String), book, scope, tree, end)
+    have = {part: {inside[place] for one, place, _ in told if one == item and place in inside}
+            for part, item in ITEMS.items()}  # fmt: skip
+    every = set().union(*have.values())
+    since = min((day for _, place, day in told if place in inside), default=end)
+    if month_after(since, NEW) > end:
+        return {}
+    rest = scope.removesuffix(UNALLOCATED) + UNALLOCATED
+    never = {part: every - mine if rest not in mine else set() for part, mine in have.items()}
+    never = {part: places if places == every else places - {rest} for part, places in never.items()}
+    return {
+        part: kept for part, places in never.items() if (kept := sorted(places & ({code} if scope != code else every)))
+    }
 
 
 def pool(book: Classification, code: str, tree: str, end: date | None = None) -> str:
@@ -380,9 +409,7 @@ def above(book: Classification, code: str, tree: str) -> str:
 
 def last_arrival(rows: Any) -> date:
     """The day on which the last month of electricity or fuel became known (the day after it, where nobody says)."""
-    length = "date_diff('month', start, \"end\")"
-    months = f"({length} = 1 or ({length} = 2 and month(start) = 1))"  # January and February may come as one
-    energy = rows.filter(f"item in ('energy.combustion', 'energy.purchased') and {months}")
+    energy = rows.filter(f"item in ('energy.combustion', 'energy.purchased') and {MONTHS}")
     last = energy.aggregate('"end", max(known_at) as known_at', '"end"').order('"end" desc').limit(1).fetchall()
     return (last[0][1] or last[0][0]) if last else date.today()
 
@@ -460,46 +487,3 @@ def _monthly(cells: pl.DataFrame, end: date, length: str) -> pl.DataFrame:
     cells = spans(cells, length).filter((pl.col("start") <= end) & pl.col("co2").is_not_null())
     by = cells.group_by("area", "sector", "domain", "start")
     return by.agg(pl.col("co2").sum(), pl.col("quantity").sum(), pl.col("dataset").first(), pl.col("lost").all())
-
-
-def _parted(
-    values: Array, joint: pl.DataFrame, cells: list[Any], months: list[date], power: Array, column: str
-) -> None:
-    """Put reports of January–February as one into the two months of `values` (N, T): by the cell's electricity, where
-    both months of it were seen, else by days. They are added to what was reported by month.
-    """
-    row = {cell: k for k, cell in enumerate(cells)}
-    place = {month: k for k, month in enumerate(months)}
-    for *cell, start, value in joint.select("area", "sector", "domain", "start", column).iter_rows():
-        k, t = row[tuple(cell)], place[start]
-        if t + 1 >= len(months):
-            continue
-        shares = power[k, t : t + 2]
-        if not (np.isfinite(shares).all() and shares.sum() > 0):
-            shares = np.array([31.0, (months[t + 1].replace(month=3) - months[t + 1]).days])
-        values[k, t : t + 2] = np.nan_to_num(values[k, t : t + 2]) + value * shares / shares.sum()
-
-
-def _zeros(frames: list[pl.DataFrame]) -> list[tuple[str, str, str]]:
-    """Cells that reported for a year or longer, and nothing but zero."""
-    keys = ["area", "sector", "domain"]
-    whole = pl.concat([frame.select(*keys, "start", "quantity") for frame in frames])
-    by = whole.group_by(keys).agg(pl.col("quantity").abs().max(), pl.col("start").n_unique().alias("n"))
-    return sorted(by.filter((pl.col("quantity") == 0) & (pl.col("n") >= SILENT)).select(keys).rows())
-
-
-def _spread(frame: pl.DataFrame, cells: list[Any], months: list[date], column: str) -> Array:
-    out = np.full((len(cells), len(months)), np.nan)
-    keys = ["area", "sector", "domain"]
-    rows = pl.DataFrame(cells, schema=dict.fromkeys(keys, pl.String), orient="row").with_row_index("row")
-    when = pl.DataFrame({"start": months}, schema={"start": pl.Date}).with_row_index("when")
-    found = frame.select(*keys, pl.col("start").cast(pl.Date), pl.col(column).alias("value"))
-    found = found.join(rows, on=keys).join(when, on="start")
-    out[found["row"].to_numpy(), found["when"].to_numpy()] = found["value"].to_numpy()
-    seen = np.isfinite(out)
-    last = int(np.nonzero(seen.any(0))[0].max(initial=0))
-    for t in range(len(months)):
-        known = min(max(t, SILENT - 1), last)  # nobody is silent before a year, nor after the last that spoke
-        quiet = ~seen[:, max(known - SILENT, 0) : known + 1].any(1)
-        out[quiet, t] = 0.0
-    return out

@@ -16,9 +16,6 @@ from dualcarbon.engine.snapshot import files
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City, Source
 
-#: Rows of a month, or of January and February as one: no others are counted.
-MONTHS = """(start + interval 1 month = "end" or (start + interval 2 month = "end" and month(start) = 1))"""
-
 
 def of(workspace: Any, seen: City, span: Sequence[int], tree: str, book: Classification) -> list[dict[str, Any]]:
     """What is counted twice of the place of `seen`, in the consecutive months `span` (by number) and the year before
@@ -39,7 +36,7 @@ def of(workspace: Any, seen: City, span: Sequence[int], tree: str, book: Classif
 @lru_cache(maxsize=4)
 def _found(given: Source, day: date) -> list[dict[str, Any]]:
     """Pairs among the rows that are counted as known on a day, whatever place is asked for; the last few are kept."""
-    book, rows = load(given.pack), given.rows(day).filter(MONTHS)
+    book, rows = load(given.pack), given.rows(day).filter(cities.MONTHS)
     made = []
     for method, where in cities.PARTS.values():
         of_method = find_method(method, given.pack).method.rows

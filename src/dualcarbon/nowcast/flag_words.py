@@ -40,7 +40,8 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
     told["off"], told["count"] = off, f"{flag.get('count', flag['value']):.0f}"
     if "others" in flag:
         few = flag["others"]
-        told |= {"most": {"zh": "多数地区" if few else "", "en": "from most areas " if few else ""},
+        most = {"zh": "排放占多数的地区", "en": "from areas with most of the CO2 "}
+        told |= {"most": most if few else dict.fromkeys(most, ""),
                  "all": {"zh": "大多" if few else "全部", "en": "most of" if few else "all of"}}  # fmt: skip
     if flag["rule"] == "nowcast.short-history":
         told["grown"] = f"{max(flag['value'] - flags.YEAR, 0):.0f}"

@@ -344,7 +344,8 @@ def _others(city: City, parts: Sequence[Array], t: int, count: int) -> bool | No
     several have."""
     known = [any(np.nan_to_num(values[city.places == n, t - count + 1 : t + 1]).any() for values in parts)
              for n in np.unique(city.places)]  # fmt: skip
-    return any(known) if sum(known) <= max(len(known) / 2, len(known) == 1) else None
+    few = sum(known) < len(known) / 2 or (len(known) != 2 and sum(known) == len(known) / 2) or len(known) == 1
+    return any(known) if few else None
 
 
 def _late(city: City, t: int) -> list[dict[str, Any]]:

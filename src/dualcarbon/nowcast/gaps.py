@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualcarbon.nowcast.city import SILENT, City
+from dualcarbon.nowcast.city import City
 from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
+from dualcarbon.nowcast.spreading import SILENT
 
 #: A month of which more than this share of its fuels' CO2, or of its electricity's, is estimated is open as a whole.
 OPEN = 0.5

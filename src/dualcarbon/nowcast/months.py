@@ -68,9 +68,8 @@ class Month:
 
 def gap(direct: Array, t: int) -> int:
     """How many months before `t` most cells that ought to have reported last had; at least 1."""
-    for back in range(1, t + 1):
-        column = direct[:, t - back]
-        if np.isfinite(column).mean() >= 0.5:
+    for back in range(max(1, t + 1 - direct.shape[1]), t + 1):
+        if np.isfinite(direct[:, t - back]).mean() >= 0.5:
             return back
     return t + 1
 

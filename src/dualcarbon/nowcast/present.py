@@ -43,7 +43,7 @@ BY = ("place", "sector", "domain")
 MODEL = "nowcast.monthly-bridge/6"
 #: Modules that make an estimate: their hash is part of a run.
 PROGRAM = (
-    "months", "bridge", "choose", "intervals", "calendar_terms", "screening", "panel", "annual/forecast",
+    "months", "bridge", "choose", "intervals", "calendar_terms", "spreading", "screening", "panel", "annual/forecast",
     "annual/factor_model", "annual/files", "denton", "city", "factors", "figures", "officials", "settling", "reconcile",
     "usual",
 )  # fmt: skip
@@ -130,7 +130,7 @@ def run(
     found = [*flags.missing(late, t), *done.flags(t), *flags.carried(flags.find(seen), done.seen, t, done.parts(t)),
              *flags.unreported(seen, t)]  # fmt: skip
     made["flags"] += [{**flag, **named(book, flag, opens)} for flag in found]
-    made["fallbacks"], made["absent"] = seen.fallbacks, seen.absent
+    made["fallbacks"], made["absent"] = [*seen.fallbacks], [*seen.absent]
     made["doubled"] = doubled.of(workspace, seen, [t], tree, book)
     made["run"] = manifest(workspace, made, place=code, by=list(by), tree=tree, family=family, reconcile=reconcile)
     if keep:

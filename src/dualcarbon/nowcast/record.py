@@ -35,6 +35,13 @@ class Replay(NamedTuple):
     def state(self) -> str:
         return STATES[self.power_late > 0]
 
+    @property
+    def sole(self) -> str | None:
+        """The part, `direct` or `power`, that is all there ever was; None where both were reported."""
+        parts = {"direct": self.seen.together.direct, "power": self.seen.together.power}
+        ever = [name for name, part in parts.items() if np.nan_to_num(part).any()]
+        return ever[0] if len(ever) == 1 else None
+
     def counted(self) -> Array:
         """What was counted (N, M) of what had to be estimated: fuels, and electricity where it was not in hand."""
         direct, indirect = (part[:, self.months] for part in (self.seen.direct, self.seen.indirect))
@@ -199,7 +206,7 @@ def together(found: list[Replay], t: int, question: dict[str, Any]) -> dict[str,
     seen = found[0].seen
     states = {replay.state: told(replay, question) for replay in found}
     names = [figures.month_text(seen.months[s]) for s in found[0].months]
-    partial = t < len(seen.months) and _few(seen.together, t + seen.offset) is not None
+    partial = t < len(seen.months) and _few(seen, t) is not None
     return {**states[state(seen, t)], "months": names, "states": states, "partial": partial}
 
 
@@ -221,7 +228,8 @@ def told(replay: Replay, question: dict[str, Any]) -> dict[str, Any]:
     question = {**question, "kind": "error", **replay.asks()}
     return {
         **scored(np.where(replay.known, replay.counted(), np.nan), replay.cells()), **replay.asks(),
-        "power_late": replay.power_late, "title": title(replay.late, replay.power_late), "question": question,
+        "power_late": replay.power_late, "title": title(replay.late, replay.power_late, replay.sole),
+        "question": question,
         "total": {**summed(replay.totals()), "question": {**question, "level": "total"}},
     }  # fmt: skip
 
@@ -250,10 +258,13 @@ def summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def title(late: int, power_late: int) -> dict[str, str]:
-    """The state of information in words."""
+def title(late: int, power_late: int, sole: str | None = None) -> dict[str, str]:
+    """The state of information in words; `sole`: the part that is all there is."""
     months_en = "a month" if late == 1 else f"{late} months"
     months_zh = "一个月" if late == 1 else f" {late} 个月"
+    if sole:
+        what = {"direct": text("燃料", "fuels"), "power": text("用电", "electricity")}[sole]
+        return text(f"{what['zh']}晚{months_zh}", f"{what['en']} {months_en} late")
     if not power_late:
         return text(f"当月用电已到，燃料晚{months_zh}", f"electricity in, fuels {months_en} late")
     if power_late == 1 and late == 1:

@@ -45,7 +45,11 @@ def this_month(result: dict[str, Any]) -> None:
     elif result["official"]:
         span = say("等于官方总数", "equal to the official total")
     if result["lacking"] and not result["missing"]:
-        span = span if result["low"] is not None else say("已报的已全部核算", "all that was reported is counted")
+        span = (
+            span
+            if result["low"] is not None or result["official"]
+            else say("已报的已全部核算", "all that was reported is counted")
+        )
         span += say("，合计不完整", ", the total is incomplete")
     elif result["lacking"]:
         span = span if result["low"] is not None else say("有因子的已全部核算", "all that has a factor is counted")
@@ -347,6 +351,10 @@ def opened(result: dict[str, Any]) -> None:
         counted = say(f"核算 {part['counted']:,.0f}，估算 {part['estimated']:,.0f}",
                       f"counted {part['counted']:,.0f}, estimated {part['estimated']:,.0f}")  # fmt: skip
         value = "—" if part["value"] is None else f"{part['value']:,.0f}"
+        if part["value"] is None:
+            counted = say(
+                "缺因子或从未按月报送，不在合计内", "without a factor or never reported by month, not in the total"
+            )
         typer.echo(f"- {part['title'][language()]} {value}: {counted}")
         for leaf in (part["node"] or {}).get("children") or ([part["node"]] if part["node"] else []):
             for line in leaf["equations"]:
@@ -358,7 +366,8 @@ def opened(result: dict[str, Any]) -> None:
         if part["settled"] and (part["node"] or part["estimate"]):
             step = part["settled"]
             typer.echo(f"    {step['before']:,.0f} × {step['factor'] or 0:.6f} = {step['after']:,.0f}")
-    rows = [{"name": one["name"], "value": one["value"], "share": f"{one['counted_share']:.0%}"}
+    rows = [{"name": one["name"], "value": one["value"],
+             "share": "—" if one["value"] is None else f"{one['counted_share']:.0%}"}
             for one in result["children"]]  # fmt: skip
     if rows:
         table(rows, {"name": say("部分", "part"), "value": "t CO2", "share": say("已核算", "counted")})

@@ -120,7 +120,7 @@ def _titled(zh: str, en: str, what: dict[str, str]) -> dict[str, str]:
 
 
 def _known(made: Judged) -> dict[str, str]:
-    return record.title(made.replay.late, made.replay.power_late)
+    return record.title(made.replay.late, made.replay.power_late, made.replay.sole)
 
 
 def _part(made: Judged, name: dict[str, str], gap: float, **more: Any) -> Node:

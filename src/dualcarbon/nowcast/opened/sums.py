@@ -61,7 +61,8 @@ def added_up(
         **({} if part else {end: made[end] for end in ("low", "high")}),
         "equation": text("各月相加；各月的误差按同向计，区间偏宽",
                           "the months added up; their errors are taken as shared, which is the wider reading"),
-        "filled": f"{' + '.join(tonnes(v) for v in values)} = {tonnes(sum(values))}", "children": children,
+        "filled": None if made["lacking"] and not sum(values) else
+        f"{' + '.join(tonnes(v) for v in values)} = {tonnes(sum(values))}", "children": children,
         **behind(done.seen, inside, mine, part, book),
         "inputs": _official_lines(done, inside, mine), "direct": made["direct"], "indirect": made["indirect"],
     }  # fmt: skip

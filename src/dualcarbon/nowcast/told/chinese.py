@@ -101,7 +101,8 @@ class Chinese(Words):
 
     def unheard(self) -> str:
         told = self.never({"direct": "燃料", "indirect": "用电"})
-        return "".join(f"{'、'.join(places)}从未报送{what}，合计不含这部分排放。" for what, places in told.items())
+        how = "合计已按官方总数计" if self.made["settled"] else "合计不含这部分排放"
+        return "".join(f"{'、'.join(places)}从未按月报送{what}，{how}。" for what, places in told.items())
 
     def holes(self) -> str:
         made, now, before = self.made, [], []
@@ -219,7 +220,7 @@ class Chinese(Words):
         if not rows:
             return f"另有{other}。" if other else ""
         named = "、".join(self.home(row, len(rows) > 1) for row in rows)
-        text = f"居民用能不列入行业，{said}排放{named}，与各行业{f'、{other}' if other else ''}合计为全部排放"
+        text = f"居民用能不列入行业，{said}排放量为{named}，与各行业{f'、{other}' if other else ''}合计为全部排放"
         row, beyond = self.residents(), self.made["homes"]["beyond"]
         if row:
             what = "家庭交通" if [one["code"] for one in beyond] == ["transport"] else "一部分"
@@ -497,7 +498,8 @@ class ChineseMonth(Chinese):
         made, told = self.made, []
         if made["open_months"]:
             none = made["month"] in made["gaps"]["nothing"]
-            told.append(f"当月用电{'和燃料均' if none else '或燃料大部分'}未报，按估算计入")
+            sole = "燃料" if made["indirect"] is None else "用电" if made["direct"] is None else ""
+            told.append(f"当月{sole or ('用电和燃料均' if none else '用电或燃料大部分')}未报，按估算计入")
         if made["gaps"]["now"]:
             told.append(f"{self.gaps('now')}，按估算计入")
         before = self.open(made["gaps"]["open_before"], "未报齐", "全部未报")

@@ -97,7 +97,8 @@ class English(Words):
 
     def unheard(self) -> str:
         told = self.never({"direct": "fuels", "indirect": "electricity"})
-        return " ".join(f"{', '.join(places)} never reported any {what}; the total is without that."
+        how = "the total is settled by official ones" if self.made["settled"] else "the total is without that"
+        return " ".join(f"{', '.join(places)} never reported {what} by month; {how}."
                         for what, places in told.items())  # fmt: skip
 
     def holes(self) -> str:
@@ -301,7 +302,9 @@ class English(Words):
     def advice(self) -> str:
         told = [self.about_sectors(), self.about_areas(), self.about_target(), self.about_homes()]
         if self.made["flags"]:
-            told.append(f"Check the {len(self.made['flags'])} departures above with the areas concerned.")
+            count = len(self.made["flags"])
+            which = f"the {count} departures" if count > 1 else "the departure"
+            told.append(f"Check {which} above with the areas concerned.")
         if self.made["estimated_months"]:
             told.append(f"Ask for the reports of {gaps.span_text(self.made['estimated_months'], 'en')}.")
         if self.made["gaps"]["before"]:
@@ -464,7 +467,10 @@ class EnglishMonth(English):
         made, told = self.made, []
         if made["open_months"]:
             none = made["month"] in made["gaps"]["nothing"]
-            told.append("Neither fuels nor electricity of the month are reported; all is estimated." if none else
+            sole = "electricity" if made["direct"] is None else "fuels" if made["indirect"] is None else ""
+            told.append(f"The month's {sole} is not reported and estimated." if sole == "electricity" else
+                        "The month's fuels are not reported and estimated." if sole else
+                        "Neither fuels nor electricity of the month are reported; all is estimated." if none else
                         "Most of the month's fuels or electricity is not reported and estimated.")  # fmt: skip
         if made["gaps"]["now"]:
             told.append(f"Estimated: {self.gaps('now')}.")
