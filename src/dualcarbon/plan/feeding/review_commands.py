@@ -22,7 +22,10 @@ def queue(as_of: AsOf = None, plan: Plan = None, json: Json = False, workspace: 
         "unit": say("单位", "unit"), "progress": say("进展", "progress"), "department": say("部门", "department"),
         "told": say("收到", "told"), "evidence": say("佐证", "evidence"),
     }  # fmt: skip
-    emit({"waiting": rows}, json, lambda: table([{**row, "told": str(row["told"])} for row in rows], columns))
+    if rows:
+        emit({"waiting": rows}, json, lambda: table([{**row, "told": str(row["told"])} for row in rows], columns))
+    else:
+        emit({"waiting": rows}, json, say("没有待审核的填报", "no report waits for review"))
 
 
 def review(
