@@ -1,5 +1,6 @@
 """Figures that the platform computes for a plan's lines, and what it says where nothing computes them."""
 
+import json
 from collections.abc import Callable
 from datetime import date
 
@@ -9,26 +10,27 @@ import pytest
 from dualcarbon import plan
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
+from dualcarbon.plan import reads
 from dualcarbon.plan.assessing import handed
 from dualcarbon.plan.feeding import feeds, systems
 
 
-def energy(workspace: Workspace, now: float, before: float, growth: float | None) -> None:
-    """Diesel of two years in Tongxiang (t) and the city's published growth of GDP."""
+def energy(workspace: Workspace, now: float, before: float, growth: float | None, corrected: str | None = None) -> None:
+    """Diesel of two years in Tongxiang (t) and the city's published growth of GDP; `corrected`: on that day."""
     rows = [
         {"place": "330483", "carrier": "diesel", "item": item, "start": date(year, 1, 1), "end": date(year + 1, 1, 1),
          "value": value, "unit": "t"}
         for item in ("energy.consumption", "energy.combustion")
         for year, value in ((2023, before), (2024, now))
     ]  # fmt: skip
-    known = {"source": {"file": "hand.csv", "known_at": "2025-01-20"}}
-    workspace.import_frame(
-        pl.DataFrame(rows), dataset={"id": "hand", "role": "account", "status": "synthetic"}, **known
-    )
+    source = {"file": "hand.csv", "known_at": corrected or "2025-01-20"}
+    dataset = {"id": "hand", "role": "account", "status": "synthetic"}
+    revise = "更正" if corrected else None
+    workspace.import_frame(pl.DataFrame(rows), dataset=dataset, source=source, revise=revise)
     if growth is not None:
         row = {"place": "330400", "item": "economy.gdp_growth", "start": date(2024, 1, 1), "end": date(2025, 1, 1)}
         frame = pl.DataFrame([row | {"value": growth, "unit": "%"}])
-        workspace.import_frame(frame, dataset={"id": "growth", "role": "account", "status": "secondary"}, **known)
+        workspace.import_frame(frame, dataset={"id": "growth", "role": "account", "status": "secondary"}, source=source)
 
 
 def test_energy_per_gdp_by_hand(make: Callable[..., Workspace]) -> None:
@@ -38,7 +40,9 @@ def test_energy_per_gdp_by_hand(make: Callable[..., Workspace]) -> None:
     fall = 1 - 1.02 / 1.055  # energy grew by 2 %, GDP by 5.5 % at comparable prices
     assert rows["I1"]["value"] == pytest.approx(100 * fall) and rows["I1"]["status"] == "synthetic"
     assert rows["I25"]["value"] == pytest.approx(100 * fall)  # one fuel: CO2 moves as energy does
-    assert rows["I1"]["explain"] == {"item": "energy.tce", "place": "330400", "period": "2024", "basis": "equivalent"}
+    asked = {"item": "energy.tce", "place": "330400", "period": "2024", "basis": "equivalent"}
+    assert {name: rows["I1"]["explain"][name] for name in asked} == asked
+    assert [one["name"] for one in rows["I1"]["explain"]["inputs"]] == ["now", "before", "gdp_growth"]
     made = plan.pull(workspace, None, 12, at=date(2025, 2, 1))
     assert [row["line"] for row in made["told"]] == ["I1"]
     assert {row["line"] for row in made["compared"]} == {"I25"}
@@ -47,8 +51,11 @@ def test_energy_per_gdp_by_hand(make: Callable[..., Workspace]) -> None:
     standing = plan.status(workspace, line="I1")[0]
     assert standing["actual"] == pytest.approx(100 * fall, abs=1e-6) and standing["query"]["item"] == "energy.tce"
     assert standing["state"] != "done" and not standing["confirmed"]  # an estimate: the province settles
-    text = plan.reports(workspace)["text"][0]
-    assert "+ 2.00%" in text and "+ 5.50%" in text
+    (report,) = plan.reports(workspace).to_dicts()
+    assert "+ 2.00%" in report["text"] and "+ 5.50%" in report["text"]
+    assert report["reason"] is None and standing["query"]["known_at"] == "2025-02-01"
+    (beside,) = reads.mirrors(workspace)  # what is kept beside a line opens as of its day too
+    assert json.loads(beside["query"])["known_at"] == "2025-02-01"
 
 
 def test_current_prices_are_never_taken(make: Callable[..., Workspace]) -> None:

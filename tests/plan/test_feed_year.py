@@ -1,5 +1,6 @@
 """A synthetic year of Jiaxing's plan: twelve months with late, wrong and revised reports, all labelled."""
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from tests.plan.test_feed_figures import energy
 
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, Any]]:
-    """Jiaxing's plan with its synthetic year, in a city whose energy and growth of two years are known."""
+    """Jiaxing's plan with its synthetic year, in a city whose energy of two years is known, and then corrected."""
     workspace = Workspace.create(tmp_path_factory.mktemp("year") / "city")
-    energy(workspace, now=1020, before=1000, growth=5.5)
+    energy(workspace, now=1030, before=1000, growth=5.5)
+    energy(workspace, now=1020, before=1000, growth=None, corrected="2025-03-20")
     plan.load(workspace, "cn-jiaxing/2024")
     return workspace, plan.fill(workspace)
 
@@ -43,10 +45,25 @@ def test_what_the_account_gives_is_taken_from_it_and_opens(year: tuple[Workspace
     workspace, _ = year
     (row,) = plan.status(workspace, line="I1")
     assert row["actual"] == pytest.approx(100 * (1 - 1.02 / 1.055), abs=1e-6) and row["status"] == "synthetic"
-    now, before = (inventory.explain(workspace, **row["query"] | {"period": one}) for one in ("2024", "2023"))
-    assert row["query"]["period"] == "2024" and now["value"] / before["value"] == pytest.approx(1.02)
-    told = [one for one in plan.reports(workspace).to_dicts() if one["line"] == "I1"]
-    assert [(one["month"], one["told"], one["state"]) for one in told] == [(12, date(2025, 1, 26), "accepted")]
+    told = [one for one in plan.reports(workspace).to_dicts() if one["feed"] == "computed"]
+    assert [(one["line"], one["month"], one["told"], one["state"]) for one in told] == [
+        ("I1", 12, date(2025, 1, 25), "accepted"),
+        ("I1", 12, date(2025, 4, 10), "accepted"),
+    ]
+    assert [(one["corrects"], one["reason"]) for one in told] == [
+        (None, None),
+        (told[0]["number"], "数据更新后重算"),
+    ]
+    for one, change in zip(told, (1.03, 1.02), strict=True):  # each opens to what was known on its day
+        asked = json.loads(one["query"])
+        now, before, gdp = asked.pop("inputs")
+        assert asked == now["query"] and asked["known_at"] == one["told"].isoformat()
+        for part in (now, before, gdp):
+            assert inventory.explain(workspace, **part["query"])["value"] == pytest.approx(part["value"])
+        assert now["value"] / before["value"] == pytest.approx(change)
+        fall = 1 - now["value"] / before["value"] / (1 + gdp["value"] / 100)
+        assert one["value"] == pytest.approx(100 * fall, abs=1e-6) and f"{now['value']:,.0f}" in one["text"]
+    assert row["query"] == json.loads(told[-1]["query"])
 
 
 def test_values_follow_from_lists(year: tuple[Workspace, dict[str, Any]]) -> None:

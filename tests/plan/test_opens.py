@@ -34,7 +34,17 @@ def test_what_the_platform_computes_stands_beside_what_was_told(
     reason = "按平台计算更正"
     plan.tell(workspace, None, 12, [Told("I1", 12, round(computed, 4), reason=reason)], at=date(2025, 1, 9))
     assert "不是同一个数" not in client.get("/plan/dual?lang=zh").text
-    assert "与填报的" not in client.get("/plan/indicator/I1?lang=zh").text
+    page = client.get("/plan/indicator/I1?lang=zh").text
+    assert "与填报的" not in page and "<span>部门填报 " in page
+    (made,) = plan.pull(workspace)["told"]  # its number leads to the arithmetic, where every input opens
+    page = client.get("/plan/indicator/I1?lang=en").text
+    assert "<span>Computed by the platform " in page and f'href="#how-{made["number"]}"' in page
+    opened = page[page.index(f'id="how-{made["number"]}"') :]
+    opened = opened[: opened.index("</td>")]
+    links = re.findall(r'class="num" href="([^"]+)"', opened)
+    assert [one.split("?")[0] for one in links] == ["/explain", "/explain", "/plan/dual"] and "#told" in links[2]
+    assert "Real growth of GDP 2024" in opened and all(f"known_at={date.today()}" in one for one in links[:2])
+    assert all(client.get(one.replace("&amp;", "&")).status_code == 200 for one in links)
 
 
 def test_a_view_shows_the_energy_that_its_fall_takes() -> None:

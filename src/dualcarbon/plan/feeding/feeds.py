@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -25,7 +25,7 @@ from dualcarbon.plan.assessing import falls, handed, yearly
 from dualcarbon.plan.feeding import feeding, systems, telling
 from dualcarbon.plan.feeding.checking import Told
 from dualcarbon.plan.reading import facts, names
-from dualcarbon.plan.store import Asked, document, install, stamp, writing
+from dualcarbon.plan.store import ZONE, Asked, document, install, stamp, writing
 
 PLATFORM = "dualcarbon"
 #: How the units of the accounts read in a sentence.
@@ -49,7 +49,9 @@ def figures(
     `line`: what is computed for that line alone.
 
     Rows `{line, name: {zh, en}, value, unit, month, period, status, use, missing: [{zh, en}], explain, from}`; `value`
-    is None where something is missing, which is named; `explain` opens the figure.
+    is None where something is missing, which is named; `explain` is the question that opens the figure, as known on the
+    day `as_of` where one is asked. A figure that is worked out of others has them in `explain["inputs"]`, each
+    `{name, value, unit, period, status, source, query}` with the question that opens it, None for one that was told.
     """
     head = document(workspace, plan, as_of)
     found = []
@@ -59,9 +61,20 @@ def figures(
             continue
         wrong = unfit.get(feed["line"])
         computed = _lack(*wrong) if wrong else _SOURCES[feed["from"]](workspace, head, feed, month, as_of)
+        computed["explain"] = _dated(computed["explain"], as_of)
         row = {name: feed[name] for name in ("line", "name", "unit", "use", "from")}
         span = periods.text(date(head["year"], 1, 1), _end(head["year"], month))
         found.append(row | {"month": month, "period": span, **computed})
+    return found
+
+
+def _dated(asked: Mapping[str, Any] | None, day: date | None) -> dict[str, Any] | None:
+    """A question and those of its inputs, each as of a day: what was known then opens the figure of then."""
+    if asked is None or day is None:
+        return dict(asked) if asked is not None else None
+    found = {**asked, "known_at": day.isoformat()}
+    if "inputs" in found:
+        found["inputs"] = [{**one, "query": _dated(one["query"], day)} for one in found["inputs"]]
     return found
 
 
@@ -132,11 +145,12 @@ def pull(
 
     Returns `{plan, month, told, compared, missing, batch}`.
     Figures for `report` become flash reports that open to their explanation; those for `compare` are kept beside the
-    line as mirrored figures, all in one transaction. A figure that stands already is not told again; a changed one is a
-    correction. Raises Refused.
+    line as mirrored figures, all in one transaction. They are computed from what is known on the day `at` (today when
+    None), and open to that. A figure that stands already is not told again; a changed one is a correction, and only
+    that has a reason. Raises Refused.
     """
     head = document(workspace, plan)
-    rows = figures(workspace, head, month, at, line)
+    rows = figures(workspace, head, month, at or datetime.now(ZONE).date(), line)
     ready = [row for row in rows if row["value"] is not None]
     missing = [{"line": row["line"], "name": row["name"], "missing": row["missing"]} for row in rows if row["missing"]]
     kinds = {row["line"]: row for row in reads.indicators(workspace, head).to_dicts()}
@@ -167,12 +181,12 @@ def pull(
         systems.write(connection, fresh, stamp(at))
 
     if asked:
-        said = "数据更新后重算"
-        texts = {row["line"]: row["said"]["zh"] for row in asked if "said" in row}
-        told = [
-            Told(row["line"], month, round(row["value"], 6), "flash", text=texts.get(row["line"]), reason=said)
-            for row in asked
-        ]
+        before = {
+            one["line"]: one
+            for one in reads.report_rows(workspace, head, lines=[row["line"] for row in asked])
+            if one["month"] == month
+        }
+        told = [_told(row, before.get(row["line"])) for row in asked]
         queries = {row["line"]: json.dumps(row["explain"], ensure_ascii=False) for row in asked}
         made = telling.tell(
             workspace, head["plan"], month, told, at=at, feed="computed", person=PLATFORM,
@@ -185,6 +199,14 @@ def pull(
         with writing(workspace) as connection:
             keep(connection)
     return answer
+
+
+def _told(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> Told:
+    """A computed figure as it is told; with a reason where the last one told of the month said something else."""
+    value, text = round(row["value"], 6), row["said"]["zh"] if "said" in row else None
+    other = before is not None and (before["value"], before["text"]) != (value, text)
+    reason = "数据更新后重算" if other else None
+    return Told(row["line"], row["month"], value, "flash", text=text, reason=reason)
 
 
 def _beside(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,14 +232,14 @@ def _intensity(
 ) -> dict[str, Any]:
     """The fall of energy or CO2 per GDP at comparable prices since January, in percent; what `falls` computes."""
     year, place = head["year"], head["place"]
+    told = handed.standing(workspace, place, as_of)
+    row = falls.fall(workspace, feed["account"], place, year, told, until=month, known_at=as_of)
     for one in (year, year - 1):
-        last = yearly.covered(workspace, one, as_of)
-        if 0 < last < month:
+        if f"{yearly.months(one, month)}.{feed['account']}.part" in row["missing"]:
+            last = yearly.covered(workspace, one, as_of, place=place)
             return _lack(
                 f"{one} 年 {last + 1} 月起的能源数据不全", f"Energy of {one} is incomplete from month {last + 1}"
             )
-    told = handed.standing(workspace, place, as_of)
-    row = falls.fall(workspace, feed["account"], place, year, told, until=month, known_at=as_of)
     if row["computed"] is None:
         missing = []
         if row["growth"] is None:
@@ -236,8 +258,25 @@ def _intensity(
         "zh": f"1 −（1 {e}）/（1 {g}）；本期 {now}、上年同期 {before} {unit[0]}，GDP 按可比价",
         "en": f"1 − (1 {e})/(1 {g}); now {now}, a year before {before} {unit[1]}, GDP at comparable prices",
     }
-    kept = {"value": 100 * row["computed"], "status": row["computed_status"], "explain": row["explain"]}
+    asked = row["explain"] | {"inputs": _inputs(workspace, place, year, month, row, as_of)}
+    kept = {"value": 100 * row["computed"], "status": row["computed_status"], "explain": asked}
     return kept | {"missing": [], "said": words}
+
+
+def _inputs(
+    workspace: Workspace, place: str, year: int, month: int, row: Mapping[str, Any], as_of: date | None
+) -> list[dict[str, Any]]:
+    """What a fall is worked out of: the account of these months, of the same a year before, the growth of GDP."""
+    found = []
+    for name, one in (("now", year), ("before", year - 1)):
+        own = yearly.amount(workspace, row["explain"]["basis"], place, one, until=month, known_at=as_of)
+        kept = {key: own[key] for key in ("value", "unit", "status")} | {"period": own["explain"]["period"]}
+        found.append({"name": name, **kept, "source": None, "query": own["explain"]})
+    span = yearly.months(year, month)
+    seen = yearly.gdp_growth(workspace, place, year, until=month, known_at=as_of)["value"] is not None
+    asked = {"item": "economy.gdp_growth", "place": place, "period": span} if seen else None
+    growth = {"value": 100 * row["gdp_growth"], "unit": "%", "status": row["gdp_status"], "period": span}
+    return [*found, {"name": "gdp_growth", **growth, "source": row["gdp_source"], "query": asked}]
 
 
 def _observed(

@@ -24,8 +24,8 @@ from dualcarbon.plan.store import ZONE, Asked, document
 
 SLIP = "演示：小数点错位"
 REVIEWER, PERSON = "演示审核员", "演示填报员"
-#: So long after a report is due the months it tells of are all in the account.
-COUNTED = timedelta(days=16)
+#: So long after a report is due its last month comes into the account; what is computed from it is late by that much.
+COUNTED = timedelta(days=15)
 STEPS = (("方案编制", 3), ("数据收集核算", 6), ("初步核算结果", 9), ("省级通报", 12))
 _NAMES = {"辆": "演示车辆", "艘": "演示船舶", "张": "演示证书", "项": "演示项目", "家": "演示企业", "座": "演示站点"}
 
