@@ -92,6 +92,12 @@ def test_an_area_that_began_later_has_no_months_before(tmp_path: Path) -> None:
     compared(made)
     with pytest.raises(Refused, match="2023-06"):
         nowcast.run(made, place=AREA, month=date(2023, 6, 1), as_of=EARLY, record=0, keep=False)
+    first = nowcast.news(made, before=date(2023, 8, 5), after=date(2023, 9, 20), month=date(2023, 7, 1))
+    assert {(one["arrival"], one["about"]) for one in first["steps"]} == {
+        ("electricity", "month"), ("fuel", "month"), ("fuel", "others"),
+    }  # fmt: skip
+    assert all(one["known_at"] for one in first["steps"]), "months of silence before the first report are no arrival"
+    assert sum(one["effect"] for one in first["steps"]) == pytest.approx(first["change"])
     days = date(2024, 11, 5), EARLY
     told = nowcast.news(made, place=AREA, before=days[0], after=days[1], month=date(2024, 10, 1))
     for name, day in zip(("value_before", "value_after"), days, strict=True):

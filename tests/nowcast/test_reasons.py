@@ -5,13 +5,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from dualcarbon import nowcast
 from dualcarbon.core.problems import Refused
 from dualcarbon.core.workspace import Workspace
-from dualcarbon.nowcast import board, city, revisions, why
+from dualcarbon.nowcast import arrivals, board, city, revisions, why
 from dualcarbon.nowcast.commands import cli
 from tests.nowcast.test_run import DATASET, EARLY, rows
 
@@ -78,6 +79,17 @@ def test_news_open_into_areas_and_the_rows_that_arrived(place: Workspace) -> Non
     assert node["rows_total"] >= len(node["rows"]) > 0
     assert all(date(2024, 11, 5) < row["known_at"] <= date(2024, 12, 15) for row in node["rows"])
     assert {row["period"] for row in node["rows"]} <= set(step["months"])
+    fuel = next(one for one in told["steps"] if (one["arrival"], one["about"]) == ("fuel", "month"))
+    whole = nowcast.open_reason(place, **fuel["explain"])["rows_total"]
+    county = nowcast.open_reason(place, **{**fuel["explain"], "place": "330402"})
+    sector = nowcast.open_reason(place, **{**fuel["explain"], "place": "330402", "sector": "C17"})
+    assert whole > county["rows_total"] == len(county["rows"]) > sector["rows_total"] == len(sector["rows"]) > 0
+    assert all(row["place"].startswith("330402") for row in county["rows"])
+    assert all(row["sector"] == "C17" and row["place"].startswith("330402") for row in sector["rows"])
+    assert nowcast.open_reason(place, **{**fuel["explain"], "part": "indirect"})["rows"] == []
+    spring = pl.DataFrame({"item": ["energy.combustion"], "start": [date(2024, 1, 1)], "end": [date(2024, 3, 1)]})
+    for month, height in (("2024-01", 1), ("2024-02", 1), ("2024-03", 0)):
+        assert arrivals.of_step(spring, arrivals.Step("fuel", "month", [month])).height == height
 
 
 def test_news_open_into_what_they_did_to_each_area_and_cell(place: Workspace) -> None:

@@ -6,12 +6,14 @@ from datetime import date
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import load
 from dualcarbon.core.problems import Problem, Refused
+from dualcarbon.engine.reduce import filtered
 from dualcarbon.nowcast import calendar_terms
 from dualcarbon.nowcast import city as cities
 from dualcarbon.nowcast.city import City
@@ -33,6 +35,8 @@ ARRIVALS: dict[str, tuple[str, ...]] = {
 #: Items whose rows a step takes in; where it is none of these, those of energy.
 ITEMS = {"electricity": ("energy.purchased",), "fuel": ("energy.combustion",), "weather": (*calendar_terms.WEATHER,)}
 ENERGY = (*ITEMS["electricity"], *ITEMS["fuel"])
+#: An effect below this (tCO2) is only how sums are rounded.
+NOTHING = 1e-6
 
 
 def news(
@@ -45,26 +49,29 @@ def news(
     Arrivals are taken in one after the other: corrections of what was known (a new factor is one), the weather,
     electricity, fuels; of the month itself, of the month a year before, of all others. Their effects sum to the change;
     `known_at` are the days on which rows of a step's months, or the `factors` that took the place of others in them,
-    became known. The first value is what was known on `before`, the last what was on `after`, the `as_of` of the
-    document.
+    became known: those of the place, else of what is estimated together with it. A step that moved nothing is left out
+    where nothing of the place arrived. The first value is what was known on `before`, the last what was on `after`, the
+    `as_of` of the document.
     Raises Refused where `after` is not after `before`.
     """
     workspace = opened(workspace)
     place = cities.located(workspace, place)
     if after is not None and after <= before:
         raise Refused(Problem("nowcast.days-turned", value=after.isoformat(), params={"before": before.isoformat()}))
-    new, taken = steps(workspace, before, after, month, place, tree, family)
-    mine = within(new, place)
+    new, taken, rows = steps(workspace, before, after, month, place, tree, family)
+    mine, own = within(new, place), rows_within(rows, new, place)
     totals = [float(by_cell(seen)[mine].sum()) for _, seen in taken]
     asked = {"kind": "news", "place": place, "month": month_text(new.months[-1]), "before": before.isoformat(),
              "as_of": new.as_of.isoformat(), "tree": tree, **options(family)}  # fmt: skip
-    days = days_of_rows(workspace, before, new)
     told: list[dict[str, Any]] = []
     for (step, _), (then, now) in zip(taken[1:], pairwise(totals), strict=True):
         replaced = factors_replaced(workspace, step, before, new, place, tree, family)
+        days = known_at(step, own, replaced)
+        if not days and abs(now - then) < NOTHING:
+            continue
         told.append({
             "arrival": step.kind, "about": step.about, "months": step.months, "effect": now - then,
-            "known_at": known_at(step, days, replaced), "factors": replaced,
+            "known_at": days or known_at(step, rows), "factors": replaced,
             "explain": {**asked, "arrival": step.kind, "about": step.about},
         })  # fmt: skip
     told.sort(key=lambda step: -abs(step["effect"]))
@@ -73,24 +80,43 @@ def news(
             "change": totals[-1] - totals[0], "steps": told, "status": new.status}  # fmt: skip
 
 
-def known_at(step: "Step", days: dict[tuple[str, str], set[date]], replaced: Sequence[dict[str, Any]]) -> list[date]:
-    """The days on which the rows (`days_of_rows`) of a step's months, and the factors `replaced`, became known."""
-    of_rows = {
-        day for item in ITEMS.get(step.kind, ENERGY) for month in step.months for day in days.get((item, month), ())
-    }
-    return sorted(of_rows | {one["after"]["known_at"] for one in replaced if one["after"]["known_at"]})
+def known_at(step: "Step", rows: pl.DataFrame, replaced: Sequence[dict[str, Any]] = ()) -> list[date]:
+    """The days on which those of the `rows` that a step takes in, and the factors `replaced`, became known."""
+    factors = {one["after"]["known_at"] for one in replaced if one["after"]["known_at"]}
+    return sorted({*of_step(rows, step)["known_at"], *factors})
 
 
-def days_of_rows(workspace: Any, before: date, new: City) -> dict[tuple[str, str], set[date]]:
-    """On which days after `before` rows of each item and month became known, up to the day of `new`."""
+def rows_arrived(workspace: Any, before: date, new: City, tree: str, family: str) -> pl.DataFrame:
+    """The observations that count in the cells of `new`, or are the weather there, and became known after `before`,
+    with the `area`, `sector` and `domain` of the cell, and the `part` ("" for the weather, which is of all cells)."""
+    book = load(workspace.pack)
     datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
     rows = workspace.observations(datasets=datasets, known_at=new.as_of, version=new.version)
     listed = ", ".join(f"'{item}'" for item in (*ENERGY, *calendar_terms.WEATHER))
-    found = rows.filter(f"item in ({listed}) and known_at > '{before.isoformat()}'")
-    made: dict[tuple[str, str], set[date]] = {}
-    for item, month, day in found.aggregate("item, date_trunc('month', start)::date as month, known_at").fetchall():
-        made.setdefault((item, month_text(month)), set()).add(day)
-    return made
+    late = rows.filter(f"item in ({listed}) and known_at > '{before.isoformat()}' and value is not null").pl()
+    made = []
+    for part, found in cities.counted(workspace, new.as_of, family, new.version).items():
+        asked = found.method.rows
+        mine = filtered(nw.from_native(late.lazy()), asked.item, asked.where, cities.PARTS[part][1]).to_native()
+        months = pl.concat([cities.spans(mine.collect(), length) for length in ("1mo", "2mo")])
+        made.append(cities.placed(months, book, new.place, tree, new.months[-1]).with_columns(part=pl.lit(part)))
+    near = pl.col("place").is_in(list(new.weather_places.values()))
+    short = pl.col("end") <= pl.col("start").dt.truncate("1mo").dt.offset_by("1mo")
+    weather = late.filter(pl.col("item").is_in(list(calendar_terms.WEATHER)) & near & short)
+    return pl.concat([*made, weather.with_columns(part=pl.lit(""))], how="diagonal")
+
+
+def rows_within(rows: pl.DataFrame, new: City, place: str) -> pl.DataFrame:
+    """Those of the `rows_arrived` that are of `place`, the whole of `new` or an area of it, and the weather."""
+    return rows if place == new.place else rows.filter((pl.col("area") == place) | (pl.col("part") == ""))
+
+
+def of_step(rows: pl.DataFrame, step: "Step") -> pl.DataFrame:
+    """Those of the `rows_arrived` that a step takes in; January and February reported as one are of both."""
+    first, last = (
+        day.dt.strftime("%Y-%m").is_in(step.months) for day in (pl.col("start"), pl.col("end").dt.offset_by("-1d"))
+    )
+    return rows.filter(pl.col("item").is_in(ITEMS.get(step.kind, ENERGY)) & (first | last))
 
 
 def factors_replaced(
@@ -170,23 +196,42 @@ class Step(NamedTuple):
 
 def steps(
     workspace: Any, before: date, after: date | None, month: date | None, place: str, tree: str, family: str
-) -> tuple[City, list[tuple[Step, City]]]:
-    """What was known in the end, and what was known after each step, the first being what was known on `before`: of all
-    cells that are estimated together with those of `place`."""
+) -> tuple[City, list[tuple[Step, City]], pl.DataFrame]:
+    """What was known in the end, what was known after each step, the first being what was known on `before`, and the
+    `rows_arrived`: of all cells that are estimated together with those of `place`.
+
+    Where nothing arrived, months can still change: of a cell heard of for the first time the silent ones before are
+    zero, and months told apart by others move with them. Such changes belong to the step of their kind that made them,
+    else to the next.
+    """
     new = cities.read(workspace, as_of=after, until=month or cities.month_before(before), place=place, tree=tree,
                       family=family)  # fmt: skip
     old = cities.read(workspace, as_of=before, until=new.months[-1], place=place, tree=tree, family=family)
     now, new = aligned(old.together, replace(new.together, status=new.status))
+    rows = rows_arrived(workspace, before, new, tree, family)
     last = len(new.months) - 1
     spans = {"month": [last], "year_before": [last - 12], "others": [t for t in range(last) if t != last - 12]}
     made = [(Step("", "", []), now)]
+    left = made[0][0]
     for kind in ARRIVALS:
         for about, span in spans.items():
-            taken, moved = _taken(now, new, kind, [t for t in span if t >= 0])
-            if moved:
-                made.append((Step(kind, about, [month_text(new.months[t]) for t in moved]), taken))
-                now = taken
-    return new, made
+            taken, moved, silent = _taken(now, new, kind, [t for t in span if t >= 0])
+            texts = {t: month_text(new.months[t]) for t in (*moved, *silent)}
+            told = [t for t in silent if not of_step(rows, Step(kind, about, [texts[t]])).is_empty()]
+            step = Step(kind, about, [texts[t] for t in sorted({*moved, *told})])
+            if not of_step(rows, step).is_empty() or (
+                moved and factors_replaced(workspace, step, before, new, new.place, tree, family)
+            ):
+                made.append((step, taken))
+            elif made[-1][0].kind == kind:
+                made[-1] = made[-1][0], taken
+            elif texts:
+                left = Step(kind, about, [texts[t] for t in sorted(texts)])
+            now = taken
+    if len(made) == 1 and left.kind:
+        made.append((left, now))
+    made[-1] = made[-1][0], now
+    return new, made, rows
 
 
 def within(seen: City, place: str) -> np.ndarray:
@@ -229,23 +274,27 @@ def aligned(old: City, new: City) -> tuple[City, City]:
     return made[0], made[1]
 
 
-def _taken(now: City, new: City, kind: str, months_: Sequence[int]) -> tuple[City, list[int]]:
-    """`now` with the arrivals of one kind for these month numbers, and the months that have any."""
+def _taken(now: City, new: City, kind: str, months_: Sequence[int]) -> tuple[City, list[int], list[int]]:
+    """`now` with the arrivals of one kind for these month numbers, the months in which a value came or changed, and
+    other months in which what was not seen is now zero."""
     if kind == "weather":
-        return _with_weather(now, new, months_)
+        return *_with_weather(now, new, months_), []
     arrays: dict[str, Any] = {name: getattr(now, name).copy() for name in ARRIVALS[kind]}
-    moved = []
+    moved, silent = [], []
     for t in months_:
-        some = False
+        some = none = False
         for name, mine in arrays.items():
             theirs = getattr(new, name)[:, t]
             known = np.isfinite(mine[:, t])
             here = (known if kind == "revision" else ~known) & ~_same(mine[:, t], theirs)
+            value = (np.nan_to_num(mine[:, t]) != 0) | (np.nan_to_num(theirs) != 0)
+            some, none = some or bool((here & value).any()), none or bool((here & ~value).any())
             mine[here, t] = theirs[here]
-            some = some or bool(here.any())
         if some:
             moved.append(t)
-    return replace(now, **arrays), moved
+        elif none and kind != "revision":
+            silent.append(t)
+    return replace(now, **arrays), moved, silent
 
 
 def _with_weather(now: City, new: City, months_: Sequence[int]) -> tuple[City, list[int]]:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
 from dualcarbon.core import periods
 from dualcarbon.core.classification import Classification, load
@@ -55,8 +56,8 @@ def news_node(
 ) -> Node:  # fmt: skip
     """What one arrival did to the estimate of a month, by area, sector and part, with the rows and factors that became
     known after the day `before` and no later than `after` (default: `day`); with a `state` the estimate on that side of
-    the arrival. `city`: the place whose areas are estimated together. Raises Refused for an arrival that there was none
-    of."""
+    the arrival. `rows` are those of the cells and the part themselves, none where only others moved them. `city`: the
+    place whose areas are estimated together. Raises Refused for an arrival that there was none of."""
     since, day = (date.fromisoformat(one) if isinstance(one, str) else one for one in (before, after or day))
     assert since is not None
     if day is not None and day <= since:
@@ -67,7 +68,7 @@ def news_node(
     book, first = load(workspace.pack), span_of(month).start
     pool = cities.pool(book, place, tree)
     above = city or pool
-    new, taken = arrivals.steps(workspace, since, day, first, place if above == pool else above, tree, family)
+    new, taken, arrived = arrivals.steps(workspace, since, day, first, place if above == pool else above, tree, family)
     place_in = next((n for n, (step, _) in enumerate(taken) if (step.kind, step.about) == (arrival, about)), 0)
     if not place_in:
         known = "、".join(f"{one.kind} {one.about}" for one, _ in taken[1:]) or "—"
@@ -108,12 +109,12 @@ def news_node(
             inputs.append(line(side["title"], side["value"], side["unit"], side["status"], filled=filled))
     if replaced:
         node["message"] = {lang: " ".join(one["message"][lang] for one in replaced) for lang in ("zh", "en")}
-    rows, count = _arrived(workspace, step, since, new)
-    days = arrivals.days_of_rows(workspace, since, new)
+    own = _own(arrived, now.seen.cells, mine, step, part)
+    rows, count = _largest(workspace, own)
     moved = totals[1] - totals[0]
     return node | {
         "title": NAMES[arrival], "value": moved, "inputs": inputs, "replaced": replaced,
-        "known_at": arrivals.known_at(step, days, replaced),
+        "known_at": arrivals.known_at(step, own, replaced) or arrivals.known_at(step, arrived),
         "equation": text(
             "收到这批数据后的估算 − 收到前的估算（先更正，再气象，再用电，再燃料，逐批计入）",
             "the estimate with these arrivals less without (corrections, weather, electricity, fuels in turn)",
@@ -225,21 +226,30 @@ def _term(workspace: Any, value: float, days: list[date | None], asked: Node) ->
     return {}
 
 
-def _arrived(workspace: Any, step: arrivals.Step, since: date, new: City) -> tuple[list[Node], int]:
-    """The largest rows that became known after `since` about the months of a step, and how many there are."""
-    datasets = {one["id"]: one for one in workspace.datasets() if one["role"] == "account"}
-    rows = workspace.observations(datasets=list(datasets), known_at=new.as_of, version=new.version)
-    listed = ", ".join(f"'{item}'" for item in arrivals.ITEMS.get(step.kind, arrivals.ENERGY))
-    days = ", ".join(f"'{month}-01'" for month in step.months)
-    inside = f"date_trunc('month', start) in ({days})"
-    found = rows.filter(f"item in ({listed}) and known_at > '{since.isoformat()}' and {inside}")
+def _own(
+    rows: pl.DataFrame, cells: list[tuple[str, str, str]], mine: np.ndarray, step: arrivals.Step, part: str | None
+) -> pl.DataFrame:
+    """Of the `rows` that arrived those that a step takes in of the cells `mine` and of a part; the weather is of all
+    cells, and the electricity of a cell also of its fuels, which are estimated by it."""
+    rows = arrivals.of_step(rows, step)
+    held = pl.DataFrame(
+        [cells[k] for k in np.nonzero(mine)[0]], schema=dict.fromkeys(("area", "sector", "domain"), pl.String),
+        orient="row",
+    )  # fmt: skip
+    found = rows.join(held, on=held.columns, how="semi")
+    if part and (part, step.kind) != ("direct", "electricity"):
+        found = found.filter(pl.col("part") == part)
+    return pl.concat([found, rows.filter(pl.col("part") == "")])
+
+
+def _largest(workspace: Any, rows: pl.DataFrame) -> tuple[list[Node], int]:
+    """The largest of the `rows`, and how many there are."""
+    statuses = {one["id"]: one.get("status") for one in workspace.datasets()}
     names = ("entity", "place", "sector", "carrier", "item", "start", "end", "value", "unit", "dataset", "source",
              "sheet", "row", "known_at")  # fmt: skip
-    columns = ", ".join(f'"{name}"' for name in names)
-    largest = found.filter("value is not null").order("value desc").limit(ROWS).select(columns).fetchall()
+    largest = rows.sort("value", "place", "start", "row", descending=[True, False, False, False]).head(ROWS)
     made = []
-    for row in largest:
-        one = dict(zip(names, row, strict=True))
+    for one in largest.select(names).iter_rows(named=True):
         period = periods.text(one.pop("start"), one.pop("end"))
-        made.append({**one, "period": period, "status": datasets[one["dataset"]].get("status")})
-    return made, int(found.aggregate("count(*) as n").fetchall()[0][0])
+        made.append({**one, "sector": one["sector"] or None, "period": period, "status": statuses[one["dataset"]]})
+    return made, rows.height
