@@ -112,7 +112,8 @@ def test_reports_since_january_are_compared_by_what_they_add(here: Workspace, fi
     month = "330483,A,C28,electricity,energy.purchased,2024-{},15,MWh".format
     assert here.import_file(file("4.csv", month("04")), dataset="grid")["doubled"] == []
     [told] = here.import_file(file("3.csv", month("03")), dataset="grid")["doubled"]
-    assert "here 15 MWh; there 35 MWh, a.csv, row 3" in told["message"]["en"]
+    message = told["message"]["en"]
+    assert "Electricity · 2024-03” 15 MWh; there “" in message and "· 2024-Q1” 35 MWh, a.csv, row 3" in message
 
 
 CODES = {

@@ -160,6 +160,38 @@ def test_a_places_own_denominator_is_never_added_to_those_of_its_parts() -> None
         assert node["value"] == value and {row["place"] for row in node["rows"]} == {place}
 
 
+COUNTIES = ("330402", "330411", "330421", "330424", "330481", "330482", "330483")
+
+
+@pytest.mark.parametrize(
+    ("item", "dataset", "city", "parts", "period", "value", "short"),
+    [
+        # A quarter of the city's own beside years of all its counties, and of some.
+        ("gdp", "book", [(",2024-Q1", 90)], {one: [(",2024", 10)] for one in COUNTIES}, "2024", 70, []),
+        ("gdp", "book", [(",2024-Q1", 90)], {"330481": [(",2024", 10)]}, "2024", 90, ["2024"]),
+        ("gdp", "other", [(",2024-Q1", 90)], {"330481": [(",2024-Q1", 20)]}, "2024-Q1", 90, []),
+        # Years that do not overlap add up.
+        ("gdp", "book", [(",2022", 90)], {one: [(",2023", 50)] for one in COUNTIES[:2]}, "2022/2023", 190, []),
+        # Sectors beside totals, of either side; sectors that only the parts have, and that neither side has all of.
+        ("value_added", "book", [(f"{one},2024", 2) for one in ("I1", "I2", "I3")], {"330481": [(",2024", 4)]},
+         "2024", 6, []),
+        ("value_added", "other", [(",2024", 9)], {"330481": [("I1,2024", 1), ("I2,2024", 3)]}, "2024", 9, []),
+        ("value_added", "book", [("I2,2024", 3)], {one: [("I1,2024", 1), ("I2,2024", 1)] for one in COUNTIES},
+         "2024", 14, []),
+        ("value_added", "other", [("I2,2024", 3)], {"330481": [("I1,2024", 1)]}, "2024", 3, ["2024"]),
+    ],
+)  # fmt: skip
+def test_a_places_own_figures_stand_for_the_time_and_sectors_that_they_cover(
+    item: str, dataset: str, city: Any, parts: Any, period: str, value: float, short: list[str]
+) -> None:
+    sides = [("book", "330400", city), *((dataset, place, given) for place, given in parts.items())]
+    rows = [f"{name},{place},economy.{item},yi_CNY,{of},{key}" for name, place, given in sides for key, of in given]
+    data = observed("\n".join(["dataset,place,item,unit,value,sector,period", *rows]))
+    node = inventory.explain(data, f"economy.{item}", place="330400", period=period)
+    assert node["value"] == pytest.approx(value * 10_000)
+    assert [one["period"] for one in node["missing"]] == short and node["complete"] == (not short)
+
+
 def test_completeness_tells_reported_estimated_noted_and_missing() -> None:
     rows = observed("""
         place,sector,carrier,item,period,value,unit,notation,quality

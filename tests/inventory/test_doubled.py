@@ -90,6 +90,10 @@ def test_energy_and_a_calculation_say_it_as_the_account_does(tmp_path: Path) -> 
                           "unit": "MWh"})  # fmt: skip
     [told] = calc("cn.electricity", table).doubled
     assert told["rule"] == "core.parent-and-child" and [row["value"] for row in told["rows"]] == [2, 3]
+    assert (
+        "“嘉兴市 · 制造业 · 电力 · 2024”（3 MWh）与其下级“桐乡市 · 化学纤维制造业 · 电力 · 2024”"
+        in told["message"]["zh"]
+    )
 
 
 def test_the_workbook_of_an_account_holds_it(tmp_path: Path) -> None:

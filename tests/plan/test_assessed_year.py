@@ -63,8 +63,20 @@ def test_gdp_is_the_places_own_through_the_span_else_that_of_its_parts(workspace
     ]  # fmt: skip
     account(workspace, rows, "yearbook-economy")
     found = [yearly.gdp(workspace, PLACE, year)["current"] for year in spans]
-    assert found == pytest.approx([90, 180, 50])
+    assert found == [pytest.approx(90), pytest.approx(180), None]  # 2024: no year of the city, nor of all its counties
     assert yearly.gdp(workspace, "330483", 2024)["current"] == pytest.approx(20)
+    more = ("330402", "330411", "330421", "330424", "330482")
+    whole = {"item": "economy.gdp", "value": 10.0, "unit": "亿元", "start": date(2024, 1, 1), "end": date(2025, 1, 1)}
+    account(workspace, [{"place": place, **whole} for place in more], "yearbook-economy")
+    assert yearly.gdp(workspace, PLACE, 2024)["current"] == pytest.approx(100)
+    quarter = {"start": date(2025, 1, 1), "end": date(2025, 4, 1)}
+    account(
+        workspace, [whole | {"place": place} | quarter for place in (*more, "330481", "330483")], "yearbook-economy"
+    )
+    year = {"place": "330483-rest", "start": date(2025, 1, 1), "end": date(2026, 1, 1)}
+    account(workspace, [whole | year], "yearbook-economy")
+    assert yearly.gdp(workspace, PLACE, 2025)["current"] is None
+    assert yearly.gdp(workspace, PLACE, 2025, until=3)["current"] == pytest.approx(70)
 
 
 def test_a_hole_stops_the_year(workspace: Workspace) -> None:

@@ -7,7 +7,8 @@ end use, not the sum of the processes.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -20,6 +21,8 @@ from dualcarbon.core.tables import DIMENSIONS
 _WIDER = ("place", "sector", "carrier", "entity", "domain", "counterparty", "counterparty_place", "gas", "equipment")
 #: Dimensions of which one at least is wider in a total of the same dataset: a row without a domain has its sector's.
 _TOTAL = ("place", "sector", "carrier", "entity")
+#: Dimensions that tell which figure is meant, also where two rows agree in them.
+_SAID = ("place", "sector", "carrier")
 #: The order in which keys are compared: what tells most of them apart comes first.
 _ORDER = ("entity", "place", "sector", "carrier", "domain", "counterparty", "counterparty_place", "gas", "equipment")
 _PAIRS = 2_000_000
@@ -37,7 +40,7 @@ _ALL = {
 
 
 #: Items of which a place has its own figure beside those of its parts, as in a yearbook: an account divides by them and
-#: never adds them up over places (`uppermost`).
+#: never adds a place's own to those of its parts (`uppermost`).
 OWN = ("economy.", "population.", "land.")
 #: Rules of figures that stand in two datasets: an account counts both, so they are told; a calculation may name one.
 ACROSS = ("core.same-elsewhere", "core.covered-elsewhere")
@@ -70,20 +73,133 @@ def _apart_in_place(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     return found.filter(pl.col("place") != pl.col("place_up"), *same).select("_id", "_id_up")
 
 
-def uppermost(rows: pl.DataFrame, places: Places) -> pl.DataFrame:
-    """Rows of items in `OWN` without those of places inside another place that has the same figure: the place's own
-    stands for those of its parts, in whichever dataset. Only dimensions that `rows` have are compared.
+def uppermost(
+    rows: pl.DataFrame, book: Classification, span: periods.Period | None = None
+) -> tuple[pl.DataFrame, list[tuple[str, periods.Period]]]:
+    """Rows of items in `OWN` of which no place's own figures stand beside those of its parts, in whichever dataset;
+    and the places and periods in which neither cover what the other holds.
+
+    `rows` lie in `span` (else in what they span) and have `place`, `start`, `end`; `item`, `value` and the other
+    dimensions where they differ. A place's own (without an entity) stand where they cover the span in all sectors, else
+    those of its parts where these do, else the same is decided for each stretch of time in which the two overlap. Where
+    neither cover a stretch, the place's own are kept and it is told: a sum over it is not complete.
     """
     texts = rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)).with_row_index("_at")
-    present = set(texts["place"].drop_nulls().unique())
-    steps = [(code, up) for code, ups in above(present, places).items() for up in ups if up in present]
-    if not steps:
-        return rows
-    over = pl.DataFrame(steps, schema={"place": pl.String, "_up": pl.String}, orient="row")
-    others = [name for name in DIMENSIONS if name != "place" and name in texts.columns]
-    wholes = texts.select(*others, _up="place").unique()
-    inside = texts.join(over, on="place").join(wholes, on=[*others, "_up"], how="semi", nulls_equal=True)
-    return rows.filter(~texts["_at"].is_in(inside["_at"].unique().implode()))
+    if "value" in texts.columns:
+        texts = texts.filter(pl.col("value").is_not_null())
+    over = above(texts["place"].drop_nulls().unique(), book.places)
+    if not any(up in over for ups in over.values() for up in ups):
+        return rows, []
+    keys = [name for name in DIMENSIONS if name not in ("place", "sector", "entity") and name in texts.columns]
+    dropped: set[int] = set()
+    short: list[tuple[str, periods.Period, set[int]]] = []
+    for group in texts.partition_by(keys) if keys else [texts]:
+        held = [_Row(one["place"], one.get("sector"), one["start"], one["end"], one.get("entity"), one["_at"])
+                for one in group.iter_rows(named=True)]  # fmt: skip
+        wholes = {row.place for row in held if row.entity is None}
+        # The deepest first: a place stands as what was chosen for it.
+        for place in sorted(wholes, key=lambda one: len(over.get(one, ())), reverse=True):
+            kept = [row for row in held if row.at not in dropped]
+            own = [row for row in kept if row.place == place and row.entity is None]
+            parts = [row for row in kept if place in over.get(row.place, ())]
+            if own and parts:
+                out, lacks = _decided(place, own, parts, span, book)
+                dropped |= {row.at for row in out}
+                short += [(place, lack, {row.at for row in own if row.at not in dropped}) for lack in lacks]
+    left = pl.Series("_at", sorted(dropped), dtype=texts.schema["_at"])
+    told = [(place, lack) for place, lack, kept in short if not kept <= dropped]
+    return rows.with_row_index("_at").join(left.to_frame(), on="_at", how="anti").drop("_at"), told
+
+
+class _Row(NamedTuple):
+    """What of a row decides whether it stands: whose it is, of which sector, when, and its number."""
+
+    place: str
+    sector: str | None
+    start: date
+    end: date
+    entity: str | None
+    at: int
+
+
+def _decided(
+    place: str, own: list[_Row], parts: list[_Row], span: periods.Period | None, book: Classification
+) -> tuple[list[_Row], list[periods.Period]]:
+    """Of a place's own rows and those of its parts those that do not stand, and the periods that neither cover."""
+    hull = periods.Period(min(row.start for row in own + parts), max(row.end for row in own + parts))
+    stands = _standing(place, own, parts, span or hull, book)
+    if stands is not None:
+        return (parts if stands is own else own), []
+    out, short = [], []
+    for stretch in _stretches(own + parts):
+        mine, theirs = ([row for row in side if stretch.start <= row.start < stretch.end] for side in (own, parts))
+        if mine and theirs:
+            stands = _standing(place, mine, theirs, stretch, book)
+            out += mine if stands is theirs else theirs
+            short += [stretch] if stands is None else []
+    return out, short
+
+
+def _standing(
+    place: str, own: list[_Row], parts: list[_Row], span: periods.Period, book: Classification
+) -> list[_Row] | None:
+    """The side that covers a span in all sectors that either has; the place's own first."""
+    wanted = {row.sector for row in own + parts}
+    if not gaps(own, span) and _all_sectors(wanted, {row.sector for row in own}, book.sectors):
+        return own
+    each: dict[str, set[str | None]] = {}
+    for row in parts:
+        each.setdefault(row.place, set()).add(row.sector)
+    # Of sectors, a part may lack some that it has no business in; of a total beside them, none may.
+    alike = {None} if None in wanted else wanted
+    sides = each.values() if None in wanted else [set().union(*each.values())]
+    if all(_all_sectors(alike, side, book.sectors) for side in sides) and full(parts, place, span, book.places):
+        return parts
+    return None
+
+
+def _all_sectors(wanted: Iterable[str | None], given: Collection[str | None], tree: Codes) -> bool:
+    """Do the sectors `given` hold the `wanted`: named, below one or as all below? The total is its three industries."""
+    there = frozenset(given)
+
+    def holds(code: str | None) -> bool:
+        if code in there or None in there or (code is not None and not there.isdisjoint(tree.ancestors(code))):
+            return True
+        if code is None:
+            below = [one for one in tree if (tree.row(one) or {}).get("level") == "industry-group"]
+        else:
+            below = [one for one in tree if tree.parent(one) == code]
+        return bool(below) and all(holds(one) for one in below)
+
+    return all(holds(code) for code in wanted)
+
+
+def full(rows: Iterable[tuple[Any, ...]], place: str, span: periods.Period, places: Places) -> bool:
+    """Do rows (place, sector, start, end and more) of places below one cover all of it and of a span: each place in
+    its sectors, and some in every area directly below?"""
+    rows = list(rows)
+    found: set[str] = set().union(*(places.extent(one) for one in {row[0] for row in rows}))
+    areas = places.children(place, places.home(place))
+    return not gaps(rows, span) and all(not found.isdisjoint(places.extent(area)) for area in areas)
+
+
+def gaps(rows: Iterable[tuple[Any, ...]], span: periods.Period) -> bool:
+    """Do rows (place, sector, start, end and more) leave a day of a span open in a sector of a place, or all of it?"""
+    found: dict[tuple[str, str | None], list[tuple[date, date]]] = {}
+    for place, sector, start, end, *_ in rows:
+        found.setdefault((place, sector), []).append((start, end))
+    return not found or any(periods.gap(one, *span) is not None for one in found.values())
+
+
+def _stretches(rows: Iterable[_Row]) -> list[periods.Period]:
+    """The stretches of time in which rows overlap each other."""
+    found: list[periods.Period] = []
+    for row in sorted(rows, key=lambda one: one.start):
+        if found and row.start < found[-1].end:
+            found[-1] = periods.Period(found[-1].start, max(found[-1].end, row.end))
+        else:
+            found.append(periods.Period(row.start, row.end))
+    return found
 
 
 def covered(keys: pl.DataFrame, book: Classification, flows: Collection[str]) -> pl.DataFrame:
@@ -181,6 +297,7 @@ def problem_of(row: Mapping[str, Any], book: Classification) -> Problem:
     """The problem of one of `clashes`, at the row that is new (of two, the part)."""
     part, whole = row["part"], row["whole"]
     differs = [name for name in _WIDER if part[name] != whole[name]]
+    said = [name for name in _WIDER if name in differs or (name in _SAID and part[name] is not None)]
     mine, other = ("", "_up") if row["_new"] else ("_up", "")
     own, their = (part, whole) if row["_new"] else (whole, part)
     params: dict[str, Any] = {
@@ -191,9 +308,13 @@ def problem_of(row: Mapping[str, Any], book: Classification) -> Problem:
         "other_figure": _figure(row, other),
         "part_figure": _figure(row, "") if row["_parts"] == 1 else _quantity(row["_sum"], row["unit"]),
         "whole_figure": _figure(row, "_up"),
-        "parent": _named(whole, differs, book),
-        "child": _named(part, differs, book),
+        "parent": _named(whole, said, (row["start_up"], row["end_up"]), book),
+        "child": _named(part, said, (row["start"], row["end"]), book),
         "more": _more(row["_parts"]),
+    }
+    params |= {
+        "own": params["child" if row["_new"] else "parent"],
+        "their": params["parent" if row["_new"] else "child"],
     }
     place = (None, row[f"sheet{mine}"], row[f"row{mine}"])
     if part["dataset"] != whole["dataset"]:
@@ -229,18 +350,20 @@ def _quantity(value: float, unit: str | None) -> str:
     return f"{value:,.12g} {unit or ''}".strip()
 
 
-def _named(key: Mapping[str, Any], differs: Iterable[str], book: Classification) -> dict[str, str]:
-    """What a key says in the dimensions in which two differ, by name."""
+def _named(
+    key: Mapping[str, Any], said: Iterable[str], span: tuple[date, date], book: Classification
+) -> dict[str, str]:
+    """What a row says in some dimensions, by name, and its period."""
     trees: dict[str, Codes] = {"place": book.places, "sector": book.sectors, "carrier": book.carriers}
     trees |= {"domain": book.domains, "counterparty_place": book.places}
     found = {}
     for number, lang in enumerate(("zh", "en")):
         words = []
-        for name in differs:
+        for name in said:
             code, tree = key[name], trees.get(name)
             known = tree.name(code, lang) if code is not None and tree is not None and code in tree else code
             words.append(_ALL[name][number] if code is None else known)
-        found[lang] = " · ".join(words)
+        found[lang] = " · ".join([*words, periods.text(*span)])
     return found
 
 

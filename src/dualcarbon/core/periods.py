@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -110,6 +110,15 @@ def _months(year: int, first: int, last: int) -> Period:
 
 def _next_month(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+def gap(spans: Iterable[tuple[date, date]], start: date, end: date) -> date | None:
+    """Return the first day from `start` before `end` that no span covers, None when all are covered."""
+    for first, last in sorted(spans):
+        if first > start:
+            break
+        start = max(start, last)
+    return start if start < end else None
 
 
 def text(start: date, end: date) -> str:

@@ -245,11 +245,25 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {"period": periods.text(start, end), **{key: value for key, value in row.items() if value is not None}}
 
 
-def rows_of(item: str, frame: "nw.LazyFrame[Any]", names: Classification) -> "nw.LazyFrame[Any]":
-    """The rows of an item; of one that no account adds up over places (`covering.OWN`) a place's own figure stands for
-    those of its parts."""
+#: Why a figure is not complete where neither a place's own rows nor those of its parts cover its time and sectors.
+_PARTLY = {
+    "zh": "本地区的数与下级的数都不覆盖全部时期和行业，不相加",
+    "en": "neither the place's own figures nor those of its parts cover all the time and sectors: not added",
+}
+
+
+def rows_of(
+    item: str, frame: "nw.LazyFrame[Any]", names: Classification, period: str | None
+) -> tuple["nw.LazyFrame[Any]", list[dict[str, Any]]]:
+    """The rows of an item in a period and what they lack; of one that no account adds up over places (`covering.OWN`)
+    a place's own figures or those of its parts."""
     kept = frame.filter(nw.col("item") == item)
-    return nw.from_native(uppermost(collected(kept), names.places).lazy()) if item.startswith(OWN) else kept
+    if not item.startswith(OWN):
+        return kept, []
+    rows, short = uppermost(collected(kept), names, periods.parse(period) if period else None)
+    lacks = [{"reason": "partly", "reason_text": _PARTLY, "place": place, "period": str(span), "quantity": None,
+              "unit": None} for place, span in short]  # fmt: skip
+    return nw.from_native(rows.lazy()), lacks
 
 
 def observed(
@@ -264,7 +278,8 @@ def observed(
 
     Its status is the weakest of its datasets'; NO and NA complete a sum, NE and a missing value do not.
     """
-    found = collected(rows_of(item, frame, names))
+    asked, lacks = rows_of(item, frame, names, question.get("period"))
+    found = collected(asked)
     if not found.height:
         raise nothing(question)
     for dim in ("carrier", "unit", "basis"):
@@ -289,7 +304,8 @@ def observed(
         "status": worst((statuses or {}).get(name) for name in known),
         "value": value,
         "unit": unit,
-        "complete": not absent.height,
+        "complete": not absent.height and not lacks,
+        "missing": lacks,
         "rows": rows,
         "rows_total": found.height,
         "rest": rest_of(rows, found.height, value, unit, None) if summed and custody is None else None,

@@ -144,7 +144,7 @@ def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     A published figure of the area comes first; a county's figure is not that of the management area of the same name
     (`basis` management). Else the sum of what the counted datasets hold for the places inside, when every place that
-    reports covers the whole period; a place's own figures stand for those of its parts.
+    reports covers the whole period; a place's own figures and those of its parts are never added.
     """
     known = (pl.col("item") == "economy.gdp") & pl.col("value").is_not_null()
     gdp: pl.DataFrame = q.snapshot.once("gdp", lambda: q.snapshot.quantities().filter(known))
@@ -166,11 +166,11 @@ def _gdp(q: Query, areas: Sequence[str]) -> dict[str, dict[str, Any]]:
             found[code] = {"value": value, "status": status.get(row["dataset"])}
     counted = seen.filter(pl.col("dataset").is_in([str(one["id"]) for one in q.snapshot.datasets]))
     counted = counted.filter(pl.col("place").is_in([code for code, where in inside.items() if where in areas]))
-    counted = uppermost(counted, q.names.places)
     for area in areas:
         within = counted.filter(pl.col("place").is_in([code for code, where in inside.items() if where == area]))
+        within, short = uppermost(within, q.names, q.period)
         days = within.group_by("place").agg((pl.col("end") - pl.col("start")).dt.total_days().sum().alias("days"))
-        if area in found or not days.height or set(days["days"]) != {(q.period.end - q.period.start).days}:
+        if area in found or short or not days.height or set(days["days"]) != {(q.period.end - q.period.start).days}:
             continue
         value = sum(row["value"] * units.ratio(row["unit"], "wan_CNY") for row in within.iter_rows(named=True))
         found[area] = {"value": value, "status": worst(status.get(name) for name in within["dataset"].unique())}

@@ -133,7 +133,8 @@ def _observed(
     given = {key: value for key, value in question.items() if value}
     chosen = select(observations(table, made.choices.known_at), made.names, given, tree, where or None)
     own = find_method(node["method"]["id"], made.choices.pack).method.rows.item if node["method"] else item
-    kept = limits.withheld([(rows_of(own, chosen.frame, made.names).to_native(), own, None)], custody)
+    rows, _ = rows_of(own, chosen.frame, made.names, given.get("period"))
+    kept = limits.withheld([(rows.to_native(), own, None)], custody)
     return limits.limited(node, kept, asked.get("entity"))
 
 

@@ -316,13 +316,17 @@ def product(workspace: Any, seen: City, tree: str, period: str) -> Product | Non
     for name, place, days, value in sorted(found):
         if (place, days, datasets[name]["role"]) == (seen.place, length, "control"):
             return Product(value, datasets[name].get("status") or "unverified", {**query, "dataset": name})
-    rows_of = [(place, days) for name, place, days, _ in found if datasets[name]["role"] == "account"]
-    counted = pl.DataFrame(rows_of, schema={"place": pl.String, "days": pl.Int64}, orient="row")
+    names = [name for name, one in datasets.items() if one["role"] == "account"]
+    columns = 'dataset, place, sector, item, start, "end", value'
+    counted = rows.project(columns).pl().filter(pl.col("dataset").is_in(names))
     within = cities.areas(counted["place"], book, seen.place, tree, wanted.end)
-    counted = uppermost(counted.filter(pl.col("place").is_in(list(within))), book.places)
+    counted, short = uppermost(counted.filter(pl.col("place").is_in(list(within))), book, wanted)
     reached = {within[place] for place in counted["place"]}
-    own = set(counted["place"]) == {seen.place}
-    if (counted["days"] != length).any() or not (own or {cell[0] for cell in seen.cells} <= reached):
+    days = counted.group_by("dataset", "place").agg(
+        (pl.col("end") - pl.col("start")).dt.total_days().sum().alias("days")
+    )
+    whole = set(counted["place"]) == {seen.place} or {cell[0] for cell in seen.cells} <= reached
+    if short or not whole or (days["days"] != length).any():
         return None
     node = runs.explain(
         GDP, workspace=workspace, pack=workspace.pack, methods=(), **{k: v for k, v in query.items() if k != "item"}

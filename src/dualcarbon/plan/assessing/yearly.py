@@ -17,7 +17,7 @@ import polars as pl
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods, units
 from dualcarbon.core.classification import load
-from dualcarbon.core.covering import uppermost
+from dualcarbon.core.covering import full, gaps, uppermost
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
 
@@ -288,7 +288,7 @@ def _economy(workspace: Workspace, known_at: date | None) -> pl.DataFrame:
 
     def read() -> pl.DataFrame:
         wanted = "item IN ('economy.gdp', 'economy.gdp_growth') AND value IS NOT NULL AND sector IS NULL"
-        columns = 'dataset, place, item, start, "end", value, unit'
+        columns = 'dataset, place, sector, item, start, "end", value, unit'
         frame: pl.DataFrame = workspace.observations(known_at=known_at).filter(wanted).project(columns).pl()
         return frame
 
@@ -298,15 +298,18 @@ def _economy(workspace: Workspace, known_at: date | None) -> pl.DataFrame:
 
 
 def _sets(rows: pl.DataFrame, place: str, pack: str, span: periods.Period) -> list[pl.DataFrame]:
-    """Rows of each dataset that make up the place: its own through all of `span`, else those of its parts where an
-    economy has them, which its own never join."""
-    found = []
+    """Rows of each dataset that make up the place through all of `span`: its own, else those of its parts where an
+    economy has them for every area; part of a year or some of the areas are none."""
+    found, book, columns = [], load(pack), ("place", "sector", "start", "end")
     for dataset in rows.partition_by("dataset", maintain_order=True):
-        own = dataset.filter(pl.col("place") == place)
-        if own.select((pl.col("end") - pl.col("start")).dt.total_days().sum()).item() == (span.end - span.start).days:
+        mine = pl.col("place") == place
+        own, parts = dataset.filter(mine), uppermost(dataset.filter(~mine), book, span)[0]
+        if not gaps(own.select(columns).iter_rows(), span):
             found.append(own)
-        elif dataset["dataset"][0].endswith("economy") and own.height < dataset.height:
-            found.append(uppermost(dataset.filter(pl.col("place") != place), load(pack).places))
+        elif dataset["dataset"][0].endswith("economy") and full(
+            parts.select(columns).iter_rows(), place, span, book.places
+        ):
+            found.append(parts)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from dualcarbon.core import pack as packs
 from dualcarbon.core import periods
+from dualcarbon.core.classification import load
 from dualcarbon.core.covering import OWN, uppermost
 from dualcarbon.core.tables import worst
 from dualcarbon.core.workspace import Workspace
@@ -283,8 +284,6 @@ def _observed(
     workspace: Workspace, head: Mapping[str, Any], feed: Mapping[str, Any], as_of: date | None
 ) -> pl.DataFrame:
     """Rows of the feed's item in the account datasets, inside the plan's place."""
-    from dualcarbon.core.classification import load
-
     datasets = [one["id"] for one in workspace.datasets() if one["role"] == "account"]
     if not datasets:
         return workspace.observations().limit(0).pl()
@@ -293,7 +292,6 @@ def _observed(
     inside = places.leaves(head["place"], "admin") if head["place"] in places else frozenset({head["place"]})
     within = [one for one in rows["place"].unique().to_list() if one in places and places.extent(one) <= inside]
     rows = rows.filter(pl.col("place").is_in(within))
-    rows = uppermost(rows, places) if feed["item"].startswith(OWN) else rows
     return rows.filter(pl.col("process").is_in(feed["process"])) if feed.get("process") else rows
 
 
@@ -312,6 +310,8 @@ def _stock(
             sums.append(None)  # the register ends before the month: what stood then is not known
             continue
         recent = last.filter(pl.col("start") > end - timedelta(days=366)).sort("start").unique(keys, keep="last")
+        if feed["item"].startswith(OWN):  # all that stands on that day, whenever it was told
+            recent, _ = uppermost(recent.with_columns(start=pl.lit(day), end=pl.lit(end)), load(workspace.pack))
         sums.append(float(recent["value"].sum()) if recent.height else None)
     if sums[0] is None or sums[1] is None:
         return _lack("年初或期末没有存量数据", "No stock at the year's start or at the month's end")
@@ -332,7 +332,12 @@ def _flow(
     rows = _observed(workspace, head, feed, as_of).filter(pl.col("unit") == feed["source_unit"])
     span = rows.filter((pl.col("start") >= date(head["year"], 1, 1)) & (pl.col("end") <= _end(head["year"], month)))
     told = span.filter(pl.col("value").is_not_null())
-    gap = _gap(told.select("start", "end").iter_rows(), date(head["year"], 1, 1), _end(head["year"], month))
+    if feed["item"].startswith(OWN):
+        year = periods.Period(date(head["year"], 1, 1), _end(head["year"], month))
+        told, short = uppermost(told, load(workspace.pack), year)
+        if short:
+            return _lack("本地区的数与下级的数都不覆盖该期", "Neither the place's own figures nor its parts' cover it")
+    gap = periods.gap(told.select("start", "end").iter_rows(), date(head["year"], 1, 1), _end(head["year"], month))
     if told.is_empty():
         return _lack("该期没有数据", "No data of these months")
     if gap is not None:
@@ -340,15 +345,6 @@ def _flow(
     asked = {"item": feed["item"], "place": head["place"], "period": f"{head['year']}-01/{head['year']}-{month:02d}"}
     value = float(told["value"].sum()) * feed.get("scale", 1.0)
     return {"value": value, "status": worst(_statuses(workspace, told)), "explain": asked, "missing": []}
-
-
-def _gap(spans: Iterable[tuple[date, date]], start: date, end: date) -> date | None:
-    """Return the first day from `start` before `end` that no span covers, None when all are covered."""
-    for first, last in sorted(spans):
-        if first > start:
-            break
-        start = max(start, last)
-    return start if start < end else None
 
 
 def _ledger(
