@@ -43,6 +43,9 @@ def words(flag: dict[str, Any]) -> dict[str, Any]:
         most = {"zh": "排放占多数的地区", "en": "from areas with most of the CO2 "}
         told |= {"most": most if few else dict.fromkeys(most, ""),
                  "all": {"zh": "大多" if few else "全部", "en": "most of" if few else "all of"}}  # fmt: skip
+    if "of" in flag:
+        zh, en = (gaps.PARTS[flag["of"]][lang] if flag["of"] else "" for lang in ("zh", "en"))
+        told["data"] = {"zh": f"{zh}数据", "en": f"{en} data".strip()}
     if flag["rule"] == "nowcast.short-history":
         told["grown"] = f"{max(flag['value'] - flags.YEAR, 0):.0f}"
     if flag.get("parts"):

@@ -335,7 +335,8 @@ def _stopped(city: City, t: int) -> list[tuple[float, dict[str, Any]]]:
         if 0 < count <= t and others is not None:  # else it is single places that are late
             tell(f"no-{name}-since", city.place, t - count, float(count), others=others)
     for one in gaps.unlike(city, range(max(t - 23, 0), t + 1)):
-        tell("place-back" if one.again else "new-place" if one.began else "place-ceased", one.place, one.month, 0.0)
+        rule = "place-back" if one.again else "new-place" if one.began else "place-ceased"
+        tell(rule, one.place, one.month, 0.0, of=one.part)
     return told
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualcarbon.nowcast.city import City
+from dualcarbon.nowcast.city import UNALLOCATED, City
 from dualcarbon.nowcast.denton import Array
 from dualcarbon.nowcast.figures import month_text
 from dualcarbon.nowcast.months import Month
@@ -14,6 +14,8 @@ from dualcarbon.nowcast.spreading import SILENT
 
 #: A month of which more than this share of its fuels' CO2, or of its electricity's, is estimated is open as a whole.
 OPEN = 0.5
+#: A part of a place that makes less of its CO2 than this may begin or cease without the place being left out.
+PART = 0.1
 #: Places that a text names.
 NAMED = 5
 PARTS = {"direct": {"zh": "燃料", "en": "fuels"}, "indirect": {"zh": "用电", "en": "electricity"}}
@@ -39,12 +41,14 @@ class Span(NamedTuple):
 
 class Unlike(NamedTuple):
     """A place of which some months of a span hold nothing: it `began` in the `month` (number), `again` after a silence,
-    or ceased after it, the last that it has reported."""
+    or ceased after it, the last that it has reported; or nothing of one `part`, fuels (`direct`) or electricity
+    (`indirect`)."""
 
     place: str
     began: bool
     month: int
     again: bool = False
+    part: str = ""
 
 
 def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
@@ -76,22 +80,32 @@ def of(seen: City, numbers: Sequence[int], made: Made) -> Span:
 
 def unlike(seen: City, numbers: Sequence[int]) -> list[Unlike]:
     """Places that have energy in some of the months and have reported none in others: compared, they would seem to
-    grow or fall. Zeros that a place reported are a stop, which compares."""
+    grow or fall; or so of a part that makes more than `PART` of them. Zeros that a place reported are a stop, which
+    compares."""
     made = []
     for place in sorted({cell[0] for cell in seen.cells}):
         mine = np.array([cell[0] == place for cell in seen.cells])
-        active = ~((seen.direct[mine] == 0).all(0) & (seen.indirect[mine] == 0).all(0))
-        reported = np.nansum(seen.direct[mine], 0) + np.nansum(seen.indirect[mine], 0) > 0
-        active = _stopped(active, reported)
-        if active[list(numbers)].all() or not active[list(numbers)].any():
-            continue
-        last = max(numbers)
-        if active[last]:
-            since = int(np.nonzero(~active[: last + 1])[0].max()) + 1
-            made.append(Unlike(place, True, since, bool(active[:since].any())))
-            continue
-        made.append(Unlike(place, False, int(np.nonzero(reported[: last + 1])[0].max(initial=0))))
+        parts = {"direct": seen.direct[mine], "indirect": seen.indirect[mine]}
+        both = np.concatenate(list(parts.values()))
+        found = _broken(place, both, numbers)
+        for part, values in parts.items():
+            if found is None and np.nansum(values) > PART * np.nansum(both) and not place.endswith(UNALLOCATED):
+                found = _broken(place, values, numbers, part)
+        made += [found] if found else []
     return made
+
+
+def _broken(place: str, values: Array, numbers: Sequence[int], part: str = "") -> Unlike | None:
+    """How `values` (N, T) of a place hold nothing in some of the months only; None where they do not."""
+    reported = np.nansum(values, 0) > 0
+    active = _stopped(~(values == 0).all(0), reported)
+    if active[list(numbers)].all() or not active[list(numbers)].any():
+        return None
+    last = max(numbers)
+    if active[last]:
+        since = int(np.nonzero(~active[: last + 1])[0].max()) + 1
+        return Unlike(place, True, since, bool(active[:since].any()), part)
+    return Unlike(place, False, int(np.nonzero(reported[: last + 1])[0].max(initial=0)), part=part)
 
 
 def _stopped(active: np.ndarray, reported: np.ndarray) -> np.ndarray:
@@ -107,7 +121,7 @@ def _stopped(active: np.ndarray, reported: np.ndarray) -> np.ndarray:
 def alike(seen: City, spans: Sequence[Span]) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Cells (N,) that can be compared through all of the spans, and what cannot: {place, sectors, began, months}, where
     `sectors` is empty for all of a place, `months` are the first or last of it, and `began` is None for cells whose
-    `months` cannot be known; `again`: the place had reported before a silence."""
+    `months` cannot be known; `again`: the place had reported before a silence; `part`: it is of that part alone."""
     told: list[dict[str, Any]] = [
         {
             "place": one.place,
@@ -115,6 +129,7 @@ def alike(seen: City, spans: Sequence[Span]) -> tuple[np.ndarray, list[dict[str,
             "began": one.began,
             "months": [month_text(seen.months[one.month])],
             **({"again": True} if one.again else {}),
+            **({"part": one.part} if one.part else {}),
         }
         for one in unlike(seen, [t for span in spans for t in span.numbers])
     ]
@@ -188,19 +203,23 @@ def said(gaps: Sequence[dict[str, Any]], lang: str) -> str:
 
 def apart(left: Sequence[dict[str, Any]], lang: str) -> str:
     """What `alike` leaves out, with the `name` of each place, as a part of a sentence."""
-    groups: dict[tuple[bool | str | None, str], list[str]] = {}
+    groups: dict[tuple[bool | str | None, str, str], list[str]] = {}
     for one in left:
-        key = "again" if one.get("again") else one["began"], span_text(one["months"], lang)
+        what = PARTS[one["part"]][lang] if one.get("part") else ""
+        key = "again" if one.get("again") else one["began"], span_text(one["months"], lang), what
         groups.setdefault(key, []).append(whose(one, lang).strip())
     said = {
-        "zh": {True: "起才有数据", False: "之后没有数据", None: "未报，此前也没有数据，无从估算",
-               "again": "起恢复报送，此前停报一年以上"},
-        "en": {True: "no data before", False: "no data after", None: "nothing to estimate from in",
-               "again": "silent for more than a year before"},
+        "zh": {True: "起才有{}数据", False: "之后没有{}数据", None: "未报，此前也没有数据，无从估算",
+               "again": "起恢复报送{}，此前停报一年以上"},
+        "en": {True: "no {}data before", False: "no {}data after", None: "nothing to estimate from in",
+               "again": "silent {}for more than a year before"},
     }[lang]  # fmt: skip
     if lang == "zh":
-        return "；".join(f"{'、'.join(who)}{when}{said[began]}" for (began, when), who in groups.items())
-    return "; ".join(f"{', '.join(who)}: {said[began]} {when}" for (began, when), who in groups.items())
+        return "；".join(
+            f"{'、'.join(who)}{when}{said[began].format(what)}" for (began, when, what), who in groups.items()
+        )
+    return "; ".join(f"{', '.join(who)}: {said[began].format(f'{what} ' if what else '')} {when}"
+                     for (began, when, what), who in groups.items())  # fmt: skip
 
 
 def whose(one: dict[str, Any], lang: str) -> str:
