@@ -106,6 +106,10 @@ def test_what_is_wrong_with_a_file_is_told_as_a_problem(client: TestClient, file
         assert answer.status_code == 422 and answer.headers["content-type"].startswith("application/problem+json")
         told = {(one["column"], one["value"], words in one["message"]) for one in answer.json()["problems"]}
         assert told == {("lag", "3", True), ("months", "13", True), ("years", "x", True)}
+    for lag in ("1,2", "1-3"):
+        both = sent(observations=monthly, truth=annual)
+        (problem,) = client.post("/nowcast/backtest.json", files=both, data={"lag": lag}).json()["problems"]
+        assert (problem["rule"], problem["column"], problem["value"]) == ("nowcast.bad-number", "lag", lag)
     assert client.post("/nowcast/shape.json", files=sent(totals=annual)).status_code == 422
 
 

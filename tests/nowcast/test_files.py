@@ -104,13 +104,18 @@ def test_names_and_codes_of_places_match_and_files_without_a_common_place_are_re
     seen, known = files.alike(*two("浙江省 US-CA", "330000 US-CA US-TX"), DEFAULT)
     assert (of(seen), of(known)) == (["US-CA", "浙江省"], ["US-CA", "US-TX", "浙江省"])
     with pytest.raises(Refused) as caught:
-        files.alike(*two("浙江省 河北省 山东省 四川省", "US-CA US-TX"), DEFAULT)
+        files.alike(*two("浙江省 河北省 山东省 四川省", "US-CA US-TX"), DEFAULT, ("o.csv", "t.csv"))
     (problem,) = caught.value.problems
-    assert problem.rule == "nowcast.no-common-place"
+    assert (problem.rule, problem.file) == ("nowcast.no-common-place", "o.csv、t.csv")
     assert "US-CA、US-TX" in problem.as_dict("zh")["message"] and "四川省" in str(problem.params["seen"])
     with pytest.raises(Refused) as caught:
-        files.alike(*two("浙江省 330000", "330000"), DEFAULT)
-    assert [one.rule for one in caught.value.problems] == ["nowcast.place-twice"]
+        files.alike(*two("浙江省 330000", "330000"), DEFAULT, ("o.csv", "t.csv"))
+    (problem,) = caught.value.problems
+    assert (problem.rule, problem.file, problem.column) == ("nowcast.place-twice", "o.csv", "place")
+    assert (
+        "2020-10、2020-11" in problem.as_dict("zh")["message"]
+        and "2020-10, 2020-11" in problem.as_dict("en")["message"]
+    )
     (tmp_path / "e.csv").write_text(
         "place,item,period,value,unit\nA,energy.consumption,2020,1,亿千瓦时\n", encoding="utf-8"
     )
@@ -119,3 +124,15 @@ def test_names_and_codes_of_places_match_and_files_without_a_common_place_are_re
     (problem,) = caught.value.problems
     assert (problem.rule, problem.file, problem.value) == ("nowcast.truth-not-emission", "e.csv", "energy.consumption")
     assert "亿千瓦时" in problem.as_dict("zh")["message"] and "emission.co2" in problem.as_dict("zh")["remedy"]
+    for name, row in (("t", "emission.co2,2020,1,GWh"), ("w", "原煤消费量,2020,1,万吨"), ("v", "碳排放量,2020,1,万吨")):
+        (tmp_path / f"{name}.csv").write_text(f"place,item,period,value,unit\nA,{row}\n", encoding="utf-8")
+    with pytest.raises(Refused) as caught:
+        backtest(tmp_path / "o.csv", tmp_path / "t.csv", total=tmp_path / "w.csv")
+    told = [(one.rule, one.file, one.column, one.value) for one in caught.value.problems]
+    assert told == [
+        ("core.wrong-unit", "t.csv", "unit", "GWh"),
+        ("nowcast.total-not-emission", "w.csv", "item", "原煤消费量"),
+    ]
+    assert all("质量单位" in one.line("zh") and "mass" in one.line("en") for one in caught.value.problems)
+    assert "万吨" in caught.value.problems[1].line("zh")
+    files.emission([(files.read(tmp_path / "v.csv").annual, "v.csv", "")], DEFAULT)

@@ -56,6 +56,14 @@ def _numbers(name: str, given: list[str] | None, least: int, most: int) -> list[
     return Problem("nowcast.bad-numbers", column=name, value=wrong, params={"name": name, "least": least, "most": most})
 
 
+def _number(name: str, given: str, least: int, most: int) -> int | Problem:
+    """The one number of a field, `least` where it is empty; what is wrong with it as a problem."""
+    text = given.strip()
+    if text in ("", *map(str, range(least, most + 1))):
+        return int(text or least)
+    return Problem("nowcast.bad-number", column=name, value=text, params={"name": name, "least": least, "most": most})
+
+
 @router.post("/backtest.json", summary="回放检验 · replay of past years: skill against the last value, coverage")
 def backtest(
     request: Request, observations: Monthly, truth: Totals,
@@ -73,13 +81,15 @@ def backtest(
     from dualcarbon import nowcast
     from dualcarbon.core.console import plain
 
-    found = {name: _numbers(name, given, *ends) for name, given, ends in (
-        ("years", years, (1900, 2100)), ("months", months, (0, 12)), ("lag", [lag], (1, 2)))}  # fmt: skip
+    found = {
+        "years": _numbers("years", years, 1900, 2100), "months": _numbers("months", months, 0, 12),
+        "lag": _number("lag", lag, 1, 2),
+    }  # fmt: skip
     wrong = [one for one in found.values() if isinstance(one, Problem)]
     if wrong:
         raise Refused(wrong)
     options: dict[str, Any] = {name: given for name, given in found.items() if given}
-    options |= {"lag": options["lag"][-1] if "lag" in options else 1, "pack": request.app.state.site.workspace.pack}
+    options["pack"] = request.app.state.site.workspace.pack
     with (
         received(observations.file, observations.filename, MOST_BYTES) as seen,
         received(truth.file, truth.filename, MOST_BYTES) as known,

@@ -4,7 +4,7 @@ A back-test may be about places that no rule pack knows; so codes stay as they a
 numbers, periods and units are checked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ APART = ("basis", "gas")
 EXAMPLES = 3
 #: Spellings of a mass of CO2 without its gas, in tonnes.
 TONNES = {"Mt": 1e6, "百万吨": 1e6, "kt": 1e3, "万吨": 1e4, "t": 1.0, "吨": 1.0, "万t": 1e4, "亿吨": 1e8}
+#: How a refusal names what it expects.
+MASS = {"zh": "质量单位（t、万吨、Mt 或 tCO2 等）", "en": "a unit of mass (t, kt, Mt, tCO2 …)"}
 
 
 class Series(NamedTuple):
@@ -275,8 +277,9 @@ def electricity_named(observations: pl.DataFrame, pack: str) -> pl.DataFrame:
     return observations.with_columns(pl.col("carrier").replace(dict.fromkeys(names, "electricity")))
 
 
-def alike(seen: Series, known: Series, pack: str) -> tuple[Series, Series]:
-    """Both with each place spelt as in `seen`, where the pack knows both spellings, code or name, as one place.
+def alike(seen: Series, known: Series, pack: str, named: tuple[str, str] = ("", "")) -> tuple[Series, Series]:
+    """Both with each place spelt as in `seen`, where the pack knows both spellings, code or name, as one place; `named`
+    are the names of their files.
 
     Raises Refused where no place of one stands in the other, and where a file has one place in two ways for one time.
     """
@@ -285,7 +288,8 @@ def alike(seen: Series, known: Series, pack: str) -> tuple[Series, Series]:
     find = load(pack).places.find
     spelt: dict[str, str] = {}
     made = []
-    for given in (seen, known):
+    faults = []
+    for given, file in zip((seen, known), named, strict=True):
         names = sorted({*given.monthly["place"], *given.annual["place"]})
         same: dict[str, list[str]] = {}
         for name in names:
@@ -293,35 +297,52 @@ def alike(seen: Series, known: Series, pack: str) -> tuple[Series, Series]:
         for code, ways in same.items():
             spelt.setdefault(code, ways[0])
             if len(ways) > 1:
-                for frame in (given.monthly, given.annual):
-                    rows = frame.filter(pl.col("place").is_in(ways)).drop("place", "value")
-                    if rows.is_duplicated().any():
-                        raise Refused(Problem("nowcast.place-twice", value="、".join(ways)))
+                twice = sorted({one for frame in given for one in _twice(frame.filter(pl.col("place").is_in(ways)))})
+                if twice:
+                    listed = [*twice[:EXAMPLES], *(["…"] if len(twice) > EXAMPLES else [])]
+                    told = {"period": {"zh": "、".join(listed), "en": ", ".join(listed)}}
+                    faults.append(Problem("nowcast.place-twice", file or None, column="place", value="、".join(ways),
+                                          params=told))  # fmt: skip
         code_of = {name: code for code, ways in same.items() for name in ways}
         as_seen = pl.col("place").replace({name: spelt[code] for name, code in code_of.items()})
         made.append(Series(*(frame.with_columns(as_seen) for frame in given)))
+    if faults:
+        raise Refused(faults)
     here, there = ({*frame["place"]} for frame in (made[0].monthly, made[1].annual))
     if here.isdisjoint(there):
         shown = {name: "、".join([*sorted(names)[:EXAMPLES], *(["…"] if len(names) > EXAMPLES else [])])
                  for name, names in (("seen", here), ("known", there))}  # fmt: skip
-        raise Refused(Problem("nowcast.no-common-place", column="place", params=shown))
+        both = "、".join(dict.fromkeys(one for one in named if one))
+        raise Refused(Problem("nowcast.no-common-place", both or None, column="place", params=shown))
     return made[0], made[1]
 
 
-def emission(known: Series, pack: str, file: str) -> None:
-    """Raises Refused where annual values are none of emissions: of an item that the pack knows as another, or in a unit
-    of no mass."""
+def _twice(frame: pl.DataFrame) -> list[str]:
+    """The periods for which a frame of one place has the same quantity twice."""
+    rows = frame.drop("place", "value")
+    kept = rows.filter(rows.is_duplicated())
+    months = kept["month"] if "month" in kept.columns else [None] * kept.height
+    return [f"{year}-{month:02d}" if month else str(year) for year, month in zip(kept["year"], months, strict=True)]
+
+
+def emission(given: Iterable[tuple[pl.DataFrame, str, str]], pack: str) -> None:
+    """Raises Refused where values (a frame, the name of its file, the rule that is broken) are none of emissions: of no
+    item of emissions that the pack knows by code, name or alias, or in a unit of no mass."""
     from dualcarbon.core.classification import load
 
     items = load(pack).items
     faults = []
-    for item, unit in known.annual.select("item", "unit").unique().sort("item", "unit").iter_rows():
-        code = items.find(item) if item else None
-        mass = unit in TONNES or any(convert(unit, to) is not None for to in ("t", "tCO2", "tCO2e"))
-        if not (code.startswith("emission.") if code else mass or not unit):
-            name = {lang: f"{items.name(code, lang)} {code}" for lang in ("zh", "en")} if code else item
-            faults.append(Problem("nowcast.truth-not-emission", file, column="item", value=item,
-                                  params={"value": name, "unit": unit or "—"}))  # fmt: skip
+    for frame, file, rule in given:
+        for item, unit in frame.select("item", "unit").unique().sort("item", "unit").iter_rows():
+            code = items.find(item) if item else None
+            name = {lang: f"{items.name(code, lang)} {code}" for lang in ("zh", "en")} if code else item or "—"
+            if not code or not code.startswith("emission."):
+                faults.append(
+                    Problem(rule, file, column="item", value=item, params={"value": name, "unit": unit or "—"})
+                )
+            elif unit not in TONNES and all(convert(unit, to) is None for to in ("t", "tCO2", "tCO2e")):
+                params = {"item": name, "value": unit or "—", "expected": MASS}
+                faults.append(Problem("core.wrong-unit", file, column="unit", value=unit, params=params))
     if faults:
         raise Refused(faults)
 

@@ -64,8 +64,12 @@ def backtest(
         raise Refused(Problem("nowcast.no-annual-truth", Path(truth).name))
     if seen.monthly.is_empty():
         raise Refused(Problem("nowcast.no-monthly-indicators", Path(observations).name))
-    files.emission(known, pack, Path(truth).name)
-    seen, known = files.alike(seen, known, pack)
+    given = [(known.annual, Path(truth).name, "nowcast.truth-not-emission")]
+    whole = files.read(Path(total)) if total else None
+    if total and whole:
+        given += [(frame, Path(total).name, "nowcast.total-not-emission") for frame in whole]
+    files.emission(given, pack)
+    seen, known = files.alike(seen, known, pack, (Path(observations).name, Path(truth).name))
     units = known.annual["unit"].unique().to_list()
     if len(units) > 1 or known.annual["item"].n_unique() > 1:
         both = sorted({*units, *known.annual["item"].unique()})
@@ -76,8 +80,8 @@ def backtest(
     made = panel.build(seen.monthly, known.annual, factors, truth_unit=units[0], until=min(asked))
     bound: Total | None = None
     doubts: list[Statement] = []
-    if total:
-        bound, doubts = _believed(_total(Path(total), made, asked, units[0]), made, asked, lag, max(months))
+    if total and whole:
+        bound, doubts = _believed(_total(whole, Path(total).name, made, asked, units[0]), made, asked, lag, max(months))
     steps = len(asked) * len(months)
     done = iter(range(1, steps + 1))
     document = replay(made, asked, sorted(set(months)), lag, bound, advance=lambda: advance(next(done), steps))
@@ -250,9 +254,8 @@ def _short(made: Panel, years: Sequence[int], lag: int) -> list[Statement]:
     return told
 
 
-def _total(path: Path, made: Panel, years: Sequence[int], unit: str) -> Total:
-    """The series of the file nearest to the sum of the cells in the years before the test, or the sum of its series."""
-    series = files.read(path)
+def _total(series: files.Series, file: str, made: Panel, years: Sequence[int], unit: str) -> Total:
+    """The series of the `file` nearest to the sum of the cells in the years before the test, or their sum."""
     keys = ["place", "sector", "carrier", "item", "unit"]
     before = [y for y in made.truth_years if y < min(years) and np.isfinite(made.actual(y)).all()][-10:]
     sums = {y: float(made.actual(y).sum()) for y in before}
@@ -265,7 +268,7 @@ def _total(path: Path, made: Panel, years: Sequence[int], unit: str) -> Total:
             found.append((abs(float(np.mean(ratios)) - 1) + float(np.std(ratios)), name))
     best = min(found, key=lambda one: one[0], default=(float("inf"), None))
     if best[0] > RELATED:
-        raise Refused(Problem("nowcast.total-unrelated", path.name, params={"share": f"{RELATED:.0%}"}))
+        raise Refused(Problem("nowcast.total-unrelated", file, params={"share": f"{RELATED:.0%}"}))
     name = best[1]
     part = series.monthly if name is None else series.monthly.join(pl.DataFrame([name]), on=keys)
     scale = files.convert(part["unit"][0], unit) or 1.0 if part.height else 1.0
@@ -274,7 +277,7 @@ def _total(path: Path, made: Panel, years: Sequence[int], unit: str) -> Total:
         by = rows.group_by("month").agg(pl.col("value").sum()).sort("month")
         if by.height == 12:
             monthly[int(str(year))] = by["value"].to_numpy() * scale
-    title = " ".join(str(name[key]) for key in keys[:3] if name[key]) if name else path.name
+    title = " ".join(str(name[key]) for key in keys[:3] if name[key]) if name else file
     return Total(_annual(series.annual, name, unit), monthly, title)
 
 
