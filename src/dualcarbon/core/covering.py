@@ -81,8 +81,8 @@ def uppermost(
 
     `rows` lie in `span` (else in what they span) and have `place`, `start`, `end`; `item`, `value` and the other
     dimensions where they differ. A place's own (without an entity) stand where they cover the span in all sectors, else
-    those of its parts where these do, else the same is decided for each stretch of time in which the two overlap. Where
-    neither cover a stretch, the place's own are kept and it is told: a sum over it is not complete.
+    those of its parts where these do, else the same is decided for each stretch of time. Where neither cover a stretch,
+    the place's own are kept, its parts' where it has none, and it is told: a sum over it is not complete.
     """
     texts = rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)).with_row_index("_at")
     if "value" in texts.columns:
@@ -130,13 +130,17 @@ def _decided(
     stands = _standing(place, own, parts, span or hull, book)
     if stands is not None:
         return (parts if stands is own else own), []
-    out, short = [], []
+    out: list[_Row] = []
+    short: list[periods.Period] = []
     for stretch in _stretches(own + parts):
         mine, theirs = ([row for row in side if stretch.start <= row.start < stretch.end] for side in (own, parts))
-        if mine and theirs:
-            stands = _standing(place, mine, theirs, stretch, book)
+        stands = _standing(place, mine, theirs, stretch, book)
+        if mine:
             out += mine if stands is theirs else theirs
-            short += [stretch] if stands is None else []
+        if stands is None and short and short[-1].end == stretch.start:
+            short[-1] = periods.Period(short[-1].start, stretch.end)
+        elif stands is None:
+            short.append(stretch)
     return out, short
 
 
