@@ -82,7 +82,7 @@ def test_energy_and_a_calculation_say_it_as_the_account_does(tmp_path: Path) -> 
     assert inventory.energy(store, period="2024", dataset="grid")[0]["doubled"] == []
     calculated = calc("cn.electricity", workspace=store)
     assert calculated.doubled == inventory.account(store, period="2024", basis="B")["doubled"] != []
-    assert calculated.as_dict()["doubled"] == calculated.doubled
+    assert calculated.as_dict()["run"]["doubled"] == calculated.doubled
     assert calc("cn.electricity", workspace=store, datasets=["grid"]).doubled == []
     # Any table, with no more columns than it needs; within one dataset too.
     table = pl.DataFrame({"place": ["330400", "330483"], "sector": ["C", "C28"], "carrier": "electricity",

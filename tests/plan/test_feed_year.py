@@ -63,7 +63,8 @@ def test_what_the_account_gives_is_taken_from_it_and_opens(year: tuple[Workspace
         assert now["value"] / before["value"] == pytest.approx(change)
         fall = 1 - now["value"] / before["value"] / (1 + gdp["value"] / 100)
         assert one["value"] == pytest.approx(100 * fall, abs=1e-6) and f"{now['value']:,.0f}" in one["text"]
-    assert row["query"] == json.loads(told[-1]["query"])
+    assert {**row["query"], "inputs": row["inputs"]} == json.loads(told[-1]["query"])
+    assert inventory.explain(workspace, **row["query"])["value"] == pytest.approx(row["inputs"][0]["value"])
 
 
 def test_values_follow_from_lists(year: tuple[Workspace, dict[str, Any]]) -> None:

@@ -71,9 +71,10 @@ class Run:
         return bool(pl.DataFrame(nw.from_native(self.results).to_polars())["complete"].all())
 
     def as_dict(self) -> dict[str, Any]:
-        """``{results, missing, fallbacks, doubled, run}`` of plain values; ``monte_carlo`` when samples were drawn."""
+        """``{results, missing, fallbacks, run}`` of plain values, with what counts twice as ``run.doubled``;
+        ``monte_carlo`` when samples were drawn."""
         told: dict[str, Any] = {"results": self.rows, "missing": self.missing, "fallbacks": self.fallbacks}
-        told |= {"doubled": self.doubled, "run": self.manifest}
+        told["run"] = {**self.manifest, "doubled": self.doubled}
         return told if self.sampled is None else {**told, "monte_carlo": self.sampled.to_dicts()}
 
 

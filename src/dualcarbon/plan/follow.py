@@ -115,7 +115,7 @@ def _row(
         "status": last["status"] if last else None,
         "told": last["told"] if last else None,
         "report": last["number"] if last else None,
-        "query": json.loads(last["query"]) if last and last["query"] else None,
+        **_opens(last),
         "confirmed": confirmed,
         "confirmation": dict(sure) if sure else None,
         "missing": [m for m in range(every, at + 1, every) if m not in counting],
@@ -130,6 +130,13 @@ def _row(
         "opening": way.opening if way else None,
     }
     return row
+
+
+def _opens(report: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The `query` that opens a report's value and, of one worked out of others, these `inputs`, each with its own."""
+    asked = json.loads(report["query"]) if report and report["query"] else None
+    inputs = asked.pop("inputs", None) if asked else None
+    return {"query": asked, "inputs": inputs}
 
 
 def _final(indicator: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
