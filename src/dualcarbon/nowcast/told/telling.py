@@ -8,8 +8,10 @@ from dualcarbon.core import report
 from dualcarbon.core.problems import Problem, Refused
 from dualcarbon.nowcast import beside
 from dualcarbon.nowcast.told import drawing, saying
-from dualcarbon.nowcast.told.chinese import Chinese, ChineseMonth
-from dualcarbon.nowcast.told.english import English, EnglishMonth
+from dualcarbon.nowcast.told.chinese import Chinese
+from dualcarbon.nowcast.told.chinese_month import ChineseMonth
+from dualcarbon.nowcast.told.english import English
+from dualcarbon.nowcast.told.english_month import EnglishMonth
 from dualcarbon.nowcast.told.wording import NAMED, Row, Words, based, signed
 
 #: Captions of the tables and figures by the number of their paragraph; what a table's rows are.
