@@ -327,7 +327,7 @@ def _twice(frame: pl.DataFrame) -> list[str]:
 
 def emission(given: Iterable[tuple[pl.DataFrame, str, str]], pack: str) -> None:
     """Raises Refused where values (a frame, the name of its file, the rule that is broken) are none of emissions: of no
-    item of emissions that the pack knows by code, name or alias, or in a unit of no mass."""
+    item of emissions that the pack knows by code, name or alias, or in a unit that is known to be no mass."""
     from dualcarbon.core.classification import load
 
     items = load(pack).items
@@ -340,11 +340,19 @@ def emission(given: Iterable[tuple[pl.DataFrame, str, str]], pack: str) -> None:
                 faults.append(
                     Problem(rule, file, column="item", value=item, params={"value": name, "unit": unit or "—"})
                 )
-            elif unit not in TONNES and all(convert(unit, to) is None for to in ("t", "tCO2", "tCO2e")):
+            elif _is_no_mass(unit):
                 params = {"item": name, "value": unit or "—", "expected": MASS}
                 faults.append(Problem("core.wrong-unit", file, column="unit", value=unit, params=params))
     if faults:
         raise Refused(faults)
+
+
+def _is_no_mass(unit: str | None) -> bool:
+    """Whether a unit is known, and is none of mass."""
+    try:
+        return bool(unit) and not any(units.compatible(str(unit), to) for to in ("t", "tCO2", "tCO2e"))
+    except units.UnknownUnit:
+        return False
 
 
 def fuel_factors(observations: pl.DataFrame, truth_unit: str, pack: str) -> tuple[dict[str, float], dict[str, str]]:
