@@ -193,6 +193,8 @@ def test_fuels_that_a_county_begins_to_report_are_no_growth(tmp_path: Path, whol
     assert "南湖区2024年1月起才有燃料数据" in flag["message"]["zh"] and "fuels data" in flag["message"]["en"]
     text = nowcast.monthly(workspace, month="2024-06", as_of=LATE)["paragraphs"]["zh"][0]["text"]
     assert "南湖区2024年1月起才有燃料数据，没有可比数，同比不含" in text
+    alone = run(workspace, place="330402", month=date(2023, 12, 1), as_of=LATE)
+    assert "nowcast.month-missing" not in {flag["rule"] for flag in alone["flags"]}
 
 
 def test_a_target_of_zero_is_told(tmp_path: Path) -> None:

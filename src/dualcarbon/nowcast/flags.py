@@ -95,8 +95,9 @@ def missing(city: City, t: int) -> list[dict[str, Any]]:
     everywhere: dict[str, set[int]] = {}
     for part, values in (("power", city.power), ("direct", city.direct)):
         there: np.ndarray = np.asarray(np.nan_to_num(values).any(0))
-        last = int(np.nonzero(there)[0].max(initial=0))
-        everywhere[part] = {s for s in range(since, min(t + 1, last)) if not there[s] and city.months[s] not in doubted}
+        first, last = int(there.argmax()), int(np.nonzero(there)[0].max(initial=0))  # before the first there was none
+        everywhere[part] = {s for s in range(max(since, first), min(t + 1, last))
+                            if not there[s] and city.months[s] not in doubted}  # fmt: skip
     made = _missed(city, city.place, everywhere)
     places = sorted({cell[0] for cell in city.cells})
     if len(places) < 2:
