@@ -185,15 +185,15 @@ def test_a_county_that_begins_to_report_is_no_growth(tmp_path: Path, whole: Work
 
 
 def test_fuels_that_a_county_begins_to_report_are_no_growth(tmp_path: Path, whole: Workspace) -> None:
-    workspace = made(tmp_path, lambda frame: frame.filter(~(COUNTY & ~POWER & (pl.col("start") < date(2024, 1, 1)))))
+    workspace = made(tmp_path, lambda frame: frame.filter(~(COUNTY & ~POWER & (pl.col("start") < date(2024, 4, 1)))))
     fine, told = (run(one, month=date(2024, 6, 1), as_of=LATE) for one in (whole, workspace))
     assert told["value"] == pytest.approx(fine["value"], rel=1e-6)
     assert told["change_percent"] == pytest.approx(fine["change_percent"], abs=4)
     (flag,) = [flag for flag in told["flags"] if flag["rule"] == "nowcast.new-place"]
-    assert "南湖区2024年1月起才有燃料数据" in flag["message"]["zh"] and "fuels data" in flag["message"]["en"]
+    assert "南湖区2024年4月起才有燃料数据" in flag["message"]["zh"] and "fuels data" in flag["message"]["en"]
     text = nowcast.monthly(workspace, month="2024-06", as_of=LATE)["paragraphs"]["zh"][0]["text"]
-    assert "南湖区2024年1月起才有燃料数据，没有可比数，同比不含" in text
-    alone = run(workspace, place="330402", month=date(2023, 12, 1), as_of=LATE)
+    assert "南湖区2024年4月起才有燃料数据，没有可比数，同比不含" in text
+    alone = run(workspace, place="330402", month=date(2024, 2, 1), as_of=LATE)
     assert "nowcast.month-missing" not in {flag["rule"] for flag in alone["flags"]}
 
 

@@ -33,6 +33,7 @@ PARTS: dict[str, tuple[str, dict[str, Any]]] = {
 DIMS = ("place", "sector", "domain", "carrier", "process", "dataset")
 #: The item of the rows that each part is counted from.
 ITEMS = {"direct": "energy.combustion", "indirect": "energy.purchased"}
+ENERGY = "item in ('energy.combustion', 'energy.purchased')"
 #: A cell whose rows stay away longer than this no longer has that energy, rather than being late.
 SILENT = 12
 #: Rows of a month, or of January and February as one: no others are counted.
@@ -316,8 +317,7 @@ def _never(rows: Any, book: Classification, scope: str, code: str, tree: str, en
 
     All of them are where nobody has any. What was recorded for the whole may be any area's: then none is.
     """
-    items = ", ".join(f"'{item}'" for item in ITEMS.values())
-    found = rows.filter(f"item in ({items}) and value is not null and {MONTHS}").aggregate(
+    found = rows.filter(f"{ENERGY} and value is not null and {MONTHS}").aggregate(
         "item, place, min(start)::date as since"
     )
     told = found.fetchall()
@@ -409,14 +409,14 @@ def above(book: Classification, code: str, tree: str) -> str:
 
 def last_arrival(rows: Any) -> date:
     """The day on which the last month of electricity or fuel became known (the day after it, where nobody says)."""
-    energy = rows.filter(f"item in ('energy.combustion', 'energy.purchased') and {MONTHS}")
+    energy = rows.filter(f"{ENERGY} and {MONTHS}")
     last = energy.aggregate('"end", max(known_at) as known_at', '"end"').order('"end" desc').limit(1).fetchall()
     return (last[0][1] or last[0][0]) if last else date.today()
 
 
 def _known_after(rows: Any, day: date) -> tuple[int, date] | None:
     """How many rows of energy became known after a `day`, and the last of the days on which they did."""
-    energy = rows.filter(f"item in ('energy.combustion', 'energy.purchased') and known_at > '{day}'")
+    energy = rows.filter(f"{ENERGY} and known_at > '{day}'")
     ((count, last),) = energy.aggregate("count(*) as n, max(known_at) as last").fetchall()
     return (int(count), last) if count else None
 

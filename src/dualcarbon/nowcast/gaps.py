@@ -14,7 +14,8 @@ from dualcarbon.nowcast.spreading import SILENT
 
 #: A month of which more than this share of its fuels' CO2, or of its electricity's, is estimated is open as a whole.
 OPEN = 0.5
-#: A part of a place that makes less of its CO2 than this may begin or cease without the place being left out.
+#: A part that makes less of a place's CO2 than this, in months that have it, may begin or cease without the place being
+#: left out.
 PART = 0.1
 #: Places that a text names.
 NAMED = 5
@@ -89,7 +90,9 @@ def unlike(seen: City, numbers: Sequence[int]) -> list[Unlike]:
         both = np.concatenate(list(parts.values()))
         found = _broken(place, both, numbers)
         for part, values in parts.items():
-            if found is None and np.nansum(values) > PART * np.nansum(both) and not place.endswith(UNALLOCATED):
+            there = np.nansum(values, 0) > 0
+            large = np.nansum(values) > PART * np.nansum(both[:, there])
+            if found is None and large and not place.endswith(UNALLOCATED):
                 found = _broken(place, values, numbers, part)
         made += [found] if found else []
     return made
